@@ -1,0 +1,47 @@
+"""Say what may be concluded about real humans from a few human answers and a digital population, and how sure.
+
+Names are loaded when first used, so that importing the package stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "CrowdData": "crowdllm_stats.crowd",
+    "Scale": "crowdllm_stats.crowd",
+    "continuous": "crowdllm_stats.crowd",
+    "ordinal": "crowdllm_stats.crowd",
+    "categorical": "crowdllm_stats.crowd",
+    "approval": "crowdllm_stats.crowd",
+    "load_example": "crowdllm_stats.datasets",
+    "interval": "crowdllm_stats.inference.intervals",
+    "compare_intervals": "crowdllm_stats.inference.intervals",
+    "Interval": "crowdllm_stats.inference.intervals",
+    "risk_decomposition": "crowdllm_stats.inference.risk",
+    "llm_risk": "crowdllm_stats.inference.risk",
+    "safe_interval": "crowdllm_stats.inference.safe_interval",
+    "safe_decision": "crowdllm_stats.inference.safe_decision",
+    "backbone_quality": "crowdllm_stats.inference.backbone_quality",
+    "across_problems": "crowdllm_stats.inference.across_problems",
+    "conformal_new_problems": "crowdllm_stats.inference.conformal",
+    "profile_bound": "crowdllm_stats.inference.profiles_bound",
+    "profile_distance": "crowdllm_stats.inference.profiles_bound",
+}
+
+__all__ = [*_HOME, "__version__"]  # noqa: PLE0604 - the table above is the list
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'crowdllm_stats' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Calculators: pure functions of arrays (NumPy, SciPy and statsmodels only)."""
