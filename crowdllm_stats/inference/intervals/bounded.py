@@ -1,0 +1,89 @@
+"""What a bounded scale tells a small sample: a floor under the variance, and ends on the arcsine scale.
+
+The constants are fixed, not fitted to any user's data. They were chosen by the enumeration in
+``benchmarks/small_sample_choice.py``, whose table stands in ``reports/inference/small_sample_choice.md``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..checks import FloatArray
+from .ends import one_sided
+from .sample import Sample
+
+#: Floor under the variance of one answer at n answers: FLOOR * sqrt(n) squared steps for n = 10 to 50,
+#: constant below, fading as 1/n above.
+FLOOR = 0.016
+
+
+def unit(sample: Sample) -> float:
+    """The distance that counts as one step: the scale's own, but at least a tenth of its range."""
+    if sample.bounds is None:
+        return 0.0
+    return max(sample.step, (sample.bounds[1] - sample.bounds[0]) / 10.0)
+
+
+def variance_floor(n: int) -> float:
+    """Floor under the variance of one answer, in squared steps.
+
+    Example:
+        >>> [round(variance_floor(n), 3) for n in (5, 10, 20, 50, 500)]
+        [0.051, 0.051, 0.072, 0.113, 0.011]
+    """
+    return float(FLOOR * np.sqrt(np.clip(n, 10, 50)) * min(1.0, 50.0 / n))
+
+
+def floored_variance(sample: Sample, variance: FloatArray, leverage: FloatArray) -> FloatArray:
+    """Raise the variance of a mean, ``max(variance + leverage step^2/n^2, leverage floor(n) step^2)``.
+
+    ``leverage`` is the sum of squared weights of the answers in the estimate (1/n for a plain mean), so that
+    ``variance / leverage`` is the variance of one answer. Without bounds nothing is raised.
+    """
+    square = unit(sample) ** 2
+    return np.asarray(
+        np.maximum(variance + leverage * square / sample.n**2, leverage * variance_floor(sample.n) * square)
+    )
+
+
+def feasible_range(sample: Sample) -> tuple[FloatArray, FloatArray]:
+    """Smallest and largest possible target: the scale's ends, or in a finite population what the answers leave open."""
+    if sample.bounds is None:
+        raise ValueError("the range of the scale is unknown: give bounds=(low, high)")
+    low, high = sample.bounds
+    seen = sample.human.mean(axis=-1)
+    share = sample.remaining
+    return np.asarray(share * low + (1.0 - share) * seen), np.asarray(share * high + (1.0 - share) * seen)
+
+
+def bounded_ends(
+    sample: Sample, estimate: FloatArray, variance: FloatArray, quantile: FloatArray, leverage: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, dict[str, Any]]:
+    """Estimate and ends on the arcsine scale, kept inside the feasible range; straight where all answers are equal.
+
+    The slope of the transformation uses ``max(p (1-p), variance of one answer / range^2)``, at most 1/4: on a scale of
+    range R the variance of one answer cannot exceed ``p (1-p) R^2``.
+    """
+    if sample.bounds is None:
+        raise ValueError("a bounded interval needs bounds=(low, high)")
+    low, high = sample.bounds
+    span = high - low
+    least, most = feasible_range(sample)
+    moved = (estimate < least) | (estimate > most)
+    centre = np.clip(estimate, least, most)
+    p = (centre - low) / span
+    with np.errstate(invalid="ignore", divide="ignore"):
+        one_answer = np.where(leverage > 0.0, variance / leverage, 0.0) / span**2
+    slope = 2.0 * span * np.sqrt(np.maximum(p * (1.0 - p), np.minimum(one_answer, 0.25)))
+    half = quantile * np.sqrt(variance)
+    same = np.all(sample.human == sample.human[..., :1], axis=-1) | (slope == 0.0)
+    angle = np.arcsin(np.sqrt(np.clip(p, 0.0, 1.0)))
+    turn = half / np.where(slope == 0.0, 1.0, slope)
+    bent_low = low + span * np.sin(np.maximum(angle - turn, 0.0)) ** 2
+    bent_high = low + span * np.sin(np.minimum(angle + turn, np.pi / 2)) ** 2
+    lower = np.clip(np.where(same, centre - half, bent_low), least, most)
+    upper = np.clip(np.where(same, centre + half, bent_high), least, most)
+    lower, upper = one_sided(sample, lower, upper, (least, most))
+    return centre, lower, upper, {"the estimate fell off the scale and was moved to its end": moved}

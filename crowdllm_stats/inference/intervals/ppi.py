@@ -1,0 +1,100 @@
+"""Prediction-powered intervals as their authors give them: PPI and PPI++ for a mean (equal to ``ppi_py``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from ..checks import FloatArray
+from .ends import all_equal, symmetric_ends
+from .sample import Core, Sample
+
+PAIRING = (
+    "It needs each human's twin, made by a generator that never saw these humans' answers, labelled humans who are a "
+    "random sample of the population that the crowd stands for, and none of them among the crowd."
+)
+
+
+def paired(sample: Sample, method: str) -> tuple[FloatArray, FloatArray]:
+    """The twins and the crowd, or a refusal.
+
+    Raises:
+        ValueError: when either is missing.
+    """
+    if sample.twins is None or sample.crowd is None:
+        missing = "digital_labeled" if sample.twins is None else "digital_unlabeled"
+        raise ValueError(
+            f"method {method!r} compares each human with a digital twin and needs digital_labeled and "
+            f"digital_unlabeled; "
+            f"{missing} is missing (unpaired data: use 'classical', or 'classical-small' with bounds)"
+        )
+    return sample.twins, sample.crowd
+
+
+def ppi(sample: Sample) -> Core:
+    """PPI: ``mean(crowd) + mean(y - f)  +-  z sqrt(var(crowd)/N + var(y - f)/n)``, variances with ddof 0.
+
+    Source: Angelopoulos et al. 2023, Science 382; as ``ppi_py.ppi_mean_ci(lam=1)``.
+    """
+    twins, _ = paired(sample, "ppi")
+    power = np.ones(sample.human.shape[:-1])
+    why = f"PPI with the normal quantile. {PAIRING} The normal quantile covers too rarely below about 50 answers."
+    return _power_interval(sample, twins, power, why, {})
+
+
+def ppi_plus(sample: Sample) -> Core:
+    """PPI++: PPI with weight ``lambda = cov(y, f) / ((1 + n/N) var(f, crowd))`` on the digital answers, clipped to
+    [0, 1].
+
+    Covariance with ddof 0, the variance over twins and crowd together with ddof 1, as ``ppi_py`` has them.
+    Source: Angelopoulos, Duchi and Zrnic 2023, arXiv 2311.01453; as ``ppi_py.ppi_mean_ci(lam=None)`` (two-sided there,
+    whatever ``alternative`` says; here ``alternative`` is kept).
+    """
+    twins, _ = paired(sample, "ppi++")
+    power, flags = tuned_power(sample, twins)
+    why = (
+        f"PPI++ with the normal quantile, lambda estimated from the same answers. {PAIRING} The normal quantile covers "
+        "too rarely below about 50 answers."
+    )
+    return _power_interval(sample, twins, power, why, flags)
+
+
+def tuned_power(sample: Sample, twins: FloatArray) -> tuple[FloatArray, dict[str, Any]]:
+    """The PPI++ weight of the digital answers and the flags that explain a weight of 0."""
+    n, size = sample.n, sample.n_digital
+    residual = sample.human - sample.human_mean[..., None]
+    centre = sample.mean(twins)
+    covariance = sample.mean(residual * (twins - centre[..., None]))
+    crowd_mean, crowd_var = sample.crowd_moments
+    spread = n * sample.mean((twins - centre[..., None]) ** 2) + size * crowd_var
+    spread = (spread + n * size / (n + size) * (centre - crowd_mean) ** 2) / (n + size - 1)
+    # the crowd's share of the variance against the humans': n/N, or what a finite population makes of it
+    ratio = np.divide(
+        n * sample.crowd_factor, sample.remaining, out=np.zeros(np.shape(sample.remaining)), where=sample.remaining > 0
+    )
+    flat = spread <= 0.0
+    raw = np.where(flat, 0.0, covariance / np.where(flat, 1.0, (1.0 + ratio) * spread))
+    return np.clip(raw, 0.0, 1.0), weight_flags(twins, raw)
+
+
+def weight_flags(twins: FloatArray, raw: FloatArray) -> dict[str, Any]:
+    """Why the digital answers got no weight: equal twins, or twins that do not rise with their humans."""
+    equal = np.all(twins == twins[..., :1], axis=-1)
+    return {
+        "lambda 0: the twins are all equal and cannot tell people apart": equal,
+        "lambda 0: the twins do not rise with their humans": ~equal & (raw <= 0.0),
+    }
+
+
+def _power_interval(sample: Sample, twins: FloatArray, power: FloatArray, why: str, flags: dict[str, Any]) -> Core:
+    crowd_mean, crowd_var = sample.crowd_moments
+    rectifier = sample.human - power[..., None] * twins
+    centre = sample.mean(rectifier)
+    estimate = centre + power * crowd_mean
+    # ddof 0, as published: the mean over the labelled, not over n - 1
+    human_part = sample.sum_of_squares(sample.w * (rectifier - centre[..., None])) * sample.remaining
+    variance = human_part + power**2 * crowd_var * sample.crowd_factor
+    lower, upper = symmetric_ends(sample, estimate, ndtri(sample.tail) * np.sqrt(variance))
+    return Core(estimate, lower, upper, variance, power, why, {**all_equal(sample), **flags})

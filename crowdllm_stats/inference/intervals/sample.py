@@ -1,0 +1,349 @@
+"""The checked input of every interval method, with the moments that several of them share."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..checks import (
+    ALTERNATIVES,
+    FloatArray,
+    check_array,
+    check_bounds,
+    check_choice,
+    check_inside,
+    check_level,
+    check_same_batch,
+)
+
+#: Values of one block of rows that fit the processor's cache.
+_BLOCK = 1 << 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Core:
+    """What a method computes; the dispatcher wraps it into an :class:`Interval`.
+
+    ``variance`` is None for methods that have none (their effective n follows from widths).
+    """
+
+    estimate: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    variance: FloatArray | None
+    power: FloatArray | None
+    why: str
+    flags: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sample:
+    """Answers of one batch of problems; shapes ``(..., n)`` human and twins, ``(..., N)`` or ``(..., F, N)`` crowd."""
+
+    human: FloatArray
+    twins: FloatArray | None
+    crowd: FloatArray | None
+    level: float
+    alternative: str
+    weights: FloatArray | None
+    clusters: np.ndarray[Any, Any] | None
+    bounds: tuple[float, float] | None
+    step: float
+    folds: np.ndarray[Any, Any] | None
+    population_size: FloatArray | None
+    census: bool
+    beliefs: FloatArray | None
+    eta: FloatArray
+    seed: int | None
+
+    @property
+    def n(self) -> int:
+        """Human answers a problem."""
+        return int(self.human.shape[-1])
+
+    @property
+    def n_digital(self) -> int:
+        """Unlabelled digital answers a problem; 0 without a crowd."""
+        return 0 if self.crowd is None else int(self.crowd.shape[-1])
+
+    @property
+    def tail(self) -> float:
+        """Probability below the upper end: 0.975 two-sided and 0.95 one-sided at level 0.95."""
+        return self.level if self.alternative != "two-sided" else 0.5 * (1.0 + self.level)
+
+    @cached_property
+    def w(self) -> FloatArray:
+        """Weights that sum to one; 1/n each without weights."""
+        if self.weights is None:
+            return np.full(self.n, 1.0 / self.n)
+        total = self.weights.sum(axis=-1, keepdims=True)
+        return np.asarray(self.weights / total)
+
+    @cached_property
+    def human_mean(self) -> FloatArray:
+        """(Weighted) mean of the human answers, shape of the batch."""
+        return self.mean(self.human)
+
+    @cached_property
+    def human_variance(self) -> FloatArray:
+        """Estimated variance of :attr:`human_mean`, finite-population factor included."""
+        return self.variance_of_mean(self.human - self.human_mean[..., None])
+
+    @cached_property
+    def crowd_moments(self) -> tuple[FloatArray, FloatArray]:
+        """Mean and (ddof 0) variance of the crowd over its last axis."""
+        if self.crowd is None:
+            raise ValueError("this method needs digital_unlabeled")
+        return row_moments(self.crowd)
+
+    @cached_property
+    def remaining(self) -> FloatArray:
+        """``1 - n/m``: the share of a finite population not yet asked; 1 for an unlimited one."""
+        if self.population_size is None:
+            return np.array(1.0)
+        return np.asarray(1.0 - self.n / self.population_size)
+
+    @cached_property
+    def crowd_factor(self) -> FloatArray:
+        """What the crowd's variance of one answer is multiplied by: 1/N; 0 for a census; 1/N + 1/m otherwise.
+
+        A finite population's own twins average to another number than an independent crowd, by a variance of 1/m.
+        """
+        if self.population_size is None:
+            return np.array(1.0 / self.n_digital)
+        if self.census:
+            return np.zeros_like(self.population_size)
+        return np.asarray(1.0 / self.n_digital + 1.0 / self.population_size)
+
+    @cached_property
+    def codes(self) -> tuple[np.ndarray[Any, Any], int, FloatArray] | None:
+        """Cluster codes per row, their number, and distinct clusters a problem; None where each stands alone."""
+        if self.clusters is None:
+            return None
+        _, flat = np.unique(self.clusters, return_inverse=True)
+        code = np.broadcast_to(flat.reshape(self.clusters.shape), self.human.shape)
+        count = int(flat.max()) + 1
+        rows = code.reshape(-1, self.n)
+        keys = (np.arange(rows.shape[0])[:, None] * count + rows).ravel()
+        present = np.bincount(keys, minlength=rows.shape[0] * count).reshape(rows.shape[0], count) > 0
+        groups = present.sum(axis=1).reshape(self.human.shape[:-1]).astype(float)
+        if np.all(groups == self.n):
+            return None
+        return keys, count, groups
+
+    @cached_property
+    def groups(self) -> FloatArray:
+        """Independent units a problem: the clusters, or n."""
+        return np.array(float(self.n)) if self.codes is None else self.codes[2]
+
+    @property
+    def plain(self) -> bool:
+        """True when every answer counts alike and stands alone."""
+        return self.weights is None and self.codes is None
+
+    def mean(self, values: FloatArray) -> FloatArray:
+        """Weighted mean over people."""
+        if self.weights is None:
+            return np.asarray(values.mean(axis=-1))
+        return np.asarray((values * self.w).sum(axis=-1))
+
+    def sum_of_squares(self, contributions: FloatArray) -> FloatArray:
+        """``sum_g (sum_{i in g} c_i)^2`` over independent units g."""
+        if self.codes is None:
+            return np.asarray(np.einsum("...i,...i->...", contributions, contributions))
+        keys, count, _ = self.codes
+        rows = int(np.prod(self.human.shape[:-1]))
+        sums = np.bincount(keys, weights=np.ascontiguousarray(contributions).ravel(), minlength=rows * count)
+        return np.asarray((sums.reshape(rows, count) ** 2).sum(axis=1).reshape(self.human.shape[:-1]))
+
+    def variance_of_mean(self, residuals: FloatArray, fitted: int = 1) -> FloatArray:
+        """``G/(G - fitted) sum_g (sum_{i in g} w_i e_i)^2 (1 - n/m)``; plain answers: ``s^2/n (1 - n/m)``."""
+        factor = self.groups / (self.groups - fitted)
+        return np.asarray(factor * self.sum_of_squares(self.w * residuals) * self.remaining)
+
+
+def row_moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and (ddof 0) variance over the last axis, two passes over blocks that stay in cache.
+
+    Example:
+        >>> row_moments(np.array([[1.0, 3.0]]))
+        (array([2.]), array([1.]))
+    """
+    rows = values.reshape(-1, values.shape[-1])
+    mean = np.empty(rows.shape[0])
+    variance = np.empty(rows.shape[0])
+    size = max(1, _BLOCK // rows.shape[1])
+    for start in range(0, rows.shape[0], size):
+        block = rows[start : start + size]
+        centre = block.mean(axis=1)
+        spread = block - centre[:, None]
+        mean[start : start + size] = centre
+        variance[start : start + size] = np.einsum("ij,ij->i", spread, spread) / rows.shape[1]
+    return mean.reshape(values.shape[:-1]), variance.reshape(values.shape[:-1])
+
+
+def read_sample(
+    human: ArrayLike,
+    digital_labeled: ArrayLike | None,
+    digital_unlabeled: ArrayLike | None,
+    *,
+    level: float,
+    alternative: str,
+    weights: ArrayLike | None,
+    clusters: ArrayLike | None,
+    bounds: ArrayLike | None,
+    step: float | None,
+    folds: ArrayLike | None,
+    population_size: ArrayLike | None,
+    census: bool,
+    beliefs: ArrayLike | None,
+    eta: ArrayLike,
+    seed: int | None,
+) -> Sample:
+    """Check every argument of :func:`crowdllm_stats.interval` and gather them.
+
+    Raises:
+        ValueError: on anything that no method can use, naming the argument, its value and the remedy.
+    """
+    y = check_array("human", human, least_ndim=1)
+    f = None if digital_labeled is None else check_array("digital_labeled", digital_labeled, least_ndim=1)
+    crowd = None if digital_unlabeled is None else check_array("digital_unlabeled", digital_unlabeled, least_ndim=1)
+    if f is not None and f.shape != y.shape:
+        raise ValueError(
+            f"digital_labeled has shape {f.shape} but human has {y.shape}: give one twin's answer for each human answer"
+        )
+    fold_codes = None
+    if folds is not None:
+        fold_codes, crowd = _read_folds(folds, crowd, y)
+    elif crowd is not None:
+        check_same_batch(human=y, digital_unlabeled=crowd)
+    if crowd is not None and crowd.shape[-1] < 2:
+        raise ValueError("digital_unlabeled needs at least 2 answers a problem to estimate its variance; got 1")
+    scale = None if bounds is None else check_bounds(bounds)
+    if scale is not None:
+        check_inside("human", y, scale)
+    belief = None if beliefs is None else check_array("beliefs", beliefs, least_ndim=1)
+    if belief is not None and (crowd is None or belief.shape != crowd.shape):
+        wanted = "digital_unlabeled, which is missing" if crowd is None else f"digital_unlabeled, {crowd.shape}"
+        raise ValueError(f"beliefs has shape {belief.shape} and must match that of {wanted}")
+    size = _read_population(population_size, census, y, crowd, weights, clusters)
+    return Sample(
+        human=y,
+        twins=f,
+        crowd=crowd,
+        level=check_level(level),
+        alternative=check_choice("alternative", alternative, ALTERNATIVES),
+        weights=_read_weights(weights, y),
+        clusters=_read_clusters(clusters, y),
+        bounds=scale,
+        step=_read_step(step, scale, y),
+        folds=fold_codes,
+        population_size=size,
+        census=bool(census),
+        beliefs=belief,
+        eta=check_array("eta", eta, nonnegative=True),
+        seed=seed,
+    )
+
+
+def _read_folds(folds: ArrayLike, crowd: FloatArray | None, y: FloatArray) -> tuple[np.ndarray[Any, Any], FloatArray]:
+    if crowd is None or crowd.ndim < 2:
+        raise ValueError("folds needs digital_unlabeled of shape (..., F, N): one row of crowd answers a fold's model")
+    count = crowd.shape[-2]
+    wanted = (*y.shape[:-1], count, crowd.shape[-1])
+    if crowd.shape != wanted:
+        raise ValueError(f"digital_unlabeled has shape {crowd.shape}; with folds it must be {wanted}")
+    codes = check_array("folds", folds, least_ndim=1)
+    if codes.shape[-1] != y.shape[-1]:
+        raise ValueError(f"folds has {codes.shape[-1]} entries for {y.shape[-1]} human answers; give one fold a person")
+    whole = codes.astype(np.intp)
+    if np.any(whole != codes) or whole.min() < 0 or whole.max() >= count:
+        raise ValueError(f"folds must hold whole numbers from 0 to {count - 1} (digital_unlabeled has {count} folds)")
+    try:
+        return np.broadcast_to(whole, y.shape), crowd
+    except ValueError:
+        raise ValueError(f"folds has shape {codes.shape}, which does not fit human's {y.shape}") from None
+
+
+def _read_population(
+    population_size: ArrayLike | None,
+    census: bool,
+    y: FloatArray,
+    crowd: FloatArray | None,
+    weights: ArrayLike | None,
+    clusters: ArrayLike | None,
+) -> FloatArray | None:
+    if population_size is None:
+        if census:
+            raise ValueError(
+                "census=True says the crowd holds the twins of a whole population: give population_size too"
+            )
+        return None
+    if weights is not None or clusters is not None:
+        raise ValueError(
+            "population_size cannot be combined with weights or clusters: the finite-population formulas are for a "
+            "simple random sample; leave one of them out"
+        )
+    size = check_array("population_size", population_size)
+    try:
+        size = np.broadcast_to(size, y.shape[:-1])
+    except ValueError:
+        raise ValueError(
+            f"population_size has shape {size.shape}; one number, or one a problem {y.shape[:-1]}"
+        ) from None
+    if np.any(size != np.floor(size)) or np.any(size < y.shape[-1]):
+        raise ValueError(
+            f"population_size must be whole and at least the number of human answers {y.shape[-1]}; "
+            f"smallest is {float(size.min()):g}"
+        )
+    if census and (crowd is None or np.any(size != crowd.shape[-1])):
+        count = 0 if crowd is None else crowd.shape[-1]
+        raise ValueError(f"census=True needs the twins of all people in digital_unlabeled; it has {count} a problem")
+    return np.asarray(size, dtype=np.float64)
+
+
+def _read_weights(weights: ArrayLike | None, y: FloatArray) -> FloatArray | None:
+    if weights is None:
+        return None
+    w = check_array("weights", weights, least_ndim=1, nonnegative=True)
+    try:
+        w = np.broadcast_to(w, y.shape)
+    except ValueError:
+        raise ValueError(f"weights has shape {w.shape}, which does not fit human's {y.shape}") from None
+    if np.any(np.count_nonzero(w, axis=-1) < 2):
+        raise ValueError("weights leaves a problem with fewer than 2 people of positive weight")
+    return w
+
+
+def _read_clusters(clusters: ArrayLike | None, y: FloatArray) -> np.ndarray[Any, Any] | None:
+    if clusters is None:
+        return None
+    labels = np.asarray(clusters)
+    if labels.dtype.kind == "f" and not np.all(np.isfinite(labels)):
+        raise ValueError("clusters holds NaN: name the cluster (the person) of every human answer")
+    if labels.dtype.kind == "O":
+        if any(label is None or label != label for label in labels.ravel()):
+            raise ValueError("clusters holds missing labels: name the cluster (the person) of every human answer")
+        labels = labels.astype(str)
+    try:
+        labels = np.broadcast_to(labels, y.shape)
+    except ValueError:
+        raise ValueError(f"clusters has shape {labels.shape}, which does not fit human's {y.shape}") from None
+    ordered = np.sort(labels, axis=-1)
+    if np.any(np.all(ordered == ordered[..., :1], axis=-1)):
+        raise ValueError("clusters leaves a problem with a single cluster: at least 2 independent people are needed")
+    return labels
+
+
+def _read_step(step: float | None, bounds: tuple[float, float] | None, y: FloatArray) -> float:
+    if step is not None:
+        value = float(check_array("step", step))
+        if value < 0.0:
+            raise ValueError(f"step is the distance between neighbouring answers and cannot be negative; got {value:g}")
+        return value
+    whole = bounds is not None and float(bounds[0]).is_integer() and bool(np.all(y == np.floor(y)))
+    return 1.0 if whole else 0.0
