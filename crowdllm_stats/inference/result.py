@@ -37,6 +37,8 @@ class Result:
     """
 
     columns: ClassVar[tuple[str, ...]] = ()
+    #: What stands for a missing value in print.
+    absent: ClassVar[str] = "not identifiable"
 
     why: str
     flags: dict[str, Any]
@@ -79,28 +81,34 @@ class Result:
         """All fields as plain Python values, ready for JSON."""
         return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
+    def _word(self, value: Any) -> str:
+        if value is None:
+            return self.absent
+        if isinstance(value, float | np.floating):
+            return f"{value:.4g}"
+        return str(value)
+
     def __str__(self) -> str:
         frame = self.to_frame()
         title = type(self).__name__
         if len(frame) == 1:
             row = frame.iloc[0]
             width = max(len(name) for name in frame.columns)
-            lines = [f"{name:<{width}}  {_word(row[name])}" for name in frame.columns if name != "note" or row[name]]
+            lines = [
+                f"{name:<{width}}  {self._word(row[name])}" for name in frame.columns if name != "note" or row[name]
+            ]
         else:
             lines = [f"{len(frame)} problems"]
             lines += frame.head(10).to_string(float_format=lambda value: f"{value:.4g}").splitlines()
             if len(frame) > 10:
                 lines.append(f"... and {len(frame) - 10} more (to_frame() has them all)")
-        return "\n".join([title, *(f"  {line}" for line in lines), *textwrap.wrap(self.why, 100, initial_indent="  ",
-                                                                                 subsequent_indent="  ")])
-
-
-def _word(value: Any) -> str:
-    if value is None:
-        return "not identifiable"
-    if isinstance(value, float | np.floating):
-        return f"{value:.4g}"
-    return str(value)
+        return "\n".join(
+            [
+                title,
+                *(f"  {line}" for line in lines),
+                *textwrap.wrap(self.why, 100, initial_indent="  ", subsequent_indent="  "),
+            ]
+        )
 
 
 def unbatch(value: Any) -> Any:

@@ -57,7 +57,7 @@ def cross_fitted_small(sample: Sample) -> Core:
 
     ``x_i = f_i - mean_j f_{k(i)}(j)`` removes what the folds' models differ in level (which the plain cross-fitted
     residuals carry as noise); the estimate is ``ybar - b xbar``, ``b`` the slope of y on x clipped to [0, 1], n - 2
-    degrees of freedom, Welch for the crowd's part.
+    degrees of freedom.
     """
     twins, own, _, crowd_var = _folded(sample, "cross-fitted-small")
     offset = twins - own

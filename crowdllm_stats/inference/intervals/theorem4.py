@@ -26,9 +26,10 @@ def prediction_powered_set(sample: Sample, method: str) -> Core:
     """``{theta: t1 + t2 = 0, t1 in B1_gamma, t2 in B2_{alpha - gamma}}`` for a pair of sets of one kind.
 
     B1 covers ``E[f - y]`` (n labelled pairs, values within +-range), B2 covers ``theta - E f`` (N digital answers);
-    theta's set is ``[mean f - mean (f - y)] -+ (h1 + h2)``, a union bound. gamma minimises the expected width for the
-    given n, N and kind under a standard deviation of a quarter of the range for both parts, before any answer is seen
-    (the theorem is for a fixed gamma). With ``census=True`` B2 is a point and takes no error probability.
+    theta's set is ``[mean f - mean (f - y)] -+ (h1 + h2)`` within the bounds, a union bound. gamma minimises the
+    expected width for the given n, N and kind under a standard deviation of a quarter of the range for both parts,
+    before any answer is seen (the theorem is for a fixed gamma). With ``census=True`` B2 is a point and takes no error
+    probability.
 
     Source: the paper's Theorem 4 (numbered 4.5 in its HTML), from Angelopoulos et al. 2023, theorem 1.
     """
@@ -59,8 +60,11 @@ def prediction_powered_set(sample: Sample, method: str) -> Core:
         if not sample.census:
             half = half + _second_half(sample, method, crowd.var(axis=-1, ddof=1), (1.0 - share) * miss)
         centre = crowd.mean(axis=-1) - difference.mean(axis=-1)
-        lower, upper = one_sided(sample, centre - half, centre + half)
-    estimate = crowd.mean(axis=-1) - difference.mean(axis=-1)
+        low, high = sample.bounds
+        lower, upper = one_sided(
+            sample, np.clip(centre - half, low, high), np.clip(centre + half, low, high), (low, high)
+        )
+    estimate = np.clip(crowd.mean(axis=-1) - difference.mean(axis=-1), lower, upper)
     why = (
         f"Theorem 4 with gamma = {share * miss:.4g} fixed by n and N alone. {WORDS[method]} Needs twins from a "
         f"generator "
@@ -134,4 +138,4 @@ def _betting_ends(
         second = betting_set(crowd, low, high, (1.0 - share) * miss, sample.alternative)
     lower = np.clip(second[0] - first[1], low, high)
     upper = np.clip(second[1] - first[0], low, high)
-    return one_sided(sample, lower, upper)
+    return one_sided(sample, lower, upper, (low, high))

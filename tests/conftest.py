@@ -1,0 +1,30 @@
+"""Shared fixtures: the folder of real data, and a check that no test leaves NumPy's global random state changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real data sets, or a skip with the reason."""
+    named = os.environ.get("CROWDLLM_STATS_DATA")
+    if not named:
+        pytest.skip("needs real data: set CROWDLLM_STATS_DATA to the folder that holds it")
+    folder = Path(named)
+    if not folder.is_dir():
+        pytest.skip(f"needs real data: CROWDLLM_STATS_DATA names {folder}, which is not a folder")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _global_randomness_untouched():
+    before = np.random.get_state()  # noqa: NPY002 - watched, not used
+    yield
+    after = np.random.get_state()  # noqa: NPY002 - watched, not used
+    assert before[2] == after[2], "this test drew from NumPy's global random state"
+    assert np.array_equal(before[1], after[1]), "this test drew from NumPy's global random state"

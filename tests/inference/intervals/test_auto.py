@@ -1,0 +1,54 @@
+"""'auto' decides before it sees the answers; choosing afterwards breaks the level."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crowdllm_stats import compare_intervals, interval
+from crowdllm_stats.inference.intervals import auto_method
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "paired", "bounded", "chosen"),
+    [
+        (5, 100, True, False, "classical"),
+        (5, 100, True, True, "classical-small"),
+        (8, 160, True, False, "ppi++-small"),
+        (8, 160, True, True, "ppi++-small"),
+        (30, 20, True, True, "classical-small"),
+        (30, 600, False, False, "classical"),
+    ],
+)
+def test_the_rule(n, size, paired, bounded, chosen):
+    assert auto_method(n, size, paired, bounded) == chosen
+
+
+def test_auto_does_not_look_at_the_answers():
+    """Whatever the answers of one shape are, the method is the same."""
+    rng = np.random.default_rng(1)
+    chosen = set()
+    for spread in (0.0, 0.01, 1.0, 30.0):
+        human = np.full(9, 2.0) + spread * rng.standard_normal(9)
+        twins = human + rng.standard_normal(9) * spread**2
+        chosen.add(interval(human, twins, 2 + rng.standard_normal(70)).method)
+        chosen.add(compare_intervals(human, twins, 2 + rng.standard_normal(70)).chosen)
+    assert chosen == {"ppi++-small"}
+
+
+def test_choosing_the_narrowest_interval_on_the_data_breaks_the_level():
+    """Two intervals that each keep 0.95 at n = 8; the narrower of the two does not.
+
+    False-alarm rate: the narrower one's true coverage is 0.932; with 40,000 replicates it exceeds 0.94 with chance
+    below 1e-9, and each of the two falls under 0.945 with chance below 1e-5.
+    """
+    rng = np.random.default_rng(8)
+    human = rng.standard_normal((40_000, 8))
+    twins = 0.5 * human + np.sqrt(0.75) * rng.standard_normal(human.shape)
+    crowd = rng.standard_normal((40_000, 160))
+    one = interval(human, method="classical")
+    other = interval(human, twins, crowd, method="ppi++-small")
+    hits = [(answer.lower <= 0) & (answer.upper >= 0) for answer in (one, other)]
+    assert min(np.mean(hit) for hit in hits) >= 0.945
+    narrower = np.where(one.half_width <= other.half_width, *hits)
+    assert np.mean(narrower) < 0.94

@@ -1,0 +1,178 @@
+"""Properties that hold exactly: special cases that must agree, and how an interval must move."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crowdllm_stats import interval
+from crowdllm_stats.inference.intervals import METHODS
+
+UNFOLDED = [name for name in METHODS if not name.startswith("cross")]
+WEIGHTED = ["classical", "classical-small", "ppi", "ppi++", "ppi-small", "ppi++-small"]
+NO_WEIGHTS = ["crowdllm", "set-clt", "set-hoeffding", "set-bernstein", "set-betting"]
+
+
+@pytest.fixture
+def batch():
+    """Three problems, eleven humans, 47 digital people on a 1-5 scale."""
+    rng = np.random.default_rng(42)
+    human = rng.integers(1, 6, (3, 11)).astype(float)
+    twins = np.clip(human + rng.integers(-1, 2, (3, 11)), 1, 5)
+    crowd = rng.integers(1, 6, (3, 47)).astype(float)
+    return human, twins, crowd
+
+
+def same(one, other):
+    np.testing.assert_allclose(one.lower, other.lower, rtol=1e-12)
+    np.testing.assert_allclose(one.upper, other.upper, rtol=1e-12)
+    np.testing.assert_allclose(one.estimate, other.estimate, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", UNFOLDED)
+@pytest.mark.parametrize("alternative", ["two-sided", "larger", "smaller"])
+def test_a_batch_equals_its_problems_one_by_one(batch, method, alternative):
+    whole = interval(*batch, method=method, alternative=alternative, bounds=(1, 5))
+    for row in range(3):
+        single = interval(*(part[row] for part in batch), method=method, alternative=alternative, bounds=(1, 5))
+        assert single.lower == pytest.approx(whole.lower[row], rel=1e-12)
+        assert single.upper == pytest.approx(whole.upper[row], rel=1e-12)
+        assert isinstance(single.lower, float)
+
+
+@pytest.mark.parametrize("method", UNFOLDED)
+def test_leading_axes_of_any_number(batch, method):
+    human, twins, crowd = (np.stack([part, part[::-1]]) for part in batch)
+    answer = interval(human, twins, crowd, method=method, bounds=(1, 5))
+    assert answer.lower.shape == (2, 3)
+    np.testing.assert_allclose(answer.lower[0], answer.lower[1][::-1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", UNFOLDED)
+def test_a_higher_level_is_wider_and_ends_enclose_the_estimate(batch, method):
+    if method in ("set-hoeffding", "set-bernstein"):  # eleven answers leave these two the whole scale
+        batch = tuple(np.tile(part, 90) for part in batch)
+    narrow = interval(*batch, method=method, level=0.8, bounds=(1, 5))
+    wide = interval(*batch, method=method, level=0.99, bounds=(1, 5))
+    assert np.all(wide.lower <= narrow.lower + 1e-12)
+    assert np.all(wide.upper >= narrow.upper - 1e-12)
+    assert np.any(wide.upper > narrow.upper)
+    if not method.startswith("set-betting"):
+        assert np.all((narrow.lower <= narrow.estimate) & (narrow.estimate <= narrow.upper))
+
+
+@pytest.mark.parametrize("method", UNFOLDED)
+def test_one_sided_ends_are_the_two_sided_ends_of_the_doubled_error(batch, method):
+    if method == "set-betting" or (method.startswith("set-") and method != "set-hoeffding"):
+        pytest.skip("the error is split between two sets by a rule that depends on the sides")
+    two = interval(*batch, method=method, level=0.9, bounds=(1, 5))
+    larger = interval(*batch, method=method, level=0.95, alternative="larger", bounds=(1, 5))
+    smaller = interval(*batch, method=method, level=0.95, alternative="smaller", bounds=(1, 5))
+    np.testing.assert_allclose(larger.lower, two.lower, rtol=1e-9)
+    np.testing.assert_allclose(smaller.upper, two.upper, rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", UNFOLDED)
+def test_reflecting_the_scale_reflects_the_interval(batch, method):
+    one = interval(*batch, method=method, bounds=(1, 5))
+    mirror = interval(*(6.0 - part for part in batch), method=method, bounds=(1, 5))
+    tolerance = 0.05 if method == "set-betting" else 1e-9  # betting tries candidates on a grid
+    np.testing.assert_allclose(mirror.lower, 6.0 - one.upper, atol=tolerance)
+    np.testing.assert_allclose(mirror.upper, 6.0 - one.lower, atol=tolerance)
+
+
+@pytest.mark.parametrize("method", WEIGHTED)
+def test_equal_weights_and_single_person_clusters_change_nothing(batch, method):
+    plain = interval(*batch, method=method, bounds=(1, 5))
+    same(plain, interval(*batch, method=method, bounds=(1, 5), clusters=np.arange(11)))
+    if method != "ppi++-small":  # with weights its variance is the sandwich's, not the normal model's
+        same(plain, interval(*batch, method=method, bounds=(1, 5), weights=np.full(11, 3.0)))
+
+
+@pytest.mark.parametrize("method", WEIGHTED)
+def test_whole_weights_move_the_estimate_as_repeated_people_do(batch, method):
+    human, twins, crowd = batch
+    counts = np.array([1, 2, 1, 3, 1, 1, 2, 1, 1, 1, 1])
+    repeated = np.repeat(human, counts, axis=1), np.repeat(twins, counts, axis=1), crowd
+    owner = np.repeat(np.arange(11), counts)
+    weighted = (
+        interval(*batch, method=method, weights=counts)
+        if method != "classical-small"
+        else interval(*batch, method=method, weights=counts, bounds=(1, 5))
+    )
+    bounds = (1, 5) if method == "classical-small" else None
+    clustered = interval(*repeated, method=method, clusters=owner, bounds=bounds)
+    np.testing.assert_allclose(weighted.estimate, clustered.estimate, rtol=0.02 if method == "ppi++" else 1e-12)
+    if method in ("classical", "ppi-small"):
+        np.testing.assert_allclose(weighted.half_width, clustered.half_width, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", NO_WEIGHTS)
+@pytest.mark.parametrize("argument", ["weights", "clusters"])
+def test_methods_that_cannot_take_weights_or_clusters_refuse(batch, method, argument):
+    with pytest.raises(ValueError, match="no weights or clusters"):
+        interval(*batch, method=method, bounds=(1, 5), **{argument: np.arange(1, 12)})
+
+
+def test_twins_that_cannot_tell_people_apart_give_the_classical_answer(batch):
+    human, _, crowd = batch
+    flat = np.full(human.shape, 3.0)
+    same(interval(human, flat, crowd, method="ppi++-small"), interval(human, method="classical"))
+    bounded = interval(human, flat, crowd, method="ppi++-small", bounds=(1, 5))
+    same(bounded, interval(human, method="classical-small", bounds=(1, 5)))
+    assert np.all(bounded.power == 0.0)
+    assert any("all equal" in sentence for sentence in bounded.flags)
+
+
+def test_a_constant_added_to_twins_and_crowd_changes_nothing(batch):
+    human, twins, crowd = batch
+    for method in ("ppi", "ppi++-small", "ppi-small"):
+        same(interval(*batch, method=method), interval(human, twins + 7.0, crowd + 7.0, method=method))
+
+
+@pytest.mark.parametrize("method", UNFOLDED)
+def test_asking_the_whole_population_leaves_nothing_open(method):
+    rng = np.random.default_rng(7)
+    human = rng.integers(1, 6, (2, 9)).astype(float)
+    twins = np.clip(human + 1, 1, 5)
+    answer = interval(human, twins, twins, method=method, bounds=(1, 5), population_size=9, census=True)
+    if method in ("classical", "classical-small", "ppi", "ppi++", "ppi-small", "ppi++-small", "set-clt"):
+        np.testing.assert_allclose(answer.lower, human.mean(axis=1), atol=1e-12)
+        np.testing.assert_allclose(answer.upper, human.mean(axis=1), atol=1e-12)
+    assert np.all(answer.lower <= human.mean(axis=1) + 1e-12)
+    assert np.all(answer.upper >= human.mean(axis=1) - 1e-12)
+
+
+@pytest.mark.parametrize("method", [name for name in UNFOLDED if name != "set-bernstein"])
+def test_a_finite_population_is_never_harder_than_an_unlimited_one(batch, method):
+    human, twins, _ = batch
+    rng = np.random.default_rng(1)
+    people = np.clip(np.concatenate([twins, rng.integers(1, 6, (3, 9))], axis=1), 1, 5)
+    unlimited = interval(human, twins, people, method=method, bounds=(1, 5))
+    finite = interval(human, twins, people, method=method, bounds=(1, 5), population_size=20, census=True)
+    assert np.all(finite.upper - finite.lower <= unlimited.upper - unlimited.lower + 1e-9)
+
+
+def test_effective_n_is_the_variance_ratio(batch):
+    answer = interval(*batch, method="ppi-small")
+    human, twins, crowd = batch
+    ratio = (human.var(axis=1, ddof=1) / 11) / (
+        (human - twins).var(axis=1, ddof=1) / 11 + crowd.var(axis=1, ddof=1) / 47
+    )
+    np.testing.assert_allclose(answer.effective_n, 11 * ratio, rtol=1e-12)
+
+
+def test_a_published_interval_always_contains_plain_ppi(batch):
+    published, plain = interval(*batch, method="crowdllm"), interval(*batch, method="ppi")
+    assert np.all(published.lower <= plain.lower)
+    assert np.all(published.upper >= plain.upper)
+
+
+def test_published_formula_by_hand():
+    human, twins, crowd = np.array([1.0, 2.0, 4.0]), np.array([1.5, 2.5, 3.0]), np.array([2.0, 3.0, 1.0, 2.0])
+    beliefs = crowd - 2.0
+    r = human - twins
+    half = np.sqrt(np.mean(r**2)) + 1.959963984540054 * np.sqrt(0.3 / 4 + beliefs.var() / 4 + r.var() / 3)
+    answer = interval(human, twins, crowd, method="crowdllm", beliefs=beliefs, eta=0.3)
+    assert answer.upper == pytest.approx(2.0 + half, rel=1e-12)
+    assert answer.lower == pytest.approx(2.0 - half, rel=1e-12)

@@ -1,0 +1,352 @@
+"""across_problems: golden values by other routes, properties, coverage, and real raters."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, stats
+
+from crowdllm_stats import across_problems
+from crowdllm_stats.inference.fay_herriot import Prior, fit_fay_herriot, regression_rows
+from crowdllm_stats.inference.predictive import shortest_interval, update
+from crowdllm_stats.inference.variance_function import fit_variance_function
+
+
+def people(problems, seed, between=0.4, slope=0.8, least=2, most=8):
+    """Normal model with unequal n: digital mean, human mean, sample variance, n, and the problems' true means."""
+    rng = np.random.default_rng(seed)
+    count = rng.integers(least, most + 1, problems)
+    digital = rng.normal(size=problems)
+    truth = 3.0 + slope * digital + np.sqrt(between) * rng.normal(size=problems)
+    mean = truth + rng.normal(size=problems) / np.sqrt(count)
+    return digital, mean, rng.chisquare(count - 1) / (count - 1), count, truth, rng
+
+
+def ratings(problems, seed, n=3, extra=5):
+    """Answers 1..5 by rounding and cutting normal ones, (T, n + extra), piled up at 1 as real ratings are."""
+    rng = np.random.default_rng(seed)
+    digital = rng.normal(size=problems)
+    center = 1.3 + 0.9 * digital + 0.5 * rng.normal(size=problems)
+    return digital, np.clip(np.round(center[:, None] + 1.2 * rng.normal(size=(problems, n + extra))), 1, 5)
+
+
+# ---------------------------------------------------------------- golden, by other routes
+
+
+def test_between_posterior_median_equals_brute_force_integration():
+    rng = np.random.default_rng(3)
+    count = rng.integers(2, 9, 25).astype(float)
+    design, _ = regression_rows(rng.normal(size=(25, 2)))
+    mean = design @ [1.0, 0.5, -0.3] + rng.normal(size=25) * np.sqrt(0.5 + 1 / count)
+    fit = fit_fay_herriot(design, mean, np.ones(25), count, None)
+    contrasts = np.linalg.svd(design)[0][:, 3:]  # error contrasts: the restricted likelihood by its definition
+
+    def density(between):
+        cov = contrasts.T @ np.diag(between + 1 / count) @ contrasts
+        return stats.multivariate_normal(cov=cov).pdf(contrasts.T @ mean)
+
+    whole = integrate.quad(density, 0, 20, limit=200)[0]
+    below = integrate.quad(density, 0, fit.median, limit=200)[0]
+    # One node of 24 is at most about 4% of the refined range: the median is right to one node.
+    assert abs(below / whole - 0.5) < 0.08
+
+
+def test_bounded_update_is_the_beta_binomial_for_yes_no_answers():
+    mu, spread, own, n, rest = 0.3, 0.02, 0.75, 4.0, 7
+    a, b = 0.3 * (0.21 / 0.02 - 1), 0.7 * (0.21 / 0.02 - 1)
+    one = np.ones((1, 1))
+    prior = Prior(
+        np.array([mu]), np.array([mu * (1 - mu) - spread]), np.zeros(1), spread * one, one, np.zeros(1), np.zeros(1)
+    )
+    got = update(prior, np.array([own]), np.array([n]), np.array([float(rest)]), (0.0, 1.0), 0.95)
+    exact = stats.betabinom(rest, a + n * own, b + n * (1 - own))
+    assert got.mean[0] == pytest.approx(exact.mean() / rest, rel=1e-12)
+    assert got.plain_var[0] == pytest.approx(exact.var() / rest**2, rel=1e-12)
+
+
+def test_normal_update_is_the_textbook_shrinkage():
+    one = np.ones((2, 1))
+    prior = Prior(np.array([1.0, 2.0]), np.array([4.0, 1.0]), np.zeros(2), 2.0 * one, one, np.zeros(2), np.zeros(2))
+    got = update(prior, np.array([3.0, 0.0]), np.array([2.0, 4.0]), np.full(2, np.inf), None, 0.95)
+    np.testing.assert_allclose(got.weight, [2 / 4, 2 / 2.25])
+    np.testing.assert_allclose(got.mean, [2.0, 2 - 2 * 2 / 2.25])
+    np.testing.assert_allclose(got.plain_var, [2 * 2 / 4, 2 * 0.25 / 2.25])
+    np.testing.assert_allclose(got.var, got.plain_var, rtol=1e-5)
+
+
+def test_shortest_interval_of_a_beta():
+    mean, var = np.array([0.5, 0.1, 0.9]), np.array([0.03, 0.009, 0.009])
+    lower, upper = shortest_interval(mean, var, (0.0, 1.0), 0.9, None)
+    precision = mean * (1 - mean) / var - 1
+    beta = stats.beta(mean * precision, (1 - mean) * precision)
+    np.testing.assert_allclose(beta.cdf(upper) - beta.cdf(lower), 0.9, atol=1e-9)
+    np.testing.assert_allclose([lower[0], upper[0]], [beta.ppf(0.05)[0], beta.ppf(0.95)[0]], rtol=1e-6)
+    assert upper[1] - lower[1] < beta.ppf(0.95)[1] - beta.ppf(0.05)[1] - 0.01
+    np.testing.assert_allclose([lower[1], upper[1]], [1 - upper[2], 1 - lower[2]], atol=1e-9)
+
+
+def test_variance_function_finds_a_slope_and_leaves_flat_data_flat():
+    rng = np.random.default_rng(8)
+    mean, degrees = rng.uniform(0, 4, 4000), np.full(4000, 3.0)
+    noise = rng.chisquare(3, 4000) / 3
+    sloped = fit_variance_function(mean, np.exp(0.5 * mean) * noise, degrees, None)
+    flat = fit_variance_function(mean[:12], 2.0 * noise[:12], degrees[:12], None)
+    at = np.array([0.5, 2.0, 3.5])
+    np.testing.assert_allclose(sloped.value(at), np.exp(0.5 * at), rtol=0.12)
+    assert flat.value(at).max() / flat.value(at).min() < 4
+    bounded = fit_variance_function(1 + mean, 0.4 * mean * (4 - mean) * noise, degrees, (1.0, 5.0))
+    np.testing.assert_allclose(bounded.value(1 + at), 0.4 * at * (4 - at), rtol=0.12)
+
+
+# ---------------------------------------------------------------- properties
+
+
+def test_estimate_is_the_weighted_mean_of_its_two_sources():
+    digital, mean, var, count, _, _ = people(31, 1)
+    for size in (None, count + 4):
+        got = across_problems(mean, var, count, digital, population_size=size)
+        np.testing.assert_allclose(got.estimate, got.weight * mean + (1 - got.weight) * got.synthetic, rtol=1e-10)
+        np.testing.assert_allclose(got.half_width, (got.upper - got.lower) / 2)
+        np.testing.assert_allclose(got.saved, got.effective_n - count)
+
+
+def test_own_answer_never_enters_own_constants():
+    digital, mean, var, count, _, _ = people(60, 2)
+    moved, jumpy = mean.copy(), var.copy()
+    moved[7] += 25.0
+    jumpy[7] *= 50.0
+    before, after = across_problems(mean, var, count, digital), across_problems(moved, jumpy, count, digital)
+    same = np.arange(60) % 20 == 7  # the problems of its fold, itself included
+    np.testing.assert_array_equal(before.synthetic[same], after.synthetic[same])
+    np.testing.assert_array_equal(before.between_var[same], after.between_var[same])
+    others = same & (np.arange(60) != 7)  # its own width may grow with its own surprise: the weight is uncertain
+    np.testing.assert_array_equal(before.half_width[others], after.half_width[others])
+    assert np.all(before.synthetic[~same] != after.synthetic[~same])
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.floats(-50, 50), st.floats(0.01, 100), st.sampled_from([-1.0, 1.0]), st.integers(0, 10**6))
+def test_units_and_direction_do_not_matter(shift, unit, sign, seed):
+    digital, mean, var, count, _, _ = people(18, seed)
+    got = across_problems(mean, var, count, digital, population_size=12)
+    other = across_problems(shift + sign * unit * mean, unit**2 * var, count, 7 - 3 * digital, population_size=12)
+    np.testing.assert_allclose(other.estimate, shift + sign * unit * got.estimate, rtol=1e-6, atol=1e-6 * unit)
+    np.testing.assert_allclose(other.half_width, unit * got.half_width, rtol=1e-6)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 5), st.sampled_from([None, 9]))
+def test_bounded_intervals_stay_on_the_scale_and_mirror(seed, n, size):
+    digital, answers = ratings(23, seed, n)
+    own = answers[:, :n]
+    if not np.any(own.var(axis=1) > 0):
+        return
+    got = across_problems(own.mean(1), own.var(1, ddof=1), n, digital, population_size=size, bounds=(1, 5))
+    assert np.all((got.lower >= 1 - 1e-12) & (got.upper <= 5 + 1e-12))
+    assert np.all((got.lower <= got.estimate) & (got.estimate <= got.upper))
+    assert np.all(got.effective_n > 0)
+    mirrored = 6 - own
+    back = across_problems(mirrored.mean(1), own.var(1, ddof=1), n, digital, population_size=size, bounds=(1, 5))
+    np.testing.assert_allclose(back.estimate, 6 - got.estimate, rtol=1e-6)
+
+
+def test_many_answers_leave_nothing_to_borrow():
+    digital, mean, var, count, _, _ = people(30, 4)
+    many = np.full(30, 100_000)
+    got = across_problems(mean, var, many, digital)
+    np.testing.assert_allclose(got.estimate, mean, atol=1e-2)
+    assert np.all(got.weight > 0.9999)
+    assert 0.2 < got.between_var.mean() < 0.8
+
+
+def test_finite_population_approaches_the_infinite_one_and_ends_at_a_census():
+    digital, mean, var, count, _, _ = people(30, 5)
+    infinite = across_problems(mean, var, count, digital)
+    large = across_problems(mean, var, count, digital, population_size=10**7)
+    np.testing.assert_allclose(large.lower, infinite.lower, atol=1e-3)
+    size = count + 3
+    size[4] = count[4]
+    got = across_problems(mean, var, count, digital, population_size=size)
+    assert got.estimate[4] == mean[4] == got.lower[4] == got.upper[4]
+    assert got.effective_n[4] == pytest.approx(count[4])
+    assert "nothing is left" in got.to_frame()["note"][4]
+    assert np.all(got.half_width < infinite.half_width)
+
+
+def test_constant_digital_mean_is_said_and_estimates_shrink_to_the_grand_mean():
+    _, mean, var, count, _, _ = people(30, 6, slope=0.0)
+    got = across_problems(mean, var, count, np.full(30, 2.0))
+    assert "1 constant or collinear" in got.why
+    assert np.ptp(got.synthetic) < 0.3 * np.ptp(mean)
+    doubled = across_problems(mean, var, count, np.full(30, 2.0), covariates=np.zeros((30, 3)))
+    np.testing.assert_allclose(doubled.estimate, got.estimate)
+
+
+def test_features_and_covariates_are_the_same_columns():
+    digital, mean, var, count, _, rng = people(30, 7)
+    more = rng.normal(size=(30, 2))
+    one = across_problems(mean, var, count, digital, covariates=more)
+    two = across_problems(mean, var, count, np.column_stack([digital, more, digital - more[:, 0]]))
+    np.testing.assert_allclose(one.estimate, two.estimate, rtol=1e-6)
+
+
+def test_single_answers_may_have_no_variance():
+    digital, mean, var, count, _, _ = people(30, 8)
+    count[::3] = 1
+    var[::3] = np.nan
+    got = across_problems(mean, var, count, digital)
+    ignored = across_problems(mean, np.where(count == 1, 77.0, var), count, digital)
+    np.testing.assert_array_equal(got.estimate, ignored.estimate)
+    assert np.all(np.isfinite(got.to_frame().drop(columns="note").to_numpy()))
+
+
+def test_identical_problem_means_do_not_degenerate():
+    """Between-problem variance estimated at 0: the weight stays off 0 and the interval off zero width."""
+    digital, _, var, count, _, _ = people(30, 9)
+    got = across_problems(np.full(30, 3.0), var, count, digital)
+    assert np.all(got.weight > 0.005)
+    assert np.all(got.half_width > 0.05)
+
+
+def test_ends_are_attainable_means_where_the_scale_has_steps():
+    digital, answers = ratings(40, 10)
+    own = answers[:, :3]
+    got = across_problems(own.mean(1), own.var(1, ddof=1), 3, digital, population_size=8, bounds=(1, 5))
+    np.testing.assert_allclose(got.lower * 8, np.round(got.lower * 8), atol=1e-9)
+    np.testing.assert_allclose(got.upper * 8, np.round(got.upper * 8), atol=1e-9)
+    half = across_problems(own.mean(1), own.var(1, ddof=1), 3, digital, population_size=8, bounds=(1, 5), step=0.5)
+    np.testing.assert_allclose(half.lower * 16, np.round(half.lower * 16), atol=1e-9)
+
+
+def test_unclean_regression_is_flagged():
+    digital, answers = ratings(60, 11)
+    own = answers[:, :3]
+    digital[0] = -40.0
+    got = across_problems(own.mean(1), own.var(1, ddof=1), 3, digital, bounds=(1, 5))
+    assert "left the scale" in got.to_frame()["note"][0]
+    assert got.synthetic.min() == pytest.approx(1.08)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"human_mean": np.ones((3, 4))}, "human_mean must have one axis"),
+        ({"human_mean": [1.0, np.nan] * 6}, "human_mean holds 6"),
+        ({"human_var": np.ones(11)}, r"human_var must have shape \(12,\)"),
+        ({"human_var": np.full(12, -1.0)}, "human_var must not be negative"),
+        ({"human_var": ["x"] * 12}, "human_var must be a rectangular array"),
+        ({"human_var": np.zeros(12)}, "human_var is zero"),
+        ({"human_var": np.full(12, 9.0), "bounds": (1, 5)}, "more than answers with mean"),
+        ({"human_var": np.r_[np.nan, np.ones(11)]}, "human_var holds 1"),
+        ({"n_human": 0}, "n_human must hold whole numbers"),
+        ({"n_human": 2.5}, "n_human must hold whole numbers"),
+        ({"n_human": [3, 4]}, "n_human must be one number or have shape"),
+        ({"n_human": np.r_[np.ones(11), 3]}, "n_human leaves 2 degrees of freedom"),
+        ({"population_size": 2}, "population_size must be at least n_human"),
+        ({"digital_mean": np.ones(5)}, "digital_mean must have shape"),
+        ({"covariates": np.ones((5, 2))}, "covariates must have shape"),
+        ({"covariates": np.random.default_rng(0).normal(size=(12, 4))}, "12 problems are too few for 6"),
+        ({"bounds": (2, 5)}, "human_mean holds"),
+        ({"bounds": (5, 1)}, "bounds must be two numbers"),
+        ({"bounds": (1, 5), "step": 9, "population_size": 20}, "step must be positive"),
+        ({"level": 95}, "did you mean 0.95"),
+    ],
+)
+def test_bad_input_is_refused(change, words):
+    good = {
+        "human_mean": np.linspace(1, 5, 12),
+        "human_var": np.full(12, 0.5),
+        "n_human": 3,
+        "digital_mean": np.linspace(2, 3, 12) ** 2,
+    }
+    if "bounds" in change and "human_mean" not in change:
+        good["human_mean"] = np.linspace(1.5, 4.5, 12)
+    with pytest.raises(ValueError, match=words):
+        across_problems(**{**good, **change})
+
+
+# ---------------------------------------------------------------- statistical
+
+
+@pytest.mark.parametrize(("problems", "runs"), [(15, 60), (40, 25), (200, 20)])
+@pytest.mark.parametrize("finite", [False, True])
+def test_coverage_under_the_model(problems, runs, finite):
+    """Mean coverage over problems at 0.95, unequal n (2 to 8), between-problem variance half an answer's variance.
+
+    Fails below nominal by more than 4 standard errors over runs, or above 0.98: false-alarm rate below 1e-3 a case.
+    """
+    rates = []
+    for run in range(runs):
+        digital, mean, var, count, truth, rng = people(problems, 1000 * problems + run, between=0.5)
+        size = None
+        if finite:
+            size = count + rng.integers(3, 9, problems)
+            rest = truth + rng.normal(size=problems) / np.sqrt(size - count)
+            truth = (count * mean + (size - count) * rest) / size
+        got = across_problems(mean, var, count, digital, population_size=size)
+        rates.append(np.mean((got.lower <= truth) & (truth <= got.upper)))
+    error = np.std(rates, ddof=1) / np.sqrt(runs)
+    assert 0.95 - 4 * error < np.mean(rates) < 0.98
+
+
+def test_coverage_of_ratings_piled_up_at_the_end():
+    """Rounded answers 1..5, half of them 1, target the mean of 8 people of whom 3 answered; a misspecified model.
+
+    Overall at least 0.95, and 0.92 among problems whose three answers agree, less 4 standard errors over runs:
+    false-alarm rate below 1e-3.
+    """
+    rates, agreeing, plain = [], [], []
+    for run in range(20):
+        digital, answers = ratings(150, 500 + run)
+        own, truth = answers[:, :3], answers.mean(1)
+        got = across_problems(own.mean(1), own.var(1, ddof=1), 3, digital, population_size=8, bounds=(1, 5))
+        hit = (got.lower - 1e-9 <= truth) & (truth <= got.upper + 1e-9)
+        agree = np.ptp(own, axis=1) == 0
+        rates.append(hit.mean())
+        agreeing.append(hit[agree].mean())
+        half = stats.t.ppf(0.975, 2) * np.sqrt(own.var(1, ddof=1) / 3 * (1 - 3 / 8))
+        plain.append(np.mean(np.abs(own.mean(1) - truth) <= half + 1e-9))
+    assert np.mean(rates) > 0.95 - 4 * np.std(rates) / np.sqrt(20)
+    assert np.mean(agreeing) > 0.92 - 4 * np.std(agreeing) / np.sqrt(20)
+    assert np.mean(plain) < 0.9  # Student's t fails here, so the two lines above say something
+
+
+def test_effective_number_of_answers_is_the_variance_ratio():
+    """On 2,000 problems, the squared error is that of ``effective_n`` answers; false-alarm rate below 1e-3."""
+    digital, mean, var, count, truth, _ = people(2000, 12, between=0.3, least=3, most=3)
+    got = across_problems(mean, var, count, digital)
+    gained = np.mean((mean - truth) ** 2) / np.mean((got.estimate - truth) ** 2)
+    # Each mean square has relative standard error sqrt(2 / 2000) = 3%; 4 of them for the ratio is 18%.
+    assert gained * 3 == pytest.approx(got.effective_n.mean(), rel=0.18)
+    assert got.saved.mean() > 2
+
+
+# ---------------------------------------------------------------- end to end, on real raters
+
+
+@pytest.mark.skipif("CROWDLLM_STATS_DATA" not in os.environ, reason="CROWDLLM_STATS_DATA names no data folder")
+def test_real_raters_of_offensive_texts():
+    """Three of each text's raters, GPT-4's personas as the digital side: level kept at under 0.45 of t's width."""
+    from crowdllm_stats.datasets import popquorn, popquorn_llm_ratings
+
+    human = popquorn().responses.sort_values(["problem", "participant"])
+    texts, place = np.unique(human["problem"].to_numpy(dtype=str), return_inverse=True)
+    response = human["response"].to_numpy(dtype=float)
+    size = np.bincount(place)
+    truth = np.bincount(place, response) / size
+    digital = popquorn_llm_ratings().responses.groupby("problem")["response"].agg(["mean", "std"])
+    digital = digital.set_axis(digital.index.astype(str)).loc[texts].to_numpy(dtype=float)
+    rng = np.random.default_rng(0)
+    rates, ratios = [], []
+    for _ in range(4):
+        order = np.lexsort((rng.random(len(place)), place))
+        own = response[order][np.concatenate([[0], np.cumsum(size)[:-1]])[:, None] + np.arange(3)]
+        var = own.var(axis=1, ddof=1)
+        got = across_problems(own.mean(1), var, 3, digital, covariates=digital**2, population_size=size, bounds=(1, 5))
+        rates.append(np.mean((got.lower - 1e-9 <= truth) & (truth <= got.upper + 1e-9)))
+        half = stats.t.ppf(0.975, 2) * np.sqrt(var / 3 * (1 - 3 / size))
+        ratios.append(got.half_width.mean() / half.mean())
+    assert np.mean(rates) > 0.945
+    assert np.mean(ratios) < 0.45
