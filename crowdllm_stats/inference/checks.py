@@ -69,6 +69,30 @@ def check_count(name: str, value: Any, least: int = 1) -> int:
     return int(number)
 
 
+def as_numbers(name: str, values: ArrayLike, *, least_ndim: int = 0) -> FloatArray:
+    """Return ``values`` as a float64 array, not yet searched for NaN and infinities (see :func:`check_array`).
+
+    Raises:
+        ValueError: on text, rows of unequal length, too few axes, no values at all.
+
+    Example:
+        >>> as_numbers("human", [1, 2, 4])
+        array([1., 2., 4.])
+    """
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} must be a rectangular array of numbers; could not read {type(values).__name__} as one "
+            "(rows of unequal length, or text?)"
+        ) from None
+    if array.ndim < least_ndim:
+        raise ValueError(f"{name} must have at least {least_ndim} axis; got shape {array.shape}")
+    if array.size == 0 and array.ndim > 0:
+        raise ValueError(f"{name} is empty (shape {array.shape})")
+    return array
+
+
 def check_array(name: str, values: ArrayLike, *, least_ndim: int = 0, nonnegative: bool = False) -> FloatArray:
     """Return ``values`` as a float64 array of finite numbers.
 
@@ -85,17 +109,7 @@ def check_array(name: str, values: ArrayLike, *, least_ndim: int = 0, nonnegativ
         >>> check_array("human", [1, 2, 4], least_ndim=1)
         array([1., 2., 4.])
     """
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{name} must be a rectangular array of numbers; could not read {type(values).__name__} as one "
-            "(rows of unequal length, or text?)"
-        ) from None
-    if array.ndim < least_ndim:
-        raise ValueError(f"{name} must have at least {least_ndim} axis; got shape {array.shape}")
-    if array.size == 0 and array.ndim > 0:
-        raise ValueError(f"{name} is empty (shape {array.shape})")
+    array = as_numbers(name, values, least_ndim=least_ndim)
     with np.errstate(over="ignore", invalid="ignore"):
         biggest = max(-float(np.min(array)), float(np.max(array)))
     if not biggest <= LARGEST:  # also true when a NaN came through

@@ -116,7 +116,7 @@ def plan_answers(
         n_pilot=pilot,
         level=level,
         why=_why(further, pilot, level),
-        flags={"the digital population saves nothing here, plan without it": paired == alone},
+        flags={"the digital population saves nothing: plan without it": paired == alone},
         **ranges,
     )
 

@@ -95,7 +95,8 @@ def test_ranges_hold_the_plan_and_twins_that_save_nothing_are_flagged() -> None:
 def test_expected_half_width_against_the_interval_itself(n: int, n_digital: int, correlation: float) -> None:
     """ "ppi++-small" on 20,000 simulated studies.
 
-    Limit: 2.5 % for the approximation (the slope clipped to [0, 1]) plus 5 Monte Carlo standard errors, so a false alarm has probability < 1e-6.
+    Limit: 2.5 % for the approximation (the slope clipped to [0, 1]) plus 5 Monte Carlo standard errors, so a false
+    alarm has probability < 1e-6.
     """
     rng = np.random.default_rng(20260101)
     reps = 20_000

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike
 
 from ..checks import (
     ALTERNATIVES,
+    LARGEST,
     FloatArray,
+    as_numbers,
     check_array,
     check_bounds,
     check_choice,
@@ -42,11 +44,15 @@ class Core:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sample:
-    """Answers of one batch of problems; shapes ``(..., n)`` human and twins, ``(..., N)`` or ``(..., F, N)`` crowd."""
+    """Answers of one batch of problems; shapes ``(..., n)`` human and twins, ``(..., N)`` or ``(..., F, N)`` crowd.
+
+    ``crowd_moments`` are the crowd's mean and (ddof 0) variance over its last axis (zeros without a crowd).
+    """
 
     human: FloatArray
     twins: FloatArray | None
     crowd: FloatArray | None
+    crowd_moments: tuple[FloatArray, FloatArray]
     level: float
     alternative: str
     weights: FloatArray | None
@@ -92,13 +98,6 @@ class Sample:
     def human_variance(self) -> FloatArray:
         """Estimated variance of :attr:`human_mean`, finite-population factor included."""
         return self.variance_of_mean(self.human - self.human_mean[..., None])
-
-    @cached_property
-    def crowd_moments(self) -> tuple[FloatArray, FloatArray]:
-        """Mean and (ddof 0) variance of the crowd over its last axis."""
-        if self.crowd is None:
-            raise ValueError("this method needs digital_unlabeled")
-        return row_moments(self.crowd)
 
     @cached_property
     def remaining(self) -> FloatArray:
@@ -173,17 +172,29 @@ def row_moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
         >>> row_moments(np.array([[1.0, 3.0]]))
         (array([2.]), array([1.]))
     """
-    rows = values.reshape(-1, values.shape[-1])
+    count = values.shape[-1]
+    rows = values.reshape(-1, count)
     mean = np.empty(rows.shape[0])
     variance = np.empty(rows.shape[0])
-    size = max(1, _BLOCK // rows.shape[1])
+    share = np.full(count, 1.0 / count)
+    size = max(1, _BLOCK // count)
     for start in range(0, rows.shape[0], size):
         block = rows[start : start + size]
-        centre = block.mean(axis=1)
+        centre = block @ share
         spread = block - centre[:, None]
         mean[start : start + size] = centre
-        variance[start : start + size] = np.einsum("ij,ij->i", spread, spread) / rows.shape[1]
+        variance[start : start + size] = np.vecdot(spread, spread) / count
     return mean.reshape(values.shape[:-1]), variance.reshape(values.shape[:-1])
+
+
+def _checked_moments(crowd: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Moments of the crowd; a NaN, infinity or overflow shows in them, so that sound answers are read only once."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        moments = row_moments(crowd)
+        sound = np.all(np.abs(moments[0]) <= LARGEST) and np.all(moments[1] <= LARGEST**2)
+    if not sound:
+        check_array("digital_unlabeled", crowd)
+    return moments
 
 
 def read_sample(
@@ -211,7 +222,7 @@ def read_sample(
     """
     y = check_array("human", human, least_ndim=1)
     f = None if digital_labeled is None else check_array("digital_labeled", digital_labeled, least_ndim=1)
-    crowd = None if digital_unlabeled is None else check_array("digital_unlabeled", digital_unlabeled, least_ndim=1)
+    crowd = None if digital_unlabeled is None else as_numbers("digital_unlabeled", digital_unlabeled, least_ndim=1)
     if f is not None and f.shape != y.shape:
         raise ValueError(
             f"digital_labeled has shape {f.shape} but human has {y.shape}: give one twin's answer for each human answer"
@@ -235,6 +246,7 @@ def read_sample(
         human=y,
         twins=f,
         crowd=crowd,
+        crowd_moments=(np.zeros(()), np.zeros(())) if crowd is None else _checked_moments(crowd),
         level=check_level(level),
         alternative=check_choice("alternative", alternative, ALTERNATIVES),
         weights=_read_weights(weights, y),
