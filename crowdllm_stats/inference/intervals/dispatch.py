@@ -111,7 +111,7 @@ def interval(
     Raises:
         ValueError: on bad input, or where the method cannot use what it was given; the message names the remedy.
 
-    Source: THEORY.md, Theorems 4 and 5 and "Beyond the paper"; each method's own source is in its module.
+    Source: theory/README.md, Theorems 4 and 5 and "Beyond the paper"; each method's own source is in its module.
 
     Example:
         >>> human, twins = [4, 3, 5, 2, 4, 4, 1, 5], [4, 3, 4, 2, 4, 5, 2, 5]

@@ -45,7 +45,7 @@ def test_the_tuned_small_sample_method_beats_t_from_eight_answers_at_correlation
 
 
 def test_plain_ppi_undercovers_where_the_small_version_does_not():
-    """THEORY.md: at n = 8 PPI 0.89, PPI++ 0.86."""
+    """theory/README.md: at n = 8 PPI 0.89, PPI++ 0.86."""
     data = normal_data(8, 1000, 0.6, seed=4)
     assert coverage(interval(*data, method="ppi"), 0.0) == pytest.approx(0.89, abs=0.01)
     assert coverage(interval(*data, method="ppi++"), 0.0) == pytest.approx(0.86, abs=0.015)
@@ -158,7 +158,7 @@ def test_cross_fitted_intervals_with_a_model_trained_on_the_same_people(n):
 
 
 def test_the_published_interval_as_theory_says():
-    """THEORY.md, Theorem 5: n 50, N 1000, twins N(0.5, 1), correlation 0.6: coverage 1.000 at width 2.54."""
+    """theory/README.md, Theorem 5: n 50, N 1000, twins N(0.5, 1), correlation 0.6: coverage 1.000 at width 2.54."""
     human, twins, crowd = normal_data(50, 1000, 0.6, seed=51, replicates=4_000)
     data = human, twins + 0.5, crowd + 0.5
     widths = {"crowdllm": 2.54, "ppi": 0.503, "ppi++": 0.442, "classical": 0.546 * 2.0096 / 1.95996 * np.sqrt(50 / 49)}
@@ -168,8 +168,20 @@ def test_the_published_interval_as_theory_says():
         assert coverage(answer, 0.0) == pytest.approx(1.0 if method == "crowdllm" else 0.94, abs=0.016)
 
 
+def test_labelled_twins_among_the_crowd_break_plain_ppi():
+    """theory/README.md, Theorem 5: 0.87 at n = 200, N = 250, ``yt ~ N(0, 1)``, ``y = 1.5 yt + N(0, 0.5^2)``."""
+    rng = np.random.default_rng(53)
+    crowd = rng.standard_normal((4_000, 250))
+    human = 1.5 * crowd[:, :200] + 0.5 * rng.standard_normal((4_000, 200))
+    apart = 1.5 * crowd[:, :200] + 0.5 * rng.standard_normal((4_000, 200))
+    overlapping = coverage(interval(human, crowd[:, :200], crowd, method="ppi"), 0.0)
+    fresh = coverage(interval(apart, crowd[:, :200], rng.standard_normal((4_000, 250)), method="ppi"), 0.0)
+    assert overlapping == pytest.approx(0.87, abs=0.025)
+    assert fresh >= 0.945 - slack(0.945, 4_000)
+
+
 def test_the_published_interval_fails_with_training_residuals():
-    """THEORY.md: residuals shrunk to a fifth give 0.95, 0.64, 0.19, 0.00 at a gap of 0.2, 0.25, 0.3, 0.5."""
+    """theory/README.md: residuals shrunk to a fifth give 0.95, 0.64, 0.19, 0.00 at a gap of 0.2, 0.25, 0.3, 0.5."""
     human, twins, crowd = normal_data(50, 1000, 0.6, seed=52, replicates=4_000)
     measured = []
     for gap in (0.2, 0.25, 0.3, 0.5):

@@ -1,0 +1,7 @@
+"""Readers of published data sets, and a small synthetic example that needs no file."""
+
+from crowdllm_stats.datasets.example import Example, load_example
+from crowdllm_stats.datasets.popquorn import popquorn
+from crowdllm_stats.datasets.popquorn_llm_ratings import popquorn_llm_ratings
+
+__all__ = ["Example", "load_example", "popquorn", "popquorn_llm_ratings"]

@@ -1,0 +1,111 @@
+"""Recorded LLM ratings of POPQUORN's offensiveness texts, with and without a persona (Sun, Pei, Choi, Jurgens 2025)."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import pandas as pd
+
+from crowdllm_stats.crowd import CrowdData, ordinal
+from crowdllm_stats.datasets.folder import locate
+from crowdllm_stats.inference.checks import check_choice
+from crowdllm_stats.tables.files import read_table
+
+SOURCE = "github.com/Jiaxin-Pei/LLM-as-Subjective-Judge"
+
+#: Models of the file with six personas; the two of the files with twelve are among them.
+MODELS = (
+    "flant5_xxl",
+    "flan_ul2",
+    "tulu2_7b",
+    "tulu2_13b",
+    "gpt35",
+    "gpt4",
+    "llama31_8b",
+    "mistral03_7b",
+    "qwen25_7b",
+)
+
+MODELS_WITH_12 = ("gpt4", "gpt35")
+
+#: Persona: gender and race, in the words of the human file; "" where the persona does not say.
+PERSONAS = {
+    "person": ("", ""),
+    "male": ("Man", ""),
+    "female": ("Woman", ""),
+    "white_person": ("", "White"),
+    "black_person": ("", "Black or African American"),
+    "asian_person": ("", "Asian"),
+    "white_male": ("Man", "White"),
+    "white_female": ("Woman", "White"),
+    "black_male": ("Man", "Black or African American"),
+    "black_female": ("Woman", "Black or African American"),
+    "asian_male": ("Man", "Asian"),
+    "asian_female": ("Woman", "Asian"),
+}
+
+#: How the file with six personas names them.
+_SHORT = {
+    "person": "base",
+    "male": "male",
+    "female": "female",
+    "white_person": "white",
+    "black_person": "black",
+    "asian_person": "asian",
+}
+
+
+def popquorn_llm_ratings(
+    model: str = "gpt4", personas: int = 12, folder: str | os.PathLike[str] | None = None
+) -> CrowdData:
+    """Read the ratings one LLM gave to POPQUORN's offensiveness texts, one participant a persona.
+
+    Cells where the model refused or gave a number outside 1 to 5 are left out and counted in ``exclusions`` as
+    "empty" and "out of range". Refusals are far from random.
+
+    Args:
+        model: with 6 personas one of :data:`MODELS`, with 12 "gpt4" or "gpt35".
+        personas: 6 ("person", two genders, three races) or 12 (also the six combinations).
+        folder: the folder with the files, or one that holds ``popquorn_llm_ratings``; without it, CROWDLLM_STATS_DATA.
+
+    Returns:
+        CrowdData, all personas and problems in its tables; profile columns gender and race in the words of the human
+        ratings, "" where the persona does not say ("person" says neither).
+
+    Raises:
+        FileNotFoundError: if the folder or the file is not there.
+        ValueError: on an unknown model or number of personas, and on a file in another format.
+
+    Example:
+        >>> print(popquorn_llm_ratings("gpt4", personas=12))  # doctest: +SKIP
+    """
+    if personas not in (6, 12):
+        raise ValueError(f"personas must be 6 or 12, got {personas!r}")
+    check_choice("model", model, MODELS if personas == 6 else MODELS_WITH_12)
+    file = "offensiveness_9models_6personas.csv" if personas == 6 else f"offensiveness_{model}_12personas.csv"
+    names = {name: f"{model}_{short}" for name, short in _SHORT.items()} if personas == 6 else {n: n for n in PERSONAS}
+    path = locate([f"popquorn_llm_ratings/{file}", file], folder, SOURCE)
+    wide = read_table(path)
+    absent = [column for column in ("instance_id", *names.values()) if column not in wide.columns]
+    if absent:
+        raise ValueError(f"{path}: no column {absent[0]!r}; the columns there are {', '.join(wide.columns)}")
+    columns = [
+        pd.DataFrame(
+            {"problem": wide["instance_id"].astype(str), "participant": name, "response": wide[column].astype(str)}
+        )
+        for name, column in names.items()
+    ]
+    long = pd.concat(columns, ignore_index=True)
+    rating = pd.to_numeric(long["response"], errors="coerce")
+    empty, off = long["response"] == "", (rating < 1) | (rating > 5)
+    data = CrowdData.from_frame(
+        long[~empty & ~off],
+        participants=pd.DataFrame(
+            [(name, *PERSONAS[name]) for name in names], columns=["participant", "gender", "race"]
+        ),
+        problems=pd.DataFrame({"problem": wide["instance_id"].astype(str)}),
+        scale=ordinal(range(1, 6)),
+    )
+    counts = {"empty": int(empty.sum()), "out of range": int(off.sum())}
+    return dataclasses.replace(data, exclusions={reason: count for reason, count in counts.items() if count})

@@ -1,0 +1,165 @@
+"""Answers: read onto their scale, or refused by value and row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crowdllm_stats.inference.checks import LARGEST, FloatArray
+from crowdllm_stats.scales import BALLOT_MARK, Scale
+from crowdllm_stats.tables.words import coded, distinct, rows_text, some, word
+
+#: Words by which programs write a missing number.
+_NO_NUMBER = {"", "na", "n/a", "nan", "null", "none", "<na>", "."}
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """A column of answers (float, text, or tuples of text) and which rows hold none."""
+
+    given: NDArray[Any]
+    missing: NDArray[np.bool_]
+
+
+def as_answers(column: pd.Series, scale: Scale, label: str) -> Answers:
+    """Read a column of answers onto ``scale``.
+
+    On a numeric scale an answer is a number or its text; empty cells, NaN, None and the words NA, N/A, NaN, null and
+    none are missing. On a scale of words, an empty cell is missing. An approval ballot is a tuple or list
+    of options, or one text joined by "|"; it comes out in the order of the scale's options. An empty one is missing.
+
+    Raises:
+        ValueError: on text in a numeric column, infinities, magnitudes beyond 1e140, answers off the scale, unknown
+            options, ballots with too many or repeated options: naming values and rows.
+
+    Example:
+        >>> as_answers(pd.Series(["1", "", "5"]), Scale("continuous"), "column 'response'").missing.tolist()
+        [False, True, False]
+    """
+    if scale.numeric:
+        return _numbers(column, scale, label)
+    if scale.kind == "approval":
+        return _ballots(column, scale, label)
+    return _choices(column, scale, label)
+
+
+def _numbers(column: pd.Series, scale: Scale, label: str) -> Answers:
+    if pd.api.types.is_complex_dtype(column.dtype):
+        raise ValueError(f"{label} holds complex numbers; answers must be real ones")
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        missing = np.isnan(values)
+    else:
+        values, missing = _parsed(column, label)
+    biggest = np.abs(values[~missing]).max(initial=0.0)
+    if biggest > LARGEST:
+        wild = ~missing & (np.abs(values) > LARGEST)
+        what = "infinite answers" if np.isinf(biggest) else f"answers up to {biggest:.3g}, whose squares overflow,"
+        raise ValueError(
+            f"{label} holds {int(wild.sum())} {what} in {rows_text(wild)}; correct them, or leave them out as missing"
+        )
+    off = ~missing & ~scale.admits(values)
+    if off.any():
+        found = [float(value) for value in pd.unique(values[off])]
+        raise ValueError(
+            f"{label} holds {int(off.sum())} of {len(values)} answers off the scale ({scale}): {some(found)} "
+            f"in {rows_text(off)}; correct the answers or the scale"
+        )
+    return Answers(values, missing)
+
+
+def _parsed(column: pd.Series, label: str) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Numbers from a column of text or of mixed values, parsed once for each different value."""
+    try:
+        codes, found = distinct(column)
+    except TypeError:
+        raise ValueError(
+            f"{label} holds lists where numbers are expected; for ballots say scale=approval(...)"
+        ) from None
+    parsed = np.append(np.asarray(pd.to_numeric(found, errors="coerce"), dtype=np.float64), np.nan)
+    # Older pandas round the last digit there; reading the numbers again by themselves is exact.
+    number = ~np.isnan(parsed[:-1])
+    parsed[:-1][number] = np.asarray(found[number].astype(np.float64))
+    odd = np.flatnonzero(np.isnan(parsed[:-1]))
+    text = [place for place in odd.tolist() if not _is_blank(found[place])]
+    rows = np.isin(codes, text)
+    if rows.any():
+        raise ValueError(
+            f"{label} holds {int(rows.sum())} of {len(codes)} answers that are not numbers: "
+            f"{some([found[place] for place in text])} in {rows_text(rows)}; correct them, or declare the scale "
+            "with scale=categorical([...]) or approval([...])"
+        )
+    values = parsed[codes]
+    return values, np.isnan(values)
+
+
+def _is_blank(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() in _NO_NUMBER
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+def _choices(column: pd.Series, scale: Scale, label: str) -> Answers:
+    try:
+        codes, found = coded(column)
+    except TypeError:
+        raise ValueError(
+            f"{label} holds lists where one option is expected; for ballots say scale=approval(...)"
+        ) from None
+    words = [_option(value) for value in found]
+    unknown = [place for place, text in enumerate(words) if text != "" and text not in scale.options]
+    _refuse_unknown([found[place] for place in unknown], np.isin(codes, unknown), scale, label)
+    values = np.array([*words, ""], dtype=object)[codes]
+    return Answers(values, values == "")
+
+
+def _option(value: Any) -> str:
+    text = word(value)
+    return str(value) if text is None else text
+
+
+def _refuse_unknown(unknown: Sequence[Any], rows: NDArray[np.bool_], scale: Scale, label: str) -> None:
+    if rows.any():
+        raise ValueError(
+            f"{label} holds {int(rows.sum())} of {len(rows)} answers with unknown options: {some(unknown)} "
+            f"in {rows_text(rows)}; the options are {', '.join(map(repr, scale.options))}"
+        )
+
+
+def _ballots(column: pd.Series, scale: Scale, label: str) -> Answers:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes, cells = coded(column)
+    else:  # lists cannot be hashed, so every row is its own cell
+        codes, cells = np.arange(len(column)), column.tolist()
+    ballots = [*map(_ballot, cells), ()]
+    place = {option: number for number, option in enumerate(scale.options)}
+    strange = np.array([any(option not in place for option in ballot) for ballot in ballots], dtype=bool)
+    unknown = dict.fromkeys(option for ballot in ballots for option in ballot if option not in place)
+    _refuse_unknown(list(unknown), strange[codes], scale, label)
+    sizes = np.array([len(ballot) for ballot in ballots])
+    distinct = np.array([len(set(ballot)) for ballot in ballots])
+    for rule, broken in (
+        ("name an option twice", (distinct < sizes)[codes]),
+        (f"hold more than {scale.k} options", (sizes > (scale.k or 0))[codes]),
+    ):
+        if broken.any():
+            raise ValueError(
+                f"{label}: {int(broken.sum())} of {len(codes)} ballots {rule}, in {rows_text(broken)}; "
+                f"correct them or the scale ({scale})"
+            )
+    ordered = (tuple(sorted(ballot, key=place.__getitem__)) for ballot in ballots)
+    values = np.fromiter(ordered, dtype=object, count=len(ballots))[codes]
+    return Answers(values, (sizes == 0)[codes])
+
+
+def _ballot(cell: Any) -> tuple[str, ...]:
+    if isinstance(cell, str):
+        return tuple(option.strip() for option in cell.split(BALLOT_MARK)) if cell.strip() else ()
+    if isinstance(cell, list | tuple | set | frozenset | np.ndarray):
+        return tuple(_option(option) for option in cell)
+    return () if _is_blank(cell) else (_option(cell),)

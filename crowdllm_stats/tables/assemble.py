@@ -1,0 +1,183 @@
+"""A table of answers, checked and taken apart into responses, participants and problems."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crowdllm_stats.inference.checks import check_choice
+from crowdllm_stats.scales import Scale, continuous
+from crowdllm_stats.tables.answers import as_answers
+from crowdllm_stats.tables.attributes import attribute_table, given_table, plain, sort_columns
+from crowdllm_stats.tables.files import read_table
+from crowdllm_stats.tables.ids import Ids, as_ids
+from crowdllm_stats.tables.layout import OURS, with_our_names
+from crowdllm_stats.tables.words import rows_text
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """The keywords of ``CrowdData.from_frame`` and ``read``, explained there."""
+
+    participants: pd.DataFrame | str | os.PathLike[str] | None = None
+    problems: pd.DataFrame | str | os.PathLike[str] | None = None
+    scale: Scale | None = None
+    columns: Mapping[str, str] | None = None
+    profile_columns: Sequence[str] | None = None
+    problem_columns: Sequence[str] | None = None
+    repeats: str = "refuse"
+    missing: str = "refuse"
+
+
+class Parts(NamedTuple):
+    """The fields of ``CrowdData``, in its order."""
+
+    responses: pd.DataFrame
+    participants: pd.DataFrame
+    problems: pd.DataFrame
+    scale: Scale
+    exclusions: dict[str, int]
+
+
+def assemble(frame: pd.DataFrame, source: str, wishes: Wishes) -> Parts:
+    """Check a long table and take it apart.
+
+    Args:
+        frame: one row an answer.
+        source: how messages name the table.
+        wishes: what the caller said about it.
+
+    Raises:
+        ValueError: in one line, on anything wrong with the table.
+
+    Example:
+        >>> frame = pd.DataFrame({"problem": [1, 2], "participant": ["ann", "ann"], "response": [4, 5]})
+        >>> len(assemble(frame, "responses", Wishes()).problems)
+        2
+    """
+    check_choice("repeats", wishes.repeats, ("refuse", "keep"))
+    check_choice("missing", wishes.missing, ("refuse", "drop"))
+    scale = continuous() if wishes.scale is None else wishes.scale
+    frame = with_our_names(frame, wishes.columns, OURS, source)
+    if not len(frame):
+        raise ValueError(f"{source}: there is a header but no rows; at least one answer is needed")
+    label = {name: f"{source}: column {(wishes.columns or {}).get(name, name)!r}" for name in OURS}
+    problem = as_ids(frame["problem"], label["problem"])
+    participant = as_ids(frame["participant"], label["participant"])
+    answers = as_answers(frame["response"], scale, label["response"])
+    gaps = {"response": answers.missing, "problem": problem.missing, "participant": participant.missing}
+    if wishes.missing == "refuse":
+        _refuse_gaps(gaps, label)
+    keep, exclusions = _without_gaps(gaps, source)
+    # The three columns may be most of a large file; they live on as codes and answers.
+    frame, given = frame.drop(columns=list(OURS)), answers.given
+    if exclusions:
+        frame, given = frame[keep].reset_index(drop=True), given[keep]
+        problem, participant = problem.kept(keep), participant.kept(keep)
+    people, problems = _tables(frame, problem, participant, wishes, source)
+    numbered = _repeats(problem, participant, frame, wishes.repeats, np.flatnonzero(keep), source)
+    responses = pd.DataFrame({"problem": problem.column(), "participant": participant.column(), "response": given})
+    if scale.kind == "categorical":
+        responses["response"] = responses["response"].astype(str)
+    if numbered is not None:
+        responses["repeat"] = numbered
+    return Parts(responses, people, problems, scale, exclusions)
+
+
+def _refuse_gaps(gaps: dict[str, NDArray[np.bool_]], label: dict[str, str]) -> None:
+    for name, gap in gaps.items():
+        if gap.any():
+            raise ValueError(
+                f"{label[name]} is empty in {int(gap.sum())} of {len(gap)} rows ({rows_text(gap)}); "
+                'fill them, or pass missing="drop" to leave these rows out and have them counted'
+            )
+
+
+def _without_gaps(gaps: dict[str, NDArray[np.bool_]], source: str) -> tuple[NDArray[np.bool_], dict[str, int]]:
+    """Which rows to keep, and how many are left out for want of what; a row is counted once, by its first gap."""
+    keep = np.ones(len(gaps["response"]), dtype=bool)
+    exclusions: dict[str, int] = {}
+    for name, gap in gaps.items():
+        fresh = int((gap & keep).sum())
+        if fresh:
+            exclusions[f"missing {name}"] = fresh
+        keep &= ~gap
+    if not keep.any():
+        counts = ", ".join(f"{count} {reason}" for reason, count in exclusions.items())
+        raise ValueError(
+            f"{source}: none of the {len(keep)} rows is complete ({counts}); at least one answer is needed"
+        )
+    return keep, exclusions
+
+
+def _tables(
+    frame: pd.DataFrame, problem: Ids, participant: Ids, wishes: Wishes, source: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table of participants and the table of problems, from columns of the responses or given on their own."""
+    extra = frame.drop(columns="repeat", errors="ignore")
+    if wishes.profile_columns is None and wishes.problem_columns is None:
+        of_person, of_problem = sort_columns(extra, problem, participant, source)
+    else:
+        of_person, of_problem = list(wishes.profile_columns or []), list(wishes.problem_columns or [])
+        absent = [name for name in [*of_person, *of_problem] if name not in extra.columns]
+        if absent:
+            raise ValueError(f"{source}: no column {absent[0]!r}; others there are {list(extra.columns)}")
+    people = _table(extra, of_person, participant, "participant", wishes.participants, wishes, source)
+    problems = _table(extra, of_problem, problem, "problem", wishes.problems, wishes, source)
+    taken = [*OURS, "repeat"]
+    for table in (people, problems):
+        clash = [name for name in table.columns[1:] if name in taken]
+        if clash:
+            raise ValueError(
+                f"{source}: column {clash[0]!r} of the {table.columns[0]}s has a name already in use; rename it"
+            )
+        taken += list(table.columns[1:])
+    return people, problems
+
+
+def _table(
+    extra: pd.DataFrame, names: list[str], ids: Ids, key: str, given: Any, wishes: Wishes, source: str
+) -> pd.DataFrame:
+    found = attribute_table(extra, names, ids, key, source)
+    if given is None:
+        return found
+    is_frame = isinstance(given, pd.DataFrame)
+    label = f"{key}s" if is_frame else os.fspath(given)
+    own = with_our_names(given if is_frame else read_table(given), wishes.columns, (key,), label)
+    both = [name for name in names if name in own.columns]
+    if both:
+        raise ValueError(f"{label}: column {both[0]!r} is also in {source}; leave it out of one of them")
+    own = given_table(own, key, ids, label)
+    joined = own.merge(found, on=key, how="left") if names else own
+    for name in names:  # ids without an answer have no value here
+        joined[name] = plain(joined[name], f"{source}: column {name!r}")
+    return joined
+
+
+def _repeats(
+    problem: Ids, participant: Ids, frame: pd.DataFrame, repeats: str, rows: NDArray[np.int64], source: str
+) -> NDArray[np.int64] | None:
+    """Number the answers of a participant to a problem, or refuse a second one."""
+    pair = pd.Series(problem.codes * len(participant.names) + participant.codes)
+    if repeats == "keep":
+        order = np.arange(len(pair))
+        if "repeat" in frame.columns:  # numbered before, in an order that rows need not follow
+            order = np.argsort(pd.to_numeric(frame["repeat"], errors="coerce").to_numpy(), kind="stable")
+        numbered = np.empty(len(pair), dtype=np.int64)
+        numbered[order] = pair.iloc[order].groupby(pair.to_numpy()[order], sort=False).cumcount()
+        return numbered
+    again = pair.duplicated().to_numpy()
+    if again.any():
+        first = int(np.flatnonzero(again)[0])
+        who, what = participant.names[participant.codes[first]], problem.names[problem.codes[first]]
+        raise ValueError(
+            f"{source}: {int(again.sum())} answers repeat a (problem, participant) already answered, for instance "
+            f'problem {what!r} by {who!r} ({rows_text(rows[again])}); remove them, or pass repeats="keep"'
+        )
+    return None

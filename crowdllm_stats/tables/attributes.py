@@ -1,0 +1,193 @@
+"""What else is known about people and problems: one value each, found in the answers' table or in one of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crowdllm_stats.tables.ids import Ids, as_ids
+from crowdllm_stats.tables.words import coded, some, word
+
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
+
+
+def plain(column: pd.Series, label: str) -> pd.Series:
+    """An attribute column in its one form, whatever it came from: whole numbers, numbers, or text.
+
+    Numbers stay numbers. Text whose every value is a plain number ("35", "0.5") becomes numbers, text such as "007"
+    does not. Everything else is text; in text a missing value is "" (not stated), among numbers it is NaN.
+
+    Raises:
+        ValueError: on infinite numbers and on values that are not single ones.
+
+    Example:
+        >>> plain(pd.Series(["35", "41"]), "column 'age'").tolist()
+        [35, 41]
+        >>> plain(pd.Series(["Woman", None]), "column 'gender'").tolist()
+        ['Woman', '']
+    """
+    column = column.reset_index(drop=True)
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
+        return _numbers(column, label)
+    try:
+        codes, values = coded(column)
+    except TypeError:
+        raise ValueError(f"{label} holds lists; an attribute is one number or one text") from None
+    texts = [_text(value) for value in values]
+    as_number = _plain_numbers([text for text in texts if text])
+    if as_number is None:
+        return pd.Series(np.array([*texts, ""], dtype=object)[codes]).astype(str)
+    numbers = np.array([as_number[text] if text else np.nan for text in texts] + [np.nan])[codes]
+    whole = not np.isnan(numbers).any() and all(isinstance(number, int) for number in as_number.values())
+    # Whole numbers beyond 2^53 would lose digits as floats, so they are built from the text's own integers.
+    return pd.Series([as_number[texts[code]] for code in codes] if whole else numbers)
+
+
+def _numbers(column: pd.Series, label: str) -> pd.Series:
+    if pd.api.types.is_integer_dtype(column.dtype) and not column.isna().any():
+        return column.astype(np.int64)
+    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if np.isinf(numbers).any():
+        raise ValueError(
+            f"{label} holds {int(np.isinf(numbers).sum())} infinite numbers; correct them or leave them empty"
+        )
+    return pd.Series(numbers)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float | np.floating):
+        return repr(float(value))
+    text = word(value)
+    return str(value) if text is None else text
+
+
+def _plain_numbers(texts: list[str]) -> dict[str, float] | None:
+    """The number behind each text, or None unless every text is how that number is written."""
+    result: dict[str, float] = {}
+    for text in texts:
+        if _WHOLE.fullmatch(text) and text != "-0":
+            result[text] = int(text)
+            continue
+        try:
+            number = float(text)
+        except ValueError:
+            return None
+        if repr(number) != text or not np.isfinite(number):
+            return None
+        result[text] = number
+    return result or None
+
+
+def varying(column: pd.Series, ids: Ids) -> NDArray[np.int64]:
+    """Rows whose value differs from the first one given for the same id.
+
+    Example:
+        >>> ids = as_ids(pd.Series(["a", "a", "b"]), "column 'participant'")
+        >>> varying(pd.Series(["x", "y", "z"]), ids).tolist()
+        [1]
+    """
+    codes, _ = coded(column)
+    return np.flatnonzero(codes != codes[_first_rows(ids)[ids.codes]])
+
+
+def _first_rows(ids: Ids) -> NDArray[np.int64]:
+    first = np.zeros(len(ids.names), dtype=np.int64)
+    first[ids.codes[::-1]] = np.arange(len(ids.codes))[::-1]  # of repeated targets the last assignment stays
+    return first
+
+
+def sort_columns(frame: pd.DataFrame, problem: Ids, participant: Ids, label: str) -> tuple[list[str], list[str]]:
+    """Tell profile columns (one value a participant) from problem columns (one value a problem).
+
+    A column that is constant both ways is a profile column, unless it takes several values and some problem has more
+    than one participant: then people are nested in problems and it belongs to the problem.
+
+    Raises:
+        ValueError: naming a column that is constant neither way.
+
+    Example:
+        >>> frame = pd.DataFrame({"age": [30, 40, 30], "text": ["x", "x", "y"]})
+        >>> ids = [as_ids(pd.Series(list(names)), "ids") for names in ("ppq", "aba")]
+        >>> sort_columns(frame, *ids, "responses")
+        (['age'], ['text'])
+    """
+    profile: list[str] = []
+    of_problem: list[str] = []
+    shared = bool((participant.codes != participant.codes[_first_rows(problem)[problem.codes]]).any())
+    for name in frame.columns:
+        try:
+            by_person = not len(varying(frame[name], participant))
+            by_problem = not len(varying(frame[name], problem))
+        except TypeError:
+            raise ValueError(f"{label}: column {name!r} holds lists; an attribute is one number or one text") from None
+        if by_person and not (by_problem and shared and len(np.unique(coded(frame[name])[0])) > 1):
+            profile.append(name)
+        elif by_problem:
+            of_problem.append(name)
+        else:
+            raise ValueError(
+                f"{label}: column {name!r} has one value neither for every participant "
+                f"({_conflict(frame[name], participant)}) nor for every problem; correct it, or name the columns to "
+                "keep with profile_columns=[...] and problem_columns=[...]"
+            )
+    return profile, of_problem
+
+
+def _conflict(column: pd.Series, ids: Ids) -> str:
+    rows = varying(column, ids)
+    code = ids.codes[rows[0]]
+    values = column[ids.codes == code].unique().tolist()
+    people = len(np.unique(ids.codes[rows]))
+    return f"{people} have several, for instance {ids.names[code]!r}: {some(values, 2)}"
+
+
+def attribute_table(frame: pd.DataFrame, names: Sequence[str], ids: Ids, key: str, label: str) -> pd.DataFrame:
+    """One row an id, ``key`` first, from columns that repeat the value on every row of the id.
+
+    Raises:
+        ValueError: naming a column with two different values for one id.
+    """
+    table = {key: pd.Series(ids.names).astype(str)}
+    first = _first_rows(ids)
+    for name in names:
+        try:
+            rows = varying(frame[name], ids)
+        except TypeError:
+            rows = np.empty(0, dtype=np.int64)  # lists; `plain` says so below
+        if len(rows):
+            raise ValueError(
+                f"{label}: column {name!r} should have one value for every {key}, but {_conflict(frame[name], ids)}; "
+                "correct the rows or leave the column out"
+            )
+        table[name] = plain(frame[name].iloc[first], f"{label}: column {name!r}")
+    return pd.DataFrame(table)
+
+
+def given_table(frame: pd.DataFrame, key: str, needed: Ids, label: str) -> pd.DataFrame:
+    """A table of people or problems that came on its own: ids checked, every id of the answers in it.
+
+    Raises:
+        ValueError: on missing or repeated ids, and on ids in the answers that the table lacks.
+    """
+    ids = as_ids(frame[key], f"{label}: column {key!r}")
+    if ids.missing.any():
+        raise ValueError(f"{label}: {int(ids.missing.sum())} of {len(frame)} rows have no {key}; fill or remove them")
+    if len(ids.names) < len(frame):
+        counts = np.bincount(ids.codes)
+        raise ValueError(
+            f"{label}: {key} {ids.names[int(counts.argmax())]!r} has {int(counts.max())} rows; "
+            f"keep one row for every {key}"
+        )
+    lacking = sorted(set(needed.names.tolist()) - set(ids.names.tolist()))
+    if lacking:
+        raise ValueError(f"{label}: no row for {len(lacking)} {key}(s) of the responses: {some(lacking)}; add them")
+    table = {key: ids.column()}
+    for name in frame.columns:
+        if name != key:
+            table[name] = plain(frame[name], f"{label}: column {name!r}")
+    return pd.DataFrame(table)

@@ -1,0 +1,93 @@
+"""Column names: the user's to ours, and ballots to Crowd-Kit's single labels and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from crowdllm_stats.scales import BALLOT_MARK, Scale
+from crowdllm_stats.tables.words import some
+
+OURS = ("problem", "participant", "response")
+
+
+def with_our_names(
+    frame: pd.DataFrame, columns: Mapping[str, str] | None, needed: Sequence[str], label: str
+) -> pd.DataFrame:
+    """The frame with our column names; named index levels become columns.
+
+    Args:
+        frame: the user's table.
+        columns: our names to the user's.
+        needed: which of our names must be there.
+        label: how messages name the table.
+
+    Raises:
+        ValueError: on unknown keys of ``columns``, a column that is not there, or two columns of one name.
+
+    Example:
+        >>> frame = pd.DataFrame({"item": [1], "participant": ["ann"], "response": [2]})
+        >>> list(with_our_names(frame, {"problem": "item"}, OURS, "responses").columns)
+        ['problem', 'participant', 'response']
+    """
+    theirs = dict(columns or {})
+    unknown = sorted(set(theirs) - {*OURS, "repeat"})
+    if unknown:
+        raise ValueError(
+            f"columns= maps our names to yours; {unknown[0]!r} is not one of {', '.join([*OURS, 'repeat'])}"
+        )
+    named = [name for name in frame.index.names if name is not None]
+    frame = frame.reset_index(level=named).reset_index(drop=True) if named else frame.reset_index(drop=True)
+    frame.columns = pd.Index([str(name) for name in frame.columns])
+    there = list(frame.columns)
+    for ours in needed:
+        name = theirs.get(ours, ours)
+        if name not in there and not (len(needed) == 1 and ours in there):
+            raise ValueError(_not_there(name, ours, there, label))
+    mapping = {name: ours for ours, name in theirs.items() if name in there and (ours in needed or len(needed) > 1)}
+    frame = frame.rename(columns=mapping)
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise ValueError(f"{label}: column {twice[0]!r} is there twice; rename or remove one")
+    return frame
+
+
+def _not_there(name: str, ours: str, there: list[str], label: str) -> str:
+    text = f"{label}: no column {name!r}; the columns there are {some(there, 12)}"
+    marks = [mark for mark in (";", "\t") if len(there) == 1 and mark in there[0]]
+    if marks:
+        return f"{text}; values seem to be separated by {marks[0]!r}, save the file with commas"
+    return f"{text}; say which one it is with columns={{{ours!r}: ...}}"
+
+
+def of_ballots(frame: pd.DataFrame, scale: Scale) -> pd.DataFrame:
+    """Approval ballots as single labels: task "problem|option", label 1 (on the ballot) or 0."""
+    parts = []
+    for option in scale.options:
+        part = frame.copy()
+        part["task"] = frame["task"] + BALLOT_MARK + option
+        part["label"] = [int(option in ballot) for ballot in frame["label"]]
+        parts.append(part)
+    return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
+
+
+def to_ballots(frame: pd.DataFrame) -> pd.DataFrame:
+    """Single labels back to ballots (columns problem, participant, response).
+
+    Raises:
+        ValueError: on tasks without "|" and labels other than 0 and 1.
+    """
+    tasks = frame["problem"].astype(str).str.rsplit(BALLOT_MARK, n=1, expand=True)
+    if tasks.shape[1] < 2 or tasks[1].isna().any():
+        raise ValueError('labels: every task must read "problem|option" for an approval scale')
+    label = pd.to_numeric(frame["response"], errors="coerce")
+    if not label.isin([0, 1]).all():
+        raise ValueError("labels: a label must be 0 or 1 for an approval scale (1: the option is on the ballot)")
+    long = pd.DataFrame(
+        {"problem": tasks[0], "participant": frame["participant"], "option": tasks[1], "on": label == 1}
+    )
+    long["ballot"] = long.groupby(["problem", "participant", "option"], sort=False).cumcount()
+    groups = long.groupby(["problem", "participant", "ballot"], sort=False)
+    rows = [(key[0], key[1], tuple(group.loc[group["on"], "option"])) for key, group in groups]
+    return pd.DataFrame(rows, columns=list(OURS))
