@@ -13,12 +13,12 @@ from .sample import Core, Sample
 def classical(sample: Sample) -> Core:
     """Student's t interval, ``ybar +- t_{n-1} s / sqrt(n)``; digital answers are not used.
 
-    With weights the Hajek mean and its linearised variance; with clusters the between-cluster variance and G - 1
-    degrees of freedom; with ``population_size`` m the factor ``1 - n/m``.
+    With weights the Hajek mean and its linearised variance; with clusters the between-cluster variance; the degrees
+    of freedom are the effective number of independent people less 1; with ``population_size`` m the factor ``1 - n/m``.
     """
     estimate = sample.human_mean
     variance = sample.human_variance
-    quantile = stdtrit(sample.groups - 1.0, sample.tail)
+    quantile = stdtrit(sample.units - 1.0, sample.tail)
     lower, upper = symmetric_ends(sample, estimate, quantile * np.sqrt(variance))
     why = (
         "Student's t: exact for normal answers of a random sample, approximate otherwise; with few answers on a "
@@ -41,7 +41,7 @@ def classical_small(sample: Sample) -> Core:
     estimate = sample.human_mean
     leverage = (sample.w**2).sum(axis=-1) * sample.remaining
     variance = floored_variance(sample, sample.human_variance, leverage)
-    quantile = stdtrit(sample.groups - 1.0, sample.tail)
+    quantile = stdtrit(sample.units - 1.0, sample.tail)
     estimate, lower, upper, flags = bounded_ends(sample, estimate, variance, quantile, leverage)
     why = (
         "Student's t on the arcsine scale, knowing the bounds: needs a random sample. Its level at n = 5 to 50 is "

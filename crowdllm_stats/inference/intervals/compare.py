@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
@@ -165,6 +164,6 @@ def compare_intervals(
         raise ValueError("no method applies: " + "; ".join(f"{name}: {reason}" for name, reason in skipped.items()))
     paired = sample.twins is not None and sample.crowd is not None
     chosen = auto_method(
-        int(np.min(sample.groups)), sample.n_digital, paired, sample.bounds is not None, sample.folds is not None
+        sample.whole_units, sample.n_digital, paired, sample.bounds is not None, sample.folds is not None
     )
     return IntervalTable(intervals, skipped, chosen)

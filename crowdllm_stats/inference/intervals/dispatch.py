@@ -145,7 +145,7 @@ def compute(sample: Sample, method: str) -> Interval:
     if method == "auto":
         paired = sample.twins is not None and sample.crowd is not None
         method = auto_method(
-            int(sample.groups.min()), sample.n_digital, paired, sample.bounds is not None, sample.folds is not None
+            sample.whole_units, sample.n_digital, paired, sample.bounds is not None, sample.folds is not None
         )
     if method not in METHODS:
         raise ValueError(f"method must be 'auto' or one of {', '.join(map(repr, METHODS))}; got {method!r}")
@@ -154,6 +154,8 @@ def compute(sample: Sample, method: str) -> Interval:
             f"human has {sample.n} answer(s) a problem: at least 2 are needed to know their spread "
             "(for problems without enough human answers see across_problems and conformal_new_problems)"
         )
+    if not sample.plain and np.any(sample.unit_share > 1.0 - 1e-9):
+        raise ValueError("weights leaves a problem with a single cluster of positive weight: at least 2 are needed")
     if sample.folds is not None and method not in (
         "cross-fitted",
         "cross-fitted-small",
@@ -193,7 +195,7 @@ def _wrap(sample: Sample, method: str, core: Core) -> Interval:
 def _effective_n(sample: Sample, core: Core, half: FloatArray) -> FloatArray:
     """``n`` times the variance of the human mean over the method's; n where there is nothing to compare."""
     human = sample.human_variance
-    width_based = (half / stdtrit(sample.groups - 1.0, sample.tail)) ** 2
+    width_based = (half / stdtrit(sample.units - 1.0, sample.tail)) ** 2
     own = width_based if core.variance is None else core.variance
     ratio = np.divide(human, own, out=np.ones(np.shape(own)), where=(own > 0.0) & (human > 0.0))
     return np.asarray(sample.n * ratio)

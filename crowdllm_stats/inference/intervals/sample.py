@@ -97,7 +97,7 @@ class Sample:
     @cached_property
     def human_variance(self) -> FloatArray:
         """Estimated variance of :attr:`human_mean`, finite-population factor included."""
-        return self.variance_of_mean(self.human - self.human_mean[..., None])
+        return self.variance_of_mean(self.w * (self.human - self.human_mean[..., None])) * self.remaining
 
     @cached_property
     def remaining(self) -> FloatArray:
@@ -119,30 +119,38 @@ class Sample:
         return np.asarray(1.0 / self.n_digital + 1.0 / self.population_size)
 
     @cached_property
-    def codes(self) -> tuple[np.ndarray[Any, Any], int, FloatArray] | None:
-        """Cluster codes per row, their number, and distinct clusters a problem; None where each stands alone."""
+    def keys(self) -> tuple[np.ndarray[Any, Any], int] | None:
+        """Code of every answer's cluster, distinct over problems, and their number; None where all stand alone."""
         if self.clusters is None:
             return None
         _, flat = np.unique(self.clusters, return_inverse=True)
-        code = np.broadcast_to(flat.reshape(self.clusters.shape), self.human.shape)
-        count = int(flat.max()) + 1
-        rows = code.reshape(-1, self.n)
-        keys = (np.arange(rows.shape[0])[:, None] * count + rows).ravel()
-        present = np.bincount(keys, minlength=rows.shape[0] * count).reshape(rows.shape[0], count) > 0
-        groups = present.sum(axis=1).reshape(self.human.shape[:-1]).astype(float)
-        if np.all(groups == self.n):
+        code = np.broadcast_to(flat.reshape(self.clusters.shape), self.human.shape).reshape(-1, self.n)
+        if not np.any(np.diff(np.sort(code, axis=1), axis=1) == 0):
             return None
-        return keys, count, groups
+        count = int(flat.max()) + 1
+        return (np.arange(code.shape[0])[:, None] * count + code).ravel(), count
 
     @cached_property
-    def groups(self) -> FloatArray:
-        """Independent units a problem: the clusters, or n."""
-        return np.array(float(self.n)) if self.codes is None else self.codes[2]
+    def unit_share(self) -> FloatArray:
+        """Weight of every independent unit (person or cluster), shape (..., units); absent clusters have 0."""
+        return self.per_unit(self.w)
+
+    @cached_property
+    def units(self) -> FloatArray:
+        """Effective number of independent units, ``1 / sum_g W_g^2`` (Kish): n answers, or G equal clusters."""
+        if self.plain:
+            return np.full(self.human.shape[:-1], float(self.n))
+        return np.asarray(1.0 / (self.unit_share**2).sum(axis=-1))
+
+    @property
+    def whole_units(self) -> int:
+        """The smallest effective number of independent people over the problems, as a whole number."""
+        return int(np.floor(self.units.min() + 1e-9))
 
     @property
     def plain(self) -> bool:
         """True when every answer counts alike and stands alone."""
-        return self.weights is None and self.codes is None
+        return self.weights is None and self.keys is None
 
     def mean(self, values: FloatArray) -> FloatArray:
         """Weighted mean over people."""
@@ -150,19 +158,29 @@ class Sample:
             return np.asarray(values.mean(axis=-1))
         return np.asarray((values * self.w).sum(axis=-1))
 
+    def per_unit(self, contributions: FloatArray) -> FloatArray:
+        """Sums of the answers' contributions over each independent unit, shape (..., units)."""
+        if self.keys is None:
+            return contributions
+        keys, count = self.keys
+        rows = int(np.prod(self.human.shape[:-1]))
+        spread = np.broadcast_to(contributions, self.human.shape).ravel()
+        sums = np.bincount(keys, weights=spread, minlength=rows * count)
+        return np.asarray(sums.reshape(*self.human.shape[:-1], count))
+
     def sum_of_squares(self, contributions: FloatArray) -> FloatArray:
         """``sum_g (sum_{i in g} c_i)^2`` over independent units g."""
-        if self.codes is None:
-            return np.asarray(np.einsum("...i,...i->...", contributions, contributions))
-        keys, count, _ = self.codes
-        rows = int(np.prod(self.human.shape[:-1]))
-        sums = np.bincount(keys, weights=np.ascontiguousarray(contributions).ravel(), minlength=rows * count)
-        return np.asarray((sums.reshape(rows, count) ** 2).sum(axis=1).reshape(self.human.shape[:-1]))
+        sums = self.per_unit(contributions)
+        return np.asarray(np.einsum("...i,...i->...", sums, sums))
 
-    def variance_of_mean(self, residuals: FloatArray, fitted: int = 1) -> FloatArray:
-        """``G/(G - fitted) sum_g (sum_{i in g} w_i e_i)^2 (1 - n/m)``; plain answers: ``s^2/n (1 - n/m)``."""
-        factor = self.groups / (self.groups - fitted)
-        return np.asarray(factor * self.sum_of_squares(self.w * residuals) * self.remaining)
+    def variance_of_mean(self, contributions: FloatArray) -> FloatArray:
+        """``sum_g (sum_{i in g} c_i)^2 / (1 - W_g)``, c_i the weighted residuals; plain answers: ``s^2/n``.
+
+        Dividing by ``1 - W_g`` makes it unbiased for independent answers of equal variance and equal weights, whatever
+        the clusters' sizes (Bell and McCaffrey 2002, their CR2 for a mean); equal clusters give G/(G-1).
+        """
+        sums = self.per_unit(contributions)
+        return np.asarray((sums**2 / (1.0 - self.unit_share)).sum(axis=-1))
 
 
 def row_moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:

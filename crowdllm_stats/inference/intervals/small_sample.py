@@ -25,7 +25,8 @@ def ppi_small(sample: Sample) -> Core:
     centre = sample.mean(residual)
     estimate = centre + crowd_mean
     leverage = (sample.w**2).sum(axis=-1) * sample.remaining
-    human_part = floored_variance(sample, sample.variance_of_mean(residual - centre[..., None]), leverage)
+    spread = sample.variance_of_mean(sample.w * (residual - centre[..., None])) * sample.remaining
+    human_part = floored_variance(sample, spread, leverage)
     crowd_part = _crowd_part(sample, crowd_var)
     variance = human_part + crowd_part
     quantile = two_part_quantile(sample, human_part, crowd_part, 1)
@@ -80,9 +81,9 @@ def regression_core(
     why: str,
 ) -> Core:
     """Two-phase regression given the twins' deviations from their mean; shared with the cross-fitted version."""
-    if sample.n < 3 or np.any(sample.groups < 3):
+    if sample.n < 3 or np.any(sample.units < 2.5):
         raise ValueError(
-            f"a slope and a level need at least 3 independent human answers; a problem has {int(sample.groups.min())} "
+            f"a slope and a level need about 3 independent people; a problem has effectively {sample.units.min():.3g} "
             "(use 'classical', or 'classical-small' with bounds)"
         )
     residual = sample.human - sample.human_mean[..., None]
@@ -104,7 +105,8 @@ def regression_core(
         human_part = leverage * np.einsum("...i,...i->...", error, error) / (sample.n - used)
     else:
         leverage = (share**2).sum(axis=-1)
-        human_part = sample.groups / (sample.groups - used) * sample.sum_of_squares(share * error)
+        freed = (sample.units - 1.0) / (sample.units - used)
+        human_part = freed * sample.variance_of_mean(share * error)
     human_part = floored_variance(sample, human_part, leverage)
     crowd_part = slope**2 * _crowd_part(sample, crowd_var)
     variance = human_part + crowd_part
@@ -113,7 +115,7 @@ def regression_core(
         quantile = two_part_quantile(sample, human_part, crowd_part, used)
         lower, upper = symmetric_ends(sample, estimate, quantile * np.sqrt(variance))
     else:
-        quantile = np.asarray(stdtrit(sample.groups - used, sample.tail))
+        quantile = np.asarray(stdtrit(sample.units - used, sample.tail))
         estimate, lower, upper, moved = bounded_ends(sample, estimate, variance, quantile, leverage)
         flags |= moved
         why += " The scale's bounds shape its ends." + unanimity_note(sample)
@@ -135,5 +137,5 @@ def two_part_quantile(
     """
     variance = human_part + crowd_part
     share = np.divide(human_part, variance, out=np.ones(np.shape(variance)), where=variance > 0.0)
-    freedom = 1.0 / (share / (sample.groups - fitted) + (1.0 - share) / (sample.n_digital - 1))
+    freedom = 1.0 / (share / (sample.units - fitted) + (1.0 - share) / (sample.n_digital - 1))
     return np.asarray(stdtrit(freedom, sample.tail))

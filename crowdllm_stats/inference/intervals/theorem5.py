@@ -17,7 +17,7 @@ def crowdllm(sample: Sample) -> Core:
     ``beliefs`` given, ``s_delta^2`` is their variance and ``eta`` that of the reference; from answers alone,
     ``Var(yt_i)`` holds both.
 
-    Source: the paper's Theorem 5 (numbered 4.6 in its HTML); what it needs and how it fails: theory/README.md, Theorem 5.
+    Source: the paper's Theorem 5 (4.6 in its HTML); what it needs and how it fails: theory/README.md, Theorem 5.
     """
     if sample.weights is not None or sample.clusters is not None:
         raise ValueError(

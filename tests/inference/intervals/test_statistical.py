@@ -109,6 +109,16 @@ def test_clusters_keep_the_level_where_ignoring_them_does_not(method):
     assert ignored < 0.93
 
 
+@pytest.mark.parametrize("between", [0.0, 0.3, 0.7])
+def test_clusters_of_unequal_size_keep_the_level(between):
+    """Fourteen people with one to nine answers each."""
+    rng = np.random.default_rng([33, round(10 * between)])
+    replicates, owner = 8_000, np.repeat(np.arange(14), rng.integers(1, 10, 14))
+    person = rng.standard_normal((replicates, 14))[:, owner]
+    human = np.sqrt(between) * person + np.sqrt(1 - between) * rng.standard_normal(person.shape)
+    assert coverage(interval(human, clusters=owner), 0.0) >= 0.945 - slack(0.945, replicates)
+
+
 @pytest.mark.parametrize("method", ["classical", "ppi-small", "ppi++-small"])
 def test_survey_weights_remove_the_bias_of_an_unequal_sample(method):
     """High answerers are sampled half as often; weights of 2 mend it."""

@@ -1,0 +1,175 @@
+"""`crowdllm-stats compare`: every interval method on the same answers, with a picture."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crowdllm_stats.cli.bars import bars
+from crowdllm_stats.cli.command_interval import Alternative
+from crowdllm_stats.cli.options import Level, Seed, Tables
+from crowdllm_stats.cli.output import Report, Row
+
+if TYPE_CHECKING:
+    from crowdllm_stats.cli.inputs import Loaded
+    from crowdllm_stats.inference.intervals import IntervalTable
+    from crowdllm_stats.pairing import Pairing
+
+SHOW = ("problem", "method", "estimate", "lower", "upper", "half_width", "power", "effective_n", "note")
+
+#: These need one digital table a fold, which the command line does not take.
+FOLDS = "cross-fitted"
+
+#: Methods with twins that take people who answered several problems.
+PAIRED_POOLED = ("ppi", "ppi++", "ppi-small", "ppi++-small")
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """One problem's place in a table of methods."""
+
+    problem: str
+    table: IntervalTable
+    place: int
+
+    def rows(self) -> list[Row]:
+        """One row a method."""
+        rows = []
+        for method, answer in self.table.intervals.items():
+            row = answer.to_frame().iloc[[self.place]].to_dict("records")[0]
+            rows.append({"problem": self.problem, **row, "chosen": method == self.table.chosen})
+        return rows
+
+    def bars(self) -> str:
+        """The intervals drawn with letters."""
+        rows = [row | {"label": f"{row['method']}{' *' if row['chosen'] else ''}"} for row in self.rows()]
+        return f"\n{self.problem}\n{bars(rows, 'label')}"
+
+
+def compare(
+    tables: Tables,
+    first: Annotated[
+        int | None, typer.Option(metavar="N", help="The first N problems, instead of the mean over all.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Also draw it to a file (needs matplotlib).")
+    ] = None,
+    level: Level = 0.95,
+    alternative: Alternative = "two-sided",
+    seed: Seed = None,
+) -> Report:
+    """Every interval method side by side: for the problems named by --problem, for the first N, or the mean over all.
+
+    Picking the narrowest one afterwards breaks its level; the star marks what "auto" uses.
+    """
+    from crowdllm_stats.cli.inputs import load
+    from crowdllm_stats.inference.checks import ALTERNATIVES, check_choice, check_count, check_level
+    from crowdllm_stats.pairing import pair
+
+    check_level(level)
+    check_choice("--alternative", alternative, ALTERNATIVES)
+    if first is not None:
+        check_count("--first", first)
+    check_picture(picture)
+    loaded = load(tables)
+    pairing = pair(loaded.human, loaded.digital, match=loaded.match)
+    options = {"level": level, "alternative": alternative, "seed": seed}
+    single = bool(tables.problem) or first is not None or len(pairing.problems) == 1
+    if single:
+        panels, excluded = _each(pairing, loaded, options, len(pairing.problems) if first is None else first)
+        notes = []
+    else:
+        panel, remark = _all(pairing, options)
+        panels, excluded, notes = [panel], [], [remark]
+    rows = [row for panel in panels for row in panel.rows()]
+    skipped = {
+        f"not applicable: {method} ({why})": None for panel in panels for method, why in panel.table.skipped.items()
+    }
+    if picture is not None:
+        draw(panels, picture)
+        notes.append(f"Picture: {picture}")
+    return Report(
+        command="compare",
+        title=f"All interval methods, level {level:g}; * is what auto uses",
+        results=rows,
+        excluded=excluded,
+        notes=[*loaded.notes, *pairing.notes(), *notes, *skipped],
+        counts=pairing.counts,
+        why=pairing.why,
+        show=SHOW,
+        inputs=loaded.inputs,
+        seed=seed,
+        pictures=[panel.bars() for panel in panels[:3]],
+    )
+
+
+def check_picture(picture: Path | None) -> None:
+    """Refuse a picture that could not be drawn, before any work is done.
+
+    Raises:
+        ValueError: without matplotlib, or for a file that is not .png, .pdf or .svg.
+        FileNotFoundError: if the folder does not exist.
+    """
+    from importlib.util import find_spec
+
+    if picture is None:
+        return
+    if picture.suffix not in (".png", ".pdf", ".svg"):
+        raise ValueError(f"--picture: {picture.name!r} must end in .png, .pdf or .svg")
+    if not picture.absolute().parent.is_dir():
+        raise FileNotFoundError(f"--picture: the folder {picture.absolute().parent} does not exist")
+    if find_spec("matplotlib") is None:
+        raise ValueError("--picture needs matplotlib: pip install 'crowdllm-stats[plot]'")
+
+
+def _all(pairing: Pairing, options: dict[str, Any]) -> tuple[Panel, str]:
+    """The mean over all problems, by the methods that know people who answered several problems."""
+    from crowdllm_stats.inference.intervals import compare_intervals
+    from crowdllm_stats.pooled import pool
+
+    pooled = pool(pairing)
+    names = ["classical", *(() if pooled.crowd is None else PAIRED_POOLED)]
+    table = compare_intervals(pooled.human, pooled.twin, pooled.crowd, clusters=pooled.people, methods=names, **options)
+    others = "The bounded methods and Theorem 5 know no people who answered several problems; --problem shows them."
+    return Panel("all", table, 0), f"all: {pooled.why} {others}"
+
+
+def _each(pairing: Pairing, loaded: Loaded, options: dict[str, Any], first: int) -> tuple[list[Panel], list[Row]]:
+    """The first problems, each with all methods that two tables are enough for."""
+    import numpy as np
+
+    from crowdllm_stats.inference.intervals import METHODS, compare_intervals
+
+    names = [name for name in METHODS if not name.startswith(FOLDS)]
+    chosen = np.arange(len(pairing.problems)) < first
+    paired = chosen & pairing.fully_paired
+    panels: list[Panel] = []
+    excluded: list[Row] = []
+    for block in [*pairing.blocks(paired=True, chosen=paired), *pairing.blocks(paired=False, chosen=chosen & ~paired)]:
+        try:
+            table = compare_intervals(
+                block.human, block.twin, block.crowd, bounds=loaded.bounds, methods=names, **options
+            )
+        except ValueError as reason:
+            excluded += [{"problem": problem, "reason": str(reason)} for problem in block.problems]
+            continue
+        panels += [Panel(problem, table, place) for place, problem in enumerate(block.problems)]
+    if not panels:
+        raise ValueError(excluded[0]["reason"])
+    order = {problem: place for place, problem in enumerate(pairing.problems)}
+    return sorted(panels, key=lambda panel: order[panel.problem]), excluded
+
+
+def draw(panels: list[Panel], picture: Path) -> None:
+    """One panel a problem, at most the first six, one bar a method."""
+    from matplotlib.figure import Figure
+
+    shown = panels[:6]
+    figure = Figure(figsize=(7.0, 0.6 + 3.2 * len(shown)), layout="constrained")
+    for axis, panel in zip(figure.subplots(len(shown), 1, squeeze=False)[:, 0], shown, strict=True):
+        panel.table.plot(axis, problem=panel.place)
+        axis.set_title(f"{panel.problem}: {axis.get_title()}", fontsize=10)
+    figure.savefig(picture, dpi=150)

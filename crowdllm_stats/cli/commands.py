@@ -1,0 +1,24 @@
+"""All commands by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from crowdllm_stats.cli.command_compare import compare
+from crowdllm_stats.cli.command_demo import demo
+from crowdllm_stats.cli.command_interval import interval
+from crowdllm_stats.cli.command_planner import planner
+from crowdllm_stats.cli.command_risk import risk
+from crowdllm_stats.cli.command_safe import safe_interval
+from crowdllm_stats.cli.output import Report
+
+#: Commands on a human and a digital table; each returns a Report.
+ON_TABLES: dict[str, Callable[..., Report]] = {
+    "interval": interval,
+    "safe-interval": safe_interval,
+    "risk": risk,
+    "compare": compare,
+    "planner": planner,
+}
+
+__all__ = ["ON_TABLES", "demo"]

@@ -1,0 +1,172 @@
+"""From names on the command line to tables: files, and data sets known by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crowdllm_stats.cli.options import Tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from crowdllm_stats.crowd import CrowdData, Scale
+
+#: Names that stand in place of a file.
+NAMES = ("example:human", "example:digital", "popquorn:TASK", "popquorn-llm:MODEL")
+
+FREE = "free"
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """Both tables, the answer scale's ends, and what to say about the reading."""
+
+    human: CrowdData
+    digital: CrowdData
+    bounds: tuple[float, float] | None
+    match: list[str]
+    notes: list[str]
+    inputs: list[dict[str, Any]]
+
+
+def load(tables: Tables) -> Loaded:
+    """Read both tables as the options say.
+
+    Raises:
+        ValueError: on anything wrong with a file, an option or the two together.
+        FileNotFoundError: if a file or data folder is not there.
+    """
+    match = [name.strip() for name in (tables.match or "").split(",") if name.strip()]
+    if tables.match is not None and not match:
+        raise ValueError("--match needs at least one profile column, for instance --match gender,race")
+    scale = _scale("--scale", tables.scale)
+    digital_scale = scale
+    if tables.digital_scale is not None:
+        digital_scale = None if tables.digital_scale == FREE else _scale("--digital-scale", tables.digital_scale)
+    human, human_source = _read(tables.humans, tables, scale, match)
+    digital, digital_source = _read(tables.digital, tables, digital_scale, match)
+    notes = [*_left_out("human", human), *_left_out("digital", digital)]
+    if tables.problem:
+        human, digital = _only(human, tables.problem), _also_only(digital, tables.problem)
+    bounds = (scale or human.scale).bounds
+    return Loaded(human, digital, bounds, match, notes, [human_source, digital_source])
+
+
+def read_reference(name: str, tables: Tables) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The LLM's plain answers: columns problem and response, one row an answer.
+
+    Raises:
+        ValueError: if a column is missing or an answer is not a number.
+        FileNotFoundError: if there is no such file.
+    """
+    from crowdllm_stats.report.manifest import described_answers, described_file
+
+    if ":" in name and not Path(name).exists():
+        data = _named(name, tables)
+        return data.responses[["problem", "response"]], described_answers(name, data.responses)
+    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.tables.files import read_table
+
+    frame = read_table(name)
+    columns = _columns(frame, tables)
+    ours = {theirs: ours for ours, theirs in columns.items()}
+    frame = frame.rename(columns=ours)
+    absent = [column for column in ("problem", "response") if column not in frame.columns]
+    if absent:
+        raise ValueError(f"{name}: no column {absent[0]!r}; the columns there are {', '.join(map(str, frame.columns))}")
+    answers = frame[["problem", "response"]].assign(participant="reference")
+    data = CrowdData.from_frame(answers, repeats="keep", missing="drop" if tables.drop_missing else "refuse")
+    return data.responses[["problem", "response"]], described_file(Path(name))
+
+
+def _scale(option: str, text: str | None) -> Scale | None:
+    if text is None:
+        return None
+    from crowdllm_stats.crowd import Scale
+
+    try:
+        scale = Scale.parse(text)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+    if not scale.numeric:
+        raise ValueError(f"{option} {text!r}: the commands need numbers, for instance 1:5 or 1,2,3,4,5")
+    return scale
+
+
+def _read(name: str, tables: Tables, scale: Scale | None, match: list[str]) -> tuple[CrowdData, dict[str, Any]]:
+    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.report.manifest import described_answers, described_file
+    from crowdllm_stats.tables.assemble import Wishes, assemble
+    from crowdllm_stats.tables.files import read_table
+
+    if ":" in name and not Path(name).exists():
+        data = _named(name, tables)
+        if scale is not None:
+            _check_scale(name, data, scale)
+        return data, described_answers(name, data.responses)
+    frame = read_table(name)
+    wishes = Wishes(
+        scale=scale,
+        columns=_columns(frame, tables),
+        profile_columns=[column for column in match if column in frame.columns],
+        problem_columns=[],
+        repeats="keep",
+        missing="drop" if tables.drop_missing else "refuse",
+    )
+    return CrowdData(*assemble(frame, name, wishes)), described_file(Path(name))
+
+
+def _columns(frame: pd.DataFrame, tables: Tables) -> dict[str, str]:
+    """Our column names to the file's; a renamed column that this file lacks keeps our name."""
+    theirs = {
+        "problem": tables.problem_column,
+        "participant": tables.participant_column,
+        "response": tables.response_column,
+    }
+    return {ours: name for ours, name in theirs.items() if name in frame.columns}
+
+
+def _named(name: str, tables: Tables) -> CrowdData:
+    from crowdllm_stats import datasets
+    from crowdllm_stats.datasets.popquorn_llm_ratings import MODELS_WITH_12
+
+    family, _, member = name.partition(":")
+    if family == "example" and member in ("human", "digital", "reference"):
+        return getattr(datasets.load_example(), member)  # type: ignore[no-any-return]
+    if family == "popquorn":
+        return datasets.popquorn(member, tables.data)
+    if family == "popquorn-llm":
+        return datasets.popquorn_llm_ratings(member, 12 if member in MODELS_WITH_12 else 6, tables.data)
+    raise ValueError(f"{name!r} is neither a file nor a data set; the data sets are {', '.join(NAMES)}")
+
+
+def _check_scale(name: str, data: CrowdData, scale: Scale) -> None:
+    answers = data.responses["response"].to_numpy()
+    off = ~scale.admits(answers)
+    if off.any():
+        raise ValueError(f"{name}: {int(off.sum())} of {len(answers)} answers are off the scale ({scale})")
+
+
+def _left_out(name: str, data: CrowdData) -> list[str]:
+    return [f"{count} rows of the {name} table left out: {reason}" for reason, count in data.exclusions.items()]
+
+
+def _only(human: CrowdData, problems: Sequence[str]) -> CrowdData:
+    """The chosen problems' answers, with everybody still in the table of people."""
+    there = set(human.responses["problem"])
+    unknown = [problem for problem in problems if problem not in there]
+    if unknown:
+        raise ValueError(
+            f"--problem {unknown[0]!r}: not in the human table, whose {len(there)} problems are "
+            f"{', '.join(sorted(there)[:3])}, ..."
+        )
+    return _also_only(human, problems)
+
+
+def _also_only(data: CrowdData, problems: Sequence[str]) -> CrowdData:
+    chosen = data.responses[data.responses["problem"].isin(problems)].reset_index(drop=True)
+    return dataclasses.replace(data, responses=chosen)

@@ -1,0 +1,62 @@
+"""The options that every command on two tables takes: declared once, handed over as one object."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+@dataclasses.dataclass(frozen=True)
+class Tables:
+    """Where the two tables are and how to read them."""
+
+    humans: Annotated[
+        str,
+        typer.Argument(
+            metavar="HUMANS",
+            help="Human answers: a .csv or .parquet file, or a data set such as popquorn:offensiveness.",
+        ),
+    ]
+    digital: Annotated[
+        str,
+        typer.Argument(
+            metavar="DIGITAL", help="The digital population's answers, likewise, or for instance popquorn-llm:gpt4."
+        ),
+    ]
+    scale: Annotated[
+        str | None,
+        typer.Option(metavar="LOW:HIGH", help="Answer scale: 1:5 for ends, 1,2,3 for steps; checks answers."),
+    ] = None
+    digital_scale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW:HIGH", help='Scale of the digital answers; the same by default, "free" for any number.'
+        ),
+    ] = None
+    match: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMNS", help="Build twins from these profile columns, for instance gender,race."),
+    ] = None
+    problem: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only this problem; may be given several times.")
+    ] = None
+    problem_column: Annotated[str, typer.Option(metavar="NAME", help="The problem's column.")] = "problem"
+    participant_column: Annotated[str, typer.Option(metavar="NAME", help="The participant's column.")] = "participant"
+    response_column: Annotated[str, typer.Option(metavar="NAME", help="The answer's column.")] = "response"
+    drop_missing: Annotated[
+        bool, typer.Option("--drop-missing", help="Leave rows without an answer out, and count them.")
+    ] = False
+    data: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of the data sets; CROWDLLM_STATS_DATA by default.")
+    ] = None
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write every row to a .csv, .parquet or .json file.")
+    ] = None
+
+
+Level = Annotated[float, typer.Option(metavar="LEVEL", help="Confidence level.")]
+Seed = Annotated[int | None, typer.Option(metavar="SEED", help="Seed, for methods that draw random numbers.")]

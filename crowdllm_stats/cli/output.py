@@ -1,0 +1,236 @@
+"""What a command has to say, and the three ways of saying it: tables, JSON, a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+#: Rows of a table on the screen; --json and --out have them all.
+SHOWN = 20
+
+Row = dict[str, Any]
+
+
+@dataclasses.dataclass
+class Report:
+    """One command's result.
+
+    ``results`` has one row a problem (the key ``note`` is for remarks), ``summary`` rows over all problems,
+    ``excluded`` rows with problem and reason. ``show`` names the columns for the screen, ``pictures`` what else
+    is drawn there. ``inputs`` describes what was read, for the manifest.
+    """
+
+    command: str
+    title: str
+    results: list[Row]
+    why: str
+    show: Sequence[str]
+    summary: list[Row] = dataclasses.field(default_factory=list)
+    excluded: list[Row] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
+    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    inputs: Sequence[Mapping[str, Any]] = ()
+    seed: int | None = None
+    pictures: list[RenderableType] = dataclasses.field(default_factory=list)
+
+
+def emit(report: Report, *, as_json: bool, out: Path | None, arguments: Sequence[str]) -> None:
+    """Print the report and, on request, write it with its manifest.
+
+    Raises:
+        ValueError: if ``out`` has an unknown ending.
+        FileNotFoundError: if its folder does not exist.
+    """
+    if out is not None:
+        written = _write(report, out, arguments)
+    if as_json:
+        print(json.dumps(envelope(report), indent=2, allow_nan=False))
+        return
+    _print(report)
+    if out is not None:
+        print(f"Written: {out} and {written.name}")
+
+
+def envelope(report: Report) -> Row:
+    """The JSON object: command, version, results, summary, excluded, counts, notes, why."""
+    from crowdllm_stats import __version__
+
+    return {
+        "command": report.command,
+        "version": __version__,
+        "results": [_plain(row) for row in report.results],
+        "summary": [_plain(row) for row in report.summary],
+        "excluded": report.excluded,
+        "counts": {name: int(count) for name, count in report.counts.items()},
+        "notes": report.notes,
+        "why": report.why,
+    }
+
+
+def check_out(out: Path | None) -> None:
+    """Refuse an output file that could not be written, before any work is done.
+
+    Raises:
+        ValueError: on an unknown ending.
+        FileNotFoundError: if its folder does not exist.
+    """
+    if out is None:
+        return
+    if not out.name.endswith((".csv", ".parquet", ".json")):
+        raise ValueError(f"--out: {out.name!r} must end in .csv, .parquet or .json")
+    if not out.absolute().parent.is_dir():
+        raise FileNotFoundError(f"--out: the folder {out.absolute().parent} does not exist")
+
+
+def _write(report: Report, out: Path, arguments: Sequence[str]) -> Path:
+    import pandas as pd
+
+    from crowdllm_stats.report.manifest import write_manifest
+    from crowdllm_stats.tables.files import write_table
+
+    check_out(out)
+    if out.suffix == ".json":
+        out.write_text(json.dumps(envelope(report), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    else:
+        write_table(pd.DataFrame([_flat(row) for row in _all_rows(report)]), out)
+    return write_manifest(
+        out, arguments=arguments, inputs=report.inputs, seed=report.seed, counts=_whole(report.counts)
+    )
+
+
+def _whole(counts: Mapping[str, int]) -> dict[str, int]:
+    return {name: int(count) for name, count in counts.items()}
+
+
+def _all_rows(report: Report) -> list[Row]:
+    """Results, rows over all problems, and the excluded problems with their reason as note."""
+    left_out = [{"problem": row["problem"], "note": f"excluded: {row['reason']}"} for row in report.excluded]
+    return [*report.results, *report.summary, *left_out]
+
+
+def _flat(row: Row) -> Row:
+    return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in row.items()}
+
+
+def _plain(value: Any) -> Any:
+    """NumPy values as Python's; unlimited ends as the words "inf" and "-inf"."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        if math.isnan(value):
+            raise ArithmeticError("a result is not a number")
+        return str(value)
+    return value
+
+
+def _print(report: Report) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:  # a pipe has no width; 80 columns would cut numbers off
+        console.width = 160
+    if report.title:
+        console.print(report.title, style="bold", markup=False)
+    if report.results or report.excluded:
+        _print_table(report, console)
+    hidden = len(report.results) + len(report.excluded) - SHOWN
+    if hidden > 0:
+        console.print(f"... and {hidden} more rows; --json and --out FILE have them all", markup=False)
+    for picture in report.pictures:
+        console.print(picture)
+    if report.excluded:
+        console.print(f"Excluded: {len(report.excluded)} of {len(report.excluded) + len(report.results)} problems.")
+        for reason, count in sorted(_reasons(report).items()):
+            console.print(f"  {count} x {reason}", markup=False)
+    for note in report.notes:
+        console.print(f"- {note}", markup=False)
+    if report.why:
+        console.print("\n".join(textwrap.wrap(report.why, min(console.width, 120))), style="dim", markup=False)
+
+
+def _print_table(report: Report, console: Console) -> None:
+    """The table, without its last columns where the screen is too narrow: numbers are never cut off."""
+    columns = _filled(report)
+    left_out: list[str] = []
+    unlimited = console.options.update(max_width=1000)
+    while len(columns) > 2 and console.measure(table_of(report, columns), options=unlimited).minimum > console.width:
+        left_out.insert(0, columns.pop(-2 if columns[-1] == "note" else -1))
+    console.print(table_of(report, columns))
+    if left_out:
+        words = ", ".join(name.replace("_", " ") for name in left_out)
+        console.print(f"Not shown for want of width: {words}", markup=False)
+
+
+def _reasons(report: Report) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for row in report.excluded:
+        counts[row["reason"]] = counts.get(row["reason"], 0) + 1
+    return counts
+
+
+def _first_rows(report: Report) -> list[Row]:
+    return [*report.results, *({"problem": row["problem"], "note": row["reason"]} for row in report.excluded)][:SHOWN]
+
+
+def _filled(report: Report) -> list[str]:
+    """The columns to show that hold anything."""
+    rows = [*_first_rows(report), *report.summary]
+    return [name for name in report.show if any(row.get(name) not in (None, "") for row in rows)]
+
+
+def table_of(report: Report, columns: Sequence[str]) -> Table:
+    """The first rows of the results, and the rows over all problems, as a table for the screen."""
+    from rich.table import Table
+
+    rows = _first_rows(report)
+    table = Table(show_edge=False, pad_edge=False, header_style="bold")
+    for name in columns:
+        left = name in ("problem", "method", "note")
+        table.add_column(
+            name.replace("_", " "),
+            justify="left" if left else "right",
+            no_wrap=name != "note",
+            min_width=36 if name == "note" else None,
+        )
+    for row in rows:
+        table.add_row(*(_escaped(word(row.get(name))) for name in columns))
+    if report.summary:
+        table.add_section()
+        for row in report.summary:
+            table.add_row(*(_escaped(word(row.get(name))) for name in columns), style="bold")
+    return table
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+def word(value: Any) -> str:
+    """A value for people: four digits, yes and no, a dash for what is not there.
+
+    Example:
+        >>> word(1.23456), word(True), word(None), word(float("inf"))
+        ('1.235', 'yes', '-', 'inf')
+    """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value + 0.0:.4g}"  # the sum turns -0 into 0
+    return str(value)

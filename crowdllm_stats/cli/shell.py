@@ -1,0 +1,124 @@
+"""The program itself: commands, exit codes, and one line on stderr for whatever goes wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from crowdllm_stats.cli.commands import ON_TABLES, demo
+from crowdllm_stats.cli.options import Tables
+from crowdllm_stats.cli.output import Report, check_out, emit
+
+#: Set to 1 to see the whole traceback of a failure.
+DEBUG = "CROWDLLM_STATS_DEBUG"
+
+BAD_INPUT = 2
+FAILURE = 1
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run one command; every error becomes one line on stderr and an exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = build(arguments)(args=arguments, prog_name="crowdllm-stats", standalone_mode=False)
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # the reader of a pipe, such as `head`, has seen enough; typer then exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (KeyboardInterrupt, typer.Abort):
+        return _failed("stopped", FAILURE)
+    except Exception as error:
+        if os.environ.get(DEBUG) == "1":
+            raise
+        return _explain(error)
+    return int(code or 0)
+
+
+#: How a remedy in Python is called on the command line.
+OPTIONS = {
+    "pass folder=": "give --data FOLDER",
+    'pass missing="drop"': "give --drop-missing",
+}
+
+
+def _explain(error: Exception) -> int:
+    if hasattr(error, "format_message"):  # what the parser of the command line raises
+        text = error.format_message() or "no command given; crowdllm-stats --help lists them"
+        return _failed(text, BAD_INPUT)
+    if isinstance(error, ValueError | FileNotFoundError):
+        text = str(error)
+        for remedy, option in OPTIONS.items():
+            text = text.replace(remedy, option)
+        return _failed(text, BAD_INPUT)
+    return _failed(f"{type(error).__name__}: {error} ({DEBUG}=1 shows where)", FAILURE)
+
+
+def _failed(text: str, code: int) -> int:
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    return code
+
+
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """The program with all its commands; ``arguments`` go into manifests."""
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help="What may be concluded about real people from a few human answers and a digital population.",
+    )
+    app.callback(invoke_without_command=True)(_start)
+    for name, function in ON_TABLES.items():
+        app.command(name)(_on_tables(function, arguments))
+    app.command("demo")(demo)
+    return app
+
+
+def _start(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    """What may be concluded about real people from a few human answers and a digital population."""
+    if version:
+        from crowdllm_stats import __version__
+
+        print(f"crowdllm-stats {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit
+
+
+def _on_tables(function: Callable[..., Report], arguments: Sequence[str]) -> Callable[..., None]:
+    """A command with the options of :class:`Tables` before its own; its report is printed and written."""
+
+    def command(**values: Any) -> None:
+        tables = Tables(**{field.name: values.pop(field.name) for field in dataclasses.fields(Tables)})
+        check_out(tables.out)
+        report = function(tables, **values)
+        emit(report, as_json=tables.json, out=tables.out, arguments=arguments)
+
+    shared_hints = get_type_hints(Tables, include_extras=True)
+    shared = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+            annotation=shared_hints[field.name],
+        )
+        for field in dataclasses.fields(Tables)
+    ]
+    own_hints = get_type_hints(function, include_extras=True)
+    own = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=own_hints[parameter.name])
+        for parameter in list(inspect.signature(function).parameters.values())[1:]
+    ]
+    command.__doc__ = function.__doc__
+    command.__annotations__ = {}  # the signature says it all, with the words resolved
+    command.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
+    return command

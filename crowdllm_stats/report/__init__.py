@@ -1,0 +1,1 @@
+"""What is written beside results: where they came from."""

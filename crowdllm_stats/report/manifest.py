@@ -1,0 +1,94 @@
+"""A manifest beside every written result: versions, seed, command line and the hashes of what went in and came out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crowdllm_stats import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Packages that numbers can depend on.
+PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "pyarrow")
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's content, in hexadecimal.
+
+    Example:
+        >>> import tempfile
+        >>> place = Path(tempfile.mkdtemp()) / "a.csv"
+        >>> _ = place.write_bytes(b"abc")
+        >>> sha256(place)[:8]
+        'ba7816bf'
+    """
+    with path.open("rb") as raw:
+        return hashlib.file_digest(raw, "sha256").hexdigest()
+
+
+def manifest_path(output: Path) -> Path:
+    """``NAME.manifest.json`` beside the output file.
+
+    Example:
+        >>> manifest_path(Path("out/widths.csv")).name
+        'widths.csv.manifest.json'
+    """
+    return output.with_name(f"{output.name}.manifest.json")
+
+
+def write_manifest(
+    output: Path,
+    *,
+    arguments: Sequence[str],
+    inputs: Sequence[Mapping[str, Any]],
+    seed: int | None,
+    counts: Mapping[str, int],
+) -> Path:
+    """Write the manifest of one output file.
+
+    Args:
+        output: the file that was written.
+        arguments: the command line after the program's name.
+        inputs: what was read, from :func:`described_file` and :func:`described_answers`.
+        seed: seed of the command, None if it drew no random numbers.
+        counts: how many answers were used, paired, excluded and so on.
+
+    Returns:
+        The manifest's path.
+    """
+    content: dict[str, Any] = {
+        "program": "crowdllm-stats",
+        "version": __version__,
+        "command": shlex.join(["crowdllm-stats", *arguments]),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "inputs": [dict(source) for source in inputs],
+        "output": described_file(output),
+        "counts": dict(counts),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+    }
+    place = manifest_path(output)
+    place.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return place
+
+
+def described_file(path: Path) -> dict[str, Any]:
+    """A file's name, hash and size."""
+    return {"path": str(path), "sha256": sha256(path), "bytes": path.stat().st_size}
+
+
+def described_answers(name: str, answers: pd.DataFrame) -> dict[str, Any]:
+    """A named data set: the hash of its answers as CSV, and their number."""
+    content = answers.to_csv(index=False, lineterminator="\n").encode("utf-8")
+    return {"name": name, "answers_sha256": hashlib.sha256(content).hexdigest(), "answers": len(answers)}
