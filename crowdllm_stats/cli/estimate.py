@@ -179,18 +179,19 @@ def savings(pairing: Pairing, results: list[Row], wanted: Wanted) -> str:
     ours = float(np.mean([row["half_width"] for row in used if row["problem"] in other]))
     theirs = float(np.mean([other[row["problem"]] for row in used if row["problem"] in other]))
     mean_n = float(np.mean([row["n_labeled"] for row in used]))
+    # by mean widths: the mean of single problems' variance ratios is far noisier, and biased upwards
+    gain = mean_n * ((theirs / ours) ** 2 - 1.0) if ours > 0.0 else 0.0
     correlation, equal = within_problems(pairing)
     zero = sum(row["power"] == 0.0 for row in used)
-    gain = mean_n * ((theirs / ours) ** 2 - 1.0) if ours > 0.0 else 0.0
+    several = f"the {len(used)} problems" if len(used) > 1 else "the problem"
     words = (
-        f"Over the {len(used)} problems with digital answers the mean half-width is {ours:.3g}, from human answers "
-        f"alone ({alone.method}) {theirs:.3g}: "
+        f"Over {several} with digital answers the mean half-width is {ours:.3g}, from human answers alone "
+        f"({alone.method}) {theirs:.3g}; "
     )
     if gain < 0.05 * mean_n:
-        words += "the digital answers save next to nothing per problem "
-        words += f"(worth {gain:+.1f} human answers beside {mean_n:.1f})"
+        words += f"the digital answers save next to nothing per problem ({gain:+.1f} human answers beside {mean_n:.1f})"
     else:
-        words += f"the digital answers are worth {gain:.1f} more human answers a problem, beside {mean_n:.1f}"
+        words += f"by widths the digital answers are worth {gain:.1f} more human answers a problem, beside {mean_n:.1f}"
     words += f". Within a problem humans and twins correlate at {correlation:.2f}"
     if zero:
         words += f"; lambda is 0 in {zero} problems, in {equal} because all twins are equal"
