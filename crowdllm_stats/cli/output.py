@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -136,11 +137,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
+#: Least width of the column of notes.
+NOTE_WIDTH = 36
+
+
 def _print(report: Report) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    if not console.is_terminal:  # a pipe has no width; 80 columns would cut numbers off
+    if not console.is_terminal and "COLUMNS" not in os.environ:  # a pipe has no width; 80 would cut numbers off
         console.width = 160
     if report.title:
         console.print(report.title, style="bold", markup=False)
@@ -158,20 +163,27 @@ def _print(report: Report) -> None:
     for note in report.notes:
         console.print(f"- {note}", markup=False)
     if report.why:
-        console.print("\n".join(textwrap.wrap(report.why, min(console.width, 120))), style="dim", markup=False)
+        console.print("\n".join(textwrap.wrap(report.why, min(console.width - 1, 120))), style="dim", markup=False)
 
 
 def _print_table(report: Report, console: Console) -> None:
     """The table, without its last columns where the screen is too narrow: numbers are never cut off."""
     columns = _filled(report)
     left_out: list[str] = []
-    unlimited = console.options.update(max_width=1000)
-    while len(columns) > 2 and console.measure(table_of(report, columns), options=unlimited).minimum > console.width:
+    while len(columns) > 2 and _least_width(report, columns, console) > console.width:
         left_out.insert(0, columns.pop(-2 if columns[-1] == "note" else -1))
     console.print(table_of(report, columns))
     if left_out:
         words = ", ".join(name.replace("_", " ") for name in left_out)
         console.print(f"Not shown for want of width: {words}", markup=False)
+
+
+def _least_width(report: Report, columns: Sequence[str], console: Console) -> int:
+    """Width at which every number shows in full; only the note may be broken into lines."""
+    numbers = [name for name in columns if name != "note"]
+    unlimited = console.options.update(max_width=1000)
+    width = console.measure(table_of(report, numbers), options=unlimited).maximum
+    return width if len(numbers) == len(columns) else width + NOTE_WIDTH + 3
 
 
 def _reasons(report: Report) -> dict[str, int]:
@@ -203,7 +215,7 @@ def table_of(report: Report, columns: Sequence[str]) -> Table:
             name.replace("_", " "),
             justify="left" if left else "right",
             no_wrap=name != "note",
-            min_width=36 if name == "note" else None,
+            min_width=NOTE_WIDTH if name == "note" else None,
         )
     for row in rows:
         table.add_row(*(_escaped(word(row.get(name))) for name in columns))
