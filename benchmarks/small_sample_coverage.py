@@ -150,6 +150,7 @@ def picture(frame, path):
             axis.axhline(0.95, color="black", linewidth=0.8, linestyle=":")
             axis.set_xscale("log")
             axis.set_xticks([5, 10, 20, 50], ["5", "10", "20", "50"])
+            axis.set_xticks([], minor=True)
             axis.set_title(f"{title}, correlation {correlation:g}", fontsize=9)
         axes[row, 0].set_ylabel("coverage")
     axes[0, 0].legend(fontsize=7)

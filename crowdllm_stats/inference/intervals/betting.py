@@ -47,21 +47,31 @@ def betting_set(
     x = np.clip((values.reshape(-1, values.shape[-1]) - low) / (high - low), 0.0, 1.0)
     size = None if population is None else np.broadcast_to(np.asarray(population, dtype=float), batch).reshape(-1)
     bets = _predictable_bets(x, miss)
-    grid = np.linspace(0.0, 1.0, GRID)
     ends = np.empty((2, x.shape[0]))
     block = max(1, 200_000 // GRID)
     for start in range(0, x.shape[0], block):
         rows = slice(start, start + block)
-        alive = _alive(x[rows], bets[rows], grid, miss, alternative, None if size is None else size[rows])
-        first = np.argmax(alive, axis=1)
-        last = GRID - 1 - np.argmax(alive[:, ::-1], axis=1)
-        ends[0, rows] = grid[np.maximum(first - 1, 0)]
-        ends[1, rows] = grid[np.minimum(last + 1, GRID - 1)]
-        # every candidate dropped happens with chance at most `miss`: the mean of the answers is all that is left
-        none = ~alive.any(axis=1)
-        ends[:, rows] = np.where(none, x[rows].mean(axis=1), ends[:, rows])
+        people = None if size is None else size[rows]
+        grid = _candidates(x[rows], people)
+        peak = _peak(x[rows], bets[rows], grid, alternative, people)
+        alive = peak < np.log(1.0 / miss) + (np.log(2.0) if alternative == "two-sided" else 0.0)
+        # a set that fits between two candidates drops all of them: the least capital marks where it is
+        alive |= ~alive.any(axis=1, keepdims=True) & (peak == peak.min(axis=1, keepdims=True))
+        first = np.maximum(np.argmax(alive, axis=1) - 1, 0)
+        last = np.minimum(GRID - np.argmax(alive[:, ::-1], axis=1), GRID - 1)
+        index = np.arange(grid.shape[0])
+        ends[0, rows], ends[1, rows] = grid[index, first], grid[index, last]
     scaled = low + (high - low) * ends
     return scaled[0].reshape(batch), scaled[1].reshape(batch)
+
+
+def _candidates(x: FloatArray, population: FloatArray | None) -> FloatArray:
+    """Means to try, shape (rows, GRID): the whole scale, or what n answers of a finite population leave possible."""
+    steps = np.linspace(0.0, 1.0, GRID)
+    if population is None:
+        return np.broadcast_to(steps, (x.shape[0], GRID))
+    seen = x.sum(axis=1) / population
+    return np.asarray(seen[:, None] + steps * (1.0 - x.shape[1] / population)[:, None])
 
 
 def _predictable_bets(x: FloatArray, miss: float) -> FloatArray:
@@ -74,23 +84,18 @@ def _predictable_bets(x: FloatArray, miss: float) -> FloatArray:
     return np.asarray(np.sqrt(2.0 * np.log(2.0 / miss) / (n * before)))
 
 
-def _alive(
-    x: FloatArray, bets: FloatArray, grid: FloatArray, miss: float, alternative: str, population: FloatArray | None
-) -> np.ndarray[Any, Any]:
-    """Candidates whose capital never passed the limit, shape (rows, candidates)."""
-    limit = np.log(1.0 / miss) + (np.log(2.0) if alternative == "two-sided" else 0.0)
-    up = np.zeros((x.shape[0], grid.size))
-    down = np.zeros_like(up)
-    alive = np.ones(up.shape, dtype=bool)
+def _peak(
+    x: FloatArray, bets: FloatArray, grid: FloatArray, alternative: str, population: FloatArray | None
+) -> FloatArray:
+    """Log of the largest capital that each candidate ever allowed, shape (rows, candidates)."""
+    up = np.zeros(grid.shape)
+    down = np.zeros(grid.shape)
+    peak = np.zeros(grid.shape)
     total = np.zeros((x.shape[0], 1))
     for t in range(x.shape[1]):
-        if population is None:
-            m = np.broadcast_to(grid, up.shape)
-        else:
-            left = population[:, None] - t
-            m = (population[:, None] * grid - total) / left
-            alive &= (m >= -1e-12) & (m <= 1.0 + 1e-12)
-            m = np.clip(m, 0.0, 1.0)
+        m = grid
+        if population is not None:
+            m = np.clip((population[:, None] * grid - total) / (population[:, None] - t), 0.0, 1.0)
             total = total + x[:, t : t + 1]
         step = x[:, t : t + 1] - m
         bet = bets[:, t : t + 1]
@@ -98,7 +103,7 @@ def _alive(
             up += np.log1p(np.minimum(bet, CAUTION / m) * step)
             down += np.log1p(-np.minimum(bet, CAUTION / (1.0 - m)) * step)
         if alternative != "smaller":
-            alive &= up < limit
+            np.maximum(peak, up, out=peak)
         if alternative != "larger":
-            alive &= down < limit
-    return alive
+            np.maximum(peak, down, out=peak)
+    return peak

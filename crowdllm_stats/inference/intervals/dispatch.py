@@ -118,7 +118,7 @@ def interval(
         >>> crowd = [3, 4, 2, 5, 4, 3, 3, 4, 2, 3, 4, 5, 1, 3, 4, 4]
         >>> answer = interval(human, twins, crowd, bounds=(1, 5))
         >>> print(answer.method, round(answer.lower, 2), round(answer.upper, 2))
-        ppi++-small 2.47 3.99
+        ppi++-small 2.34 4.1
     """
     sample = read_sample(
         human,

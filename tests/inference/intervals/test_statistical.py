@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from crowdllm_stats import interval
+from crowdllm_stats.inference.intervals.betting import betting_set
 
 REPLICATES = 20_000
 
@@ -237,3 +238,18 @@ def test_betting_without_replacement_holds_and_closes_in_on_a_census():
         widths.append(np.mean(answer.half_width))
     assert widths[0] > widths[1] > widths[2]
     assert widths[2] < 0.45
+
+
+def test_betting_sets_narrower_than_the_gap_between_candidates_still_hold():
+    """Nearly a census, and nearly constant answers: the set falls between two candidate means."""
+    rng = np.random.default_rng(64)
+    people = rng.permuted((rng.random((300, 1_000)) < 0.3).astype(float), axis=1)
+    for n in (950, 999, 1_000):
+        lower, upper = betting_set(people[:, :n], 0.0, 1.0, 0.05, "two-sided", 1_000)
+        truth = people.mean(axis=1)
+        assert np.mean((lower <= truth + 1e-12) & (truth <= upper + 1e-12)) >= 0.95 - slack(0.95, 300)
+        assert np.mean(upper - lower) <= 1.0 - n / 1_000 + 1e-12
+    steady = np.clip(0.5013 + 0.01 * rng.standard_normal((60, 5_000)), 0.0, 1.0)
+    lower, upper = betting_set(steady, 0.0, 1.0, 0.05, "two-sided")
+    assert np.mean((lower <= 0.5013) & (upper >= 0.5013)) >= 0.95 - slack(0.95, 60)
+    assert np.all(upper - lower < 0.012)
