@@ -13,8 +13,9 @@ from crowdllm_stats.inference.variance_function import VarianceFunction, fit_var
 POWERS: FloatArray = np.array([0.0, 0.5, 1.0])
 #: Nodes for the between-problem variance.
 NODES = 24
-#: Predicted means are kept this share of the scale away from its ends.
-MARGIN = 0.02
+#: Predicted means are kept this share of the scale away from its ends: closer, the model would claim that nearly all
+#: answers are the end itself, which a line that happens to leave the scale is no evidence for.
+MARGIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def fit_fay_herriot(
 
 
 def keep_inside(mean: FloatArray, bounds: tuple[float, float] | None) -> FloatArray:
-    """``mean`` moved at least 2% of the scale away from its ends (a regression line knows no ends)."""
+    """``mean`` moved at least 5% of the scale away from its ends (a regression line knows no ends)."""
     if bounds is None:
         return mean
     edge = MARGIN * (bounds[1] - bounds[0])
