@@ -208,7 +208,8 @@ def report(frame, design):
         f"{frame['peer_difference'].max():.1e}.",
         "## Goals and what came out",
         markdown_table(verdicts(frame)),
-        "`ppi-small` is PPI with lambda fixed at 1. Its variance is `2 (1 - r) s^2/n + s^2/N`, at correlation r = 0.5 "
+        "`ppi-small` is PPI with lambda fixed at 1. With twins as spread as their humans (as here) its variance is "
+        "`2 (1 - r) s^2/n + s^2/N`, at correlation r = 0.5 "
         "already "
         "`s^2/n + s^2/N`: no interval around that estimate can be narrower than Student's t there, nor stay within "
         "1.3 times "
@@ -227,7 +228,7 @@ def report(frame, design):
         "## Margins beyond the four, where the level is not kept (correlation 0.5)",
         "0.90 of the people give the lowest answer and 0.04 the highest: with 5 to 20 answers nobody may show it. An "
         "interval "
-        "that is safe there without assumptions is 'set-betting' or 'set-hoeffding', at several times the width.",
+        "whose level holds there for any answers is 'set-betting' or 'set-hoeffding', at several times the width.",
         markdown_table(hard),
     ]
     return "\n\n".join(parts) + "\n"

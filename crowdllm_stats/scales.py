@@ -73,6 +73,16 @@ class Scale:
             return np.ones(np.shape(answers), dtype=bool)
         return np.asarray((answers >= self.bounds[0]) & (answers <= self.bounds[1]))
 
+    @property
+    def step(self) -> float | None:
+        """Least distance between two levels of an ordinal scale; None for other scales.
+
+        Example:
+            >>> ordinal([0, 25, 50, 100]).step
+            25.0
+        """
+        return float(np.min(np.diff(np.sort(self.levels)))) if self.kind == "ordinal" else None
+
     @staticmethod
     def parse(text: str) -> Scale:
         """Read a scale from a command line: "1:5" is continuous, "1,2,3" ordinal, "yes,no" categorical.

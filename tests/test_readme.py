@@ -11,7 +11,9 @@ import pytest
 from crowdllm_stats.cli import main
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-EXAMPLES = re.findall(r"```console\n\$ crowdllm-stats ([^\n]*)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+EXAMPLES = re.findall(
+    r"```console\n\$ crowdllm-stats ([^\n]*)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL
+)
 
 
 def test_there_are_examples():

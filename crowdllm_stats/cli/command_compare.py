@@ -151,7 +151,7 @@ def _each(pairing: Pairing, loaded: Loaded, options: dict[str, Any], first: int)
     for block in [*pairing.blocks(paired=True, chosen=paired), *pairing.blocks(paired=False, chosen=chosen & ~paired)]:
         try:
             table = compare_intervals(
-                block.human, block.twin, block.crowd, bounds=loaded.bounds, methods=names, **options
+                block.human, block.twin, block.crowd, bounds=loaded.bounds, step=loaded.step, methods=names, **options
             )
         except ValueError as reason:
             excluded += [{"problem": problem, "reason": str(reason)} for problem in block.problems]

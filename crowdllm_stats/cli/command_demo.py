@@ -51,6 +51,7 @@ def _the_data(example: Example, pairing: Pairing) -> str:
 
 def _interval(example: Example, pairing: Pairing) -> str:
     from crowdllm_stats.inference.intervals import interval
+    from crowdllm_stats.inference.planner import answers_for_width
 
     block = next(pairing.blocks(paired=True))
     bounds = example.human.scale.bounds
@@ -59,14 +60,14 @@ def _interval(example: Example, pairing: Pairing) -> str:
     truth = example.truth.set_index("problem")["mean"].loc[list(block.problems)].to_numpy()
     held = int(((ours.lower <= truth) & (truth <= ours.upper)).sum())
     ratio = float(alone.half_width.mean() / ours.half_width.mean())
-    saved = ours.n_labeled * (ratio**2 - 1.0)
+    saved = answers_for_width(ours.n_labeled, 1.0 / ratio, ours.level) - ours.n_labeled
     row = 0
     return (
         f"Statement {block.problems[row]}: the mean is {ours.estimate[row]:.2f}, between {ours.lower[row]:.2f} and "
         f"{ours.upper[row]:.2f} (95% sure). From the {ours.n_labeled} human answers alone: between "
         f"{alone.lower[row]:.2f} and {alone.upper[row]:.2f}. The truth is {truth[row]:.2f}.\n"
         f"Over all {len(truth)} statements the digital population makes intervals {ratio:.2f} times shorter. That is "
-        f"worth {saved:.1f} more human answers a statement. {held} of {len(truth)} intervals hold the truth."
+        f"worth {saved} more human answers a statement. {held} of {len(truth)} intervals hold the truth."
     )
 
 

@@ -53,9 +53,9 @@ def interval(
     from crowdllm_stats.cli.estimate import Wanted, check_wanted, per_problem, pooled_row, savings
     from crowdllm_stats.cli.inputs import load
 
-    check_wanted(Wanted(method, level, alternative, (0.0, 1.0), population_size, seed))
+    check_wanted(Wanted(method, level, alternative, (0.0, 1.0), None, population_size, seed))
     loaded = load(tables)
-    wanted = Wanted(method, level, alternative, loaded.bounds, population_size, seed)
+    wanted = Wanted(method, level, alternative, loaded.bounds, loaded.step, population_size, seed)
     check_wanted(wanted)
     pairing = paired_for(loaded, wanted)
     results, excluded, why = per_problem(pairing, wanted)

@@ -21,6 +21,7 @@ class Wanted:
     level: float
     alternative: str
     bounds: tuple[float, float] | None
+    step: float | None
     population_size: int | None
     seed: int | None
 
@@ -106,6 +107,7 @@ def _one(block: Block, wanted: Wanted, census: bool) -> Interval:
         level=wanted.level,
         alternative=wanted.alternative,
         bounds=wanted.bounds,
+        step=wanted.step,
         population_size=wanted.population_size,
         census=census and block.crowd is not None,
         seed=wanted.seed,
@@ -171,6 +173,8 @@ def savings(pairing: Pairing, results: list[Row], wanted: Wanted) -> str:
     """One sentence: what the digital answers brought per problem, and why."""
     import numpy as np
 
+    from crowdllm_stats.inference.planner import answers_for_width
+
     used = [row for row in results if row["method"] not in HUMAN_ONLY]
     if not used:
         return "No problem was computed with digital answers: all intervals rest on the human answers alone."
@@ -180,7 +184,8 @@ def savings(pairing: Pairing, results: list[Row], wanted: Wanted) -> str:
     theirs = float(np.mean([other[row["problem"]] for row in used if row["problem"] in other]))
     mean_n = float(np.mean([row["n_labeled"] for row in used]))
     # by mean widths: the mean of single problems' variance ratios is far noisier, and biased upwards
-    gain = mean_n * ((theirs / ours) ** 2 - 1.0) if ours > 0.0 else 0.0
+    factor = min(1.0, ours / theirs) if theirs > 0.0 and ours > 0.0 else 1.0
+    gain = answers_for_width(mean_n, factor, wanted.level) - round(mean_n)
     correlation, equal = within_problems(pairing)
     zero = sum(row["power"] == 0.0 for row in used)
     several = f"the {len(used)} problems" if len(used) > 1 else "the problem"
@@ -189,9 +194,9 @@ def savings(pairing: Pairing, results: list[Row], wanted: Wanted) -> str:
         f"({alone.method}) {theirs:.3g}; "
     )
     if gain < 0.05 * mean_n:
-        words += f"the digital answers save next to nothing per problem ({gain:+.1f} human answers beside {mean_n:.1f})"
+        words += "the digital answers save next to nothing per problem"
     else:
-        words += f"by widths the digital answers are worth {gain:.1f} more human answers a problem, beside {mean_n:.1f}"
+        words += f"by widths the digital answers are worth {gain} more human answers a problem, beside {mean_n:.0f}"
     words += f". Within a problem humans and twins correlate at {correlation:.2f}"
     if zero:
         words += f"; lambda is 0 in {zero} problems, in {equal} because all twins are equal"

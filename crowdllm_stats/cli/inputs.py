@@ -28,6 +28,7 @@ class Loaded:
     human: CrowdData
     digital: CrowdData
     bounds: tuple[float, float] | None
+    step: float | None
     match: list[str]
     notes: list[str]
     inputs: list[dict[str, Any]]
@@ -52,8 +53,8 @@ def load(tables: Tables) -> Loaded:
     notes = [*_left_out("human", human), *_left_out("digital", digital)]
     if tables.problem:
         human, digital = _only(human, tables.problem), _also_only(digital, tables.problem)
-    bounds = (scale or human.scale).bounds
-    return Loaded(human, digital, bounds, match, notes, [human_source, digital_source])
+    used = scale or human.scale
+    return Loaded(human, digital, used.bounds, used.step, match, notes, [human_source, digital_source])
 
 
 def read_reference(name: str, tables: Tables) -> tuple[pd.DataFrame, dict[str, Any]]:

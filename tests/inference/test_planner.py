@@ -90,7 +90,7 @@ def test_ranges_hold_the_plan_and_twins_that_save_nothing_are_flagged() -> None:
 
 # Statistical tests ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("n", "n_digital", "correlation"), [(8, 200, 0.6), (15, 60, 0.8), (30, 40, 0.6), (12, 1000, 0.9)]
+    ("n", "n_digital", "correlation"), [(10, 40, 0.9), (15, 60, 0.8), (30, 40, 0.6), (12, 1000, 0.9), (10, 200, 0.3)]
 )
 def test_expected_half_width_against_the_interval_itself(n: int, n_digital: int, correlation: float) -> None:
     """ "ppi++-small" on 20,000 simulated studies.

@@ -19,33 +19,44 @@ from .sample import Sample
 FLOOR = 0.016
 
 
-def unit(sample: Sample) -> float:
-    """The distance that counts as one step: the scale's own, but at least a tenth of its range."""
+def unit(sample: Sample) -> FloatArray:
+    """The distance that counts as one step, a problem: the scale's own, but at least a tenth of its range.
+
+    Without ``step`` it follows from the bounds: 1 for whole bounds up to 10 apart (1 to 5, 0 to 10), a tenth of the
+    range otherwise. On a scale from 0 to 1 it is 1 for problems whose answers are all 0 or 1 (two options), else 0.1.
+    """
     if sample.bounds is None:
-        return 0.0
-    return max(sample.step, (sample.bounds[1] - sample.bounds[0]) / 10.0)
+        return np.zeros(())
+    low, high = sample.bounds
+    tenth = (high - low) / 10.0
+    if sample.step is not None:
+        return np.asarray(max(sample.step, tenth))
+    whole = float(low).is_integer() and float(high).is_integer()
+    if whole and high - low == 1.0:
+        return np.where(np.all((sample.human == low) | (sample.human == high), axis=-1), 1.0, tenth)
+    return np.asarray(1.0 if whole and high - low <= 10.0 else tenth)
 
 
-def variance_floor(n: int) -> float:
-    """Floor under the variance of one answer, in squared steps.
+def variance_floor(n: FloatArray | float) -> FloatArray:
+    """Floor under the variance of one answer of n independent people, in squared steps.
 
     Example:
-        >>> [round(variance_floor(n), 3) for n in (5, 10, 20, 50, 500)]
-        [0.051, 0.051, 0.072, 0.113, 0.011]
+        >>> variance_floor(np.array([5.0, 10.0, 20.0, 50.0, 500.0])).round(3)
+        array([0.051, 0.051, 0.072, 0.113, 0.011])
     """
-    return float(FLOOR * np.sqrt(np.clip(n, 10, 50)) * min(1.0, 50.0 / n))
+    return np.asarray(FLOOR * np.sqrt(np.clip(n, 10, 50)) * np.minimum(1.0, 50.0 / np.asarray(n)))
 
 
 def floored_variance(sample: Sample, variance: FloatArray, leverage: FloatArray) -> FloatArray:
     """Raise the variance of a mean, ``max(variance + leverage step^2/n^2, leverage floor(n) step^2)``.
 
-    ``leverage`` is the sum of squared weights of the answers in the estimate (1/n for a plain mean), so that
-    ``variance / leverage`` is the variance of one answer. Without bounds nothing is raised.
+    ``leverage`` is the sum of squared weights of the independent people in the estimate (1/n for a plain mean), so that
+    ``variance / leverage`` is the variance of one person's answer, and n their effective number. Without bounds nothing
+    is raised.
     """
     square = unit(sample) ** 2
-    return np.asarray(
-        np.maximum(variance + leverage * square / sample.n**2, leverage * variance_floor(sample.n) * square)
-    )
+    people = sample.units
+    return np.asarray(np.maximum(variance + leverage * square / people**2, leverage * variance_floor(people) * square))
 
 
 def feasible_range(sample: Sample) -> tuple[FloatArray, FloatArray]:

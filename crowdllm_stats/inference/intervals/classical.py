@@ -39,7 +39,7 @@ def classical_small(sample: Sample) -> Core:
     Chosen by simulation among five candidates; the table is in ``reports/inference/small_sample_choice.md``.
     """
     estimate = sample.human_mean
-    leverage = (sample.w**2).sum(axis=-1) * sample.remaining
+    leverage = sample.remaining / sample.units
     variance = floored_variance(sample, sample.human_variance, leverage)
     quantile = stdtrit(sample.units - 1.0, sample.tail)
     estimate, lower, upper, flags = bounded_ends(sample, estimate, variance, quantile, leverage)
@@ -56,7 +56,8 @@ def unanimity_note(sample: Sample) -> str:
     """What can be guaranteed, scale known, for people who all gave the end answer: ``R (1 - (1 - tail)^(1/n))``."""
     if sample.bounds is None or not any(np.any(mask) for mask in all_equal(sample).values()):
         return ""
-    reach = (sample.bounds[1] - sample.bounds[0]) * (1.0 - (1.0 - sample.tail) ** (1.0 / sample.n))
+    people = sample.whole_units
+    reach = (sample.bounds[1] - sample.bounds[0]) * (1.0 - (1.0 - sample.tail) ** (1.0 / people))
     return (
         f" Where all {sample.n} answers are equal, the width rests on the assumption that answers differ by at least "
         f"a fraction of a step; without any assumption the mean may lie up to {reach:.2f} from them."

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .dispatch import METHODS, auto_method, compute
+from .dispatch import METHODS, choose, compute
 from .interval_result import Interval, draw_bars
 from .sample import read_sample
 
@@ -162,8 +162,4 @@ def compare_intervals(
             skipped[name] = str(reason)
     if not intervals:
         raise ValueError("no method applies: " + "; ".join(f"{name}: {reason}" for name, reason in skipped.items()))
-    paired = sample.twins is not None and sample.crowd is not None
-    chosen = auto_method(
-        sample.whole_units, sample.n_digital, paired, sample.bounds is not None, sample.folds is not None
-    )
-    return IntervalTable(intervals, skipped, chosen)
+    return IntervalTable(intervals, skipped, choose(sample))

@@ -42,6 +42,8 @@ METHODS: dict[str, Callable[[Sample], Core]] = {
 
 #: From this many human answers on, 'auto' uses the twins: with fewer, the slope costs more than it brings.
 PAIRED_FROM = 8
+#: ... and from this many digital answers a human answer: with fewer, the crowd's own error eats the gain.
+CROWD_FROM = 3
 
 
 def auto_method(n: int, n_digital: int, paired: bool, bounded: bool, cross_fitted: bool = False) -> str:
@@ -56,7 +58,7 @@ def auto_method(n: int, n_digital: int, paired: bool, bounded: bool, cross_fitte
         >>> auto_method(n=5, n_digital=100, paired=True, bounded=False)
         'classical'
     """
-    if paired and n >= PAIRED_FROM and n_digital >= n:
+    if paired and n >= PAIRED_FROM and n_digital >= CROWD_FROM * n:
         return "cross-fitted-small" if cross_fitted else "ppi++-small"
     return "classical-small" if bounded else "classical"
 
@@ -96,7 +98,8 @@ def interval(
         clusters: who gave each answer (any labels), shape (n,) or (..., n), when one person gave several.
         bounds: (low, high) of the answer scale; shapes the small-sample methods, needed by "classical-small" and the
             sets.
-        step: distance between neighbouring answers; by default 1 where bounds and all human answers are whole, else 0.
+        step: distance between neighbouring answers of the scale, for the floor under the variance; by default 1 for
+            whole bounds up to 10 apart, else a tenth of the range (from 0 to 1: 1 where all answers are 0 or 1).
         folds: fold (0..F-1) of each human for the cross-fitted methods, shape (n,) or (..., n).
         population_size: m, when the target is the mean of m people of whom the n are a random sample (scalar or batch
             shape).
@@ -115,10 +118,10 @@ def interval(
 
     Example:
         >>> human, twins = [4, 3, 5, 2, 4, 4, 1, 5], [4, 3, 4, 2, 4, 5, 2, 5]
-        >>> crowd = [3, 4, 2, 5, 4, 3, 3, 4, 2, 3, 4, 5, 1, 3, 4, 4]
+        >>> crowd = [3, 4, 2, 5, 4, 3, 3, 4, 2, 3, 4, 5, 1, 3, 4, 4] * 2
         >>> answer = interval(human, twins, crowd, bounds=(1, 5))
         >>> print(answer.method, round(answer.lower, 2), round(answer.upper, 2))
-        ppi++-small 2.34 4.1
+        ppi++-small 2.52 4.01
     """
     sample = read_sample(
         human,
@@ -140,13 +143,18 @@ def interval(
     return compute(sample, method)
 
 
+def choose(sample: Sample) -> str:
+    """What 'auto' stands for on this sample; over a batch the problem with the fewest effective people decides."""
+    paired = sample.twins is not None and sample.crowd is not None
+    enough = paired and bool(np.all(CROWD_FROM * sample.crowd_ratio <= 1.0 + 1e-9))
+    bounded, folded = sample.bounds is not None, sample.folds is not None
+    return auto_method(sample.whole_units, sample.n_digital, enough, bounded, folded)
+
+
 def compute(sample: Sample, method: str) -> Interval:
     """Run one method on a checked sample and wrap its answer."""
     if method == "auto":
-        paired = sample.twins is not None and sample.crowd is not None
-        method = auto_method(
-            sample.whole_units, sample.n_digital, paired, sample.bounds is not None, sample.folds is not None
-        )
+        method = choose(sample)
     if method not in METHODS:
         raise ValueError(f"method must be 'auto' or one of {', '.join(map(repr, METHODS))}; got {method!r}")
     if sample.n < 2:
@@ -154,8 +162,11 @@ def compute(sample: Sample, method: str) -> Interval:
             f"human has {sample.n} answer(s) a problem: at least 2 are needed to know their spread "
             "(for problems without enough human answers see across_problems and conformal_new_problems)"
         )
-    if not sample.plain and np.any(sample.unit_share > 1.0 - 1e-9):
-        raise ValueError("weights leaves a problem with a single cluster of positive weight: at least 2 are needed")
+    if not sample.plain and np.any(sample.units < 1.5):
+        raise ValueError(
+            f"weights and clusters leave a problem with effectively {sample.units.min():.3g} independent people; "
+            "at least 1.5 are needed to know their spread"
+        )
     if sample.folds is not None and method not in (
         "cross-fitted",
         "cross-fitted-small",
@@ -193,9 +204,14 @@ def _wrap(sample: Sample, method: str, core: Core) -> Interval:
 
 
 def _effective_n(sample: Sample, core: Core, half: FloatArray) -> FloatArray:
-    """``n`` times the variance of the human mean over the method's; n where there is nothing to compare."""
+    """Human answers whose mean alone has the method's variance, ``1/n_eff = V/s^2 + 1/m``; n with nothing to compare.
+
+    For an unlimited population this is ``n`` times the variance of the human mean over the method's.
+    """
     human = sample.human_variance
     width_based = (half / stdtrit(sample.units - 1.0, sample.tail)) ** 2
     own = width_based if core.variance is None else core.variance
-    ratio = np.divide(human, own, out=np.ones(np.shape(own)), where=(own > 0.0) & (human > 0.0))
-    return np.asarray(sample.n * ratio)
+    known = (own > 0.0) & (human > 0.0)
+    ratio = np.divide(own, human, out=np.ones(np.broadcast_shapes(np.shape(own), np.shape(human))), where=known)
+    people = 0.0 if sample.population_size is None else 1.0 / sample.population_size
+    return np.asarray(1.0 / (ratio * (1.0 / sample.n - people) + people))

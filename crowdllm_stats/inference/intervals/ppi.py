@@ -70,12 +70,8 @@ def tuned_power(sample: Sample, twins: FloatArray) -> tuple[FloatArray, dict[str
     crowd_mean, crowd_var = sample.crowd_moments
     spread = n * sample.mean((twins - centre[..., None]) ** 2) + size * crowd_var
     spread = (spread + n * size / (n + size) * (centre - crowd_mean) ** 2) / (n + size - 1)
-    # the crowd's share of the variance against the humans': n/N, or what a finite population makes of it
-    ratio = np.divide(
-        n * sample.crowd_factor, sample.remaining, out=np.zeros(np.shape(sample.remaining)), where=sample.remaining > 0
-    )
     flat = spread <= 0.0
-    raw = np.where(flat, 0.0, covariance / np.where(flat, 1.0, (1.0 + ratio) * spread))
+    raw = np.where(flat, 0.0, sample.crowd_shrinkage * covariance / np.where(flat, 1.0, spread))
     return np.clip(raw, 0.0, 1.0), weight_flags(twins, raw)
 
 

@@ -58,7 +58,7 @@ class Sample:
     weights: FloatArray | None
     clusters: np.ndarray[Any, Any] | None
     bounds: tuple[float, float] | None
-    step: float
+    step: float | None
     folds: np.ndarray[Any, Any] | None
     population_size: FloatArray | None
     census: bool
@@ -117,6 +117,18 @@ class Sample:
         if self.census:
             return np.zeros_like(self.population_size)
         return np.asarray(1.0 / self.n_digital + 1.0 / self.population_size)
+
+    @cached_property
+    def crowd_ratio(self) -> FloatArray:
+        """The crowd's variance factor over the humans': n/N, or in a finite population infinite once all are asked."""
+        people = np.asarray(self.remaining / self.units)
+        never = np.full(np.shape(people), np.inf)
+        return np.asarray(np.divide(self.crowd_factor, people, out=never, where=people > 0.0))
+
+    @cached_property
+    def crowd_shrinkage(self) -> FloatArray:
+        """``1 / (1 + crowd_ratio)``: the share of the slope that is worth its price."""
+        return np.asarray(1.0 / (1.0 + self.crowd_ratio))
 
     @cached_property
     def keys(self) -> tuple[np.ndarray[Any, Any], int] | None:
@@ -270,7 +282,7 @@ def read_sample(
         weights=_read_weights(weights, y),
         clusters=_read_clusters(clusters, y),
         bounds=scale,
-        step=_read_step(step, scale, y),
+        step=_read_step(step),
         folds=fold_codes,
         population_size=size,
         census=bool(census),
@@ -339,13 +351,15 @@ def _read_population(
 def _read_weights(weights: ArrayLike | None, y: FloatArray) -> FloatArray | None:
     if weights is None:
         return None
-    w = check_array("weights", weights, least_ndim=1, nonnegative=True)
+    w = check_array("weights", weights, least_ndim=1)
+    if np.any(w <= 0.0):
+        raise ValueError(
+            f"weights holds {np.count_nonzero(w <= 0.0)} that are zero or negative; leave people without weight out"
+        )
     try:
         w = np.broadcast_to(w, y.shape)
     except ValueError:
         raise ValueError(f"weights has shape {w.shape}, which does not fit human's {y.shape}") from None
-    if np.any(np.count_nonzero(w, axis=-1) < 2):
-        raise ValueError("weights leaves a problem with fewer than 2 people of positive weight")
     return w
 
 
@@ -369,11 +383,10 @@ def _read_clusters(clusters: ArrayLike | None, y: FloatArray) -> np.ndarray[Any,
     return labels
 
 
-def _read_step(step: float | None, bounds: tuple[float, float] | None, y: FloatArray) -> float:
-    if step is not None:
-        value = float(check_array("step", step))
-        if value < 0.0:
-            raise ValueError(f"step is the distance between neighbouring answers and cannot be negative; got {value:g}")
-        return value
-    whole = bounds is not None and float(bounds[0]).is_integer() and bool(np.all(y == np.floor(y)))
-    return 1.0 if whole else 0.0
+def _read_step(step: float | None) -> float | None:
+    if step is None:
+        return None
+    value = float(check_array("step", step))
+    if not value > 0.0:
+        raise ValueError(f"step is the distance between neighbouring answers and must be positive; got {value:g}")
+    return value

@@ -17,14 +17,15 @@ def ppi_small(sample: Sample) -> Core:
     """PPI with a t quantile: ``V = s_r^2/n + s_f^2/N`` (ddof 1), degrees of freedom of :func:`two_part_quantile`.
 
     On a bounded scale the residual variance gets the floor of :func:`floored_variance` and the ends stay on the scale.
-    Lambda is 1 by definition, so at a twin correlation of 0.5 or less it is wider than Student's t, whatever n.
+    Lambda is 1 by definition, so where the slope of humans on twins is 0.5 or less (at equal spread: a correlation of
+    0.5) it is wider than the human answers alone, whatever n.
     """
     twins, _ = paired(sample, "ppi-small")
     crowd_mean, crowd_var = sample.crowd_moments
     residual = sample.human - twins
     centre = sample.mean(residual)
     estimate = centre + crowd_mean
-    leverage = (sample.w**2).sum(axis=-1) * sample.remaining
+    leverage = sample.remaining / sample.units
     spread = sample.variance_of_mean(sample.w * (residual - centre[..., None])) * sample.remaining
     human_part = floored_variance(sample, spread, leverage)
     crowd_part = _crowd_part(sample, crowd_var)
@@ -41,8 +42,8 @@ def ppi_small(sample: Sample) -> Core:
         ends = np.maximum(estimate - half, least), np.minimum(estimate + half, most)
         lower, upper = one_sided(sample, *ends, (least, most))
     why = (
-        f"PPI with a t quantile, for few answers. {PAIRING} Lambda is fixed at 1: where twins and humans "
-        "correlate 0.5 or less it cannot be narrower than the human answers alone."
+        f"PPI with a t quantile, for few answers. {PAIRING} Lambda is fixed at 1: where humans rise with "
+        "their twins by a slope of 0.5 or less it cannot be narrower than the human answers alone."
     )
     return Core(estimate, lower, upper, variance, np.ones(estimate.shape), why, flags)
 
@@ -50,7 +51,8 @@ def ppi_small(sample: Sample) -> Core:
 def ppi_plus_small(sample: Sample) -> Core:
     """The two-phase regression estimator, ``ybar + b (mean(crowd) - fbar)``, with n - 2 degrees of freedom.
 
-    ``b`` is the least-squares slope of humans on twins, clipped to [0, 1] (as PPI++ clips lambda);
+    ``b`` is the least-squares slope of humans on twins times ``1 / (1 + n/N)`` (PPI++'s price of a small crowd),
+    clipped to [0, 1];
     ``V = s_e^2 (1/n + (mean(crowd) - fbar)^2 / S_ff) + b^2 s_f^2 / N``, ``s_e^2`` with n - 2 degrees of freedom. For
     normal answers, N large and b unclipped this is exact at every n >= 3; the rest was checked by simulation
     (reports/inference/coverage.md). With bounds: the floor and the arcsine ends of 'classical-small', and n - 2 degrees
@@ -90,21 +92,21 @@ def regression_core(
     squares = sample.mean(deviation**2)
     flat = squares <= 0.0
     safe = np.where(flat, 1.0, squares)
-    raw = np.where(flat, 0.0, sample.mean(deviation * residual) / safe)
+    shrink = sample.crowd_shrinkage
+    raw = np.where(flat, 0.0, shrink * sample.mean(deviation * residual) / safe)
     slope = np.clip(raw, 0.0, 1.0)
     gap = np.where(flat, 0.0, crowd_mean - twin_mean)
     estimate = sample.human_mean + slope * gap
-    # weights of the single answers in the estimate: w_i (1 + d_i gap / S)
+    gap = shrink * gap
+    # weights of the single answers in the estimate: w_i (1 + shrink d_i gap / S)
     share = sample.w * (1.0 + deviation * (gap / safe)[..., None])
     error = residual - slope[..., None] * deviation
     used = np.where(flat, 1.0, 2.0)
-    spread = gap**2 / safe * (sample.w**2).sum(axis=-1) if sample.plain else None
-    base = (sample.w**2).sum(axis=-1)
-    if spread is not None:
-        leverage = base * sample.remaining + spread
+    if sample.plain:
+        leverage = sample.remaining / sample.n + gap**2 / (sample.n * safe)
         human_part = leverage * np.einsum("...i,...i->...", error, error) / (sample.n - used)
     else:
-        leverage = (share**2).sum(axis=-1)
+        leverage = sample.sum_of_squares(share)
         freed = (sample.units - 1.0) / (sample.units - used)
         human_part = freed * sample.variance_of_mean(share * error)
     human_part = floored_variance(sample, human_part, leverage)
@@ -115,7 +117,7 @@ def regression_core(
         quantile = two_part_quantile(sample, human_part, crowd_part, used)
         lower, upper = symmetric_ends(sample, estimate, quantile * np.sqrt(variance))
     else:
-        quantile = np.asarray(stdtrit(sample.units - used, sample.tail))
+        quantile = np.asarray(stdtrit(np.minimum(sample.units - used, sample.n_digital - 1.0), sample.tail))
         estimate, lower, upper, moved = bounded_ends(sample, estimate, variance, quantile, leverage)
         flags |= moved
         why += " The scale's bounds shape its ends." + unanimity_note(sample)

@@ -127,8 +127,8 @@ def _betting_ends(
     low, high = sample.bounds
     if sample.seed is not None:
         rng = np.random.default_rng(sample.seed)
-        difference = rng.permuted(difference, axis=-1)
-        crowd = rng.permuted(crowd, axis=-1)
+        difference = difference[..., rng.permutation(sample.n)]  # one order for all problems: none depends on another
+        crowd = crowd[..., rng.permutation(sample.n_digital)]
     opposite = {"larger": "smaller", "smaller": "larger"}.get(sample.alternative, "two-sided")
     first = betting_set(difference, low - high, high - low, share * miss, opposite, sample.population_size)
     if sample.census:

@@ -16,12 +16,22 @@ from crowdllm_stats.inference.intervals import auto_method
         (5, 100, True, True, "classical-small"),
         (8, 160, True, False, "ppi++-small"),
         (8, 160, True, True, "ppi++-small"),
-        (30, 20, True, True, "classical-small"),
+        (30, 89, True, True, "classical-small"),
+        (30, 90, True, True, "ppi++-small"),
         (30, 600, False, False, "classical"),
     ],
 )
 def test_the_rule(n, size, paired, bounded, chosen):
     assert auto_method(n, size, paired, bounded) == chosen
+
+
+def test_a_small_finite_population_without_a_census_leaves_the_crowd_out():
+    """Of 10 people 8 were asked: the two others matter little, an independent crowd's noise more."""
+    rng = np.random.default_rng(2)
+    human, twins, crowd = rng.standard_normal(8), rng.standard_normal(8), rng.standard_normal(160)
+    assert interval(human, twins, crowd, population_size=10).method == "classical"
+    assert interval(human, twins, crowd, population_size=1000).method == "ppi++-small"
+    assert interval(human, twins, np.resize(crowd, 24), population_size=24, census=True).method == "ppi++-small"
 
 
 def test_auto_does_not_look_at_the_answers():

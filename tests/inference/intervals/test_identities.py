@@ -171,3 +171,47 @@ def test_published_formula_by_hand():
     answer = interval(human, twins, crowd, method="crowdllm", beliefs=beliefs, eta=0.3)
     assert answer.upper == pytest.approx(2.0 + half, rel=1e-12)
     assert answer.lower == pytest.approx(2.0 - half, rel=1e-12)
+
+
+def test_effective_n_never_exceeds_a_finite_population(batch):
+    human, twins, _ = batch
+    people = np.concatenate([twins, twins[:, :3]], axis=1)
+    answer = interval(human, twins, people, method="ppi++", population_size=14, census=True)
+    assert np.all(answer.effective_n <= 14.0)
+
+
+def test_a_fully_asked_population_is_known_whatever_the_crowd_says(batch):
+    human, twins, crowd = batch
+    for method in ("ppi++", "ppi++-small", "classical"):
+        answer = interval(human, twins, crowd, method=method, population_size=11)
+        np.testing.assert_allclose(answer.estimate, human.mean(axis=1), rtol=1e-12)
+        np.testing.assert_allclose(answer.half_width, 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["classical-small", "ppi++-small", "set-betting"])
+def test_a_problem_does_not_depend_on_the_others_of_its_batch(batch, method):
+    """Nor on a neighbour with an odd answer: the step comes from the scale, not from the answers."""
+    human, twins, crowd = batch
+    odd = human.copy()
+    odd[0, 0] = 1.5
+    one = interval(human, twins, crowd, method=method, bounds=(1, 5), seed=3)
+    other = interval(odd, twins, crowd, method=method, bounds=(1, 5), seed=3)
+    np.testing.assert_array_equal(one.lower[1:], other.lower[1:])
+    np.testing.assert_array_equal(one.upper[1:], other.upper[1:])
+
+
+@pytest.mark.parametrize("stretch", [1.0, 25.0, 0.25])
+def test_the_step_carries_a_scale_to_other_units(batch, stretch):
+    """Answers 1 to 5 written as 0, 25, ..., 100 or 0, 0.25, ..., 1 give the same interval in those units."""
+    human = batch[0]
+    plain = interval(human, method="classical-small", bounds=(1, 5))
+    other = interval((human - 1) * stretch, method="classical-small", bounds=(0, 4 * stretch), step=stretch)
+    np.testing.assert_allclose(other.upper, (plain.upper - 1) * stretch, rtol=1e-12)
+    np.testing.assert_allclose(other.lower, (plain.lower - 1) * stretch, atol=1e-12)
+
+
+def test_repeated_answers_of_the_same_people_do_not_narrow_a_unanimous_interval():
+    once = interval([1] * 5, bounds=(1, 5), method="classical-small")
+    often = interval([1] * 50, clusters=np.repeat(np.arange(5), 10), bounds=(1, 5), method="classical-small")
+    assert often.upper == pytest.approx(once.upper, rel=1e-12)
+    assert once.why[-60:] == often.why[-60:]

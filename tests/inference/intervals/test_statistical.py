@@ -110,6 +110,14 @@ def test_clusters_keep_the_level_where_ignoring_them_does_not(method):
     assert ignored < 0.93
 
 
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_a_small_crowd_does_not_break_the_bounded_interval(size):
+    """Slider answers 0 to 100, correlation 0.9, n = 20: the crowd's own few answers set the degrees of freedom."""
+    data = [np.clip(50 + 15 * part, 0, 100) for part in normal_data(20, size, 0.9, seed=[71, size], replicates=6_000)]
+    answer = interval(*data, method="ppi++-small", bounds=(0, 100))
+    assert coverage(answer, 50.0) >= 0.945 - slack(0.945, 6_000)
+
+
 @pytest.mark.parametrize("between", [0.0, 0.3, 0.7])
 def test_clusters_of_unequal_size_keep_the_level(between):
     """Fourteen people with one to nine answers each."""
