@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from crowdllm_stats.cli.command_compare import compare
 from crowdllm_stats.cli.command_demo import demo
+from crowdllm_stats.cli.command_distribution import distribution
 from crowdllm_stats.cli.command_interval import interval
 from crowdllm_stats.cli.command_planner import planner
 from crowdllm_stats.cli.command_risk import risk
@@ -18,6 +19,7 @@ ON_TABLES: dict[str, Callable[..., Report]] = {
     "safe-interval": safe_interval,
     "risk": risk,
     "compare": compare,
+    "distribution": distribution,
     "planner": planner,
 }
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from crowdllm_stats.cli.command_theory import theory
 from crowdllm_stats.cli.commands import ON_TABLES, demo
 from crowdllm_stats.cli.options import Tables
 from crowdllm_stats.cli.output import Report, check_out, emit
@@ -76,6 +77,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     for name, function in ON_TABLES.items():
         app.command(name)(_on_tables(function, arguments))
     app.command("demo")(demo)
+    app.add_typer(theory(arguments), name="theory")
     return app
 
 

@@ -1,0 +1,163 @@
+"""`crowdllm-stats theory`: check the results that the calculators rest on, list them, show one."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from crowdllm_stats.verify import Verification
+
+#: Columns of the table on the screen, and the share of the width each may take.
+_SHOWN = {"result": 12, "published": 22, "verdict": 12, "exact": 26, "evidence": 28}
+
+
+def theory(arguments: Sequence[str]) -> typer.Typer:
+    """The command with its three parts; ``arguments`` go into manifests."""
+    app = typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        no_args_is_help=True,
+        help="The theorems: as published, exact, and checked by machine.",
+    )
+    app.command("verify")(_verify(arguments))
+    app.command("list")(list_results)
+    app.command("show")(show)
+    return app
+
+
+def _verify(arguments: Sequence[str]) -> Callable[..., None]:
+    def verify(
+        only: Annotated[
+            list[str] | None, typer.Option(metavar="NAME", help="Only this result; may be given several times.")
+        ] = None,
+        seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of the Monte Carlo checks.")] = 20261122,
+        out: Annotated[
+            Path | None, typer.Option(metavar="DIR", help="Also write table, numbers and pictures to this folder.")
+        ] = None,
+        symbolic_only: Annotated[
+            bool, typer.Option("--symbolic-only", help="Leave the Monte Carlo checks out.")
+        ] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+    ) -> None:
+        """Run the checks of every result: exit code 0 when all passed, 1 when one did not."""
+        from crowdllm_stats.verify.report import require_matplotlib, write_report
+        from crowdllm_stats.verify.run import verify as run
+
+        wanted = only or []
+        with _needs_extras(), _progress(wanted, out is not None) as step:
+            if out is not None:
+                require_matplotlib()
+            found = run(wanted, seed=seed, symbolic_only=symbolic_only, workers=_workers(), progress=step)
+            written = [] if out is None else write_report(found, out, arguments=arguments, progress=step)
+        if as_json:
+            print(json.dumps(_envelope(found), indent=2))
+        else:
+            _print(found)
+            if written:
+                print(f"Written: {len(written)} files in {out}")
+        if not found.passed:
+            print(f"error: not passed: {'; '.join(found.failures)}", file=sys.stderr)
+            raise typer.Exit(1)
+
+    return verify
+
+
+def list_results() -> None:
+    """Name, title and verdict of every result."""
+    from rich.table import Table
+
+    from crowdllm_stats.verify import find_results, load
+
+    table = Table(show_edge=False, pad_edge=False, header_style="bold")
+    for column in ("result", "title", "verdict"):
+        table.add_column(column, no_wrap=column == "result", overflow="fold")
+    with _needs_extras():
+        for name, folder in find_results().items():
+            statement = load(folder).statement
+            table.add_row(name, _escaped(statement.title), _escaped(statement.verdict))
+    _console().print(table)
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A result; `crowdllm-stats theory list` has them all.")],
+) -> None:
+    """The statement, derivation and limits of one result."""
+    from crowdllm_stats.verify.load import find_results, select
+
+    (folder,) = select(find_results(), [name]).values()
+    print((folder / "README.md").read_text(encoding="utf-8"), end="")
+
+
+@contextmanager
+def _needs_extras() -> Iterator[None]:
+    """A missing extra as bad input: one line, exit code 2."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        extra = {"sympy": "theory", "matplotlib": "plot"}.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        raise ValueError(f"{error.name} is missing: pip install 'crowdllm-stats[{extra}]'") from None
+
+
+@contextmanager
+def _progress(only: list[str], pictures: bool) -> Iterator[Callable[[str], None]]:
+    """One bar on stderr; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from crowdllm_stats.verify.load import find_results, select
+
+    steps = len(select(find_results(), only)) * (2 if pictures else 1)
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("theory", total=steps)
+        yield lambda name: bar.update(task, advance=1, description=name)
+
+
+def _workers() -> int:
+    return min(2, os.cpu_count() or 1)
+
+
+def _envelope(found: Verification) -> dict[str, Any]:
+    from crowdllm_stats import __version__
+    from crowdllm_stats.verify.report import plain
+
+    return {"command": "theory verify", "version": __version__, **plain(found.to_dict())}
+
+
+def _print(found: Verification) -> None:
+    from rich.table import Table
+
+    table = Table(show_edge=False, pad_edge=False, header_style="bold", show_lines=True)
+    for column, share in _SHOWN.items():
+        table.add_column(column, ratio=share, overflow="fold", no_wrap=column == "result")
+    for row, outcome in zip(found.to_frame().to_dict("records"), found.outcomes, strict=True):
+        table.add_row(*(_escaped(str(row[column])) for column in _SHOWN), style="" if outcome.passed else "bold red")
+    console = _console()
+    console.print(table)
+    made = sum(len(outcome.checks) for outcome in found.outcomes)
+    places = sorted({str(outcome.folder.parent) for outcome in found.outcomes})
+    state = "all passed" if found.passed else f"{len(found.failures)} did NOT pass"
+    console.print(f"{made} checks of {len(found.outcomes)} results from {', '.join(places)}: {state}.", markup=False)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:  # a pipe has no width
+        console.width = 100
+    return console
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")

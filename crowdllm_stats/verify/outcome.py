@@ -1,0 +1,147 @@
+"""What a verification found: one outcome a result, and all of them together."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .check import Check, Statement
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All checks of one result.
+
+    Attributes:
+        statement: what was published and what is true.
+        checks: the checks in the order they were made.
+        folder: where the result was found.
+        seconds: time taken.
+    """
+
+    statement: Statement
+    checks: tuple[Check, ...]
+    folder: Path
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """True when there are checks and every one came out as it should."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """The names of the checks that did not pass, and what speaks against the verdict."""
+        failed = [check.name for check in self.checks if not check.passed]
+        shown = any(check.about == "published" and not check.expected for check in self.checks)
+        if not self.checks:
+            failed.append("no check was made")
+        elif self.statement.verdict.startswith("fails") and not shown:
+            failed.append("verdict 'fails', but no check shows it")
+        elif self.statement.verdict == "holds" and shown:
+            failed.append("verdict 'holds', but a check shows the published claim to fail")
+        return tuple(failed)
+
+    @property
+    def largest_z(self) -> float | None:
+        """The largest absolute z-score of the Monte Carlo checks of formulas that should hold."""
+        scores = [abs(check.z) for check in self.checks if check.z is not None and check.expected]
+        return max(scores, default=None)
+
+    @property
+    def evidence(self) -> str:
+        """How many checks of each kind passed, the largest z-score, and the first counterexample."""
+        parts = []
+        for kind in ("symbolic", "monte carlo"):
+            made = [check for check in self.checks if check.kind == kind]
+            if made:
+                parts.append(f"{kind} {sum(check.passed for check in made)}/{len(made)}")
+        if self.largest_z is not None:
+            parts.append(f"largest |z| {self.largest_z:.1f}")
+        shown = [check for check in self.checks if check.kind == "counterexample"]
+        if shown:
+            more = f" (and {len(shown) - 1} more)" if len(shown) > 1 else ""
+            parts.append(f"counterexample: {shown[0].evidence}{more}")
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcomes of all results that were verified.
+
+    Attributes:
+        outcomes: one a result, in the paper's order.
+        seed: of the Monte Carlo checks; None where none was made.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    seed: int | None
+
+    @property
+    def passed(self) -> bool:
+        """True when every check of every result came out as it should."""
+        return all(outcome.passed for outcome in self.outcomes)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """``result: check`` for all that did not pass."""
+        return tuple(f"{outcome.statement.name}: {name}" for outcome in self.outcomes for name in outcome.failures)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a result: published claim, verdict, exact statement, evidence, and whether all checks passed."""
+        import pandas as pd
+
+        return pd.DataFrame([
+            {
+                "result": outcome.statement.name,
+                "title": outcome.statement.title,
+                "published": outcome.statement.published,
+                "verdict": outcome.statement.verdict,
+                "exact": outcome.statement.exact,
+                "evidence": outcome.evidence,
+                "passed": outcome.passed,
+            }
+            for outcome in self.outcomes
+        ])  # fmt: skip
+
+    def checks_frame(self) -> pd.DataFrame:
+        """One row a check: the fields of :class:`Check`, whether it passed, and its result's name first."""
+        import pandas as pd
+
+        return pd.DataFrame([
+            {"result": outcome.statement.name, **asdict(check), "passed": check.passed}
+            for outcome in self.outcomes
+            for check in outcome.checks
+        ])  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain Python values, ready for JSON."""
+        return {
+            "passed": self.passed,
+            "failures": list(self.failures),
+            "seed": self.seed,
+            "results": [
+                {
+                    **asdict(outcome.statement),
+                    "passed": outcome.passed,
+                    "evidence": outcome.evidence,
+                    "largest_z": outcome.largest_z,
+                    "checks": [{**asdict(check), "passed": check.passed} for check in outcome.checks],
+                }
+                for outcome in self.outcomes
+            ],
+        }
+
+    def __str__(self) -> str:
+        lines = []
+        for outcome in self.outcomes:
+            word = "passed" if outcome.passed else "NOT passed"
+            lines.append(f"{outcome.statement.name} ({outcome.statement.verdict}): {word}")
+            lines += textwrap.wrap(outcome.evidence, 100, initial_indent="  ", subsequent_indent="  ")
+            lines += [f"  not passed: {name}" for name in outcome.failures]
+        return "\n".join(lines)

@@ -1,0 +1,140 @@
+"""The verification as files: a table to read, JSON, and one picture a result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from .load import load
+from .outcome import Outcome, Verification
+
+_COLUMNS = {
+    "result": "result",
+    "published": "published claim",
+    "verdict": "verdict",
+    "exact": "exact statement",
+    "evidence": "evidence",
+}
+
+
+def write_report(
+    verification: Verification,
+    out: Path,
+    *,
+    arguments: Sequence[str],
+    progress: Callable[[str], None] | None = None,
+) -> list[Path]:
+    """Write README.md, theory.json, one NAME.png a result, and the manifest of the JSON.
+
+    Args:
+        verification: what to report.
+        out: the folder, made where it does not exist.
+        arguments: the command line after the program's name, for the manifest.
+        progress: called with the name of each result whose picture is done.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        ModuleNotFoundError: if matplotlib is not installed.
+    """
+    from crowdllm_stats.report.manifest import described_file, write_manifest
+
+    require_matplotlib()
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = []
+    for outcome in verification.outcomes:
+        pictures.append(_draw(outcome, out))
+        if progress is not None:
+            progress(outcome.statement.name)
+    table, numbers = out / "README.md", out / "theory.json"
+    content = {**verification.to_dict(), "sympy": metadata.version("sympy")}
+    numbers.write_text(json.dumps(plain(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    table.write_text(_readme(verification, arguments), encoding="utf-8")
+    manifest = write_manifest(
+        numbers,
+        arguments=arguments,
+        inputs=[_described(described_file(outcome.folder / "checks.py"), outcome) for outcome in verification.outcomes],
+        seed=verification.seed,
+        counts={
+            "results": len(verification.outcomes),
+            "checks": sum(len(outcome.checks) for outcome in verification.outcomes),
+            "not_passed": len(verification.failures),
+        },
+    )
+    return [table, numbers, *(picture for picture in pictures if picture is not None), manifest]
+
+
+def require_matplotlib() -> None:
+    """Stop early where matplotlib is missing.
+
+    Raises:
+        ModuleNotFoundError: naming the extra that brings it.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("matplotlib") is None:
+        raise ModuleNotFoundError("the pictures need matplotlib: install crowdllm-stats[plot]", name="matplotlib")
+
+
+def _described(file: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """A file's description under a name that is the same on every machine."""
+    return {**file, "path": f"theory/{outcome.statement.name}/checks.py"}
+
+
+def plain(value: Any) -> Any:
+    """Numbers that JSON does not know as words."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return str(value)
+    return value
+
+
+def _readme(verification: Verification, arguments: Sequence[str]) -> str:
+    import shlex
+
+    from crowdllm_stats.report.markdown import made_by, markdown_table
+
+    frame = verification.to_frame()[list(_COLUMNS)].rename(columns=_COLUMNS)
+    frame = frame.map(lambda text: str(text).replace("|", "\\|"))
+    state = "All checks passed." if verification.passed else f"NOT PASSED: {'; '.join(verification.failures)}."
+    root = verification.outcomes[0].folder.parents[1]
+    lines = [
+        "# The theory, checked",
+        "",
+        made_by(shlex.join(["crowdllm-stats", *arguments]), root),
+        "",
+        f"{state} Each result has its derivation in `theory/NAME/README.md` and its checks in `theory/NAME/checks.py`;",
+        "`theory.json` lists every check. A published claim that fails is shown to fail by exact numbers. |z| is the",
+        "distance between simulation and formula in Monte Carlo standard errors; above 4 a check does not pass.",
+        "",
+        markdown_table(frame),
+        "",
+    ]
+    for outcome in verification.outcomes:
+        name = outcome.statement.name
+        lines += [f"## {outcome.statement.title}", "", f"![{name}]({name}.png)", ""]
+    return "\n".join(lines)
+
+
+def _draw(outcome: Outcome, out: Path) -> Path | None:
+    """The result's picture; None where its checks could not be loaded."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if outcome.statement.verdict == "not known":
+        return None
+    figure = Figure(figsize=(7.0, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    load(outcome.folder).picture(figure.add_subplot())
+    place = out / f"{outcome.statement.name}.png"
+    figure.savefig(place, dpi=110, metadata={"Software": None})
+    return place

@@ -1,0 +1,139 @@
+"""Run the checks of the results in ``theory/``."""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from .check import Check, Statement
+from .load import find_results, load, select
+from .outcome import Outcome, Verification
+
+#: Seed of the Monte Carlo checks.
+SEED = 20261122
+
+
+def verify(
+    only: Iterable[str] = (),
+    *,
+    seed: int = SEED,
+    symbolic_only: bool = False,
+    folders: Iterable[Path] | None = None,
+    workers: int = 1,
+    progress: Callable[[str], None] | None = None,
+) -> Verification:
+    """Run the symbolic and the Monte Carlo checks of the results.
+
+    A check that breaks off with an error counts as one that did not pass.
+
+    Args:
+        only: names of the results to verify; all by default.
+        seed: of the Monte Carlo checks.
+        symbolic_only: leave the Monte Carlo checks out.
+        folders: where to look for results; the working folder's ``theory/`` and the package's by default.
+        workers: processes to spread the results over; the outcome does not depend on it.
+        progress: called with the name of each result that is done.
+
+    Returns:
+        Verification, results in the paper's order.
+
+    Raises:
+        ValueError: on an unknown name.
+        FileNotFoundError: if no result is found.
+        ModuleNotFoundError: if SymPy is not installed.
+
+    Example:
+        >>> verify(["theorem1"], symbolic_only=True).passed
+        True
+    """
+    chosen = select(find_results(folders), only)
+    require_sympy()
+    tasks = [(folder, seed, symbolic_only) for folder in chosen.values()]
+    outcomes = []
+    for outcome in _outcomes(tasks, min(workers, len(tasks))):
+        outcomes.append(outcome)
+        if progress is not None:
+            progress(outcome.statement.name)
+    return Verification(tuple(outcomes), None if symbolic_only else seed)
+
+
+def require_sympy() -> None:
+    """Stop early where SymPy is missing.
+
+    Raises:
+        ModuleNotFoundError: naming the extra that brings it.
+    """
+    if importlib.util.find_spec("sympy") is None:
+        raise ModuleNotFoundError("the checks need SymPy: install crowdllm-stats[theory]", name="sympy")
+
+
+def _outcomes(tasks: list[tuple[Path, int, bool]], workers: int) -> Iterator[Outcome]:
+    if workers <= 1:
+        yield from map(run_folder, tasks)
+        return
+    fresh = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks
+    with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
+        yield from pool.map(run_folder, tasks)
+
+
+def run_folder(task: tuple[Path, int, bool]) -> Outcome:
+    """The outcome of one folder, for (folder, seed, symbolic only)."""
+    folder, seed, symbolic_only = task
+    start = time.perf_counter()
+    try:
+        theory = load(folder)
+    except Exception as error:
+        unknown = Statement(folder.name, folder.name, "", "not known", "")
+        return Outcome(unknown, (_broken("load", error),), folder, time.perf_counter() - start)
+    checks = _attempt("symbolic", theory.symbolic)
+    if not symbolic_only:
+        checks += _attempt("simulated", lambda: theory.simulated(seed))
+    checks += _twice(checks)
+    return Outcome(theory.statement, tuple(checks), folder, time.perf_counter() - start)
+
+
+def _attempt(name: str, make: Callable[[], list[Check]]) -> list[Check]:
+    try:
+        return list(make())
+    except Exception as error:
+        return [_broken(name, error)]
+
+
+def _broken(name: str, error: Exception) -> Check:
+    kind = "monte carlo" if name == "simulated" else "symbolic"
+    said = f"broke off with {type(error).__name__}: {error}"
+    return Check(f"{name}()", kind, "exact", "the checks run to their end", False, True, said)
+
+
+def _twice(checks: list[Check]) -> list[Check]:
+    """A failed check where two bear one name: a reader could not tell which did not pass."""
+    names = [check.name for check in checks]
+    double = sorted({name for name in names if names.count(name) > 1})
+    if not double:
+        return []
+    return [Check("names", "symbolic", "exact", "names are unique", False, True, f"given twice: {', '.join(double)}")]
+
+
+def main(statement: Statement, symbolic: Callable[[], list[Check]]) -> int:
+    """Run one result's symbolic checks, print a line each; for the end of its ``checks.py``.
+
+    Returns:
+        0 when all passed, else 1.
+
+    Example:
+        >>> check = Check("sum", "symbolic", "exact", "1 + 1 = 2", True, True, "difference 0")
+        >>> main(Statement("sum", "A sum", "1 + 1 = 2", "holds", "1 + 1 = 2"), lambda: [check])
+        sum: holds
+          passed      sum: 1 + 1 = 2 [difference 0]
+        0
+    """
+    print(f"{statement.name}: {statement.verdict}")
+    checks = symbolic()
+    for check in checks:
+        word = "passed    " if check.passed else "NOT passed"
+        print(f"  {word}  {check.name}: {check.says} [{check.evidence}]")
+    return 0 if all(check.passed for check in checks) else 1
