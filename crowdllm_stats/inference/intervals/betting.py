@@ -36,7 +36,7 @@ def betting_set(
     Returns:
         lower and upper ends, each of the batch shape; never outside [low, high].
 
-    Source: Waudby-Smith and Ramdas 2024, JRSS B 86, theorem 3, proposition 5 and section 4.
+    Source: Waudby-Smith and Ramdas 2024, JRSS B 86 (hedged capital, with and without replacement).
 
     Example:
         >>> lower, upper = betting_set(np.array([0.0, 1.0, 0.0, 1.0] * 25), 0.0, 1.0, 0.05, "two-sided")
