@@ -28,6 +28,7 @@ _HOME = {
     "backbone_quality": "crowdllm_stats.inference.backbone_quality",
     "across_problems": "crowdllm_stats.inference.across_problems",
     "conformal_new_problems": "crowdllm_stats.inference.conformal",
+    "SemiImplicit": "crowdllm_stats.semi_implicit",
     "distribution_error": "crowdllm_stats.inference.distribution_error",
     "profile_bound": "crowdllm_stats.inference.profiles_bound",
     "profile_distance": "crowdllm_stats.inference.profiles_bound",

@@ -36,7 +36,7 @@ def classical_small(sample: Sample) -> Core:
     The variance of one answer is raised to at least a floor (see :func:`floored_variance`). Where all answers are equal
     the arcsine has no slope, and the floor alone makes the width.
 
-    Chosen among six candidates by enumeration of all samples; the table is in ``reports/inference/small_sample_choice.md``.
+    Chosen among six candidates by enumeration of all samples: ``reports/inference/small_sample_choice.md``.
     """
     estimate = sample.human_mean
     leverage = sample.remaining / sample.units
