@@ -72,7 +72,7 @@ def safe_interval(
     cases, excluded, counts = _cases(loaded, answers, reference_participant)
     quality = None if kappa is not None else _quality(cases)
     bound = kappa if kappa is not None else _kappa(quality)
-    results, whys = _results(cases, bound, eta, level)
+    results, whys = _results(cases, bound, eta, level, loaded.bounds, loaded.step)
     _adjust(results, level)
     notes = [*loaded.notes, *_notes(results, quality, bound, eta, [len(case["reference"]) for case in cases], level)]
     return Report(
@@ -171,7 +171,14 @@ def _kappa(quality: BackboneQuality | None) -> float | None:
     return quality.kappa if math.isfinite(quality.kappa) else quality.kappa_corrected
 
 
-def _results(cases: list[Row], kappa: float | None, eta: float | None, level: float) -> tuple[list[Row], str]:
+def _results(
+    cases: list[Row],
+    kappa: float | None,
+    eta: float | None,
+    level: float,
+    bounds: tuple[float, float] | None,
+    step: float | None,
+) -> tuple[list[Row], str]:
     import numpy as np
 
     from crowdllm_stats.inference.safe_decision import safe_decision
@@ -189,7 +196,10 @@ def _results(cases: list[Row], kappa: float | None, eta: float | None, level: fl
             else (reference.var(axis=1, ddof=1) if given > 1 else np.zeros(len(group)))
         )
         beliefs = crowd - reference.mean(axis=1, keepdims=True)
-        decision = safe_decision(beliefs, human, reference, n_digital=size, eta=variance, level=level)
+        decision = safe_decision(
+            beliefs, human, reference, n_digital=size, eta=variance, bounds=bounds,
+            step=None if bounds is None else step, level=level,
+        )  # fmt: skip
         rows = decision.to_frame(index=[case["problem"] for case in group]).reset_index().to_dict("records")
         for row, p_safe, p_unsafe in zip(rows, decision.p_safe, decision.p_unsafe, strict=True):
             row |= {"adjusted": row.pop("decision_adjusted"), "p_safe": float(p_safe), "p_unsafe": float(p_unsafe)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +16,9 @@ NODES = 24
 #: Predicted means are kept this share of the scale away from its ends: closer, the model would claim that nearly all
 #: answers are the end itself, which a line that happens to leave the scale is no evidence for.
 MARGIN = 0.05
+#: On a bounded scale a problem's mean varies by no more than this share of (mean - low)(high - mean), as a uniform one
+#: does: a Beta of precision 2, two answers of its own. More would let a few equal answers speak for all others.
+LARGEST_SPREAD = 1.0 / 3.0
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Prior:
     squared relative standard error. ``spread`` (S, K): variance of the problem's mean about ``mean`` for K values of
     the between-problem variance (regression error included), with posterior ``weight`` (S, K). ``between`` (S,): the
     posterior median of the between-problem variance. ``clipped`` (S,): the regression left the scale.
+    ``raised`` (S,): the variance of one answer was raised to its lower limit (empty: not known).
     """
 
     mean: FloatArray
@@ -35,6 +39,7 @@ class Prior:
     weight: FloatArray
     between: FloatArray
     clipped: FloatArray
+    raised: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -58,14 +63,19 @@ class FayHerriot:
         regression = np.einsum("ti,ij,tj->t", design, self.covariance, design)
         relative = within / self.within_typical
         spread = self.nodes[:, None] * relative[:, None, None] ** POWERS + regression[:, None, None]
+        between = self.median * relative**self.power
+        if self.within.bounds is not None:
+            most = LARGEST_SPREAD * (mean - self.within.bounds[0]) * (self.within.bounds[1] - mean)
+            spread, between = np.minimum(spread, most[:, None, None]), np.minimum(between, most)
         return Prior(
             mean=mean,
             within=within,
             within_error=self.within.relative_variance(mean),
             spread=spread.reshape(len(mean), -1),
             weight=np.broadcast_to(self.posterior.ravel(), (len(mean), self.posterior.size)),
-            between=self.median * relative**self.power,
+            between=between,
             clipped=np.asarray(raw != mean, dtype=np.float64),
+            raised=self.within.held(mean),
         )
 
 

@@ -179,7 +179,12 @@ def _directions(dimension: int, rng: np.random.Generator) -> FloatArray:
 
 
 def _distance(first: FloatArray, second: FloatArray, kind: str, directions: FloatArray) -> float:
-    import ot
+    try:
+        import ot
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "profile_distance needs the package POT: pip install POT, or crowdllm-stats[generator]"
+        ) from None
 
     if kind == "sliced":
         return float(ot.sliced_wasserstein_distance(first, second, projections=directions, p=1))

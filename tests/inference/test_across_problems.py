@@ -58,7 +58,7 @@ def test_bounded_update_is_the_beta_binomial_for_yes_no_answers():
     a, b = 0.3 * (0.21 / 0.02 - 1), 0.7 * (0.21 / 0.02 - 1)
     one = np.ones((1, 1))
     prior = Prior(
-        np.array([mu]), np.array([mu * (1 - mu) - spread]), np.zeros(1), spread * one, one, np.zeros(1), np.zeros(1)
+        np.array([mu]), np.array([mu * (1 - mu) - spread]), np.zeros(1), spread * one, one, *[np.zeros(1)] * 3
     )
     got = update(prior, np.array([own]), np.array([n]), np.array([float(rest)]), (0.0, 1.0), 0.95)
     exact = stats.betabinom(rest, a + n * own, b + n * (1 - own))
@@ -68,7 +68,7 @@ def test_bounded_update_is_the_beta_binomial_for_yes_no_answers():
 
 def test_normal_update_is_the_textbook_shrinkage():
     one = np.ones((2, 1))
-    prior = Prior(np.array([1.0, 2.0]), np.array([4.0, 1.0]), np.zeros(2), 2.0 * one, one, np.zeros(2), np.zeros(2))
+    prior = Prior(np.array([1.0, 2.0]), np.array([4.0, 1.0]), np.zeros(2), 2.0 * one, one, *[np.zeros(2)] * 3)
     got = update(prior, np.array([3.0, 0.0]), np.array([2.0, 4.0]), np.full(2, np.inf), None, 0.95)
     np.testing.assert_allclose(got.weight, [2 / 4, 2 / 2.25])
     np.testing.assert_allclose(got.mean, [2.0, 2 - 2 * 2 / 2.25])
@@ -229,9 +229,73 @@ def test_unclean_regression_is_flagged():
     assert got.synthetic.min() == pytest.approx(1.2)
 
 
+def yes_no(problems, rng, most=5):
+    """0/1 answers, 2 to 5 a problem: digital mean, human mean, sample variance, n, and the problems' true shares."""
+    digital = rng.normal(size=problems)
+    truth = 1 / (1 + np.exp(2 - 0.8 * digital - 0.5 * rng.normal(size=problems)))
+    count = rng.integers(2, most + 1, problems)
+    mean = rng.binomial(count, truth) / count
+    return digital, mean, mean * (1 - mean) * count / (count - 1), count, truth
+
+
+def test_two_problems_with_spread_give_no_interval_of_no_width():
+    """Fifteen problems of four 0/1 answers, all 0 but in two problems: no variance of 1e-18."""
+    mean = np.zeros(15)
+    mean[1], mean[10] = 0.25, 0.5
+    var = mean * (1 - mean) * 4 / 3
+    got = across_problems(mean, var, 4, np.arange(15) / 7, bounds=(0, 1))
+    assert got.upper.min() > 0.03
+    assert got.within_var.min() > 1e-3
+    free = across_problems(mean, var, 4, np.arange(15) / 7)
+    pooled = var.mean()
+    # Both problems on one side of the pooled level when left out, so twice the factor of 10 bounds it.
+    assert pooled / 20 < free.within_var.min() < free.within_var.max() < 20 * pooled
+
+
+def test_variance_function_stays_near_the_pooled_level_and_says_where():
+    mean, degrees = np.linspace(-3, 3, 2000), np.full(2000, 3.0)
+    steep = fit_variance_function(mean, np.exp(4 * mean), degrees, None)
+    value, pooled = steep.value(mean), np.mean(np.exp(4 * mean))
+    assert value.min() == pytest.approx(pooled / 10)
+    assert value.max() <= 10 * pooled * (1 + 1e-9)
+    np.testing.assert_array_equal(steep.held(mean) > 0, value <= pooled / 10 * (1 + 1e-9))
+    share = np.linspace(0.05, 0.95, 2000)
+    room = share * (1 - share)
+    bounded = fit_variance_function(share, room * np.exp(20 * (share - 0.95)), degrees, (0.0, 1.0))
+    assert np.all(bounded.value(share) <= room * (1 + 1e-12))
+    relative = bounded.value(share) / room
+    assert relative.max() / relative.min() < 9.01
+
+
+def test_variance_function_is_the_minimum_of_its_deviance():
+    """Sparse variances, where a step too long would go round in circles: the gradient is 0."""
+    mean, variance = np.linspace(0, 2, 15), np.zeros(15)
+    variance[[1, 10]] = 0.25, 0.33
+    curve = fit_variance_function(mean, variance, np.full(15, 3.0), None)
+    z = (mean - mean.mean()) / mean.std()
+    design = np.column_stack([np.ones(15), z, (z * z - 1) / np.sqrt(2)])
+    flat = np.mean(1.5 * (variance / variance.mean() - 1) ** 2)
+    left = variance * np.exp(-design @ curve.coefficients)
+    own = curve.coefficients - [np.log(variance.mean()), 0, 0]
+    gradient = design.T @ (1.5 / flat * (1 - left)) + np.array([1e-3, 4, 4]) * own
+    np.testing.assert_allclose(gradient, 0, atol=1e-8)
+
+
+@pytest.mark.parametrize("bounds", [(0, 1), None])
+def test_a_fold_that_holds_all_spread_is_no_reason_to_refuse(bounds):
+    mean = np.zeros(60)
+    mean[[3, 23, 43]] = 0.5  # all in one fold of twenty
+    got = across_problems(mean, mean * (1 - mean) * 4 / 3, 4, np.arange(60) / 30, bounds=bounds)
+    assert np.all(got.half_width > 0.01)
+    mean = np.zeros(15)
+    mean[[3, 4]] = 0.5
+    assert np.all(across_problems(mean, mean * (1 - mean) * 2, 2, np.arange(15) / 7, bounds=bounds).half_width > 0.01)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"human_var": np.r_[0.4, np.zeros(11)]}, "human_var is zero in all but 1 problem"),
         ({"human_mean": np.ones((3, 4))}, "human_mean must have one axis"),
         ({"human_mean": [1.0, np.nan] * 6}, "human_mean holds 6"),
         ({"human_var": np.ones(11)}, r"human_var must have shape \(12,\)"),
@@ -289,6 +353,24 @@ def test_coverage_under_the_model(problems, runs, finite):
         rates.append(np.mean((got.lower <= truth) & (truth <= got.upper)))
     error = np.std(rates, ddof=1) / np.sqrt(runs)
     assert 0.95 - 4 * error < np.mean(rates) < 0.98
+
+
+@pytest.mark.parametrize(("bounds", "least"), [((0, 1), 0.94), (None, 0.94)])
+def test_coverage_of_few_yes_no_problems(bounds, least):
+    """T = 15 problems of 2 to 5 answers 0/1, 120 runs: coverage at least 0.94 less 3.5 standard errors over runs.
+
+    False-alarm rate below 1e-3 a case; a variance curve without limits covers 0.87 to 0.88 here.
+    """
+    rng, rates = np.random.default_rng(77), []
+    for _ in range(120):
+        digital, mean, var, count, truth = yes_no(15, rng)
+        if np.sum(var > 0) < 2:
+            continue
+        got = across_problems(mean, var, count, digital, bounds=bounds)
+        assert got.half_width.min() > 1e-3
+        assert got.half_width.max() < 5
+        rates.append(np.mean((got.lower <= truth) & (truth <= got.upper)))
+    assert np.mean(rates) > least - 3.5 * np.std(rates) / np.sqrt(len(rates))
 
 
 def test_coverage_of_ratings_piled_up_at_the_end():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from crowdllm_stats.inference.intervals import interval
 from crowdllm_stats.inference.safe_decision import safe_decision
 from crowdllm_stats.inference.safe_interval import safe_interval
 
@@ -90,7 +91,7 @@ def test_interval_of_delta_covers_with_an_estimated_reference():
 
 
 def test_adjusted_decisions_keep_the_share_of_wrong_ones():
-    """Half of 200 problems safe by 1 sd, half barely unsafe; 200 studies.
+    """20 of 200 problems safe by 1 sd, the other 180 barely unsafe; 200 studies.
 
     The mean share of wrong adjusted decisions stays below 0.05 by 3 standard errors; unadjusted it exceeds 0.05
     in a population of near ties, which is why the adjustment exists.
@@ -125,6 +126,65 @@ def test_adjustment_holds_when_every_problem_is_a_tie():
         made = r.decision_adjusted != "undetermined"
         shares.append(np.sum(made & (r.decision_adjusted != truth)) / max(1, made.sum()))
     assert abs(np.mean(shares) - 0.05) < 4 * np.std(shares) / np.sqrt(2_000)
+
+
+SKEWED = {"offensive": [0.577, 0.168, 0.122, 0.080, 0.053], "steep": [0.80, 0.10, 0.05, 0.03, 0.02]}
+
+
+def wrong_at_the_tie(shares, n, bounds, seed, mirror=False):
+    """Share of 20,000 problems decided wrongly; ratings 1-5, Delta at the tie, a little on the side that t fails at."""
+    ratings = np.arange(1.0, 6.0)[:: -1 if mirror else 1]
+    human = np.random.default_rng(seed).choice(ratings, p=np.array(shares) / np.sum(shares), size=(20_000, n))
+    mean = float(ratings @ shares) / np.sum(shares)
+    side = -1e-9 if mirror else 1e-9  # at the tie Delta is mu / 2 = 0.25: just safe, or mirrored just unsafe
+    reference = np.full((20_000, 1), mean - 0.25 - side)
+    r = safe_decision(np.full((20_000, 2), 0.5), human, reference, n_digital=2, bounds=bounds)
+    return float(np.mean(r.decision == ("safe" if mirror else "unsafe")))
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "plain", "bent"),
+    [
+        ("offensive", 5, 0.096, 0.000),
+        ("offensive", 8, 0.101, 0.074),
+        ("offensive", 10, 0.109, 0.076),
+        ("offensive", 20, 0.084, 0.067),
+        ("steep", 8, 0.169, 0.000),
+        ("steep", 20, 0.153, 0.107),
+    ],
+)
+def test_wrong_decisions_on_skewed_ratings_are_as_the_docstring_says(name, n, plain, bent):
+    """The rates that the docstring quotes, of Student's t and with bounds; both directions by mirrored ratings.
+
+    20,000 problems each, rates within 0.012 (4.5 standard errors or more): false-alarm rate below 1e-4 a case.
+    """
+    assert wrong_at_the_tie(SKEWED[name], n, None, 7) == pytest.approx(plain, abs=0.012)
+    assert wrong_at_the_tie(SKEWED[name], n, (1, 5), 8) == pytest.approx(bent, abs=0.012)
+    assert wrong_at_the_tie(SKEWED[name], n, (1, 5), 9, mirror=True) == pytest.approx(bent, abs=0.012)
+
+
+@pytest.mark.parametrize("shares", [[0.1, 0.2, 0.4, 0.2, 0.1], [0.4, 0.05, 0.1, 0.05, 0.4]])
+@pytest.mark.parametrize("n", [5, 8, 20])
+def test_bounds_keep_the_level_for_even_ratings(shares, n):
+    """At most 0.05 + 4 standard errors of 20,000 decisions at the tie: false-alarm rate below 4e-5."""
+    assert wrong_at_the_tie(shares, n, (1, 5), 10) < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 20_000)
+
+
+def test_bounded_test_is_the_end_of_the_bounded_interval():
+    human = np.random.default_rng(11).choice([1.0, 2.0, 3.0, 5.0], size=(9, 7))
+    two = interval(human, method="classical-small", bounds=(1, 5))
+    larger = interval(human, method="classical-small", bounds=(1, 5), alternative="larger")
+    for side in (1.0, -1.0):
+        r = safe_decision(np.full((9, 2), side), human, np.full((9, 1), 2.0), n_digital=2, bounds=(1, 5))
+        np.testing.assert_allclose([r.delta_lower, r.delta_upper], [two.lower - 2, two.upper - 2], rtol=1e-12)
+    # the tie put at the lower end of the one-sided interval: p is 1 - level
+    at_end = safe_decision(np.full((9, 2), 0.5), human, larger.lower[:, None] - 0.25, n_digital=2, bounds=(1, 5))
+    np.testing.assert_allclose(at_end.p_safe, 0.05, rtol=1e-6)
+    noisy = safe_decision(
+        np.full((9, 2), 0.5), human, np.full((9, 1), 2.0), n_digital=2, bounds=(1, 5), reference_noise_var=0.4
+    )
+    assert np.all(noisy.delta_upper - noisy.delta_lower > two.upper - two.lower)
+    assert "arcsine" in noisy.why
 
 
 # --- edges -------------------------------------------------------------------------------------------------------
@@ -171,6 +231,8 @@ def test_beliefs_of_another_crowd_are_flagged():
         (([0.1, 0.2], [3.0, 4.0], [2.0]), {"reference": "shared"}, "needs k"),
         (([0.1, 0.2], [3.0, np.nan], [2.0]), {}, "human holds 1 value"),
         (([0.1, 0.2], [3.0, 4.0], [2.0]), {"level": 0}, "level must lie"),
+        (([0.1, 0.2], [3.0, 6.0], [2.0]), {"bounds": (1, 5)}, "human holds"),
+        (([0.1, 0.2], [3.0, 4.0], [2.0]), {"step": 1.0}, "used with bounds only"),
     ],
 )
 def test_bad_input_is_refused(arguments, options, message):

@@ -14,6 +14,8 @@ from ..checks import FloatArray
 from .ends import one_sided
 from .sample import Sample
 
+#: The flag for estimates that were moved.
+MOVED = "the estimate fell outside the possible range and was moved to its end"
 #: Floor under the variance of one answer at n answers: FLOOR * sqrt(n) squared steps for n = 10 to 50,
 #: constant below, fading as 1/n above.
 FLOOR = 0.016
@@ -69,6 +71,13 @@ def feasible_range(sample: Sample) -> tuple[FloatArray, FloatArray]:
     return np.asarray(share * low + (1.0 - share) * seen), np.asarray(share * high + (1.0 - share) * seen)
 
 
+def outside(sample: Sample, estimate: FloatArray) -> FloatArray:
+    """Where the estimate lies outside the feasible range, by more than rounding."""
+    least, most = feasible_range(sample)
+    room = 1e-9 * (most.max() - least.min() + np.abs(least).max())
+    return np.asarray((estimate < least - room) | (estimate > most + room))
+
+
 def bounded_ends(
     sample: Sample, estimate: FloatArray, variance: FloatArray, quantile: FloatArray, leverage: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, dict[str, Any]]:
@@ -82,7 +91,7 @@ def bounded_ends(
     low, high = sample.bounds
     span = high - low
     least, most = feasible_range(sample)
-    moved = (estimate < least) | (estimate > most)
+    moved = outside(sample, estimate)
     centre = np.clip(estimate, least, most)
     p = (centre - low) / span
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -97,4 +106,4 @@ def bounded_ends(
     lower = np.clip(np.where(same, centre - half, bent_low), least, most)
     upper = np.clip(np.where(same, centre + half, bent_high), least, most)
     lower, upper = one_sided(sample, lower, upper, (least, most))
-    return centre, lower, upper, {"the estimate fell off the scale and was moved to its end": moved}
+    return centre, lower, upper, {MOVED: moved}

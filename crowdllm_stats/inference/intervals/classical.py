@@ -24,7 +24,13 @@ def classical(sample: Sample) -> Core:
         "Student's t: exact for normal answers of a random sample, approximate otherwise; with few answers on a "
         "bounded scale that lean to one end it covers too rarely (method 'classical-small' corrects for this)."
     )
-    return Core(estimate, lower, upper, variance, None, why, all_equal(sample))
+    flags = all_equal(sample)
+    if any(np.any(mask) for mask in flags.values()):
+        why += (
+            " Where all answers are equal its width is 0, which says nothing about the others in the population: give "
+            "the scale's bounds and use 'classical-small'."
+        )
+    return Core(estimate, lower, upper, variance, None, why, flags)
 
 
 def classical_small(sample: Sample) -> Core:

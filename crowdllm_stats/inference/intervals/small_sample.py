@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from ..checks import FloatArray
-from .bounded import bounded_ends, feasible_range, floored_variance
+from .bounded import MOVED, bounded_ends, feasible_range, floored_variance, outside
 from .classical import unanimity_note
 from .ends import all_equal, one_sided, symmetric_ends
 from .ppi import PAIRING, paired, weight_flags
@@ -37,7 +37,7 @@ def ppi_small(sample: Sample) -> Core:
         lower, upper = symmetric_ends(sample, estimate, half)
     else:
         least, most = feasible_range(sample)
-        flags["the estimate fell off the scale and was moved to its end"] = (estimate < least) | (estimate > most)
+        flags[MOVED] = outside(sample, estimate)
         estimate = np.clip(estimate, least, most)
         ends = np.maximum(estimate - half, least), np.minimum(estimate + half, most)
         lower, upper = one_sided(sample, *ends, (least, most))
