@@ -1,0 +1,701 @@
+"""Across problems: human means combined with a regression on the digital side, and what the level rests on."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import sympy
+
+from crowdllm_stats.inference.across_problems import _cross_fit, across_problems
+from crowdllm_stats.inference.fay_herriot import (
+    POWERS,
+    FayHerriot,
+    Prior,
+    _between_posterior,
+    _least_squares,
+    _restricted,
+    fit_fay_herriot,
+    keep_inside,
+    regression_rows,
+)
+from crowdllm_stats.inference.predictive import shortest_interval, update
+from crowdllm_stats.inference.variance_function import VarianceFunction, fit_variance_function
+from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
+
+STATEMENT = Statement(
+    name="fay_herriot",
+    title="Across problems: Fay-Herriot combination (a result of the toolkit; not in the paper)",
+    published="(textbook) BLUP of a problem's mean, with an interval at its level",
+    verdict="holds under the model, averaged over problems; estimated variances enter by approximation",
+    exact="known variances: the problem's own mean and the regression on the others, weighed by spread/(spread + v/n), "
+    "are the BLUP of all problems, of MSE spread (1 - w) = g1 + g2; the level is no guarantee for one named problem",
+)
+
+#: Standard normal and Student t quantiles at 0.975, written out.
+Z = 1.959963984540054
+
+
+def _close(name: str, pairs: list[tuple[Any, Any]], says: str, tolerance: float = 1e-10) -> Check:
+    """Floating-point results against independently derived numbers."""
+    got, exact = (np.array([float(pair[side]) for pair in pairs]) for side in (0, 1))
+    worst = float(np.max(np.abs(got - exact) / np.maximum(1.0, np.abs(exact))))  # NaN stays NaN
+    evidence = f"{len(pairs)} numbers, largest difference {worst:.1e}"
+    return Check(name, "symbolic", "exact", says, worst <= tolerance, True, evidence)
+
+
+def _prior(
+    mean: list[float], within: list[float], error: list[float], spread: list[list[float]], weight: list[list[float]]
+) -> Prior:
+    at, one, relative, spreads, weights = (
+        np.array(each, dtype=float) for each in (mean, within, error, spread, weight)
+    )
+    return Prior(at, one, relative, spreads, weights, spreads[:, 0], np.zeros(len(mean)))
+
+
+# ------------------------------------------------------------ 1: one problem, known prior
+def _one_problem_checks() -> list[Check]:
+    b, v, n, m, a, f, mu = sympy.symbols("B v n m a f mu", positive=True)
+    s = v / n
+    w = b / (b + s)
+    mse = a**2 * s + (1 - a) ** 2 * b
+    least = w * s + (b + s) * (a - w) ** 2
+    says = "E(a ybar + (1-a) mu - theta)^2 = B (1 - w) + (B + v/n)(a - w)^2: least at w = B/(B + v/n)"
+    checks = [
+        identity("weight", mse, least, says),
+        identity("posterior variance", w * s, b * (1 - w), "w v/n = B (1 - w) = B v/n / (B + v/n)"),
+    ]
+    # target f ybar + (1 - f) rest; predicted f ybar + (1 - f)(mu + w (ybar - mu)); theta = mu + u, ybar = theta + e
+    rest = m - n
+    error = (1 - f) ** 2 * ((1 - w) ** 2 * b + w**2 * s + v / rest)
+    exact = (1 - f) ** 2 * (b * (1 - w) + v / rest)
+    says = "finite population: variance of the error = (1 - f)^2 (B (1 - w) + v/(m - n)), f = n/m"
+    checks.append(identity("finite population", error, exact, says))
+    unknown = sympy.limit(exact.subs(f, n / m), b, sympy.oo)
+    says = "nothing known of the problem (B large): v (1/n - 1/m), the finite-population correction"
+    checks.append(identity("large B", unknown, v * (1 / n - 1 / m), says))
+    known = sympy.limit(exact.subs(f, n / m), b, 0)
+    checks.append(identity("B = 0", known, v * (m - n) / m**2, "B = 0: only the rest's own sampling, v (m - n)/m^2"))
+    variance = sympy.symbols("V", positive=True)
+    effective = 1 / (variance / v + 1 / m)
+    says = "effective n solves v (1/n_eff - 1/m) = V"
+    return [*checks, identity("effective n", v * (1 / effective - 1 / m), variance, says)]
+
+
+# ---------------------------------------------------------------------------- 2: the regression is estimated: GLS, BLUP
+def _gls(rows: Any, mean: Any, total: Any) -> tuple[Any, Any]:
+    """Generalised least squares with variances ``total``: coefficients and their covariance."""
+    weight = sympy.diag(*[1 / each for each in total])
+    covariance = (rows.T * weight * rows).inv()
+    return covariance * rows.T * weight * mean, covariance
+
+
+def _blup_both_ways(rows: Any, mean: Any, between: list[Any], sampling: list[Any], t: int) -> tuple[Any, ...]:
+    """BLUP and its MSE from all problems (Henderson), and the own mean combined with the regression on the others."""
+    total = [b + s for b, s in zip(between, sampling, strict=True)]
+    beta, covariance = _gls(rows, mean, total)
+    share, row = between[t] / total[t], rows[t, :]
+    synthetic = (row * beta)[0]
+    blup = share * mean[t] + (1 - share) * synthetic
+    g1 = between[t] * (1 - share)
+    g2 = (1 - share) ** 2 * (row * covariance * row.T)[0]
+    others = [i for i in range(rows.rows) if i != t]
+    beta, covariance = _gls(
+        rows.extract(others, range(rows.cols)), mean.extract(others, [0]), [total[i] for i in others]
+    )
+    prior, spread = (row * beta)[0], between[t] + (row * covariance * row.T)[0]
+    weight = spread / (spread + sampling[t])
+    return blup, g1 + g2, prior + weight * (mean[t] - prior), spread * (1 - weight), prior, spread
+
+
+def _same(name: str, left: Any, right: Any, says: str) -> Check:
+    """Equality of two rational functions: the numerator of their difference is 0."""
+    return identity(name, sympy.fraction(sympy.together(left - right))[0], sympy.Integer(0), says)
+
+
+def _blup_checks() -> list[Check]:
+    checks = []
+    y = sympy.Matrix(sympy.symbols("y1:4"))
+    between, sampling = list(sympy.symbols("B1:4", positive=True)), list(sympy.symbols("s1:4", positive=True))
+    for t in range(3):
+        blup, mse, combined, variance, *_ = _blup_both_ways(sympy.ones(3, 1), y, between, sampling, t)
+        says = "leaving the problem out and adding its own mean = BLUP from all problems"
+        checks.append(_same(f"leave-out is BLUP, problem {t + 1}", blup, combined, says))
+        says = "its variance spread (1 - w) = g1 + g2 (Prasad and Rao's terms for known variances)"
+        checks.append(_same(f"g1 + g2, problem {t + 1}", mse, variance, says))
+    rows = sympy.Matrix([[1, 0], [1, 2], [1, -1], [1, 5], [1, 3]])
+    mean = sympy.Matrix(sympy.symbols("y1:6"))
+    b = [sympy.Rational(*pair) for pair in ((1, 2), (3, 4), (1, 3), (2, 1), (1, 5))]
+    s = [sympy.Rational(*pair) for pair in ((1, 4), (1, 1), (2, 3), (1, 2), (3, 7))]
+    for t in range(5):
+        blup, mse, combined, variance, *_ = _blup_both_ways(rows, mean, b, s, t)
+        says = "the same with a slope, unequal variances and any human means"
+        checks.append(_same(f"with a slope, problem {t + 1}", blup, combined, says))
+        checks.append(_same(f"g1 + g2 with a slope, problem {t + 1}", mse, variance, says))
+    return [*checks, _calculator_blup(rows, b, s)]
+
+
+def _calculator_blup(rows: Any, between: list[Any], sampling: list[Any]) -> Check:
+    """Least squares, prediction and update of the calculator, against the exact BLUP of all problems."""
+    mean = sympy.Matrix([sympy.Rational(*pair) for pair in ((3, 2), (5, 1), (0, 1), (17, 2), (4, 1))])
+    pairs: list[tuple[Any, Any]] = []
+    design, means = np.array(rows, dtype=float), np.array(mean, dtype=float).ravel()
+    for t in range(5):
+        blup, mse, _, _, prior, spread = _blup_both_ways(rows, mean, between, sampling, t)
+        others = [i for i in range(5) if i != t]
+        total = np.array([float(between[i] + sampling[i]) for i in others])
+        beta, covariance = _least_squares(design[others], means[others], 1.0 / total)
+        flat = VarianceFunction(np.array([math.log(2.0), 0.0, 0.0]), np.zeros((3, 3)), 0.0, 1.0, None)
+        fit = FayHerriot(beta, covariance, flat, 2.0, np.array([float(between[t])]), np.array([[1.0]]), 0.0, 0.0)
+        found = fit.predict(design[[t]])
+        one = Prior(
+            found.mean,
+            found.within,
+            found.within_error,
+            found.spread[:, :1],
+            np.ones((1, 1)),
+            found.between,
+            found.clipped,
+        )
+        count = 2.0 / float(sampling[t])  # so that v / n is the sampling variance
+        got = update(one, means[[t]], np.array([count]), np.array([np.inf]), None, 0.95)
+        pairs += [(found.mean[0], prior), (found.spread[0, 0], spread), (got.mean[0], blup), (got.plain_var[0], mse)]
+        pairs += [(got.weight[0], spread / (spread + sampling[t])), (found.within[0], 2)]
+    says = "the calculator's leave-one-out prior and update give the BLUP and g1 + g2, with unequal known variances"
+    return _close("calculator, BLUP", pairs, says, 1e-7)  # the calculator's ridge is 1e-9
+
+
+def _predict_check() -> Check:
+    """Unequal variances of the problems: B_t = A s_t^g over nodes and powers, s_t the variance over its typical one."""
+    curve = VarianceFunction(np.array([0.3, 0.5, -0.2]), np.diag([0.01, 0.02, 0.03]), 2.0, 1.5, None)
+    beta, covariance = np.array([1.0, 0.5]), np.array([[0.02, 0.01], [0.01, 0.05]])
+    nodes, posterior = np.array([0.3, 0.8]), np.array([[0.1, 0.2, 0.05], [0.25, 0.3, 0.1]])
+    fit = FayHerriot(beta, covariance, curve, 1.7, nodes, posterior, 0.6, 0.55)
+    rows = np.array([[1.0, 3.0], [1.0, -1.0], [1.0, 14.0]])
+    got, pairs = fit.predict(rows), []
+    for t, (_, x) in enumerate(rows):
+        mean = 1.0 + 0.5 * x
+        z = max(-3.0, min(3.0, (mean - 2.0) / 1.5))
+        line = (1.0, z, (z * z - 1.0) / math.sqrt(2.0))
+        within = math.exp(0.3 * line[0] + 0.5 * line[1] - 0.2 * line[2])
+        error = 0.01 + 0.02 * line[1] ** 2 + 0.03 * line[2] ** 2
+        regression = 0.02 + 2 * 0.01 * x + 0.05 * x * x
+        spread = [node * (within / 1.7) ** power + regression for node in (0.3, 0.8) for power in (0.0, 0.5, 1.0)]
+        pairs += [(got.mean[t], mean), (got.within[t], within), (got.within_error[t], error)]
+        pairs += list(zip(got.spread[t], spread, strict=True)) + list(
+            zip(got.weight[t], posterior.ravel(), strict=True)
+        )
+        pairs += [(got.between[t], 0.6 * (within / 1.7) ** 0.55)]
+    pairs += list(zip(POWERS, (0.0, 0.5, 1.0), strict=True))
+    return _close(
+        "calculator, prior", pairs, "spread = A s^g + x' Cov x for every node A and power g, v from its curve"
+    )
+
+
+# ------------------------------------------------------------ 3: the between-problem variance unknown
+def _restricted_check() -> Check:
+    """Restricted likelihood against its definition: the density of contrasts that hold no coefficient."""
+    rows = sympy.Matrix([[1, 0], [1, 2], [1, -1], [1, 5], [1, 3]])
+    y = sympy.Matrix([1, 3, 0, 9, 4])
+    s = [sympy.Rational(*pair) for pair in ((1, 4), (1, 1), (2, 3), (1, 2), (3, 7))]
+    relative = [1, 2, sympy.Rational(1, 2), 3, 1]
+    contrasts = sympy.Matrix.hstack(*rows.T.nullspace())
+    nodes = [sympy.Rational(1, 5), sympy.Integer(1), sympy.Rational(7, 2)]
+    exact = []
+    for node in nodes:
+        for power in (0, sympy.Rational(1, 2), 1):
+            cov = contrasts.T * sympy.diag(*[node * r**power + v for r, v in zip(relative, s, strict=True)]) * contrasts
+            cov = cov.evalf(30)
+            square = ((contrasts.T * y).T * cov.inv() * (contrasts.T * y))[0]
+            exact.append(float(-sympy.log(cov.det()) / 2 - square / 2))
+    got = _restricted(
+        np.array(rows, dtype=float), np.array(y, dtype=float).ravel(), np.array(s, dtype=float),
+        np.array(relative, dtype=float), np.array(nodes, dtype=float),
+    ).ravel()  # fmt: skip
+    pairs = list(zip(got - got[0], np.array(exact) - exact[0], strict=True))
+    says = "log restricted likelihood = log density of the error contrasts, but for a constant, at 3 nodes and 3 powers"
+    return _close("restricted likelihood", pairs, says, 1e-6)
+
+
+def _posterior_check() -> Check:
+    """Flat prior in A >= 0: moments of A/(A + 1) over the nodes against integration on a fine grid."""
+    rng = np.random.default_rng(5)
+    count = 30
+    design = np.column_stack([np.ones(count), rng.normal(size=count)])
+    sampling, relative = rng.uniform(0.1, 0.6, count), rng.uniform(0.5, 2.0, count)
+    mean = design @ [0.0, 1.0] + rng.normal(size=count) * np.sqrt(0.4 * relative + sampling)
+    nodes, posterior = _between_posterior(design, mean, sampling, relative, 0.9)
+    share = (np.arange(40_000) + 0.5) / 40_000
+    fine = share / (1.0 - share)  # A, evenly spaced in A/(A + 1)
+    density = np.exp(_restricted(design, mean, sampling, relative, fine) + 20.0) / (1.0 - share[:, None]) ** 2
+    density /= density.sum()
+    pairs = [(posterior[:, power].sum(), density[:, power].sum()) for power in range(3)]
+    for order in (1, 2):
+        moments = [
+            float((weight * (at / (at + 1.0))[:, None] ** order).sum())
+            for weight, at in ((posterior, nodes), (density, fine))
+        ]
+        pairs.append((moments[0], moments[1]))
+    says = "posterior of A and of the power: restricted likelihood times a prior flat in A (24 nodes against 40,000)"
+    return _close("posterior of A", pairs, says, 2e-3)
+
+
+def _mixture_check() -> Check:
+    """update() without bounds, two values of B, against exact fractions; the widening by t quantiles written out."""
+    mu, v, n, m, own = Fraction(2), Fraction(3, 2), Fraction(4), Fraction(6), Fraction(3)
+    spreads, weights = (Fraction(1, 3), Fraction(5, 4)), (Fraction(2, 5), Fraction(3, 5))
+    shares = [b / (b + v / n) for b in spreads]
+    means = [mu + w * (own - mu) for w in shares]
+    each = [b * (1 - w) + v / m for b, w in zip(spreads, shares, strict=True)]
+    expected = sum((p * x for p, x in zip(weights, means, strict=True)), Fraction(0))
+    average = sum((p * x for p, x in zip(weights, each, strict=True)), Fraction(0))
+    total = average + sum((p * (x - expected) ** 2 for p, x in zip(weights, means, strict=True)), Fraction(0))
+    uneven = sum((p * x**2 for p, x in zip(weights, each, strict=True)), Fraction(0)) / average**2 - 1
+    parts = zip(weights, shares, spreads, strict=True)
+    follows = sum((p * (w * b * (1 - w) + v / m) for p, w, b in parts), Fraction(0)) / average
+    error = 0.04
+    got = update(
+        _prior([2.0], [1.5], [error], [[1 / 3, 1.25]], [[0.4, 0.6]]),
+        np.array([3.0]),
+        np.array([4.0]),
+        np.array([6.0]),
+        None,
+        0.95,
+    )
+    widening = _student(4 + 2 / float(uneven)) * math.sqrt(1 - 2 / (4 + 2 / float(uneven)))
+    widening *= _student(2 / (error * float(follows) ** 2)) / Z**2
+    pairs: list[tuple[Any, Any]] = [(got.mean[0], expected), (got.plain_var[0], total), (got.within[0], v)]
+    pairs += [(got.weight[0], sum((p * w for p, w in zip(weights, shares, strict=True)), Fraction(0)))]
+    pairs += [(got.var[0], float(total) * widening**2)]
+    lower, upper = shortest_interval(got.mean, got.var, None, 0.95, None)
+    half = Z * math.sqrt(float(total)) * widening
+    pairs += [(lower[0], float(expected) - half), (upper[0], float(expected) + half)]
+    says = "law of total variance over B, predictive variance + v/m, both t factors"
+    return _close("calculator, update", pairs, says, 1e-7)
+
+
+def _capped_check() -> Check:
+    """A hardly known variance of single answers: no fewer than 2 degrees of freedom."""
+    prior = _prior([2.0], [1.0], [30.0], [[0.5]], [[1.0]])
+    got = update(prior, np.array([3.0]), np.array([2.0]), np.array([np.inf]), None, 0.95)
+    widening = 4.302652729911275 / Z  # Student t, 2 degrees of freedom, 0.975
+    pairs = [(got.plain_var[0], 0.25), (got.var[0], 0.25 * widening**2)]
+    return _close("calculator, capped degrees", pairs, "squared relative error held at 1: 2 degrees of freedom", 1e-5)
+
+
+def _student(degrees: float) -> float:
+    """Student t quantile at 0.975 by bisection of its integral (no library quantile)."""
+    t = np.linspace(0.0, 12.0, 200_001)
+    density = (1.0 + t * t / degrees) ** (-(degrees + 1.0) / 2.0)
+    constant = math.exp(math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2)) / math.sqrt(degrees * math.pi)
+    mass = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2.0)]) * (t[1] - t[0]) * constant
+    return float(np.interp(0.475, mass, t))
+
+
+def _widening_checks() -> list[Check]:
+    u, p, a, b, nu = sympy.symbols("u p a b nu", positive=True)
+    first, second = p * a + (1 - p) * b, p * a**2 + (1 - p) * b**2
+    kurtosis = 3 * second / first**2 - 3
+    uneven = second / first**2 - 1
+    degrees = 4 + 2 / u
+    chi = (nu * (nu + 2)) / nu**2 - 1
+    return [
+        identity(
+            "mixture kurtosis", kurtosis, 3 * uneven, "excess kurtosis of a scale mixture of normals = 3 Var(V)/E(V)^2"
+        ),
+        identity("t of that kurtosis", 6 / (degrees - 4), 3 * u, "a t with 4 + 2/u degrees has excess kurtosis 3 u"),
+        identity(
+            "variance of that t",
+            degrees / (degrees - 2) * (1 - 2 / degrees),
+            sympy.Integer(1),
+            "its own variance is divided out",
+        ),
+        identity(
+            "Satterthwaite", chi, 2 / nu, "chi-square on nu degrees: squared relative error 2/nu, so nu = 2/error"
+        ),
+    ]
+
+
+# ------------------------------------------------------------------------------------------------ 4: a bounded scale
+def _bounded_checks() -> list[Check]:
+    k, nu, q, n, phi = sympy.symbols("k nu q n phi", positive=True)
+    b = q / (k + 1)
+    w = nu / (k + nu)
+    v = phi * (q - b)
+    blup = (b / (b + v / n)).subs(phi, n / nu)
+    room_now = q - w**2 * (b + phi * (q - b) / n).subs(phi, n / nu)
+    doubt = room_now / (k + nu + 1)
+    return [
+        identity(
+            "trials weight", blup, w, "n/phi trials on a Beta of precision q/B - 1: weight B/(B + v/n), the BLUP's"
+        ),
+        identity(
+            "room",
+            room_now,
+            q - w * b,
+            "E (updated - low)(high - updated) = q - w B, for any answers with these variances",
+        ),
+        identity(
+            "bounded variance", doubt, b * (1 - w), "so the posterior variance is B (1 - w) on average, the BLUP's MSE"
+        ),
+        identity(
+            "bounded within", phi * (room_now - doubt), phi * (q - b), "and the variance of one answer is v on average"
+        ),
+        *_beta_checks(),
+    ]
+
+
+def _beta_checks() -> list[Check]:
+    """Yes-no answers: the update is the Beta-binomial posterior and its predictive variance, exactly."""
+    pairs: list[tuple[Any, Any]] = []
+    for a, b, n, yes, m in ((2, 3, 4, 1, 5), (1, 4, 3, 3, 2), (5, 2, 7, 4, 11)):
+        mu, precision = Fraction(a, a + b), a + b
+        spread = mu * (1 - mu) / (precision + 1)
+        within = mu * (1 - mu) - spread
+        posterior = Fraction(a + yes, precision + n)
+        doubt = posterior * (1 - posterior) / (precision + n + 1)
+        rest = doubt + (posterior * (1 - posterior) - doubt) / m
+        prior = _prior([float(mu)], [float(within)], [1e-9], [[float(spread)]], [[1.0]])
+        got = update(prior, np.array([yes / n]), np.array([float(n)]), np.array([float(m)]), (0.0, 1.0), 0.95)
+        pairs += [(got.mean[0], posterior), (got.plain_var[0], rest), (got.weight[0], Fraction(n, precision + n))]
+        pairs += [(got.within[0], posterior * (1 - posterior) - doubt)]
+    # The same model on the scale 1 to 3, with answers of half the variance (they count as twice as many trials).
+    prior = _prior([1.8], [0.5 * 4 * (0.24 - 0.02)], [1e-9], [[0.08]], [[1.0]])
+    got = update(prior, np.array([2.5]), np.array([3.0]), np.array([np.inf]), (1.0, 3.0), 0.95)
+    strength, trials = 0.24 / 0.02 - 1, 6.0
+    share = trials / (strength + trials)
+    at = 0.4 + share * 0.35
+    pairs += [
+        (got.mean[0], 1 + 2 * at),
+        (got.plain_var[0], 4 * at * (1 - at) / (strength + trials + 1)),
+        (got.weight[0], share),
+    ]
+    pairs += [(got.within[0], 0.5 * (4 * at * (1 - at) - got.plain_var[0]))]
+    # More spread than the scale has room for: held at nine tenths of it, and answers at the variance of yes-no ones.
+    prior = _prior([0.5], [0.4], [1e-9], [[0.6]], [[1.0]])
+    got = update(prior, np.array([0.9]), np.array([2.0]), np.array([np.inf]), (0.0, 1.0), 0.95)
+    strength = 1 / 0.9 - 1
+    at = 0.5 + 2 / (strength + 2) * 0.4
+    pairs += [(got.mean[0], at), (got.plain_var[0], at * (1 - at) / (strength + 3))]
+    checks = [
+        _close(
+            "calculator, Beta-binomial",
+            pairs,
+            "posterior mean and predictive variance are the Beta-binomial's, exactly",
+        )
+    ]
+    return [*checks, _shortest_check(), _grid_check()]
+
+
+def _shortest_check() -> Check:
+    """The Beta of the wanted moments on the scale; its shortest interval among the splits tried, by integration."""
+    mean, var, low, high, level = 1.4, 0.06, 1.0, 5.0, 0.9
+    inside, scaled = (mean - low) / (high - low), var / (high - low) ** 2
+    precision = inside * (1 - inside) / scaled - 1
+    a, b = inside * precision, (1 - inside) * precision
+    grid = (np.arange(400_000) + 0.5) / 400_000
+    mass = np.cumsum(grid ** (a - 1) * (1 - grid) ** (b - 1))
+    mass /= mass[-1]
+    splits = (1 - level) * np.arange(21) / 20
+    ends = [(float(np.interp(p, mass, grid)), float(np.interp(p + level, mass, grid))) for p in splits]
+    best = min(ends, key=lambda pair: pair[1] - pair[0])
+    lower, upper = shortest_interval(np.array([mean]), np.array([var]), (low, high), level, None)
+    pairs = [((lower[0] - low) / (high - low), best[0]), ((upper[0] - low) / (high - low), best[1])]
+    # Moments that no Beta can have: the variance is held at 95% of the largest.
+    wide = shortest_interval(np.array([0.5]), np.array([0.25]), (0.0, 1.0), 0.5, None)
+    held = shortest_interval(np.array([0.5]), np.array([0.25 * 0.95]), (0.0, 1.0), 0.5, None)
+    pairs += [(wide[0][0], held[0][0]), (wide[1][0], held[1][0])]
+    says = "ends of the shortest of 21 intervals of the Beta with this mean and variance, by numerical integration"
+    return _close("calculator, shortest interval", pairs, says, 2e-5)
+
+
+def _grid_check() -> Check:
+    mean, var = np.array([1.4, 3.0]), np.array([0.06, 0.2])
+    plain = shortest_interval(mean, var, (1.0, 5.0), 0.9, None)
+    rounded = shortest_interval(mean, var, (1.0, 5.0), 0.9, np.array([0.25, 0.2]))
+    pairs = []
+    for side in (0, 1):
+        for t, step in enumerate((0.25, 0.2)):
+            near = 1.0 + min(np.arange(60) * step, key=lambda at: abs(1.0 + at - plain[side][t]))
+            pairs.append((rounded[side][t], near))
+    return _close(
+        "calculator, attainable ends", pairs, "means of finitely many answers: ends moved to the nearest attainable one"
+    )
+
+
+# ------------------------------------------------------------ 5: the variance of an answer
+def _variance_checks() -> list[Check]:
+    z, v, nu = sympy.symbols("z v nu", positive=True)
+    normal = sympy.exp(-(sympy.Symbol("x", real=True) ** 2) / 2) / sympy.sqrt(2 * sympy.pi)
+    x = sympy.Symbol("x", real=True)
+    curve = (x**2 - 1) / sympy.sqrt(2)
+    products = [
+        sympy.integrate(one * two * normal, (x, -sympy.oo, sympy.oo))
+        for one, two in ((x, curve), (curve, curve), (1, curve))
+    ]
+    checks = [
+        identity(
+            "orthonormal curve",
+            products[0] * z + products[1] * v + products[2] * nu,
+            v,
+            "1, z, (z^2 - 1)/sqrt 2 are orthonormal",
+        ),
+        identity(
+            "variance of s^2", (v / nu) ** 2 * 2 * nu, 2 * v**2 / nu, "Var s^2 = 2 v^2/nu, as v chi-square(nu)/nu has"
+        ),
+    ]
+    rng = np.random.default_rng(2)
+    for name, bounds in (("free scale", None), ("bounded scale", (0.0, 10.0))):
+        mean, degrees = rng.uniform(2.0, 8.0, 40), rng.integers(0, 6, 40).astype(float)
+        variance = np.exp(0.2 * mean) * rng.chisquare(np.maximum(degrees, 1.0)) / np.maximum(degrees, 1.0)
+        fit = fit_variance_function(mean, variance, degrees, bounds)
+        at = np.clip((mean - mean.mean()) / mean.std(), -3.0, 3.0)
+        design = np.stack([np.ones(40), at, (at * at - 1.0) / math.sqrt(2.0)], axis=1)
+        shape = np.ones(40) if bounds is None else mean * (10.0 - mean)
+        half, used = degrees / 2, degrees > 0
+        extra = 0.0 if bounds is None else half @ shape / half.sum()  # two degrees of freedom of answers at the ends
+        pooled = math.log((half @ variance + extra) / (half @ shape + extra))
+        plain = variance / (shape * math.exp(pooled))
+        first = max(1.0, float(np.mean(half[used] * (plain[used] - 1.0) ** 2)))
+        apart = fit.coefficients - np.array([pooled, 0.0, 0.0])
+        left = plain * np.exp(-(design @ apart))
+        penalty = np.diag([1e-3, 4.0, 4.0])
+        score = design.T @ (half / first * (left - 1.0)) - penalty @ apart
+        last = max(1.0, float(np.mean(half[used] * (left[used] - 1.0) ** 2)))
+        information = design.T @ (design * (half / last)[:, None]) + penalty
+        reach = math.log(10.0 if bounds is None else 3.0)
+        highest = pooled + reach if bounds is None else min(pooled + reach, 0.0)
+        held = np.clip(design @ fit.coefficients, pooled - reach, highest)
+        pairs = [(fit.pooled, pooled), *((value, 0.0) for value in score)]
+        pairs += list(zip(fit.covariance.ravel(), np.linalg.inv(information).ravel(), strict=True))
+        pairs += list(zip(fit.value(mean), shape * np.exp(held), strict=True))
+        pairs += list(zip(fit.relative_variance(mean), np.diag(design @ fit.covariance @ design.T), strict=True))
+        says = "penalised score is 0, covariance is the inverse information, the curve held near the pooled level"
+        checks.append(_close(f"calculator, variance function, {name}", pairs, says, 1e-6))
+    return checks
+
+
+# ------------------------------------------------------------ 6: the whole calculator
+def _people(rng: np.random.Generator, problems: int, bounded: bool = False) -> tuple[Any, ...]:
+    count = rng.integers(2, 7, problems).astype(float)
+    digital = rng.normal(size=problems)
+    truth = 3.0 + 0.8 * digital + 0.5 * rng.normal(size=problems)
+    mean = truth + rng.normal(size=problems) / np.sqrt(count)
+    var = rng.chisquare(count - 1) / (count - 1)
+    if bounded:
+        mean, var = np.clip(mean, 1.2, 4.8), np.minimum(var, 0.15)
+    return digital, mean, var, count, truth
+
+
+def _whole_checks() -> list[Check]:
+    rng = np.random.default_rng(12)
+    checks = []
+    for name, bounds in (("free scale", None), ("bounded scale", (1.0, 5.0))):
+        digital, mean, var, count, _ = _people(rng, 20, bounds is not None)
+        people = count + rng.integers(0, 9, 20)
+        got = across_problems(
+            mean, var, count, digital, population_size=people, bounds=bounds, step=0.5 if bounds else None
+        )
+        design, _ = regression_rows(digital[:, None])
+        pairs: list[tuple[Any, Any]] = []
+        for t in range(20):
+            others = np.arange(20) != t
+            prior = fit_fay_herriot(design[others], mean[others], var[others], count[others], bounds).predict(
+                design[[t]]
+            )
+            seen, rest = count[t] / people[t], max(people[t] - count[t], 1.0)
+            ahead = update(prior, mean[[t]], count[[t]], np.array([rest]), bounds, 0.95)
+            step = None if bounds is None else np.array([0.5 / rest])
+            ends = [float(end[0]) for end in shortest_interval(ahead.mean, ahead.var, bounds, 0.95, step)]
+            if people[t] == count[t]:
+                ahead_mean, ends = mean[t], [mean[t], mean[t]]
+            else:
+                ahead_mean = float(ahead.mean[0])
+            estimate = seen * mean[t] + (1 - seen) * ahead_mean
+            lower, upper = (seen * mean[t] + (1 - seen) * end for end in ends)
+            variance = (1 - seen) ** 2 * float(ahead.plain_var[0])
+            pairs += [
+                (got.estimate[t], estimate),
+                (got.lower[t], min(lower, estimate)),
+                (got.upper[t], max(upper, estimate)),
+            ]
+            pairs += [(got.half_width[t], (max(upper, estimate) - min(lower, estimate)) / 2)]
+            pairs += [(got.weight[t], seen + (1 - seen) * float(ahead.weight[0])), (got.synthetic[t], prior.mean[0])]
+            within = float(ahead.within[0])
+            pairs += [
+                (within * (1 / got.effective_n[t] - 1 / people[t]), variance),
+                (got.between_var[t], prior.between[0]),
+            ]
+            pairs += [(got.saved[t], got.effective_n[t] - count[t]), (got.within_var[t], within)]
+        says = "each problem left out on its own; target f ybar + (1 - f) rest; effective n"
+        checks.append(_close(f"calculator, whole, {name}", pairs, says))
+    return [*checks, *_fit_checks()]
+
+
+def _fit_checks() -> list[Check]:
+    """The fit's two passes again: regression, variance function, posterior, generalised least squares."""
+    digital, mean, var, count, _ = _people(np.random.default_rng(3), 50, True)
+    design, lost = regression_rows(digital[:, None], np.ones((50, 1)))
+    bounds = (1.0, 5.0)
+    fit = fit_fay_herriot(design, mean, var, count, bounds)
+    shift = mean.mean()
+    beta, _ = _least_squares(design, mean - shift, count)
+    for _ in range(2):
+        fitted = np.clip(design @ beta + shift, 1.2, 4.8)
+        curve = fit_variance_function(fitted, var, count - 1.0, bounds)
+        within = curve.value(fitted)
+        typical = math.exp(np.mean(np.log(within)))
+        scatter = float(np.mean((mean - shift - design @ beta) ** 2))
+        nodes, posterior = _between_posterior(design, mean - shift, within / count, within / typical, scatter)
+        median = nodes[np.searchsorted(np.cumsum(posterior.sum(axis=1)), 0.5)]
+        power = float((posterior.sum(axis=0) * [0.0, 0.5, 1.0]).sum())
+        variances = median * (within / typical) ** power + within / count
+        information = design.T @ (design / variances[:, None])
+        beta = np.linalg.solve(information, design.T @ ((mean - shift) / variances))
+    wanted = beta + np.array([shift, 0.0])
+    pairs = [(fit.median, median), (fit.power, power), (fit.within_typical, typical), (lost, 1)]
+    pairs += list(zip(fit.coefficients, wanted, strict=True))
+    pairs += list(zip(fit.covariance.ravel(), np.linalg.inv(information).ravel(), strict=True))
+    checks = [
+        _close("calculator, fit", pairs, "two passes of regression, variance function, posterior median, GLS", 1e-6)
+    ]
+    folded = _people(np.random.default_rng(4), 45)
+    design, _ = regression_rows(folded[0][:, None])
+    prior = _cross_fit(design, folded[1], folded[2], folded[3], None)
+    pairs = []
+    for t in (0, 7, 44):
+        others = np.arange(45) % 20 != t % 20
+        part = fit_fay_herriot(design[others], folded[1][others], folded[2][others], folded[3][others], None)
+        pairs += [
+            (prior.mean[t], part.predict(design[[t]]).mean[0]),
+            (prior.between[t], part.predict(design[[t]]).between[0]),
+        ]
+    checks.append(_close("calculator, folds", pairs, "beyond 40 problems, every 20th problem is left out together"))
+    edge = keep_inside(np.array([0.0, 3.0, 9.0]), bounds)
+    checks.append(_close("calculator, margin", list(zip(edge, (1.2, 3.0, 4.8), strict=True)), "5% inside the scale"))
+    return checks
+
+
+# ------------------------------------------------------------------------------------------------------- 7: the level
+def _coverage_given(shift: float, ratio: float) -> float:
+    """Coverage given theta = mu + shift sqrt(B), with v/n = ratio B, at 0.95."""
+    w = 1.0 / (1.0 + ratio)
+    half, bias, sd = Z * math.sqrt(1.0 - w), -(1.0 - w) * shift, w * math.sqrt(ratio)
+    return 0.5 * (math.erf((half - bias) / sd / math.sqrt(2)) - math.erf((-half - bias) / sd / math.sqrt(2)))
+
+
+def _level_checks() -> list[Check]:
+    checks = []
+    for ratio in (0.5, 1.0, 4.0):
+        coarse = (np.arange(-2000, 2000) + 0.5) * 0.004
+        density = np.exp(-(coarse**2) / 2) / math.sqrt(2 * math.pi) * 0.004
+        average = float(np.sum(density * [_coverage_given(float(shift), ratio) for shift in coarse]))
+        says = "coverage given theta, averaged over theta ~ N(mu, B), is the level (known variances)"
+        checks.append(_close(f"level on average, v/n = {ratio:g} B", [(average, 0.95)], says, 1e-6))
+    far = _coverage_given(3.0, 1.0)
+    evidence = f"v/n = B, theta three sqrt(B) from its regression: covered with probability {far:.3f} at level 0.95"
+    checks.append(counterexample("one named problem", far >= 0.95, "the level holds for each named problem", evidence))
+    return checks
+
+
+def symbolic() -> list[Check]:
+    """BLUP, its MSE, the finite population, the bounded scale, the widening and the calculators, exactly."""
+    return [
+        *_one_problem_checks(),
+        *_blup_checks(),
+        _predict_check(),
+        _restricted_check(),
+        _posterior_check(),
+        _mixture_check(),
+        _capped_check(),
+        *_widening_checks(),
+        *_bounded_checks(),
+        *_variance_checks(),
+        *_whole_checks(),
+        *_level_checks(),
+    ]
+
+
+# ---------------------------------------------------------------------------------------------------------- simulated
+def _mean_check(name: str, draws: np.ndarray[Any, Any], formula: float, says: str) -> Check:
+    return simulation(name, float(draws.mean()), float(draws.std() / math.sqrt(len(draws))), formula, says)
+
+
+def simulated(seed: int = 20261122) -> list[Check]:
+    """Known variances exactly; the calculator with everything estimated: its level and its stated variance."""
+    rng = np.random.default_rng(seed)
+    checks = []
+    size = 60_000
+    for between, within, count, people in ((0.5, 1.0, 4, 12), (0.1, 2.0, 3, 40)):
+        theta = 2.0 + math.sqrt(between) * rng.normal(size=size)
+        own = theta + math.sqrt(within / count) * rng.normal(size=size)
+        rest = theta + math.sqrt(within / (people - count)) * rng.normal(size=size)
+        ones = np.ones(size)
+        prior = Prior(
+            2.0 * ones, within * ones, 1e-9 * ones, between * ones[:, None], ones[:, None], between * ones, 0 * ones
+        )
+        got = update(prior, own, count * ones, (people - count) * ones, None, 0.95)
+        seen = count / people
+        error = seen * own + (1 - seen) * got.mean - (seen * own + (1 - seen) * rest)
+        weight = between / (between + within / count)
+        exact = (1 - seen) ** 2 * (between * (1 - weight) + within / (people - count))
+        case = f"n = {count} of {people}"
+        checks.append(_mean_check(f"finite population, {case}", error**2, exact, "(1 - f)^2 (B (1 - w) + v/(m - n))"))
+        lower, upper = shortest_interval(got.mean, got.var, None, 0.95, None)
+        held = ((lower <= rest) & (rest <= upper)).astype(float)
+        checks.append(_mean_check(f"level with known variances, {case}", held, 0.95, "covered at the level"))
+    share, ratio = _estimated(rng)
+    se = float(share.std() / math.sqrt(len(share)))
+    z = (float(share.mean()) - 0.95) / se
+    says = "everything estimated, 30 problems of 2 to 6 answers: coverage over problems is not below the level"
+    evidence = f"coverage {share.mean():.4f} (se {se:.4f}), level 0.95, z = {z:.2f}"
+    checks.append(Check("level, estimated", "monte carlo", "exact", says, z >= -4.0, True, evidence, z))
+    says = "its stated variance is within 10% of its mean squared error (over that of the model, averaged)"
+    spread = f"ratio {ratio.mean():.3f} (se {ratio.std() / math.sqrt(len(ratio)):.3f})"
+    checks.append(Check("stated variance", "monte carlo", "exact", says, abs(ratio.mean() - 1) < 0.1, True, spread))
+    return checks
+
+
+def _estimated(rng: np.random.Generator, sets: int = 120) -> tuple[Any, Any]:
+    share, squared, stated = np.empty(sets), np.empty(sets), np.empty(sets)
+    for number in range(sets):
+        digital, mean, var, count, truth = _people(rng, 30)
+        got = across_problems(mean, var, count, digital)
+        share[number] = np.mean((got.lower <= truth) & (truth <= got.upper))
+        squared[number] = np.mean((got.estimate - truth) ** 2)
+        stated[number] = np.mean(got.within_var / got.effective_n)
+    return share, stated / squared.mean()
+
+
+def picture(ax: Any) -> None:
+    """Mean squared error against the number of answers: own mean alone, regression alone, and both."""
+    between, within = 0.25, 1.0
+    counts = np.arange(1, 21)
+    weight = between / (between + within / counts)
+    ax.plot(counts, within / counts, color="#8172B2", label="own human mean: v/n")
+    ax.axhline(between, color="#55A868", label="regression on the digital side: B")
+    ax.plot(counts, between * (1 - weight), color="#4C72B0", label="both: B (1 - w) (exact, known variances)")
+    rng = np.random.default_rng(1)
+    for count in (2, 4, 8, 16):
+        errors = []
+        for _ in range(15):
+            digital = rng.normal(size=35)
+            truth = 3.0 + 0.8 * digital + 0.5 * rng.normal(size=35)
+            mean = truth + rng.normal(size=35) / math.sqrt(count)
+            var = rng.chisquare(count - 1, 35) / (count - 1)
+            errors.append(np.mean((across_problems(mean, var, count, digital).estimate - truth) ** 2))
+        bar = 2 * np.std(errors) / math.sqrt(len(errors))
+        ax.errorbar(count, np.mean(errors), yerr=bar, fmt="o", color="#4C72B0", markersize=4)
+    ax.plot([], [], "o", color="#4C72B0", label="calculator, everything estimated from 35 problems")
+    ax.set_ylim(0.0, 0.6)
+    ax.set_xlabel("human answers a problem")
+    ax.set_ylabel("mean squared error of the estimate")
+    ax.legend(frameon=False, fontsize=8)
+
+
+if __name__ == "__main__":
+    from crowdllm_stats.verify import main
+
+    raise SystemExit(main(STATEMENT, symbolic))
