@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .check import Check, Statement
+from .check import LIMIT, Check, Statement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,9 +49,12 @@ class Outcome:
 
     @property
     def largest_z(self) -> float | None:
-        """The largest absolute z-score of the Monte Carlo checks of formulas that should hold."""
-        scores = [abs(check.z) for check in self.checks if check.z is not None and check.expected]
-        return max(scores, default=None)
+        """The largest absolute z-score of the Monte Carlo checks of formulas that should hold.
+
+        A check that holds with a score beyond LIMIT is of a one-sided claim, and its score no distance from a formula.
+        """
+        scored = [(abs(check.z), check) for check in self.checks if check.z is not None and check.expected]
+        return max((score for score, check in scored if score <= LIMIT or not check.holds), default=None)
 
     @property
     def evidence(self) -> str:

@@ -368,8 +368,8 @@ def picture(ax: Any) -> None:
     ax.plot(levels, true_rate, "^", color="tab:green", label="noise-free gap, simulated")
     ax.plot(levels, corrected_rate, "s", color="tab:orange", label="corrected, noise-free gap, simulated")
     ax.plot(levels, skewed_rate, "x", color="tab:red", label="noise-free gap, skewed noise, exact")
-    ax.set(xlabel="level", ylabel="coverage for a new problem", title="kappa over 19 problems")
-    ax.legend(fontsize="small")
+    ax.set(xlabel="level", ylabel="coverage for a new problem", title="kappa over 19 problems", ylim=(-0.05, 1.4))
+    ax.legend(fontsize="small", loc="upper left")
 
 
 if __name__ == "__main__":

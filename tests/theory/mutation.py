@@ -1,0 +1,379 @@
+"""Small errors planted in the calculators' source, and a program that verifies the theory with each of them.
+
+Every arithmetic operator, numeric constant and comparison in the named functions is changed in turn: + and -, * and
+/, < and >= are swapped, an integer grows by 1, another number by a tenth, a sign, a square root or an absolute value is
+dropped, least and largest, floor and ceiling are swapped. Left alone are tests that only raise or note something,
+arguments of input checks, axes, shapes, bare indices, tolerances, texts and notes, default values and annotations.
+
+As a program (``python tests/theory/mutation.py RESULT [FILE ...]``) it prints what its targets' changes lead to.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 120.0
+
+OPERATORS: dict[type[ast.AST], tuple[str, str]] = {
+    ast.Add: ("+", "-"),
+    ast.Sub: ("-", "+"),
+    ast.Mult: ("*", "/"),
+    ast.Div: ("/", "*"),
+    ast.FloorDiv: ("//", "*"),
+    ast.Lt: ("<", ">="),
+    ast.LtE: ("<=", ">"),
+    ast.Gt: (">", "<="),
+    ast.GtE: (">=", "<"),
+}
+NAMES = {
+    "maximum": "minimum",
+    "minimum": "maximum",
+    "max": "min",
+    "min": "max",
+    "ceil": "floor",
+    "floor": "ceil",
+    "sin": "cos",
+    "arcsin": "arccos",
+    "argmin": "argmax",
+    "argmax": "argmin",
+}
+DROPPED = ("sqrt", "abs", "log", "exp")
+#: Keyword arguments that shape arrays or texts, not numbers.
+SHAPES = ("axis", "keepdims", "shape", "least", "least_ndim", "out", "dtype", "digits", "errors", "invalid", "divide")
+#: Smaller numbers guard against rounding and are left alone.
+TOLERANCE = 1e-5
+#: Functions that make texts and pictures.
+TEXTS = ("_why", "_flags", "plot", "to_frame")
+#: Calls whose arguments are shapes, texts or limits of input checks.
+CALLS = (
+    "reshape",
+    "moveaxis",
+    "expand_dims",
+    "broadcast_to",
+    "range",
+    "round",
+    "swapaxes",
+    "enumerate",
+    "empty",
+    "ones",
+    "zeros",
+)
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One changed piece of source: bytes ``start`` to ``end`` of ``file`` become ``changed``.
+
+    ``after`` is the changed line, ``marked`` the line with [old -> new] in its place.
+    """
+
+    file: str
+    function: str
+    start: int
+    end: int
+    changed: str
+    after: str
+    marked: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.function}: {self.marked}"
+
+
+def mutations(file: str, functions: Iterable[str] = (), root: Path = ROOT) -> list[Mutation]:
+    """All changes of the functions and constants named (of all functions, if none is)."""
+    source = (root / "crowdllm_stats" / file).read_bytes()
+    wanted = set(functions)
+    found: dict[tuple[int, int, str], Mutation] = {}
+    seen = set()
+    for node in ast.walk(ast.parse(source)):
+        name = _name(node)
+        if name is None or (name not in wanted if wanted else not isinstance(node, ast.FunctionDef) or name in TEXTS):
+            continue
+        seen.add(name)
+        for start, end, changed in _changes(node, source):
+            found.setdefault((start, end, changed), _mutation(file, name, source, start, end, changed))
+    if wanted - seen:
+        raise ValueError(f"{file} does not define {', '.join(sorted(wanted - seen))}")
+    return sorted(found.values(), key=lambda mutation: mutation.start)
+
+
+def _name(node: ast.AST) -> str | None:
+    if isinstance(node, ast.FunctionDef):
+        return node.name
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.col_offset == 0:
+        return node.targets[0].id
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.col_offset == 0:
+        return node.target.id
+    return None
+
+
+def _mutation(file: str, function: str, source: bytes, start: int, end: int, changed: str) -> Mutation:
+    first = source.rfind(b"\n", 0, start) + 1
+    last = source.find(b"\n", end)
+    head, old, tail = (source[a:b].decode() for a, b in ((first, start), (start, end), (end, last)))
+    after = " ".join(f"{head}{changed}{tail}".split())
+    marked = " ".join(f"{head}[{old} -> {changed}]{tail}".split())
+    return Mutation(file, function, start, end, changed, after, marked)
+
+
+def _changes(function: ast.AST, source: bytes) -> Iterator[tuple[int, int, str]]:
+    places = _Places(source)
+    for node in _walk(function):
+        if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+            yield places.between(node.left, node.right, *OPERATORS[type(node.op)])
+        elif isinstance(node, ast.AugAssign) and type(node.op) in OPERATORS:
+            old, new = OPERATORS[type(node.op)]
+            yield places.between(node.target, node.value, f"{old}=", f"{new}=")
+        elif isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in OPERATORS:
+            yield places.between(node.left, node.comparators[0], *OPERATORS[type(node.ops[0])])
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            yield places.start(node), places.start(node) + 1, ""
+        elif isinstance(node, ast.Constant) and type(node.value) in (int, float) and not 0 < node.value < TOLERANCE:
+            text = repr(node.value + 1) if isinstance(node.value, int) else repr(node.value * 1.1 or 0.1)
+            yield places.start(node), places.end(node), text
+        elif isinstance(node, ast.Call):
+            yield from _called(node, places)
+
+
+def _called(node: ast.Call, places: _Places) -> Iterator[tuple[int, int, str]]:
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    end = places.end(node.func)
+    if name in NAMES:
+        yield end - len(name), end, NAMES[name]
+    elif name in DROPPED and len(node.args) == 1:
+        yield places.start(node.func), end, ""
+
+
+class _Places:
+    """Byte offsets of syntax nodes."""
+
+    def __init__(self, source: bytes) -> None:
+        self.source = source
+        self.lines = [0]
+        for line in source.splitlines(keepends=True):
+            self.lines.append(self.lines[-1] + len(line))
+
+    def start(self, node: ast.AST) -> int:
+        return self.lines[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
+
+    def end(self, node: ast.AST) -> int:
+        return self.lines[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
+
+    def between(self, left: ast.AST, right: ast.AST, old: str, new: str) -> tuple[int, int, str]:
+        place = self.source.index(old.encode(), self.end(left), self.start(right))
+        return place, place + len(old), new
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes whose change changes a number: see the module's first lines."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not _left_alone(node, child):
+            yield from _walk(child)
+
+
+def _left_alone(parent: ast.AST, child: ast.AST) -> bool:
+    if isinstance(child, ast.Raise | ast.Assert | ast.JoinedStr | ast.arguments):
+        return True
+    if isinstance(parent, ast.FunctionDef) and child in (*parent.decorator_list, parent.returns):
+        return True
+    if isinstance(parent, ast.AnnAssign) and child is parent.annotation:
+        return True
+    if isinstance(child, ast.Assign | ast.AnnAssign) and _words(child):
+        return True
+    if isinstance(child, ast.If) and all(map(_no_number, child.body)) and not child.orelse:
+        return True
+    if isinstance(child, ast.FunctionDef):
+        return True
+    if isinstance(child, ast.keyword) and child.arg in SHAPES:
+        return True
+    if isinstance(child, ast.Call):
+        name = child.func.attr if isinstance(child.func, ast.Attribute) else getattr(child.func, "id", "")
+        return name in CALLS or name.startswith("check_") or name in ("_why", "errstate")
+    return isinstance(parent, ast.Subscript) and child is parent.slice and _bare(child)
+
+
+def _no_number(step: ast.stmt) -> bool:
+    return isinstance(step, ast.Raise) or (isinstance(step, ast.Assign | ast.AnnAssign) and _words(step))
+
+
+def _words(node: ast.Assign | ast.AnnAssign) -> bool:
+    """An assignment to ``flags`` or ``why``, which hold notes for people."""
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    target = target.value if isinstance(target, ast.Subscript) else target
+    return isinstance(target, ast.Name) and target.id in ("flags", "why")
+
+
+def _bare(node: ast.AST) -> bool:
+    """An index without arithmetic: a number, a slice, or a tuple of these."""
+    return not any(isinstance(part, ast.BinOp) for part in ast.walk(node))
+
+
+# ------------------------------------------------------------------------------------------------------------ running
+def copy_of_package(folder: Path, root: Path = ROOT) -> Path:
+    """The package and the theory, without compiled files, in a folder of their own."""
+    for name in ("crowdllm_stats", "theory"):
+        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "package_data"))
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of a process that imports the package from ``folder``."""
+    return {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+
+
+def verify_once(folder: Path, result: str, *options: str) -> int:
+    """Exit code of ``crowdllm-stats theory verify --only RESULT`` as a process that imports the copy in ``folder``."""
+    code = "from crowdllm_stats.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", code, "theory", "verify", "--only", result, *options]
+    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, timeout=600, check=False)
+    return done.returncode
+
+
+def apply(folder: Path, mutation: Mutation) -> bytes:
+    """Plant the change in the copy and return the file's content before."""
+    place = folder / "crowdllm_stats" / mutation.file
+    before = place.read_bytes()
+    place.write_bytes(before[: mutation.start] + mutation.changed.encode() + before[mutation.end :])
+    return before
+
+
+def outcomes(result: str, planted: Sequence[Mutation], folder: Path) -> list[str]:
+    """What each change leads to: "1" (noticed), "0" (not noticed), "late" (stopped after SECONDS), or another code.
+
+    One process imports the libraries and verifies the unchanged copy; it then forks once for every change, and the
+    fork imports the changed copy and stops at the first check that fails. This saves most of the time of a run.
+    """
+    listed = json.dumps([vars(mutation) for mutation in planted])
+    command = [sys.executable, __file__, "--serve", result, str(folder)]
+    done = subprocess.run(
+        command, input=listed, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{result}: the unchanged copy: {done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    said: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return said
+
+
+def serve(result: str, folder: Path) -> int:
+    """The forking process of :func:`outcomes`: changes on standard input, what they lead to on standard output."""
+    sys.path[:] = [str(folder), *(place for place in sys.path if place != str(Path(__file__).parent))]
+    planted = [Mutation(**fields) for fields in json.loads(sys.stdin.read())]
+    sys.dont_write_bytecode = False  # what stays unchanged is compiled once
+    code = _run(result)
+    sys.dont_write_bytecode = True
+    if code != 0:
+        return 3
+    for mutation in planted:
+        place = folder / "crowdllm_stats" / mutation.file
+        for compiled in (place.parent / "__pycache__").glob(f"{place.stem}.*.pyc"):
+            compiled.unlink()
+    package = Path(sys.modules["crowdllm_stats"].__file__ or "").resolve()
+    assert package.is_relative_to(folder.resolve()), f"the package came from {package}"
+    if _forked(result) != "0":
+        return 4
+    codes = []
+    for mutation in planted:
+        before = apply(folder, mutation)
+        codes.append(_forked(result))
+        (folder / "crowdllm_stats" / mutation.file).write_bytes(before)
+    print()
+    print(json.dumps(codes))
+    return 0
+
+
+def _run(result: str) -> int:
+    """Symbolic checks first, which are fast; all of them where those notice nothing."""
+    from crowdllm_stats.cli import main
+
+    verify = ["theory", "verify", "--only", result]
+    return main([*verify, "--symbolic-only"]) or main(verify)
+
+
+def _hurried(result: str) -> int:
+    """The symbolic checks up to the first that fails, identities of symbols not worked out but taken as given.
+
+    A check that fails here fails in the whole run as well; where none does, the whole run decides.
+    """
+    from crowdllm_stats import verify
+    from crowdllm_stats.cli import main
+    from crowdllm_stats.verify import Check
+
+    made = Check.__init__
+
+    def watched(self: Check, *values: object, **named: object) -> None:
+        made(self, *values, **named)  # type: ignore[arg-type]
+        if not self.passed:
+            os._exit(1)
+
+    def given(
+        name: str, left: object, right: object, says: str, *, about: str = "exact", expected: bool = True
+    ) -> Check:
+        return Check(name, "symbolic", about, says, expected, expected, "not worked out")
+
+    real = verify.identity
+    Check.__init__, verify.identity = watched, given  # type: ignore[assignment,method-assign]
+    code = main(["theory", "verify", "--only", result, "--symbolic-only"])
+    Check.__init__, verify.identity = made, real  # type: ignore[method-assign]
+    return code
+
+
+def _forked(result: str) -> str:
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        for name in [name for name in sys.modules if name.startswith(("crowdllm_stats", "crowdllm_theory"))]:
+            del sys.modules[name]
+        try:
+            code = _hurried(result) or _run(result)
+        except BaseException:
+            code = 9
+        os._exit(code)
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return str(os.waitstatus_to_exitcode(status))
+        time.sleep(0.02)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "late"
+
+
+def _look(result: str, files: Sequence[str]) -> int:
+    from test_mutations import EQUIVALENT, planted_for
+
+    planted = [mutation for mutation in planted_for(result) if not files or mutation.file in files]
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        copy_of_package(Path(folder))
+        for mutation, code in zip(planted, outcomes(result, planted, Path(folder)), strict=True):
+            known = " (listed)" if str(mutation) in EQUIVALENT else ""
+            if code != "1":
+                print(code, mutation, known)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = f"{time.monotonic() - start:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time"
+    print(f"{result}: {len(planted)} changes in {seconds}")
+    return 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--serve":
+        raise SystemExit(serve(sys.argv[2], Path(sys.argv[3])))
+    sys.exit(_look(sys.argv[1], sys.argv[2:]))

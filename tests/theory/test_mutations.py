@@ -1,0 +1,105 @@
+"""The theory's checks notice an error in a calculator: every formula is changed in turn, and a check must fail."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from mutation import Mutation, apply, copy_of_package, mutations, outcomes, verify_once
+
+INTERVALS = "inference/intervals/"
+
+#: Which result states the formulas of which functions (of all functions of the file, where none is named).
+#: A new theory folder gets a line here.
+TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
+    "theorem1": {"inference/profiles_bound.py": ()},
+    "theorem2": {
+        "inference/risk.py": ("risk_decomposition", "_noise", "_terms"),
+        "inference/risk_average.py": ("average_over_problems",),
+    },
+    "proposition1": {"inference/llm_risk.py": ()},
+    "theorem3": {
+        "inference/safe_interval.py": ("published_half_width", "safe_interval", "_range"),
+        "inference/belief_terms.py": ("safety_margin",),
+        "inference/safe_decision.py": ("safe_decision", "_gap", "_quantile", "_p_values", "_adjust", "_decide"),
+    },
+    "theorem4": {f"{INTERVALS}theorem4.py": ()},
+    "theorem5": {f"{INTERVALS}theorem5.py": ()},
+    "kappa": {"inference/backbone_quality.py": ()},
+    "confidence_sets": {f"{INTERVALS}mean_sets.py": (), f"{INTERVALS}betting.py": ()},
+    "small_sample": {
+        f"{INTERVALS}small_sample.py": (),
+        f"{INTERVALS}bounded.py": (),
+        f"{INTERVALS}classical.py": (),
+        f"{INTERVALS}ppi.py": (),
+        f"{INTERVALS}cross_fitted.py": (),
+    },
+    "fay_herriot": {
+        "inference/fay_herriot.py": (),
+        "inference/across_problems.py": ("_cross_fit", "_assemble"),
+    },
+    "conformal": {"inference/conformal.py": ()},
+    "diversity": {"inference/distribution_error.py": ("_parts", "_block", "_sd", "_mean_difference", "_energy")},
+}
+
+#: Changes that no check can notice, or that change no number that is returned; each with its reason.
+EQUIVALENT: dict[str, str] = {
+    f"{group['file']}: {change}": group["reason"]
+    for group in tomllib.loads(Path(__file__).with_name("equivalent.toml").read_text(encoding="utf-8"))["same"]
+    for change in group["changes"]
+}
+
+
+def planted_for(result: str) -> list[Mutation]:
+    """All changes whose notice is the duty of one result."""
+    return [mutation for file, functions in TARGETS[result].items() for mutation in mutations(file, functions)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("result", TARGETS)
+def test_every_change_of_a_formula_is_noticed(result: str, tmp_path: Path) -> None:
+    planted = [mutation for mutation in planted_for(result) if str(mutation) not in EQUIVALENT]
+    for file in TARGETS[result]:
+        assert any(mutation.file == file for mutation in planted), f"no change planted in {file}"
+    codes = outcomes(result, planted, copy_of_package(tmp_path))
+    unnoticed = [
+        f"{code}: {mutation}" for mutation, code in zip(planted, codes, strict=True) if code not in ("1", "late")
+    ]
+    assert not unnoticed, "\n".join(unnoticed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("result", TARGETS)
+def test_as_a_process_of_its_own(result: str, tmp_path: Path) -> None:
+    """The same through a fresh interpreter: an unchanged copy exits 0, one with the first change exits 1."""
+    copy = copy_of_package(tmp_path)
+    assert verify_once(copy, result, "--symbolic-only") == 0
+    first = next(mutation for mutation in planted_for(result) if str(mutation) not in EQUIVALENT)
+    apply(copy, first)
+    assert verify_once(copy, result) == 1
+
+
+def test_the_reasons_are_for_changes_that_exist() -> None:
+    every = {str(mutation) for result in TARGETS for mutation in planted_for(result)}
+    assert not set(EQUIVALENT) - every
+
+
+def test_the_changes_are_the_announced_ones(tmp_path: Path) -> None:
+    folder = tmp_path / "crowdllm_stats"
+    folder.mkdir()
+    (folder / "made.py").write_text(
+        "LIMIT = 2\n\n\ndef f(x: int = 3) -> float:\n    if x > 7:\n        raise ValueError(f'{x + 1}')\n"
+        "    y = check_it(x, least=4)\n    return -sqrt(x[0]) + max(y, 1.5) * x.sum(axis=-1)\n",
+        encoding="utf-8",
+    )
+    after = {mutation.after for mutation in mutations("made.py", ("f", "LIMIT"), tmp_path)}
+    assert after == {
+        "LIMIT = 3",
+        "return sqrt(x[0]) + max(y, 1.5) * x.sum(axis=-1)",
+        "return -(x[0]) + max(y, 1.5) * x.sum(axis=-1)",
+        "return -sqrt(x[0]) - max(y, 1.5) * x.sum(axis=-1)",
+        "return -sqrt(x[0]) + min(y, 1.5) * x.sum(axis=-1)",
+        "return -sqrt(x[0]) + max(y, 1.6500000000000001) * x.sum(axis=-1)",
+        "return -sqrt(x[0]) + max(y, 1.5) / x.sum(axis=-1)",
+    }
