@@ -209,8 +209,9 @@ def _effective_n(sample: Sample, core: Core, half: FloatArray) -> FloatArray:
     For an unlimited population this is ``n`` times the variance of the human mean over the method's.
     """
     human = sample.human_variance
-    width_based = (half / stdtrit(sample.units - 1.0, sample.tail)) ** 2
-    own = width_based if core.variance is None else core.variance
+    own = core.variance
+    if own is None:
+        own = (half / stdtrit(sample.units - 1.0, sample.tail)) ** 2
     known = (own > 0.0) & (human > 0.0)
     ratio = np.divide(own, human, out=np.ones(np.broadcast_shapes(np.shape(own), np.shape(human))), where=known)
     people = 0.0 if sample.population_size is None else 1.0 / sample.population_size
