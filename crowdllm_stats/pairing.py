@@ -30,6 +30,9 @@ IntArray = NDArray[np.int64]
 #: Cells of one block's digital answers at most (32 MB); larger groups of problems come in several blocks.
 BLOCK_CELLS = 4_000_000
 
+#: People or problems named in a note; the rest is an ellipsis.
+NAMED = 3
+
 #: Between the values of a profile; a character that no profile holds.
 SEPARATOR = "\x1f"
 
@@ -105,22 +108,61 @@ class Pairing:
             left_out=self.n_answers[rows] - index.shape[1],
         )
 
-    def notes(self) -> list[str]:
-        """What was decided on the way, one short sentence each; nothing that is zero."""
+    def notes(self, *, unlabelled: bool = True) -> list[str]:
+        """What was decided on the way, one short sentence each; nothing that is zero.
+
+        Args:
+            unlabelled: False where unlabelled digital answers are not needed, so that their absence is no news.
+        """
         count = self.counts
         sentences = {
             "answers_plain": (
                 "{people_plain} of {people} people ({answers_plain} of {answers} answers) got the plain persona, "
                 "for want of one with their profile"
             ),
-            "answers_without_twin": "{answers_without_twin} of {answers} human answers have no twin",
+            "answers_without_twin": "{answers_without_twin} of {answers} human answers have no twin{who_lacks}",
             "digital_averaged": "{digital_averaged} digital answers are means of one digital person's repeated answers",
             "human_averaged": "{human_averaged} human answers are means of one person's repeated answers",
-            "problems_without_digital": "{problems_without_digital} problems have no digital answer",
-            "digital_problems_unused": "{digital_problems_unused} problems with digital answers alone are not used",
+            "problems_without_digital": "problems without any digital answer: {problems_without_digital}",
+            "digital_problems_unused": "problems with digital answers alone, not used: {digital_problems_unused}",
             "personas_unused": "{personas_unused} of {digital_people} digital people fit no human's profile",
         }
-        return [text.format(**count) for name, text in sentences.items() if count.get(name)]
+        words = {**count, "who_lacks": self._who_lacks()}
+        notes = [text.format(**words) for name, text in sentences.items() if count.get(name)]
+        return [*notes, *self._no_crowd()] if unlabelled else notes
+
+    def _who_lacks(self) -> str:
+        """The first people without a twin where others of their problem have one, and the remedy."""
+        some_twins = np.repeat((self.n_pairs > 0) & (self.n_pairs < self.n_answers), self.n_answers)
+        lacking = self.answers[some_twins & self.answers["twin"].isna().to_numpy()]
+        if lacking.empty:
+            return ""
+        names = zip(lacking["participant"][:NAMED], lacking["problem"][:NAMED], strict=True)
+        shown = ", ".join(f"{who} on {problem}" for who, problem in names)
+        more = ", ..." if len(lacking) > NAMED else ""
+        remedy = (
+            "digital people with their profile, or a plain one with an empty profile,"
+            if self.unlabeled is None
+            else "their digital answers"
+        )
+        return (
+            f"; where only some lack one ({shown}{more}), add {remedy} or the problem may rest on human answers alone"
+        )
+
+    def _no_crowd(self) -> list[str]:
+        """What to do about problems with twins but without unlabelled digital answers."""
+        alone = np.flatnonzero((self.n_pairs > 0) & (self.n_crowd == 0))
+        if not len(alone):
+            return []
+        shown = ", ".join(self.problems[row] for row in alone[:NAMED]) + (", ..." if len(alone) > NAMED else "")
+        if self.unlabeled is None:
+            remedy = (
+                "by profile these are the twins of people of the human table who did not answer the problem; "
+                "give further people, or use twins by name"
+            )
+        else:
+            remedy = "add answers of digital people beyond the humans' twins"
+        return [f"problems with twins but no unlabelled digital answers: {len(alone)} ({shown}); {remedy}"]
 
 
 def pair(human: CrowdData, digital: CrowdData, *, match: Sequence[str] = (), census: bool = False) -> Pairing:

@@ -250,7 +250,7 @@ def test_risk_identity_and_repeats(capsys: pytest.CaptureFixture[str], tmp_path:
     (row,) = result["results"]
     for part in ("L", "L2", "L3", "L4", "alignment", "published"):
         assert row[part] == pytest.approx(getattr(expected, part))
-    assert any("1 repeated answers are not used" in note for note in result["notes"])
+    assert any("repeated answers not used: 1;" in note for note in result["notes"])
 
 
 def test_compare_draws_and_lists_what_does_not_apply(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -301,12 +301,16 @@ def test_planner_plans_from_the_pilot(capsys: pytest.CaptureFixture[str]) -> Non
         (("interval", *BOTH, "--problem", "q99"), "--problem 'q99'"),
         (("interval", *BOTH, "--out", "x.xlsx"), "must end in .csv, .parquet or .json"),
         (("interval", *BOTH, "--out", "no/such/x.csv"), "does not exist"),
-        (("interval", *BOTH, "--population-size", "3"), "population_size"),
+        (("interval", *BOTH, "--population-size", "3"), "--population-size must be whole"),
         (("interval", "example:human"), "DIGITAL"),
+        (("interval", "example:humans", "example:digital"), "did you mean example:human?"),
+        (("interval", *BOTH, "--problem", "q3"), "did you mean 'q03'?"),
+        (("interval", *BOTH, "--seed", "-1"), "--seed must be a whole number of at least 0; got -1"),
         (("interval", "example:people", "example:digital"), "neither a file nor a data set"),
         (("intervall",), "intervall"),
         (("interval", *BOTH, "--colour"), "--colour"),
         (("safe-interval", *BOTH), "--reference FILE or --reference-participant"),
+        (("safe-interval", *BOTH, "--reference", "x.csv", "--reference-participant", "d001"), "not both"),
         (("safe-interval", *BOTH, "--reference-participant", "nobody"), "no answer in the digital table"),
         (("safe-interval", *BOTH, "--reference", "example:reference", "--eta", "-1"), "--eta must not be negative"),
         (("compare", *BOTH, "--picture", "x.gif"), ".png"),
@@ -326,7 +330,7 @@ def test_missing_answers_are_refused_or_dropped_and_counted(capsys: pytest.Captu
     assert "give --drop-missing" in run(capsys, "interval", humans, digital, code=2)
     result = run_json(capsys, "interval", humans, digital, "--drop-missing")
     assert result["results"][0]["n_labeled"] == 2
-    assert "1 rows of the human table left out: missing response" in result["notes"]
+    assert "1 row of the human table left out: missing response" in result["notes"]
 
 
 def test_any_other_failure_exits_1_with_one_line(
@@ -340,6 +344,127 @@ def test_any_other_failure_exits_1_with_one_line(
     monkeypatch.setenv("CROWDLLM_STATS_DEBUG", "1")
     with pytest.raises(RuntimeError, match="is gone"):
         main(["interval", *BOTH])
+
+
+def survey(tmp_path: Path, first: str = "a", people: int = 6) -> tuple[str, str]:
+    """Two problems, everybody with a twin, and four further digital people."""
+    rng = np.random.default_rng(11)
+    tables = []
+    for name, extra in (("humans", 0), ("digital", 4)):
+        names = [f"p{who}" for who in range(people)] + [f"d{who}" for who in range(extra)]
+        rows = [f"{item},{who},{rng.integers(1, 6)}" for item in (first, "b") for who in names]
+        tables.append(write(tmp_path / f"{name}.csv", "\n".join(["problem,participant,response", *rows])))
+    return tables[0], tables[1]
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_input_file_is_never_written_over(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [*survey(tmp_path), write(tmp_path / "plain.csv", "problem,response\na,1\nb,2\n")]
+    before = Path(paths[place]).read_bytes()
+    monkeypatch.chdir(tmp_path)
+    given = (*paths[:2], "--reference", paths[2], "--out", Path(paths[place]).name)
+    assert "this is the input file" in run(capsys, "safe-interval", *given, code=2)
+    assert Path(paths[place]).read_bytes() == before
+    link = tmp_path / "link.png"
+    link.symlink_to(paths[0])
+    assert "--picture" in run(capsys, "compare", *paths[:2], "--picture", str(link), code=2)
+    assert not list(tmp_path.glob("*.manifest.json"))
+
+
+def test_one_table_in_two_places_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    humans, digital = survey(tmp_path)
+    assert "HUMANS and DIGITAL are the same" in run(capsys, "interval", humans, f"{tmp_path}/./humans.csv", code=2)
+    assert "HUMANS and DIGITAL" in run(capsys, "interval", BOTH[0], BOTH[0], code=2)
+    assert "the human answers" in run(capsys, "safe-interval", humans, digital, "--reference", humans, code=2)
+
+
+def test_messages_name_options_of_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    _, digital = survey(tmp_path)
+    renamed = write(tmp_path / "r.csv", "item,participant,response\na,x,1\n")
+    assert "--problem-column NAME" in run(capsys, "interval", renamed, digital, code=2)
+    words = write(tmp_path / "w.csv", "problem,participant,response\na,x,yes\n")
+    error = run(capsys, "interval", words, digital, code=2)
+    assert "code the answers as numbers" in error
+    assert "categorical" not in error
+    alone = write(tmp_path / "n.csv", "problem,participant,response\na,z,1\na,y,3\n")
+    notes = " ".join(run_json(capsys, "compare", alone, digital, "--problem", "a")["notes"])
+    assert "digital_labeled" not in notes
+    assert "bounds=" not in notes
+    assert "--scale LOW:HIGH" in notes
+    risk = run_json(capsys, "risk", *BOTH)
+    assert "noise_var" not in risk["why"]
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert "is a folder" in run(capsys, "interval", str(folder), digital, code=2)
+
+
+def test_match_lists_the_profile_columns_that_are_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    header = "problem,participant,response,gender,topic\n"
+    humans = write(tmp_path / "h.csv", f"{header}a,x,1,w,t\na,y,2,m,t\nb,x,2,w,u\n")
+    digital = write(tmp_path / "d.csv", f"{header}a,d,1,w,t\nb,d,2,w,u\n")
+    assert "'race' (it has: gender)" in run(capsys, "interval", humans, digital, "--match", "race", code=2)
+
+
+def test_safe_interval_says_where_kappa_and_eta_come_from(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("safe-interval", *BOTH, "--reference", "example:reference")
+    result = run_json(capsys, *options, "--kappa", "0.01")
+    flagged = [row for row in result["results"] if "|Delta| exceeds kappa" in (row["note"] or "")]
+    assert [row["problem"] for row in flagged] == [
+        row["problem"] for row in result["results"] if abs(row["delta"]) > 0.01
+    ]
+    assert any("estimated from the repeated reference answers" in note for note in result["notes"])
+    sentences = result["why"].split(". ")
+    assert len(sentences) == len(set(sentences))
+    few = run_json(capsys, *options, "--problem", "q01", "--problem", "q02")
+    assert any("needs at least 9 problems" in note and "Of 2 problems" not in note for note in few["notes"])
+    one = run_json(capsys, *options, "--problem", "q01", "--eta", "0.1")
+    assert any(note.startswith("Of 1 problem the crowd") for note in one["notes"])
+    assert not any("estimated from the repeated" in note for note in one["notes"])
+
+
+# Screen ---------------------------------------------------------------------------------------------------------------
+def test_ids_with_markup_and_long_ids_leave_numbers_whole(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = survey(tmp_path, "[3-4] [/b] :smile: $\\x$")
+    picture = str(tmp_path / "odd.png")
+    for command in (("interval",), ("compare", "--first", "1", "--picture", picture)):
+        assert "[3-4] [/b] :smile:" in run(capsys, command[0], *odd, *command[1:])
+    monkeypatch.setenv("COLUMNS", "80")
+    long = survey(tmp_path, "the same long question about life " * 4 + "17")
+    row = run_json(capsys, "interval", *long)["results"][0]
+    table = run(capsys, "interval", *long)
+    line = next(line for line in table.splitlines() if line.startswith("the same"))
+    assert "..." in line
+    for name in ("estimate", "lower", "upper"):
+        assert f"{row[name]:.4g}" in line
+
+
+@pytest.mark.parametrize("method", ["set-betting", "set-clt", "set-hoeffding", "set-bernstein", "crowdllm"])
+def test_methods_for_one_problem_leave_the_row_over_all_out(capsys: pytest.CaptureFixture[str], method: str) -> None:
+    result = run_json(capsys, "interval", *BOTH, "--scale", "1:5", "--digital-scale", "1:5", "--method", method)
+    assert len(result["results"]) == 12
+    assert result["summary"] == []
+    assert any(note.startswith("No row over all problems") for note in result["notes"])
+
+
+def test_the_row_over_all_says_that_it_is_for_the_wider_population(capsys: pytest.CaptureFixture[str]) -> None:
+    finite = run_json(capsys, "interval", *BOTH, "--population-size", "500")
+    assert "wider population" in finite["summary"][0]["note"]
+    assert "wider population" not in run_json(capsys, "interval", *BOTH)["summary"][0]["note"]
+
+
+def test_a_pilot_of_equal_answers_is_warned_about(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rows = [f"a,p{who},3" for who in range(5)]
+    humans = write(tmp_path / "h.csv", "\n".join(["problem,participant,response", *rows]))
+    more = [f"a,d{who},{who + 1}" for who in range(3)]
+    digital = write(tmp_path / "d.csv", "\n".join(["problem,participant,response", *rows, *more]))
+    result = run_json(capsys, "planner", humans, digital, "--half-width", "0.2")
+    assert any("Warning: all pilot answers are equal" in note for note in result["notes"])
+    assert "all pilot answers are equal" in result["results"][0]["note"]
 
 
 # Published data -------------------------------------------------------------------------------------------------------

@@ -221,3 +221,18 @@ def test_pooled_interval_keeps_its_level() -> None:
         held += result.lower <= truth <= result.upper
     assert held >= binom.ppf(1e-4, reps, 0.95)
     assert held < reps  # an interval that always holds would be too wide
+
+
+def test_notes_name_who_lacks_a_twin_and_what_to_do() -> None:
+    notes = " ".join(pair(HUMAN, DIGITAL).notes())
+    assert "bob on b" in notes
+    assert "add their digital answers" in notes
+    assert "cid on c" not in notes  # nobody has a twin there, which is no gap in one
+    twins = table([("a", "ann", 1), ("a", "bob", 2)])
+    assert "problems with twins but no unlabelled digital answers: 1 (a); add answers" in " ".join(
+        pair(HUMAN, twins).notes()
+    )
+    assert "no unlabelled" not in " ".join(pair(HUMAN, twins).notes(unlabelled=False))
+    everybody = table([("a", "ann", 1, "w", 1), ("a", "bob", 2, "w", 1)], PEOPLE)
+    personas = table([("a", "d", 1, "w", 1)], PEOPLE)
+    assert "use twins by name" in " ".join(pair(everybody, personas, match=["gender"]).notes())

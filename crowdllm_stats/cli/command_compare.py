@@ -171,5 +171,5 @@ def draw(panels: list[Panel], picture: Path) -> None:
     figure = Figure(figsize=(7.0, 0.6 + 3.2 * len(shown)), layout="constrained")
     for axis, panel in zip(figure.subplots(len(shown), 1, squeeze=False)[:, 0], shown, strict=True):
         panel.table.plot(axis, problem=panel.place)
-        axis.set_title(f"{panel.problem}: {axis.get_title()}", fontsize=10)
+        axis.set_title(f"{panel.problem}: {axis.get_title()}", fontsize=10, parse_math=False)
     figure.savefig(picture, dpi=150)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crowdllm_stats.cli.options import Level, Seed, Tables
-from crowdllm_stats.cli.output import Report
+from crowdllm_stats.cli.output import Report, Row
 
 if TYPE_CHECKING:
     from crowdllm_stats.cli.estimate import Wanted
@@ -66,10 +66,10 @@ def interval(
         )
     elif method not in ("classical", "classical-small") and alternative == "two-sided":
         notes.append(savings(pairing, results, wanted))
-    summary = []
+    summary: list[Row] = []
     if len(results) > 1:
-        row, remark = pooled_row(pairing, wanted)
-        summary, notes = [row], [*notes, remark]
+        summary, remark = pooled_row(pairing, wanted)
+        notes.append(remark)
     return Report(
         command="interval",
         title=f"Population mean of each problem, level {level:g}",

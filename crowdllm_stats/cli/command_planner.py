@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 #: A slope, a correlation and their uncertainty need this many pairs.
 LEAST_PAIRS = 4
 
+#: A spread of zero in a pilot is no spread of zero in the population.
+ALL_EQUAL = "all pilot answers are equal, so they do not show the spread, and the plan is no guide"
+
 SHOW = ("problem", "n_pilot", "human_sd", "correlation", "n_human_only", "n_with_digital", "saved", "note")
 
 
@@ -85,7 +88,11 @@ def _problems(pairing: Pairing, half_width: float, level: float) -> tuple[list[R
             level=level,
         )
         rows = plan.to_frame(index=list(block.problems)).reset_index().to_dict("records")
-        results += [{**row, "n_pilot": count, "n_digital": further} for row in rows]
+        for row in rows:
+            row |= {"n_pilot": count, "n_digital": further}
+            if row["human_sd"] == 0.0:
+                row["note"] = "; ".join(filter(None, [row.get("note"), ALL_EQUAL]))
+        results += rows
         why = plan.why
     place = {problem: number for number, problem in enumerate(pairing.problems)}
     results.sort(key=lambda row: place[row["problem"]])
@@ -109,10 +116,14 @@ def _typical(pairing: Pairing, sums: Any, half_width: float, level: float) -> Ro
     pilot = int(freedom) + 1
     plan = plan_answers(half_width, np.sqrt(squares / freedom), rho, n_digital=further, n_pilot=pilot, level=level)
     row = {"problem": "typical", **plan.to_frame().to_dict("records")[0]}
+    if row["human_sd"] == 0.0:
+        row["note"] = ALL_EQUAL
     return {**row, "n_pilot": pilot, "n_digital": further}
 
 
 def _in_words(typical: Row, half_width: float) -> str:
+    if typical["human_sd"] == 0.0:
+        return f"Warning: {ALL_EQUAL}. Take a larger pilot."
     alone, paired = typical["n_human_only"], typical["n_with_digital"]
     spans = f"{typical['n_human_only_low']} to {typical['n_human_only_high']}"
     text = f"A typical problem needs {alone} human answers for a half-width of {half_width:g} ({spans} by the pilot)"

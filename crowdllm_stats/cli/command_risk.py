@@ -43,9 +43,9 @@ def risk(
     if reference is not None or reference_participant is not None:
         plain, inputs = reference_answers(tables, loaded, reference, reference_participant)
     results, excluded, unused, why = _problems(pairing, loaded, plain, level)
-    notes = [*loaded.notes, *pairing.notes()]
+    notes = [*loaded.notes, *pairing.notes(unlabelled=False)]
     if unused:
-        notes.append(f"{unused} repeated answers are not used: everybody of a problem counts with equally many")
+        notes.append(f"repeated answers not used: {unused}; everybody of a problem counts with equally many")
     return Report(
         command="risk",
         title="Risk of the crowd's mean: (mean of human answers - mean of digital answers)^2, in expectation",

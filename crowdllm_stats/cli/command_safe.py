@@ -8,6 +8,7 @@ import typer
 
 from crowdllm_stats.cli.options import Level, Tables
 from crowdllm_stats.cli.output import Report, Row, word
+from crowdllm_stats.cli.wording import several
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,11 +95,15 @@ def reference_answers(
     """The plain LLM's answers by problem, and a description of the file they came from.
 
     Raises:
-        ValueError: unless exactly one of the two options is given, or if the participant is not in the digital table.
+        ValueError: unless exactly one of the two options is given; if the participant is not in the digital table.
     """
     from crowdllm_stats.cli.inputs import read_reference
 
-    if (reference is None) == (participant is None):
+    if reference is not None and participant is not None:
+        raise ValueError(
+            "--reference and --reference-participant both name the LLM's plain answers: give one, not both"
+        )
+    if reference is None and participant is None:
         raise ValueError(
             "the LLM's plain answers are needed: give either --reference FILE or --reference-participant ID"
         )
@@ -187,7 +192,7 @@ def _results(
     for case in cases:
         groups.setdefault((len(case["human"]), len(case["crowd"]), len(case["reference"])), []).append(case)
     results: list[Row] = []
-    whys: dict[str, None] = {}
+    whys: dict[str, str] = {}  # of the first shape
     for (_, size, given), group in groups.items():
         human, crowd, reference = (np.stack([case[name] for case in group]) for name in ("human", "crowd", "reference"))
         variance = (
@@ -203,12 +208,18 @@ def _results(
         rows = decision.to_frame(index=[case["problem"] for case in group]).reset_index().to_dict("records")
         for row, p_safe, p_unsafe in zip(rows, decision.p_safe, decision.p_unsafe, strict=True):
             row |= {"adjusted": row.pop("decision_adjusted"), "p_safe": float(p_safe), "p_unsafe": float(p_unsafe)}
-        whys[decision.why] = None
+        whys.setdefault("decision", decision.why)
         if kappa is not None:
-            whys |= dict.fromkeys([_add_intervals(rows, beliefs, decision, kappa, size, variance)])
+            whys.setdefault("intervals", _add_intervals(rows, beliefs, decision, kappa, size, variance))
         results += rows
     place = {case["problem"]: number for number, case in enumerate(cases)}
-    return sorted(results, key=lambda row: place[row["problem"]]), " ".join(list(whys)[:2])
+    return sorted(results, key=lambda row: place[row["problem"]]), _in_one(list(whys.values()))
+
+
+def _in_one(texts: list[str]) -> str:
+    """Several explanations as one, each sentence once."""
+    sentences = dict.fromkeys(sentence.rstrip(".") for text in texts for sentence in text.split(". "))
+    return f"{'. '.join(sentences)}."
 
 
 def _add_intervals(rows: list[Row], beliefs: Any, decision: Any, kappa: float, size: int, variance: Any) -> str:
@@ -231,6 +242,10 @@ def _add_intervals(rows: list[Row], beliefs: Any, decision: Any, kappa: float, s
         empty = np.atleast_1d(ends.exact.half_width) == -np.inf
         for row, value, none in zip(rows, values, empty, strict=True):
             row[name] = None if none and name in ("exact_lower", "exact_upper") else value
+    for sentence, mask in ends.flags.items():
+        for row, holds in zip(rows, np.atleast_1d(mask).tolist(), strict=True):
+            if holds:
+                row["note"] = "; ".join(part for part in (row.get("note"), sentence) if part)
     return ends.why
 
 
@@ -258,25 +273,32 @@ def _notes(
     counts = {name: sum(row["decision"] == name for row in results) for name in ("safe", "unsafe", "undetermined")}
     adjusted = {name: sum(row["adjusted"] == name for row in results) for name in ("safe", "unsafe")}
     notes = [
-        f"Of {len(results)} problems the crowd is safe in {counts['safe']}, unsafe in {counts['unsafe']}, undetermined "
-        f"in {counts['undetermined']}; after Benjamini-Hochberg {adjusted['safe']} safe, {adjusted['unsafe']} unsafe."
+        f"Of {several(len(results), 'problem')} the crowd is safe in {counts['safe']}, unsafe in {counts['unsafe']}, "
+        f"undetermined in {counts['undetermined']}; "
+        f"after Benjamini-Hochberg {adjusted['safe']} safe, {adjusted['unsafe']} unsafe."
     ]
     if quality is not None:
+        short = quality.n_problems < quality.least_problems
+        why = f" (a finite one needs at least {several(quality.least_problems, 'problem')})" if short else ""
         corrected = "unknown" if quality.kappa_corrected is None else f"{quality.kappa_corrected:.3g}"
         notes.append(
-            f"kappa at probability {quality.level:g} from {quality.n_problems} problems: {quality.kappa:.3g} "
-            f"guaranteed, {corrected} with the noise taken off; the intervals use {word(kappa)}."
+            f"kappa at probability {quality.level:g} from {several(quality.n_problems, 'problem')}: "
+            f"{quality.kappa:.3g} guaranteed{why}, {corrected} with the noise taken off; "
+            f"the intervals use {word(kappa)}."
         )
     elif kappa is None:
         notes.append("kappa cannot be estimated from one problem: no intervals; give --kappa.")
     if eta is None and min(given) == 1:
         single = sum(number == 1 for number in given)
         notes.append(
-            f"{single} problems have one reference answer, taken as the LLM's exact mean with eta 0; else give --eta."
+            f"In {several(single, 'problem')} there is one reference answer, taken as the LLM's exact mean with eta 0; "
+            "else give --eta."
         )
+    if eta is None and max(given) > 1:
+        notes.append("eta is estimated from the repeated reference answers, and then counts as known.")
     wrong = sum(
         bool(row.get("inside_published")) and not row["inside_exact"] for row in results if "inside_exact" in row
     )
     if wrong:
-        notes.append(f"{wrong} problems lie inside the published interval but outside the exact one.")
+        notes.append(f"Inside the published interval but outside the exact one: {several(wrong, 'problem')}.")
     return notes

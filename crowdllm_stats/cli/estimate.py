@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from crowdllm_stats.cli.wording import several
+
 if TYPE_CHECKING:
     from crowdllm_stats.cli.output import Row
     from crowdllm_stats.inference.intervals import Interval
     from crowdllm_stats.pairing import Block, Pairing
 
 HUMAN_ONLY = ("classical", "classical-small")
+
+#: Beginnings of the methods for one problem at a time: each person answers once.
+ONE_PROBLEM = ("set-", "crowdllm", "cross-fitted")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,12 +137,21 @@ def _joined(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def pooled_row(pairing: Pairing, wanted: Wanted) -> tuple[Row, str]:
-    """The mean over all problems, people as independent units, as a row; and how it was made.
+def pooled_row(pairing: Pairing, wanted: Wanted) -> tuple[list[Row], str]:
+    """The mean over all problems, people as independent units, as a row; and how it was made, or why there is none."""
+    if wanted.method.startswith(ONE_PROBLEM):
+        return [], (
+            f"No row over all problems: method {wanted.method!r} knows no people who answered several problems; "
+            "auto, classical, ppi, ppi++, ppi-small and ppi++-small do."
+        )
+    try:
+        row, remark = _pooled(pairing, wanted)
+    except ValueError as reason:
+        return [], f"No row over all problems: {reason}"
+    return [row], remark
 
-    Raises:
-        ValueError: if the method does not apply to pooled answers.
-    """
+
+def _pooled(pairing: Pairing, wanted: Wanted) -> tuple[Row, str]:
     from crowdllm_stats.inference.intervals import auto_method, interval
     from crowdllm_stats.pooled import pool
 
@@ -165,7 +179,8 @@ def pooled_row(pairing: Pairing, wanted: Wanted) -> tuple[Row, str]:
     )
     row = {"problem": "all", **answer.to_frame().to_dict("records")[0]}
     row["saved"] = _saved(row)
-    row["note"] = _joined(row["note"], f"{len(pooled.problems)} problems, {people} people")
+    wider = "" if wanted.population_size is None else "for the wider population: --population-size is not used here"
+    row["note"] = _joined(row["note"], f"{several(len(pooled.problems), 'problem')}, {people} people", wider)
     return row, f"all: {why}"
 
 
@@ -188,9 +203,9 @@ def savings(pairing: Pairing, results: list[Row], wanted: Wanted) -> str:
     gain = answers_for_width(mean_n, factor, wanted.level) - round(mean_n)
     correlation, equal = within_problems(pairing)
     zero = sum(row["power"] == 0.0 for row in used)
-    several = f"the {len(used)} problems" if len(used) > 1 else "the problem"
+    which = f"the {len(used)} problems" if len(used) > 1 else "the problem"
     words = (
-        f"Over {several} with digital answers the mean half-width is {ours:.3g}, from human answers alone "
+        f"Over {which} with digital answers the mean half-width is {ours:.3g}, from human answers alone "
         f"({alone.method}) {theirs:.3g}; "
     )
     if gain < 0.05 * mean_n:
@@ -199,7 +214,7 @@ def savings(pairing: Pairing, results: list[Row], wanted: Wanted) -> str:
         words += f"by widths the digital answers are worth {gain} more human answers a problem, beside {mean_n:.0f}"
     words += f". Within a problem humans and twins correlate at {correlation:.2f}"
     if zero:
-        words += f"; lambda is 0 in {zero} problems, in {equal} because all twins are equal"
+        words += f"; lambda is 0 in {several(zero, 'problem')}, in {equal} because all twins are equal"
     return f"{words}."
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crowdllm_stats.cli.options import Tables
+from crowdllm_stats.cli.wording import several
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
     from crowdllm_stats.crowd import CrowdData, Scale
 
 #: Names that stand in place of a file.
-NAMES = ("example:human", "example:digital", "popquorn:TASK", "popquorn-llm:MODEL")
+EXAMPLES = ("example:human", "example:digital", "example:reference")
+NAMES = (*EXAMPLES, "popquorn:TASK", "popquorn-llm:MODEL")
 
 FREE = "free"
 
@@ -49,12 +52,27 @@ def load(tables: Tables) -> Loaded:
     if tables.digital_scale is not None:
         digital_scale = None if tables.digital_scale == FREE else _scale("--digital-scale", tables.digital_scale)
     human, human_source = _read(tables.humans, tables, scale, match)
+    if same_source(tables.humans, tables.digital):
+        raise ValueError(f"HUMANS and DIGITAL are the same ({tables.humans}): every answer would be its own twin")
     digital, digital_source = _read(tables.digital, tables, digital_scale, match)
     notes = [*_left_out("human", human), *_left_out("digital", digital)]
     if tables.problem:
         human, digital = _only(human, tables.problem), _also_only(digital, tables.problem)
     used = scale or human.scale
     return Loaded(human, digital, used.bounds, used.step, match, notes, [human_source, digital_source])
+
+
+def same_source(first: str, second: str) -> bool:
+    """Whether two names mean one file or one data set.
+
+    Example:
+        >>> same_source("example:human", "example:human")
+        True
+    """
+    if first == second:
+        return True
+    one, other = Path(first), Path(second)
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 def read_reference(name: str, tables: Tables) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -66,6 +84,8 @@ def read_reference(name: str, tables: Tables) -> tuple[pd.DataFrame, dict[str, A
     """
     from crowdllm_stats.report.manifest import described_answers, described_file
 
+    if same_source(name, tables.humans):
+        raise ValueError(f"--reference {name}: these are the human answers; give the LLM's plain answers")
     if ":" in name and not Path(name).exists():
         data = _named(name, tables)
         return data.responses[["problem", "response"]], described_answers(name, data.responses)
@@ -78,7 +98,10 @@ def read_reference(name: str, tables: Tables) -> tuple[pd.DataFrame, dict[str, A
     frame = frame.rename(columns=ours)
     absent = [column for column in ("problem", "response") if column not in frame.columns]
     if absent:
-        raise ValueError(f"{name}: no column {absent[0]!r}; the columns there are {', '.join(map(str, frame.columns))}")
+        raise ValueError(
+            f"{name}: no column {absent[0]!r}; the columns there are {', '.join(map(str, frame.columns))}; "
+            f"say which one it is with --{absent[0]}-column NAME"
+        )
     answers = frame[["problem", "response"]].assign(participant="reference")
     data = CrowdData.from_frame(answers, repeats="keep", missing="drop" if tables.drop_missing else "refuse")
     return data.responses[["problem", "response"]], described_file(Path(name))
@@ -118,7 +141,21 @@ def _read(name: str, tables: Tables, scale: Scale | None, match: list[str]) -> t
         repeats="keep",
         missing="drop" if tables.drop_missing else "refuse",
     )
-    return CrowdData(*assemble(frame, name, wishes)), described_file(Path(name))
+    data = CrowdData(*assemble(frame, name, wishes))
+    _check_match(name, frame, wishes.columns or {}, match)
+    return data, described_file(Path(name))
+
+
+def _check_match(name: str, frame: pd.DataFrame, columns: Mapping[str, str], match: list[str]) -> None:
+    """Refuse match columns that the file lacks, listing those it has: one value for every participant."""
+    missing = [column for column in match if column not in frame.columns]
+    if not missing:
+        return
+    person = frame[columns["participant"]]
+    others = [column for column in frame.columns if column not in (*columns.values(), "repeat")]
+    by_person = frame.groupby(person, observed=True)
+    there = [str(column) for column in others if (by_person[column].agg("nunique") <= 1).all()]
+    raise ValueError(f"--match: {name} has no profile column {missing[0]!r} (it has: {', '.join(there) or 'none'})")
 
 
 def _columns(frame: pd.DataFrame, tables: Tables) -> dict[str, str]:
@@ -136,13 +173,15 @@ def _named(name: str, tables: Tables) -> CrowdData:
     from crowdllm_stats.datasets.popquorn_llm_ratings import MODELS_WITH_12
 
     family, _, member = name.partition(":")
-    if family == "example" and member in ("human", "digital", "reference"):
+    if name in EXAMPLES:
         return getattr(datasets.load_example(), member)  # type: ignore[no-any-return]
     if family == "popquorn":
         return datasets.popquorn(member, tables.data)
     if family == "popquorn-llm":
         return datasets.popquorn_llm_ratings(member, 12 if member in MODELS_WITH_12 else 6, tables.data)
-    raise ValueError(f"{name!r} is neither a file nor a data set; the data sets are {', '.join(NAMES)}")
+    near = get_close_matches(name, EXAMPLES, 1, cutoff=0.85)
+    hint = f"did you mean {near[0]}? The data sets are" if near else "the data sets are"
+    raise ValueError(f"{name!r} is neither a file nor a data set; {hint} {', '.join(NAMES)}")
 
 
 def _check_scale(name: str, data: CrowdData, scale: Scale) -> None:
@@ -153,7 +192,9 @@ def _check_scale(name: str, data: CrowdData, scale: Scale) -> None:
 
 
 def _left_out(name: str, data: CrowdData) -> list[str]:
-    return [f"{count} rows of the {name} table left out: {reason}" for reason, count in data.exclusions.items()]
+    return [
+        f"{several(count, 'row')} of the {name} table left out: {reason}" for reason, count in data.exclusions.items()
+    ]
 
 
 def _only(human: CrowdData, problems: Sequence[str]) -> CrowdData:
@@ -161,9 +202,12 @@ def _only(human: CrowdData, problems: Sequence[str]) -> CrowdData:
     there = set(human.responses["problem"])
     unknown = [problem for problem in problems if problem not in there]
     if unknown:
+        near = get_close_matches(unknown[0], sorted(there), 1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"--problem {unknown[0]!r}: not in the human table, whose {len(there)} problems are "
-            f"{', '.join(sorted(there)[:3])}, ..."
+            f"--problem {unknown[0]!r}: not in the human table, whose {several(len(there), 'problem')} "
+            f"{'is' if len(there) == 1 else 'are'} {', '.join(sorted(there)[:3])}"
+            f"{', ...' if len(there) > 3 else ''}{hint}"
         )
     return _also_only(human, problems)
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crowdllm_stats.cli.wording import cut, in_flags, several
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
@@ -51,6 +53,7 @@ def emit(report: Report, *, as_json: bool, out: Path | None, arguments: Sequence
         ValueError: if ``out`` has an unknown ending.
         FileNotFoundError: if its folder does not exist.
     """
+    report = _in_flags(report)
     if out is not None:
         written = _write(report, out, arguments)
     if as_json:
@@ -59,6 +62,17 @@ def emit(report: Report, *, as_json: bool, out: Path | None, arguments: Sequence
     _print(report)
     if out is not None:
         print(f"Written: {out} and {written.name}")
+
+
+def _in_flags(report: Report) -> Report:
+    """The report with the library's remarks in the words of the command line."""
+    return dataclasses.replace(
+        report,
+        results=[row | {"note": in_flags(row["note"])} if row.get("note") else row for row in report.results],
+        excluded=[row | {"reason": in_flags(row["reason"])} for row in report.excluded],
+        notes=[in_flags(note) for note in report.notes],
+        why=in_flags(report.why),
+    )
 
 
 def envelope(report: Report) -> Row:
@@ -75,6 +89,19 @@ def envelope(report: Report) -> Row:
         "notes": report.notes,
         "why": report.why,
     }
+
+
+def check_not_read(option: str, written: Path | None, read: Sequence[str | None]) -> None:
+    """Refuse to write over a file that the command reads.
+
+    Raises:
+        ValueError: naming the option and the file.
+    """
+    from crowdllm_stats.cli.inputs import same_source
+
+    for name in read:
+        if written is not None and name is not None and same_source(str(written), name):
+            raise ValueError(f"{option} {written}: this is the input file {name}; write to another file")
 
 
 def check_out(out: Path | None) -> None:
@@ -140,11 +167,17 @@ def _plain(value: Any) -> Any:
 #: Least width of the column of notes.
 NOTE_WIDTH = 36
 
+#: Columns that outlast the note on a narrow screen: for instance problem, estimate, lower and upper.
+KEPT = 4
+
+#: Most letters of a problem's id in a table; less than a third of a narrow screen.
+ID_WIDTH = 30
+
 
 def _print(report: Report) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:  # a pipe has no width; 80 would cut numbers off
         console.width = 160
     if report.title:
@@ -155,9 +188,11 @@ def _print(report: Report) -> None:
     if hidden > 0:
         console.print(f"... and {hidden} more rows; --json and --out FILE have them all", markup=False)
     for picture in report.pictures:
-        console.print(picture)
+        console.print(picture, markup=False)
     if report.excluded:
-        console.print(f"Excluded: {len(report.excluded)} of {len(report.excluded) + len(report.results)} problems.")
+        console.print(
+            f"Excluded: {len(report.excluded)} of {several(len(report.excluded) + len(report.results), 'problem')}."
+        )
         for reason, count in sorted(_reasons(report).items()):
             console.print(f"  {count} x {reason}", markup=False)
     for note in report.notes:
@@ -171,8 +206,9 @@ def _print_table(report: Report, console: Console) -> None:
     columns = _filled(report)
     left_out: list[str] = []
     while len(columns) > 2 and _least_width(report, columns, console) > console.width:
-        left_out.insert(0, columns.pop(-2 if columns[-1] == "note" else -1))
-    console.print(table_of(report, columns))
+        # the first numbers are the answer, so the note goes before them
+        left_out.insert(0, columns.pop(-2 if columns[-1] == "note" and len(columns) > KEPT + 1 else -1))
+    console.print(table_of(report, columns, _id_width(console)))
     if left_out:
         words = ", ".join(name.replace("_", " ") for name in left_out)
         console.print(f"Not shown for want of width: {words}", markup=False)
@@ -182,8 +218,12 @@ def _least_width(report: Report, columns: Sequence[str], console: Console) -> in
     """Width at which every number shows in full; only the note may be broken into lines."""
     numbers = [name for name in columns if name != "note"]
     unlimited = console.options.update(max_width=1000)
-    width = console.measure(table_of(report, numbers), options=unlimited).maximum
+    width = console.measure(table_of(report, numbers, _id_width(console)), options=unlimited).maximum
     return width if len(numbers) == len(columns) else width + NOTE_WIDTH + 3
+
+
+def _id_width(console: Console) -> int:
+    return min(ID_WIDTH, max(console.width // 3, 8))
 
 
 def _reasons(report: Report) -> dict[str, int]:
@@ -203,9 +243,16 @@ def _filled(report: Report) -> list[str]:
     return [name for name in report.show if any(row.get(name) not in (None, "") for row in rows)]
 
 
-def table_of(report: Report, columns: Sequence[str]) -> Table:
-    """The first rows of the results, and the rows over all problems, as a table for the screen."""
+def table_of(report: Report, columns: Sequence[str], id_width: int = ID_WIDTH) -> Table:
+    """The first rows of the results, and the rows over all problems, as a table for the screen; long ids are cut."""
     from rich.table import Table
+    from rich.text import Text
+
+    def cells(row: Row) -> list[Text]:  # Text, for whatever is in an id is no markup
+        words = {name: word(row.get(name)) for name in columns}
+        if "problem" in words:
+            words["problem"] = cut(" ".join(words["problem"].split()), id_width)
+        return [Text(text) for text in words.values()]
 
     rows = _first_rows(report)
     table = Table(show_edge=False, pad_edge=False, header_style="bold")
@@ -218,16 +265,12 @@ def table_of(report: Report, columns: Sequence[str]) -> Table:
             min_width=NOTE_WIDTH if name == "note" else None,
         )
     for row in rows:
-        table.add_row(*(_escaped(word(row.get(name))) for name in columns))
+        table.add_row(*cells(row))
     if report.summary:
         table.add_section()
         for row in report.summary:
-            table.add_row(*(_escaped(word(row.get(name))) for name in columns), style="bold")
+            table.add_row(*cells(row), style="bold")
     return table
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
 
 
 def word(value: Any) -> str:

@@ -14,7 +14,8 @@ import typer
 from crowdllm_stats.cli.command_theory import theory
 from crowdllm_stats.cli.commands import ON_TABLES, demo
 from crowdllm_stats.cli.options import Tables
-from crowdllm_stats.cli.output import Report, check_out, emit
+from crowdllm_stats.cli.output import Report, check_not_read, check_out, emit
+from crowdllm_stats.cli.wording import in_flags
 
 #: Set to 1 to see the whole traceback of a failure.
 DEBUG = "CROWDLLM_STATS_DEBUG"
@@ -41,22 +42,12 @@ def run(argv: Sequence[str] | None = None) -> int:
     return int(code or 0)
 
 
-#: How a remedy in Python is called on the command line.
-OPTIONS = {
-    "pass folder=": "give --data FOLDER",
-    'pass missing="drop"': "give --drop-missing",
-}
-
-
 def _explain(error: Exception) -> int:
     if hasattr(error, "format_message"):  # what the parser of the command line raises
         text = error.format_message() or "no command given; crowdllm-stats --help lists them"
         return _failed(text, BAD_INPUT)
     if isinstance(error, ValueError | FileNotFoundError):
-        text = str(error)
-        for remedy, option in OPTIONS.items():
-            text = text.replace(remedy, option)
-        return _failed(text, BAD_INPUT)
+        return _failed(in_flags(str(error)), BAD_INPUT)
     return _failed(f"{type(error).__name__}: {error} ({DEBUG}=1 shows where)", FAILURE)
 
 
@@ -102,6 +93,12 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str]) -> Cal
     def command(**values: Any) -> None:
         tables = Tables(**{field.name: values.pop(field.name) for field in dataclasses.fields(Tables)})
         check_out(tables.out)
+        if tables.out is not None or values.get("picture") is not None:
+            read = (tables.humans, tables.digital, values.get("reference"))
+            check_not_read("--out", tables.out, read)
+            check_not_read("--picture", values.get("picture"), read)
+        if (values.get("seed") or 0) < 0:
+            raise ValueError(f"--seed must be a whole number of at least 0; got {values['seed']}")
         report = function(tables, **values)
         emit(report, as_json=tables.json, out=tables.out, arguments=arguments)
 

@@ -47,11 +47,11 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         ['007', '1.0']
     """
     file = Path(path)
+    if file.is_dir():
+        raise ValueError(f"{file}: is a folder, not a file")
     suffix = suffix_of(file)
     if not file.exists():
         raise FileNotFoundError(f"{file}: no such file (looked in {file.absolute().parent})")
-    if not file.is_file():
-        raise ValueError(f"{file}: is a folder, not a file")
     if file.stat().st_size == 0:
         raise ValueError(f"{file}: the file is empty (0 bytes)")
     return _read_parquet(file) if suffix == ".parquet" else _read_csv(file)

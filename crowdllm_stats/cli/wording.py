@@ -1,0 +1,70 @@
+"""Messages of the library in the words of the command line, and how numbers and ids stand in sentences."""
+
+from __future__ import annotations
+
+import re
+
+#: What a message of the library says, as a pattern, and how it is said on the command line.
+_PHRASES = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"pass folder=", "give --data FOLDER"),
+        (r'pass missing="drop"', "give --drop-missing"),
+        (r"columns=\{'(\w+)': \.\.\.\}", r"--\1-column NAME"),
+        (
+            r"or declare the scale with scale=categorical\(\[\.\.\.\]\) or approval\(\[\.\.\.\]\)",
+            "or code the answers as numbers",
+        ),
+        (r"for ballots say scale=approval\(\.\.\.\)", "the commands need numbers"),
+        (r"bounds=\(low, high\): the ends", "--scale LOW:HIGH: the ends"),
+        (r"bounds=\(low, high\)", "--scale LOW:HIGH"),
+        (r"'classical-small' with bounds\)", "'classical-small' with --scale LOW:HIGH)"),
+        (r"needs census=True: ", "needs "),
+        (r"(?<![-\w])population_size\b", "--population-size"),
+        (r"\bdigital_labeled is missing", "twins are missing"),
+        (r"\bdigital_unlabeled is missing", "unlabelled digital answers are missing"),
+        (r"\bdigital_labeled\b", "the twins' answers"),
+        (r"\bdigital_unlabeled needs\b", "the unlabelled digital people must give"),
+        (r"\bdigital_unlabeled\b", "the unlabelled digital answers"),
+        (r", or pass (?:human|digital)_noise_var\b", ""),
+        (r" \(pass reference_noise_var if it is one answer\)| \(reference_noise_var\)", ""),
+        (r"\beta, digital_noise_var and belief_mean_var are", "eta, the digital noise and the variance of beliefs are"),
+        (r"\bgive bounds(?![=\w])", "give --scale LOW:HIGH"),
+        (r"\bsee across_problems and", "see in Python across_problems and"),
+    )
+)
+
+
+def in_flags(text: str) -> str:
+    """A message of the library, its remedies in Python replaced by those of the command line.
+
+    Example:
+        >>> in_flags("say which one it is with columns={'problem': ...}")
+        'say which one it is with --problem-column NAME'
+    """
+    for pattern, words in _PHRASES:
+        text = pattern.sub(words, text)
+    return text
+
+
+def several(count: int, noun: str) -> str:
+    """A number and its noun.
+
+    Example:
+        >>> several(1, "problem"), several(2, "problem")
+        ('1 problem', '2 problems')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def cut(text: str, width: int) -> str:
+    """A text of at most ``width`` letters, its middle left out where it is longer: ids often differ at the end.
+
+    Example:
+        >>> cut("question-about-the-weather-17", 16), cut("q17", 16)
+        ('question-...r-17', 'q17')
+    """
+    if len(text) <= width:
+        return text
+    tail = (width - 3) // 3
+    return f"{text[: width - 3 - tail]}...{text[len(text) - tail :]}"
