@@ -251,16 +251,16 @@ def _found(name: str, holds: Any, says: str, evidence: str) -> Check:
 
 
 def symbolic() -> list[Check]:
-    """Every step of the derivation, and the calculators against exact numbers."""
+    """The calculators against exact numbers, and every step of the derivation."""
     return [
+        *_bounds(),
+        *_distances(),
         *_one_coordinate(),
         *_all_coordinates(),
         *_bounded_noise(),
         *_euclidean(),
         *_not_attained(),
         *_limits(),
-        *_bounds(),
-        *_distances(),
     ]
 
 
