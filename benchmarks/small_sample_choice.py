@@ -186,9 +186,8 @@ def main():
         "single "
         "outlier fixes the sample's skewness), and bends away from the near end of the scale as the binomial does. "
         "Its floor "
-        "of 0.016 sqrt(n) squared steps is what lets it cover where most samples are unanimous; the last two columns "
-        "show "
-        "populations where it does not.",
+        "of 0.016 sqrt(n) squared steps is what lets it cover where most samples are unanimous; the last three columns "
+        "of the next table show populations where it does not.",
         "## Every margin: coverage / width over t",
         markdown_table(wide.reset_index()),
         "## Where the chosen interval ends",

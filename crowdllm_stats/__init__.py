@@ -34,7 +34,7 @@ _HOME = {
     "profile_distance": "crowdllm_stats.inference.profiles_bound",
 }
 
-__all__ = [*_HOME, "__version__"]  # noqa: PLE0604 - the table above is the list
+__all__ = [*_HOME, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

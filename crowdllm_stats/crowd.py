@@ -290,7 +290,12 @@ class CrowdData:
 
 @dataclass(frozen=True)
 class Split:
-    """The two sides of a split."""
+    """The two sides of a split by participants or problems; every answer stands on exactly one side.
+
+    Attributes:
+        train: the rest, to fit on.
+        test: the share ``fraction`` that was held out.
+    """
 
     train: CrowdData
     test: CrowdData

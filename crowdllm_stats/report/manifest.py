@@ -84,7 +84,11 @@ def write_manifest(
 
 
 def described_file(path: Path) -> dict[str, Any]:
-    """A file's name, hash and size."""
+    """A file as the manifest names it: its path, the SHA-256 of its content, and its size in bytes.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
     return {"path": str(path), "sha256": sha256(path), "bytes": path.stat().st_size}
 
 

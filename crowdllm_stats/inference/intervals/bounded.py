@@ -1,7 +1,8 @@
 """What a bounded scale tells a small sample: a floor under the variance, and ends on the arcsine scale.
 
-The constants are fixed, not fitted to any user's data. They were chosen by the enumeration in
-``benchmarks/small_sample_choice.py``, whose table stands in ``reports/inference/small_sample_choice.md``.
+The constants are fixed, not fitted to any user's data. They were set on the required margins of
+``simulations/small_sample_coverage.toml``; what they reach there, against five other candidates, and where they end on
+other margins is enumerated by ``benchmarks/small_sample_choice.py`` (``reports/inference/small_sample_choice.md``).
 """
 
 from __future__ import annotations

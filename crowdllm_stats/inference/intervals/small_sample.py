@@ -135,7 +135,7 @@ def two_part_quantile(
     """t quantile for a sum of two estimated variances, ``1/df = share/(n - fitted) + (1 - share)/(N - 1)``.
 
     ``share`` is the humans' part of the variance. Welch's rule squares the two shares; at 5 to 8 answers that is too
-    daring (0.941 for 0.95 at n = 5 and correlation 0.9), the unsquared shares keep 0.95.
+    daring, the unsquared shares keep the level (``tests/inference/intervals/test_statistical.py`` shows both).
     """
     variance = human_part + crowd_part
     share = np.divide(human_part, variance, out=np.ones(np.shape(variance)), where=variance > 0.0)

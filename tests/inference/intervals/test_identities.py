@@ -23,7 +23,7 @@ def batch():
     return human, twins, crowd
 
 
-def same(one, other):
+def assert_same(one, other):
     np.testing.assert_allclose(one.lower, other.lower, rtol=1e-12)
     np.testing.assert_allclose(one.upper, other.upper, rtol=1e-12)
     np.testing.assert_allclose(one.estimate, other.estimate, rtol=1e-12)
@@ -83,9 +83,9 @@ def test_reflecting_the_scale_reflects_the_interval(batch, method):
 @pytest.mark.parametrize("method", WEIGHTED)
 def test_equal_weights_and_single_person_clusters_change_nothing(batch, method):
     plain = interval(*batch, method=method, bounds=(1, 5))
-    same(plain, interval(*batch, method=method, bounds=(1, 5), clusters=np.arange(11)))
+    assert_same(plain, interval(*batch, method=method, bounds=(1, 5), clusters=np.arange(11)))
     if method != "ppi++-small":  # with weights its variance is the sandwich's, not the normal model's
-        same(plain, interval(*batch, method=method, bounds=(1, 5), weights=np.full(11, 3.0)))
+        assert_same(plain, interval(*batch, method=method, bounds=(1, 5), weights=np.full(11, 3.0)))
 
 
 @pytest.mark.parametrize("method", WEIGHTED)
@@ -112,9 +112,9 @@ def test_methods_that_cannot_take_weights_or_clusters_refuse(batch, method, argu
 def test_twins_that_cannot_tell_people_apart_give_the_classical_answer(batch):
     human, _, crowd = batch
     flat = np.full(human.shape, 3.0)
-    same(interval(human, flat, crowd, method="ppi++-small"), interval(human, method="classical"))
+    assert_same(interval(human, flat, crowd, method="ppi++-small"), interval(human, method="classical"))
     bounded = interval(human, flat, crowd, method="ppi++-small", bounds=(1, 5))
-    same(bounded, interval(human, method="classical-small", bounds=(1, 5)))
+    assert_same(bounded, interval(human, method="classical-small", bounds=(1, 5)))
     assert np.all(bounded.power == 0.0)
     assert any("all equal" in sentence for sentence in bounded.flags)
 
@@ -122,7 +122,7 @@ def test_twins_that_cannot_tell_people_apart_give_the_classical_answer(batch):
 def test_a_constant_added_to_twins_and_crowd_changes_nothing(batch):
     human, twins, crowd = batch
     for method in ("ppi", "ppi++-small", "ppi-small"):
-        same(interval(*batch, method=method), interval(human, twins + 7.0, crowd + 7.0, method=method))
+        assert_same(interval(*batch, method=method), interval(human, twins + 7.0, crowd + 7.0, method=method))
 
 
 @pytest.mark.parametrize("method", UNFOLDED)
