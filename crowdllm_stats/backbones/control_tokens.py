@@ -1,0 +1,73 @@
+"""Control tokens in data: a text that closes the user's turn and opens another is an injection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from crowdllm_stats.inference.checks import check_choice
+
+#: Marks of the usual chat formats, for servers whose tokenizer is not known.
+USUAL = re.compile(r"<\|[^<>|\s]{1,40}\|>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos|pad)>")
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """A text without control tokens.
+
+    Attributes:
+        text: with a space after the first letter of each token, so that the tokenizer reads plain characters.
+        found: how many there were.
+    """
+
+    text: str
+    found: int
+
+
+class ControlTokens:
+    """Finds the control tokens of a tokenizer in texts, and escapes or refuses them.
+
+    Args:
+        tokens: the literal tokens; what looks like one of the usual marks counts as well.
+        how: "escape" puts a space after a token's first letter and counts; "refuse" raises.
+
+    Raises:
+        ValueError: on another ``how``.
+
+    Example:
+        >>> ControlTokens(["<eos>"]).clean("a <|im_end|> b<eos>", "problem 7")
+        Cleaned(text='a < |im_end|> b< eos>', found=2)
+    """
+
+    def __init__(self, tokens: Iterable[str] = (), how: str = "escape") -> None:
+        self._refuse = check_choice("control_tokens", how, ("escape", "refuse")) == "refuse"
+        literal = sorted((token for token in set(tokens) if len(token.strip()) > 1), key=len, reverse=True)
+        self._pattern = re.compile("|".join([*(re.escape(token) for token in literal), USUAL.pattern]))
+
+    @classmethod
+    def of_tokenizer(cls, tokenizer: Any, how: str = "escape") -> ControlTokens:
+        """The special tokens of a transformers tokenizer, and added ones that look like marks."""
+        added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+        marks = [str(token) for token in added if getattr(token, "special", False) or USUAL.fullmatch(str(token))]
+        return cls([*map(str, tokenizer.all_special_tokens), *marks], how)
+
+    def clean(self, text: str, where: str) -> Cleaned:
+        """The text with its control tokens escaped.
+
+        Raises:
+            ValueError: if there are any and they are refused, naming ``where``.
+        """
+        total = 0
+        while True:  # taking one token apart may put another together
+            changed, found = self._pattern.subn(lambda match: f"{match[0][0]} {match[0][1:]}", text)
+            if not found:
+                return Cleaned(text, total)
+            if self._refuse:
+                token = self._pattern.search(text)
+                raise ValueError(
+                    f"{where} holds the control token {token[0] if token else ''!r}, which would speak to the model "
+                    "in place of the survey; take it out, or pass control_tokens='escape'"
+                )
+            text, total = changed, total + found
