@@ -29,6 +29,7 @@ _HOME = {
     "across_problems": "crowdllm_stats.inference.across_problems",
     "conformal_new_problems": "crowdllm_stats.inference.conformal",
     "SemiImplicit": "crowdllm_stats.semi_implicit",
+    "aggregate": "crowdllm_stats.aggregation",
     "distribution_error": "crowdllm_stats.inference.distribution_error",
     "profile_bound": "crowdllm_stats.inference.profiles_bound",
     "profile_distance": "crowdllm_stats.inference.profiles_bound",

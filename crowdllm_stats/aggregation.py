@@ -1,0 +1,140 @@
+"""One answer a problem out of many: mean, median, majority vote, Dawid-Skene, GLAD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.inference.checks import check_choice
+
+NUMERIC = ("mean", "median")
+LABELS = ("majority", "dawid-skene", "glad")
+METHODS = (*NUMERIC, *LABELS)
+
+
+@dataclass(frozen=True, eq=False)
+class Aggregate:
+    """The crowd's one answer to every problem; see :func:`aggregate`.
+
+    Attributes:
+        how: the method.
+        problems: ids of the problems with an answer, in the order of the data.
+        answers: the aggregated answers, one a problem (numbers, or words on a scale of words).
+        n_answers: how many answers each rests on.
+        unanswered: ids of the problems that nobody answered; they have no aggregate.
+    """
+
+    how: str
+    problems: tuple[str, ...]
+    answers: Any
+    n_answers: Any
+    unanswered: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a problem: ``problem``, ``answer``, ``n_answers``."""
+        return pd.DataFrame({"problem": list(self.problems), "answer": self.answers, "n_answers": self.n_answers})
+
+    def __str__(self) -> str:
+        lines = [f"Aggregate ({self.how}) of {len(self.problems)} problems, {int(np.sum(self.n_answers))} answers"]
+        lines += [f"  {line}" for line in self.to_frame().head(10).to_string(index=False).splitlines()]
+        if len(self.problems) > 10:
+            lines.append(f"  ... and {len(self.problems) - 10} more (to_frame() has them all)")
+        if self.unanswered:
+            lines.append(f"  left out: {len(self.unanswered)} problem(s) without an answer")
+        return "\n".join(lines)
+
+
+def aggregate(data: CrowdData, how: str = "mean") -> Aggregate:
+    """Join the answers to every problem into one.
+
+    Ties of a majority vote, and equal posterior probabilities of Dawid-Skene and GLAD, go to the answer that comes
+    first on the scale: the lowest level of an ordinal one, the first option of a categorical one. The median of an even
+    number of answers is the mean of the middle two.
+
+    Args:
+        data: human or digital answers; repeats of one person count each.
+        how: "mean" or "median" on a numeric scale; "majority", "dawid-skene" or "glad" on an ordinal scale (its levels
+            taken as labels without order) or a categorical one, all three computed by Crowd-Kit.
+
+    Returns:
+        Aggregate. Problems without an answer are listed in ``unanswered``.
+
+    Raises:
+        ValueError: on another ``how``; for a mean or median of words; for labels on a continuous scale; on ballots.
+        ModuleNotFoundError: if Crowd-Kit is needed and not installed.
+
+    Source: CrowdLLM, section 5.1.1; Dawid and Skene 1979, Maximum likelihood estimation of observer error-rates using
+    the EM algorithm, Applied Statistics 28; Whitehill et al. 2009, Whose vote should count more, NeurIPS.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> aggregate(load_example().human).to_frame().head(2)
+          problem  answer  n_answers
+        0     q01     2.5          8
+        1     q02     2.5          8
+    """
+    check_choice("how", how, METHODS)
+    _refuse_scale(data, how)
+    groups = data.responses.groupby("problem", sort=False)["response"]
+    sizes = groups.size()
+    known = data.problems["problem"].tolist()
+    answered = [name for name in known if name in sizes.index]
+    found = _labels(data, how) if how in LABELS else groups.agg(how)
+    answers = found.loc[answered].to_numpy()
+    return Aggregate(
+        how,
+        tuple(answered),
+        answers.astype(np.float64) if data.scale.numeric else answers,
+        sizes.loc[answered].to_numpy(),
+        tuple(name for name in known if name not in sizes.index),
+    )
+
+
+def _refuse_scale(data: CrowdData, how: str) -> None:
+    kind = data.scale.kind
+    if kind == "approval":
+        raise ValueError(
+            f"how={how!r} joins single answers, and these are ballots ({data.scale}); count the votes of every option"
+        )
+    if how in NUMERIC and not data.scale.numeric:
+        raise ValueError(
+            f"how={how!r} needs numbers, and the answers are words ({data.scale}); use {', '.join(LABELS)}"
+        )
+    if how in LABELS and kind == "continuous":
+        raise ValueError(
+            f"how={how!r} needs a scale of single answers, got {data.scale}; declare scale=ordinal([...]), or use "
+            "'mean' or 'median'"
+        )
+
+
+def _labels(data: CrowdData, how: str) -> pd.Series:
+    """Crowd-Kit's most probable answer of every problem with an answer."""
+    order = list(data.scale.levels or data.scale.options)
+    labels = data.to_crowdkit()
+    # Whole numbers in the order of the scale: Crowd-Kit then needs no order of its own for words.
+    labels["label"] = pd.Index(order).get_indexer(labels["label"])
+    labels["task"], labels["worker"] = labels["task"].astype(object), labels["worker"].astype(object)
+    if len(pd.unique(labels["label"])) == 1:  # GLAD divides by the number of other labels
+        place: Any = pd.Series(int(labels["label"].iloc[0]), index=pd.unique(labels["task"]))
+    else:
+        chances = _aggregator(how).fit_predict_proba(labels)
+        # Rounding would decide between equal probabilities.
+        place = chances.sort_index(axis=1).round(9).idxmax(axis=1)
+    return place.map(lambda index: order[int(index)])
+
+
+def _aggregator(how: str) -> Any:
+    try:
+        from crowdkit.aggregation import GLAD, DawidSkene, MajorityVote
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            f"how={how!r} needs Crowd-Kit: pip install crowd-kit, or crowdllm-stats[generator]"
+        ) from None
+    return {"majority": MajorityVote, "dawid-skene": DawidSkene, "glad": GLAD}[how]()
+
+
+__all__ = ["Aggregate", "aggregate"]
