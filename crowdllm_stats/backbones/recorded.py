@@ -110,8 +110,9 @@ class RecordedBackbone:
         people, chosen, tied = self._chosen(profiles)
         unmatched = ~chosen.any(axis=1)
         if unmatched.any() and self.missing == "refuse":
+            first = people[int(np.argmax(unmatched))]
             raise ValueError(
-                f"{int(unmatched.sum())} profile(s) fit no persona, for instance {people[int(np.argmax(unmatched))]!r}; say "
+                f"{int(unmatched.sum())} profile(s) fit no persona, for instance {first!r}; say "
                 'missing="pool" to give them the answers of all personas, or leave them out of profiles'
             )
         answers = np.einsum("tqa,pq->tpa", counts, chosen.astype(np.float64))
