@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,7 +122,9 @@ def _labels(data: CrowdData, how: str) -> pd.Series:
     if len(pd.unique(labels["label"])) == 1:  # GLAD divides by the number of other labels
         place: Any = pd.Series(int(labels["label"].iloc[0]), index=pd.unique(labels["task"]))
     else:
-        chances = _aggregator(how).fit_predict_proba(labels)
+        with warnings.catch_warnings():  # Crowd-Kit calls pandas in ways that pandas 3 wants changed
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"crowdkit\.")
+            chances = _aggregator(how).fit_predict_proba(labels)
         # Rounding would decide between equal probabilities.
         place = chances.sort_index(axis=1).round(9).idxmax(axis=1)
     return place.map(lambda index: order[int(index)])

@@ -1,0 +1,17 @@
+"""Protocols of evaluation: which answers a predictor may learn from, what it is scored on, how two are compared."""
+
+from crowdllm_stats.evaluation.paired import PairedDifference, paired_difference
+from crowdllm_stats.evaluation.protocols import Evaluation, HeldOut, Predictor, evaluate, held_out
+from crowdllm_stats.evaluation.virtual import aggregate_scores, virtual_crowd
+
+__all__ = [
+    "Evaluation",
+    "HeldOut",
+    "PairedDifference",
+    "Predictor",
+    "aggregate_scores",
+    "evaluate",
+    "held_out",
+    "paired_difference",
+    "virtual_crowd",
+]
