@@ -1,0 +1,172 @@
+"""A frozen language model and its tokenizer: loaded once, described exactly, turned to prompts as token ids."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from jinja2 import TemplateError
+
+from crowdllm_stats.backbones.answer_tree import Tokens
+from crowdllm_stats.backbones.fetch import MODELS, find_model, quiet_transformers
+from crowdllm_stats.backbones.prompts import Message
+from crowdllm_stats.inference.checks import check_choice
+
+#: float32 is exact; in bfloat16 a probability can move by 0.07 with whatever else is in its batch.
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+#: Letters at a prompt's end that decide whether an answer's first token could merge with it.
+_TAIL = 64
+
+
+class LanguageModel:
+    """A causal language model by hub id, folder or name of a fetched model; weights are loaded when first used.
+
+    Args:
+        model: a folder, a name such as "smollm2" (see ``crowdllm-stats backbone fetch``), or a hub id, which
+            transformers downloads unless HF_HUB_OFFLINE is set.
+        revision: commit or tag on the hub.
+        dtype: "float32", or "bfloat16" (faster, approximate).
+        device: "auto" (a GPU if there is one), "cpu", "cuda:1" and so on.
+        trust_remote_code: run code that comes with the model; off by default.
+
+    Raises:
+        ValueError: on an unknown dtype, and if there is no such model or it cannot be read.
+        FileNotFoundError: if a model of the package is not fetched.
+    """
+
+    def __init__(
+        self, model: str | Path, *, revision: str | None, dtype: str, device: str, trust_remote_code: bool
+    ) -> None:
+        self.name, self.dtype = str(model), check_choice("dtype", dtype, tuple(DTYPES))
+        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        folder = Path(model)
+        if not folder.is_dir() and self.name in MODELS:
+            folder = find_model(self.name).folder
+        self._local = folder.is_dir()
+        self._from = str(folder) if self._local else self.name
+        self._loading = {
+            "local_files_only": self._local, "revision": revision, "trust_remote_code": trust_remote_code
+        }  # fmt: skip
+        try:
+            with quiet_transformers():
+                self.config = transformers.AutoConfig.from_pretrained(self._from, **self._loading)
+                self.tokenizer = transformers.AutoTokenizer.from_pretrained(self._from, **self._loading)
+        except (OSError, ValueError, KeyError) as error:
+            raise ValueError(
+                f"model {self.name!r} cannot be loaded: {' '.join(str(error).split())[:300]} (give a folder made by "
+                f"save_pretrained, a hub id, or one of {', '.join(MODELS)})"
+            ) from None
+        self._system_folded = False
+
+    @cached_property
+    def revision(self) -> str:
+        """What the weights are: the hub's commit, or the hash of a folder's configuration and weights."""
+        commit = getattr(self.config, "_commit_hash", None)
+        if not self._local:
+            return str(commit)
+        digest = hashlib.sha256()
+        files = sorted(path for path in Path(self._from).iterdir() if path.suffix in (".json", ".safetensors", ".bin",
+                       ".jinja", ".model") and path.name != "manifest.json")  # fmt: skip
+        for path in files:
+            with path.open("rb") as raw:
+                digest.update(f"{path.name} {hashlib.file_digest(raw, 'sha256').hexdigest()}\n".encode())
+        return f"sha256:{digest.hexdigest()}"
+
+    @cached_property
+    def network(self) -> Any:
+        """The model itself, in evaluation mode on its device.
+
+        Raises:
+            ValueError: if the weights cannot be read.
+        """
+        try:
+            with quiet_transformers():
+                network = transformers.AutoModelForCausalLM.from_pretrained(
+                    self._from, dtype=DTYPES[self.dtype], **self._loading
+                )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ValueError(
+                f"the weights of {self.name!r} cannot be read: {' '.join(str(error).split())[:300]}"
+            ) from None
+        return network.to(self.device).eval()
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """The whole prompt as text, through the model's chat template; plain text as it stands.
+
+        Models that think aloud are asked not to (``enable_thinking=False`` to templates that know it). A chat template
+        that refuses a system turn gets it at the beginning of the user's.
+
+        Raises:
+            ValueError: if there are turns and the tokenizer has no chat template.
+        """
+        if messages[0].role == "":
+            return messages[0].content
+        if not self.tokenizer.chat_template:
+            raise ValueError(
+                f"model {self.name!r} has no chat template: take an instruct model, or a template of plain text "
+                "(a file without sections)"
+            )
+        start = next((message.content for message in messages if message.role == "assistant"), "")
+        turns = [{"role": m.role, "content": m.content} for m in messages if m.role != "assistant"]
+        if not self._system_folded:
+            try:
+                return self._chat(turns) + start
+            except TemplateError:
+                if turns[0]["role"] != "system":
+                    raise ValueError(f"the chat template of {self.name!r} refuses the prompt") from None
+                self._system_folded = True
+        joined = "\n\n".join(turn["content"] for turn in turns)
+        return self._chat([{"role": "user", "content": joined}]) + start
+
+    def encode(self, prompt: str, *, plain: bool) -> Tokens:
+        """Token ids of a whole prompt, with the tokenizer's own beginning where no chat template has written it.
+
+        Raises:
+            ValueError: if the prompt is longer than the model can read; it is not cut.
+        """
+        ids = tuple(self.tokenizer(prompt, add_special_tokens=plain)["input_ids"])
+        longest = getattr(self.config.get_text_config(), "max_position_embeddings", None)
+        if longest is not None and len(ids) > longest:
+            raise ValueError(
+                f"a prompt has {len(ids)} tokens and the model reads {longest}: shorten the texts; they are never cut"
+            )
+        return ids
+
+    def answer_tokens(self, prompt: str, ids: Tokens, answers: Sequence[str], *, plain: bool) -> tuple[Tokens, ...]:
+        """The tokens of every answer as it stands after a prompt.
+
+        Raises:
+            ValueError: if an answer's letters merge with the prompt's last ones into one token.
+        """
+        found = []
+        for answer in answers:
+            whole = tuple(self.tokenizer(prompt + answer, add_special_tokens=plain)["input_ids"])
+            if whole[: len(ids)] != ids:
+                raise ValueError(
+                    f"the answer {answer!r} merges with the end of the prompt, {prompt[-20:]!r}: end the template with "
+                    "a line break, or without the last space"
+                )
+            found.append(whole[len(ids) :])
+        return tuple(found)
+
+    @property
+    def system_folded(self) -> bool:
+        """Whether the system turn was put into the user's."""
+        return self._system_folded
+
+    def _chat(self, turns: list[dict[str, str]]) -> str:
+        text = self.tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+        return str(text)
+
+
+def tail(prompt: str) -> str:
+    """The end of a prompt, which decides how an answer after it is tokenised."""
+    return prompt[-_TAIL:]

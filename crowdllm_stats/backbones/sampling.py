@@ -1,0 +1,152 @@
+"""Answers by real generation: K texts a prompt, the prompt read once, each text parsed or counted as a failure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from crowdllm_stats.backbones.answer_tree import Tokens
+from crowdllm_stats.backbones.options import Options
+from crowdllm_stats.backbones.reference import Reference
+from crowdllm_stats.backbones.scoring import Scorer
+
+
+@dataclass(frozen=True, eq=False)
+class Generated:
+    """K generated answers a problem.
+
+    Attributes:
+        problems: ids, T of them.
+        options: the admissible answers.
+        texts: what the model wrote, T rows of K.
+        places: the place of the parsed answer among the options, -1 where the text is none, shape (T, K).
+        temperature: it was drawn at.
+    """
+
+    problems: tuple[str, ...]
+    options: Options
+    texts: tuple[tuple[str, ...], ...]
+    places: NDArray[np.int64]
+    temperature: float
+
+    @property
+    def failures(self) -> int:
+        """Texts that were no admissible answer."""
+        return int(np.count_nonzero(self.places < 0))
+
+    def reference(self) -> Reference:
+        """The shares of the parsed answers.
+
+        Raises:
+            ValueError: if a problem has no parsed answer at all.
+        """
+        counts = np.stack([(self.places == place).sum(axis=1) for place in range(len(self.options.answers))], axis=1)
+        total = counts.sum(axis=1)
+        if np.any(total == 0):
+            name = self.problems[int(np.argmin(total))]
+            raise ValueError(
+                f"{int(np.count_nonzero(total == 0))} problem(s) have no answer that parses, for instance {name!r}: "
+                "generate more, with other max_new_tokens, or take the distribution from .reference()"
+            )
+        return Reference.from_probabilities(
+            self.problems,
+            self.options.answers,
+            counts / total[:, None],
+            n_samples=total.astype(np.float64)[:, None],
+            source={"sampling": "generated", "temperature": self.temperature, "parse_failures": self.failures},
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"{self.places.size} texts of {len(self.problems)} problems, {self.failures} "
+            f"({self.failures / self.places.size:.0%}) no admissible answer"
+        )
+
+
+def parse(text: str, options: Options) -> int:
+    """The place of the answer that a text is, -1 if it is none: "4", " 4." and "4 because" are, "4.5" and "45" not.
+
+    Example:
+        >>> scale = Options.of([1, 2, 3, 4])
+        >>> [parse(text, scale) for text in ("4", " 4.", "4.5", "45", "four")]
+        [3, 3, -1, -1, -1]
+    """
+    said = text.strip()
+    for place in sorted(range(len(options.texts)), key=lambda place: -len(options.texts[place])):
+        answer = options.texts[place]
+        if said.startswith(answer) and not re.match(r"\w|[.,]\d", said[len(answer) :]):
+            return place
+    return -1
+
+
+def generate(
+    scorer: Scorer,
+    tokenizer: Any,
+    prompts: Sequence[Tokens],
+    seeds: Sequence[int],
+    *,
+    k: int,
+    temperature: float,
+    max_new_tokens: int,
+) -> list[list[str]]:
+    """K texts after every prompt; the common beginning of all prompts and then each prompt is read once.
+
+    Args:
+        scorer: reads the model.
+        tokenizer: turns tokens to text; its end token and the model's end a text.
+        prompts: token ids.
+        seeds: one a prompt; its texts depend on nothing else that is drawn.
+        k: texts a prompt.
+        temperature: 0 takes the likeliest token.
+        max_new_tokens: most tokens a text.
+    """
+    from crowdllm_stats.backbones.scoring import common_beginning
+
+    ends = _ends(scorer.model, tokenizer)
+    shared = common_beginning(prompts) if len(prompts) > 1 and scorer.shares else 0
+    kept = scorer.read_ahead(prompts[0][:shared]) if shared > 0 else None
+    written = []
+    for ids, seed in zip(prompts, seeds, strict=True):
+        rng = torch.Generator().manual_seed(seed)
+        logs, past = scorer.next_token(ids, kept, rows=k)
+        logs = logs.expand(k, -1)
+        tokens: list[torch.Tensor] = []
+        over = torch.zeros(k, dtype=torch.bool)
+        for step in range(max_new_tokens):
+            drawn = _draw(logs, temperature, rng)
+            tokens.append(drawn)
+            over |= torch.isin(drawn, ends)
+            if step + 1 == max_new_tokens or bool(over.all()):
+                break
+            after, past = scorer.step(drawn[:, None], past)
+            logs = after[:, -1]
+        table = torch.stack(tokens, dim=1)
+        written.append([_text(tokenizer, row, ends) for row in table])
+    return written
+
+
+def _draw(logs: torch.Tensor, temperature: float, rng: torch.Generator) -> torch.Tensor:
+    values = logs.float().cpu()
+    if bool(torch.isnan(values).any()):
+        raise ValueError("the model returned logits that are NaN: its weights are damaged or do not fit this dtype")
+    if temperature == 0.0:
+        return values.argmax(dim=-1)
+    return torch.multinomial(torch.softmax(values / temperature, dim=-1), 1, generator=rng)[:, 0]
+
+
+def _ends(model: Any, tokenizer: Any) -> torch.Tensor:
+    of_model = getattr(model.generation_config, "eos_token_id", None)
+    several = of_model if isinstance(of_model, list) else [of_model]
+    return torch.tensor(sorted({one for one in (*several, tokenizer.eos_token_id) if one is not None}))
+
+
+def _text(tokenizer: Any, row: torch.Tensor, ends: torch.Tensor) -> str:
+    stop = torch.nonzero(torch.isin(row, ends))
+    kept = row[: int(stop[0])] if len(stop) else row
+    return str(tokenizer.decode(kept.tolist(), skip_special_tokens=True))
