@@ -135,7 +135,8 @@ def test_the_published_random_row_on_real_ratings(data_folder):
     """Table 1's protocol: as many uniform answers as raters, truth from all raters.
 
     Expected are the values of the recovered protocol, themselves one simulation; ``sd`` is the spread of one
-    simulation over seeds. Ten simulations against one, with 4 joint standard deviations: false-alarm rate 6e-5 each, eight of them.
+    simulation over seeds. Ten simulations against one, with 4 joint standard deviations: false-alarm rate 6e-5 each,
+    eight of them.
     """
     data = popquorn("offensiveness", folder=data_folder)
     truth = histograms(data)
