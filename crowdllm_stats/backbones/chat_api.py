@@ -1,0 +1,138 @@
+"""The OpenAI chat-completions format: what is asked in one request, and what its answer says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from crowdllm_stats.backbones.http_json import ServerError
+from crowdllm_stats.backbones.options import Options
+from crowdllm_stats.backbones.prompts import Message
+from crowdllm_stats.backbones.replies import TokenMasses, read_tokens
+from crowdllm_stats.inference.checks import check_choice, check_count
+
+PATH = "chat/completions"
+
+#: Error codes of servers that filter what is asked or said.
+FILTERED = ("content_filter", "content_policy_violation")
+
+LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
+
+#: What :class:`Request` sets itself.
+_OWN = frozenset({"model", "messages", "temperature", "seed", "logprobs", "top_logprobs", "n", "stream", *LIMIT_NAMES})
+
+
+@dataclass(frozen=True)
+class Request:
+    """How one model is asked.
+
+    Attributes:
+        model: its name on the server.
+        max_tokens: the longest reply.
+        limit_name: "max_tokens", or "max_completion_tokens" where a server wants the newer name.
+        top_logprobs: how many likely tokens are asked for.
+        extra: further fields of every request, for instance ``{"top_k": 0}``.
+
+    Raises:
+        ValueError: on numbers out of range, and on ``extra`` fields that are set otherwise.
+
+    Example:
+        >>> body = Request("m").logprobs((Message("user", "Rate it."),))
+        >>> body["messages"], body["max_tokens"], body["logprobs"], body["top_logprobs"], body["temperature"]
+        ([{'role': 'user', 'content': 'Rate it.'}], 1, True, 20, 1.0)
+    """
+
+    model: str
+    max_tokens: int = 16
+    limit_name: str = "max_tokens"
+    top_logprobs: int = 20
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, str) or not self.model.strip():
+            raise ValueError(f"model must be the model's name on the server; got {self.model!r}")
+        check_count("max_tokens", self.max_tokens)
+        check_count("top_logprobs", self.top_logprobs, least=2)
+        check_choice("limit_name", self.limit_name, LIMIT_NAMES)
+        taken = sorted(_OWN & set(self.extra))
+        if taken:
+            raise ValueError(f"extra sets {taken[0]!r}, which has an argument of its own or cannot be chosen")
+
+    def logprobs(self, messages: Sequence[Message]) -> dict[str, Any]:
+        """The body that asks for the likeliest first tokens, at temperature 1 whatever the server's default is."""
+        return {**self._body(messages, 1, 1.0), "logprobs": True, "top_logprobs": self.top_logprobs}
+
+    def sample(self, messages: Sequence[Message], temperature: float, seed: int | None) -> dict[str, Any]:
+        """The body that asks for one reply."""
+        body = self._body(messages, self.max_tokens, temperature)
+        return body if seed is None else {**body, "seed": seed}
+
+    def _body(self, messages: Sequence[Message], length: int, temperature: float) -> dict[str, Any]:
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        own = {"model": self.model, "messages": turns, self.limit_name: length, "temperature": temperature}
+        return {"top_p": 1.0, **self.extra, **own}
+
+
+def is_refusal(answer: Mapping[str, Any]) -> bool:
+    """Whether the model, or a filter before it, declined to answer."""
+    choice = _choice(answer)
+    return choice.get("finish_reason") == "content_filter" or bool(_message(choice).get("refusal"))
+
+
+def text_of(answer: Mapping[str, Any]) -> str:
+    """The reply's text; "" where there is none.
+
+    Raises:
+        ServerError: if the answer is no chat completion.
+
+    Example:
+        >>> text_of({"choices": [{"message": {"content": " 3"}}]})
+        ' 3'
+    """
+    content = _message(_choice(answer)).get("content")
+    if content is None:
+        return ""
+    if not isinstance(content, str):
+        raise ServerError(f"the server's reply is no text but {type(content).__name__}; is this a chat endpoint?")
+    return content
+
+
+def masses_of(answer: Mapping[str, Any], options: Options) -> TokenMasses | None:
+    """Probabilities of the answers from the list of likely first tokens, None if the server gives no lists.
+
+    An empty list (the model said nothing at all) leaves every answer unseen.
+
+    Raises:
+        ServerError: if the answer is no chat completion, or its list makes no sense.
+    """
+    listed = _choice(answer).get("logprobs")
+    tokens = listed.get("content") if isinstance(listed, Mapping) else None
+    if not isinstance(tokens, list):
+        return None
+    if not tokens:
+        return TokenMasses((0.0,) * len(options.answers), len(options.answers), 1.0)
+    top = tokens[0].get("top_logprobs") if isinstance(tokens[0], Mapping) else None
+    if not isinstance(top, list) or not top:
+        return None
+    try:
+        return read_tokens(top, options)
+    except ValueError as error:
+        raise ServerError(f"the server's log-probabilities make no sense: {error}") from None
+
+
+def _choice(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    choices = answer.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
+        return choices[0]
+    error = answer.get("error")
+    said = error.get("message") if isinstance(error, Mapping) else error
+    reason = f"an error: {said}" if said else f"no choices, but {', '.join(map(str, answer)) or 'an empty object'}"
+    raise ServerError(f"the server answered with {reason}"[:400])
+
+
+def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    message = choice.get("message")
+    if not isinstance(message, Mapping):
+        raise ServerError("the server's answer holds no message; is this a chat endpoint?")
+    return message

@@ -1,0 +1,200 @@
+"""One run against a server: what the cache holds, what is asked, in how many threads, and what is counted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+from crowdllm_stats.backbones.cache import AnswerCache
+from crowdllm_stats.backbones.chat_api import FILTERED, PATH, Request, is_refusal, masses_of, text_of
+from crowdllm_stats.backbones.http_json import JsonServer, ServerError
+from crowdllm_stats.backbones.prompts import Prompts
+from crowdllm_stats.backbones.replies import ReplyReader, first_tokens_clash
+from crowdllm_stats.backbones.server_answers import REFUSED, UNREADABLE
+
+#: Part of every cache key: another way of reading replies gives other answers.
+READING = 1
+
+#: HTTP statuses by which a server says that it does not know a field.
+_UNKNOWN_FIELD = (400, 422, 501)
+
+
+class ServerRun:
+    """Asks one server every prompt, each once or K times, and keeps every answer in the cache as it comes.
+
+    Args:
+        server: where to ask.
+        request: how to ask.
+        prompts: what to ask, T problems and P profiles.
+        cache: of answers; None asks everything.
+        k: answers a prompt when sampling.
+        temperature: of the samples.
+        seed: of the samples; None sends none.
+        concurrency: requests at once.
+    """
+
+    def __init__(
+        self,
+        server: JsonServer,
+        request: Request,
+        prompts: Prompts,
+        cache: AnswerCache | None,
+        k: int,
+        temperature: float,
+        seed: int | None,
+        concurrency: int,
+    ):
+        self.server, self.request, self.prompts, self.cache = server, request, prompts, cache
+        self.k, self.temperature, self.seed, self.concurrency = k, temperature, seed, concurrency
+        self._cells = [(row, column) for row in range(len(prompts.problems)) for column in range(len(prompts.profiles))]
+        self._reader = ReplyReader(prompts.options)
+        self._first: list[float] | None = None
+        self._asked, self._from_cache, self._served = 0, 0, set[str]()
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """For the reference's source: answers asked and found in the cache, retries, models that answered."""
+        return {
+            "asked": self._asked,
+            "from_cache": self._from_cache,
+            "retries": self.server.retried,
+            "served_models": sorted(self._served),
+        }
+
+    def mode(self, told: str) -> tuple[str, str]:
+        """The mode to use and why: as told, or for "auto" what the cache holds or the first answer brings.
+
+        Raises:
+            ServerError: if the server cannot be asked at all.
+        """
+        if told != "auto":
+            return told, "as asked for"
+        clash = first_tokens_clash(self.prompts.options)
+        if clash:
+            return "samples", clash
+        if self.cache is not None:
+            for mode in ("logprobs", "samples"):
+                if any(self.cache.get_many(self._key(mode, cell, 0) for cell in self._cells)):
+                    return mode, "the cache holds such answers"
+        try:
+            self._first = self._ask("logprobs", self._cells[0], 0)
+        except ServerError as error:
+            if error.status in _UNKNOWN_FIELD:
+                return "samples", f"the server refuses logprobs (HTTP {error.status})"
+            raise
+        if self._first is None:
+            return "samples", "the server gives no log-probabilities"
+        self._asked += 1
+        return "logprobs", "the server gives log-probabilities"
+
+    def answers(self, mode: str) -> list[list[float]]:
+        """The numbers stored for every cell and repeat, repeats innermost; asked where the cache has none.
+
+        Raises:
+            ServerError: as soon as one request fails for good; the message says how many answers there are by then.
+        """
+        repeats = 1 if mode == "logprobs" else self.k
+        jobs = [(cell, repeat) for cell in self._cells for repeat in range(repeats)]
+        keys = [self._key(mode, cell, repeat) for cell, repeat in jobs]
+        found: dict[int, list[float]] = {}
+        if self.cache is not None:
+            found = {place: row for place, row in enumerate(self.cache.get_many(keys)) if row is not None}
+        if mode == "logprobs" and self._first is not None:
+            found[0] = self._first
+        self._from_cache = len(found) - (self._first is not None)
+        self._ask_all(mode, jobs, found)
+        if self.cache is None:
+            return [found[place] for place in range(len(jobs))]
+        # Another process may have stored its answer first: what is stored is what a later run will find.
+        return [row if row is not None else found[place] for place, row in enumerate(self.cache.get_many(keys))]
+
+    def _ask_all(self, mode: str, jobs: list[tuple[tuple[int, int], int]], found: dict[int, list[float]]) -> None:
+        with ThreadPoolExecutor(self.concurrency) as pool:
+            places = [place for place in range(len(jobs)) if place not in found]
+            futures = {pool.submit(self._ask, mode, *jobs[place]): place for place in places}
+            try:
+                for future in as_completed(futures):
+                    numbers = future.result()
+                    if numbers is None:
+                        raise ServerError(f"{self.server.url} gives no log-probabilities; take mode='samples'")
+                    found[futures[future]] = numbers
+                    self._asked += 1
+            except BaseException as error:
+                self.server.stop.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+                if not isinstance(error, ServerError):
+                    raise
+                late = [f for f in futures if f.done() and not f.cancelled() and f.exception() is None]
+                done = len(jobs) - len(places) + sum(future.result() is not None for future in late)
+                if not done:
+                    raise
+                kept = "are lost: pass cache= to keep them"
+                if self.cache is not None:
+                    kept = "are in the cache: ask again to go on"
+                told = f"{error}; {done} of {len(jobs)} answers {kept}"
+                raise ServerError(told, error.status, error.code) from None
+
+    def _ask(self, mode: str, cell: tuple[int, int], repeat: int) -> list[float] | None:
+        """One request, its answer as numbers, stored; None if log-probabilities were asked for and not given."""
+        messages = self.prompts.messages(*cell)
+        if mode == "logprobs":
+            body = self.request.logprobs(messages)
+        else:
+            body = self.request.sample(messages, self.temperature, self._seed(cell, repeat))
+        numbers = self._numbers(mode, body)
+        if self.cache is not None and numbers is not None:
+            self.cache.put(self._key(mode, cell, repeat), numbers)
+        return numbers
+
+    def _numbers(self, mode: str, body: Mapping[str, Any]) -> list[float] | None:
+        try:
+            answer = self.server.post(PATH, body)
+        except ServerError as error:
+            if error.code in FILTERED:
+                return [REFUSED]
+            raise
+        if isinstance(answer.get("model"), str):
+            self._served.add(answer["model"])
+        if is_refusal(answer):
+            return [REFUSED]
+        if mode == "samples":
+            place = self._reader.place(text_of(answer))
+            return [UNREADABLE if place is None else float(place)]
+        masses = masses_of(answer, self.prompts.options)
+        return None if masses is None else [*masses.masses, float(masses.unseen), masses.unseen_bound]
+
+    def _key(self, mode: str, cell: tuple[int, int], repeat: int) -> dict[str, Any]:
+        """What was asked, exactly; a distribution depends on the prompt alone, a draw on whom and what it is for."""
+        row, column = cell
+        turns = [[message.role, message.content] for message in self.prompts.messages(row, column)]
+        key: dict[str, Any] = {
+            "backbone": "server",
+            "reading": READING,
+            "url": self.server.url,
+            "model": self.request.model,
+            "template": self.prompts.template.sha256,
+            "prompt": json.dumps(turns),
+            "options": list(self.prompts.options.texts),
+            "extra": json.dumps(dict(self.request.extra), sort_keys=True),
+            "mode": mode,
+        }
+        if mode == "logprobs":
+            return {**key, "top_logprobs": self.request.top_logprobs}
+        return {
+            **key,
+            "temperature": self.temperature,
+            "max_tokens": self.request.max_tokens,
+            "seed": self.seed,
+            "problem": self.prompts.problems[row],
+            "participant": self.prompts.profiles[column],
+            "repeat": repeat,
+        }
+
+    def _seed(self, cell: tuple[int, int], repeat: int) -> int | None:
+        if self.seed is None:
+            return None
+        names = [self.seed, self.prompts.problems[cell[0]], self.prompts.profiles[cell[1]], repeat]
+        return int.from_bytes(hashlib.sha256(json.dumps(names).encode("ascii")).digest()[:4], "big") >> 1

@@ -1,0 +1,262 @@
+"""Talking to a server: retries and their waits, time-outs, refusals, bodies that are no JSON; the key never shown."""
+
+from __future__ import annotations
+
+import email.utils
+import socket
+import threading
+import time
+
+import pytest
+from stub_server import serve
+
+from crowdllm_stats.backbones import http_json
+from crowdllm_stats.backbones.http_json import JsonServer, ServerError
+
+KEY = "sk-secret-5f1c"
+VARIABLE = "CROWDLLM_TEST_KEY"
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """The waits between attempts, which are not waited for."""
+    seen = []
+    monkeypatch.setattr(http_json, "pause", lambda stop, seconds: seen.append(seconds))
+    return seen
+
+
+def test_the_body_the_path_and_the_key_are_sent(monkeypatch):
+    monkeypatch.setenv(VARIABLE, f" {KEY}\n")
+    with serve(lambda body, number: (200, {"seen": body})) as stub:
+        assert JsonServer(stub.url + "/", api_key_env=VARIABLE).post("chat", {"a": [1, "\u00e9"]}) == {
+            "seen": {"a": [1, "\u00e9"]}
+        }
+        JsonServer(stub.url).post("chat", {})
+    assert stub.paths == ["/v1/chat", "/v1/chat"]
+    assert stub.headers[0]["Authorization"] == f"Bearer {KEY}"
+    assert "Authorization" not in stub.headers[1]
+
+
+def test_passing_trouble_is_tried_again_with_growing_waits(waits):
+    troubles = [(429, {}), (500, b"oops"), (503, {}), (200, b"{cut off"), (529, {}), (200, {"ok": 1})]
+    with serve(lambda body, number: troubles[number]) as stub:
+        server = JsonServer(stub.url, retries=5, seed=3)
+        assert server.post("chat", {"a": 1}) == {"ok": 1}
+    assert server.retried == len(waits) == 5
+    for attempt, wait in enumerate(waits):
+        assert 0.25 * 2**attempt <= wait <= 0.5 * 2**attempt
+
+
+def test_waits_depend_on_the_seed_and_the_request_alone(waits):
+    with serve(lambda body, number: (500, {})) as stub:
+        for seed, body in [(3, {"a": 1}), (3, {"a": 1}), (4, {"a": 1}), (3, {"a": 2})]:
+            with pytest.raises(ServerError):
+                JsonServer(stub.url, retries=2, seed=seed).post("chat", body)
+    first, again, other_seed, other_body = (waits[place : place + 2] for place in (0, 2, 4, 6))
+    assert first == again
+    assert len({first[0], other_seed[0], other_body[0]}) == 3
+
+
+def test_own_waits_are_capped(waits):
+    with serve(lambda body, number: (500, {})) as stub, pytest.raises(ServerError, match="after 10 attempts"):
+        JsonServer(stub.url, retries=9).post("chat", {})
+    assert all(15 <= wait <= 30 for wait in waits[6:])
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [("7", 7, 7), ("0.2", 0.25, 0.5), ("soon", 0.25, 0.5), ("nan", 0.25, 0.5), ("-3", 0.25, 0.5), ("date", 35, 41)],
+)
+def test_retry_after_is_honoured(waits, header, least, most):
+    asked = email.utils.formatdate(time.time() + 40, usegmt=True) if header == "date" else header
+    troubles = [(429, {}, {"Retry-After": asked}), (200, {})]
+    with serve(lambda body, number: troubles[number]) as stub:
+        JsonServer(stub.url).post("chat", {})
+    assert least <= waits[0] <= most
+
+
+def test_a_server_that_asks_to_wait_too_long_is_left(waits):
+    with (
+        serve(lambda body, number: (429, {"error": {"message": "quota"}}, {"Retry-After": "86400"})) as stub,
+        pytest.raises(ServerError, match=r"HTTP 429: quota \(after 1 attempt, and .* wait 86400 seconds\)") as error,
+    ):
+        JsonServer(stub.url).post("chat", {})
+    assert error.value.status == 429
+    assert waits == []
+
+
+def test_trouble_that_does_not_pass_is_told(waits):
+    with (
+        serve(lambda body, number: (500, {"error": {"message": "boom", "code": "x1"}})) as stub,
+        pytest.raises(ServerError, match=r"HTTP 500: boom \(after 3 attempts\)") as error,
+    ):
+        JsonServer(stub.url, retries=2).post("chat", {})
+    assert (error.value.status, error.value.code, len(stub.bodies)) == (500, "x1", 3)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "message"),
+    [
+        (400, {"error": {"message": "no such field"}}, "HTTP 400.*no such field"),
+        (422, {"detail": [{"msg": "extra"}]}, "HTTP 422.*extra"),
+        (404, b"<html>not here</html>", "HTTP 404.*not here.*usually ends in /v1"),
+        (418, b"", "no reason given"),
+        (200, [1, 2], "no object"),
+    ],
+)
+def test_refusals_are_not_tried_again(waits, status, body, message):
+    with serve(lambda _, number: (status, body)) as stub, pytest.raises(ServerError, match=message):
+        JsonServer(stub.url).post("chat", {})
+    assert len(stub.bodies) == 1
+    assert waits == []
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_wrong_or_missing_key_is_told_without_showing_it(monkeypatch, status):
+    with serve(lambda body, number: (status, {"error": {"message": f"bad key {KEY}"}})) as stub:
+        monkeypatch.setenv(VARIABLE, KEY)
+        with pytest.raises(ServerError, match=f"key in the environment variable {VARIABLE} was refused") as error:
+            JsonServer(stub.url, api_key_env=VARIABLE).post("chat", {})
+        assert KEY not in str(error.value)
+        monkeypatch.delenv(VARIABLE)
+        with pytest.raises(ServerError, match=f"{VARIABLE} is not set"):
+            JsonServer(stub.url, api_key_env=VARIABLE).post("chat", {})
+        with pytest.raises(ServerError, match="pass api_key_env="):
+            JsonServer(stub.url).post("chat", {})
+
+
+@pytest.mark.parametrize("status", [400, 500, 200])
+@pytest.mark.parametrize("padding", [0, 290])
+def test_a_server_that_repeats_the_key_does_not_bring_it_into_messages(monkeypatch, waits, status, padding):
+    """With 290 letters before it, the key would straddle the place where a long message is cut."""
+    monkeypatch.setenv(VARIABLE, KEY)
+    with serve(lambda body, number: (status, ("x" * padding + f" {KEY} no").encode())) as stub:
+        server = JsonServer(stub.url, api_key_env=VARIABLE, retries=1)
+        with pytest.raises(ServerError) as error:
+            server.post("chat", {})
+    assert "sk-" not in str(error.value)
+    assert KEY not in repr(vars(server))
+    assert error.value.__cause__ is None
+
+
+@pytest.mark.parametrize("key", ["two words", "two\nlines", "\u00e9t\u00e9", "tab\tchr"])
+def test_a_key_that_cannot_be_one_is_refused_without_showing_it(monkeypatch, key):
+    monkeypatch.setenv(VARIABLE, key)
+    with pytest.raises(ValueError, match=f"{VARIABLE} holds spaces") as error:
+        JsonServer("http://127.0.0.1:9/v1", api_key_env=VARIABLE).post("chat", {})
+    assert key.split()[0] not in str(error.value)
+
+
+def test_a_redirect_does_not_take_the_key_along(monkeypatch):
+    monkeypatch.setenv(VARIABLE, KEY)
+    with serve(lambda body, number: (200, {})) as other:
+        target = f"{other.url}/chat?token=abc"
+        with (
+            serve(lambda body, number: (307, {}, {"Location": target})) as stub,
+            pytest.raises(ServerError, match=r"redirects to http://127.0.0.1 \(HTTP 307\)") as error,
+        ):
+            JsonServer(stub.url, api_key_env=VARIABLE).post("chat", {})
+        assert "abc" not in str(error.value)
+    assert other.bodies == []
+
+
+def test_nobody_there(waits):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    with pytest.raises(ServerError, match=r"connection failed .*refused.*is the server running.*after 2 attempts"):
+        JsonServer(url, retries=1).post("chat", {})
+    assert len(waits) == 1
+
+
+def test_a_server_that_does_not_answer_in_time(waits):
+    release = threading.Event()
+
+    def late(body, number):
+        release.wait(20)
+        return 200, {}
+
+    with serve(late) as stub:
+        try:
+            with pytest.raises(ServerError, match=r"no answer within 0.2 seconds.*after 2 attempts"):
+                JsonServer(stub.url, timeout=0.2, retries=1).post("chat", {})
+        finally:
+            release.set()
+
+
+def test_a_server_that_drips_is_cut_off_at_the_time_out(waits):
+    def drip(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            try:
+                for _ in range(200):
+                    connection.sendall(b" ")
+                    time.sleep(0.05)
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        with pytest.raises(ServerError, match="no answer within 0.3 seconds"):
+            JsonServer(url, timeout=0.3, retries=0).post("chat", {})
+        thread.join()
+
+
+def test_an_answer_that_breaks_off_is_asked_again(waits):
+    troubles = [(200, b'{"a": 1}', {"Content-Length": "50"}), (200, {"a": 2})]
+    with serve(lambda body, number: troubles[number]) as stub:
+        assert JsonServer(stub.url).post("chat", {}) == {"a": 2}
+    assert len(waits) == 1
+
+
+def test_an_answer_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr(http_json, "LARGEST_BODY", 1000)
+    with serve(lambda body, number: (200, b"x" * 5000)) as stub, pytest.raises(ServerError, match="more than 1000 b"):
+        JsonServer(stub.url).post("chat", {})
+
+
+def test_once_stopped_nothing_is_sent_again():
+    with serve(lambda body, number: (500, {})) as stub:
+        server = JsonServer(stub.url)
+        server.stop.set()
+        with pytest.raises(ServerError, match="after 1 attempt"):
+            server.post("chat", {})
+    assert len(stub.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("ftp://127.0.0.1/v1", "must be an address"),
+        ("file:///etc/passwd", "must be an address"),
+        ("127.0.0.1:8000", "must be an address"),
+        ("http://a b/v1", "must be an address"),
+        (None, "must be an address"),
+        (f"http://user:{KEY}@127.0.0.1/v1", "no user, password"),
+        (f"http://127.0.0.1/v1?key={KEY}", "no user, password, query"),
+        (f"ftp://user:{KEY}@127.0.0.1/v1", "must be an address"),
+    ],
+)
+def test_other_addresses_are_refused_without_showing_secrets(url, message):
+    with pytest.raises(ValueError, match=message) as error:
+        JsonServer(url)
+    assert KEY not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"timeout": 0}, "timeout"),
+        ({"timeout": float("inf")}, "timeout"),
+        ({"retries": -1}, "retries"),
+        ({"retries": 1.5}, "retries"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_numbers_out_of_range(change, message):
+    with pytest.raises(ValueError, match=message):
+        JsonServer("http://127.0.0.1/v1", **change)
