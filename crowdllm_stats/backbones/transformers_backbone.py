@@ -109,6 +109,13 @@ class TransformersBackbone:
         other.options = options
         return other
 
+    def with_template(self, template: str | Path | Template) -> TransformersBackbone:
+        """The same backbone, sharing the loaded model and the answers, with another template."""
+        other = self.with_options(self.options)
+        other.template = template if isinstance(template, Template) else Template.load(template)
+        other._plain = other.template.messages[0].role == ""
+        return other
+
     def reference(self, problems: pd.DataFrame, profiles: pd.DataFrame | None = None) -> Reference:
         """The distribution of answers to every problem, and with profiles for every problem and profile.
 
