@@ -45,16 +45,16 @@ def test_repeating_a_split_does_not_shrink_the_standard_error():
 
 
 def test_standard_error_is_the_spread_over_samples_of_problems():
-    """400 samples of 25 problems in 2 splits with a shared part; the ratio's own error is 3.6%, 5 of them allowed."""
+    """200 samples of 25 problems in 2 splits with a shared part; the ratio's own error is 5%, 5 of them allowed."""
     rng = np.random.default_rng(2)
     found, claimed = [], []
-    for _ in range(400):
+    for _ in range(200):
         shared = rng.normal(size=25)
         parts = [Scores(rows(shared + rng.normal(scale=0.5, size=25), split), "exact") for split in (0, 1)]
         scores = pooled(parts)
         found.append(scores.rmse)
         claimed.append(scores.standard_error("rmse"))
-    assert np.mean(claimed) == pytest.approx(np.std(found, ddof=1), rel=0.18)
+    assert np.mean(claimed) == pytest.approx(np.std(found, ddof=1), rel=0.25)
 
 
 def test_perfect_scores_have_no_error():
