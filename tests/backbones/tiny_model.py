@@ -1,0 +1,56 @@
+"""A random Llama of two layers with a made tokenizer (bytes, single digits, a few merges), in a folder, in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+CHAT = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+NO_SYSTEM = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system turn') }}{% endif %}" + CHAT
+CORPUS = ["How strong is this text? Reply with one number.", "The thing is strong, the text is the thing.", "very mild"]
+
+
+def write_tokenizer(folder: Path, chat_template: str | None) -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(r"\d"), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<|im_start|>", "<|im_end|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(
+        CORPUS * 5,
+        trainers.BpeTrainer(
+            vocab_size=320, special_tokens=special, initial_alphabet=sorted(alphabet), show_progress=False
+        ),
+    )
+    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|im_end|>")
+    wrapped.add_special_tokens({"additional_special_tokens": special})
+    wrapped.chat_template = chat_template
+    wrapped.save_pretrained(str(folder))
+    return wrapped
+
+
+def write_model(folder: Path, *, chat_template: str | None = CHAT, damage: bool = False, positions: int = 512) -> Path:
+    """The folder with config, weights (seed 7) and tokenizer; ``damage`` puts a NaN into the weights."""
+    tokenizer = write_tokenizer(folder, chat_template)
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        model = LlamaForCausalLM(
+            LlamaConfig(
+                vocab_size=len(tokenizer), hidden_size=48, intermediate_size=80, num_hidden_layers=2,
+                num_attention_heads=6, num_key_value_heads=3, max_position_embeddings=positions,
+                initializer_range=0.4, eos_token_id=tokenizer.eos_token_id, bos_token_id=None,
+            )
+        )  # fmt: skip
+    if damage:
+        with torch.no_grad():
+            model.model.norm.weight[0] = float("nan")
+    model.save_pretrained(str(folder))
+    return folder
