@@ -11,12 +11,7 @@ As a program (``python tests/theory/mutation.py RESULT [FILE ...]``) it prints w
 from __future__ import annotations
 
 import ast
-import json
-import os
 import resource
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 120.0
 
 OPERATORS: dict[type[ast.AST], tuple[str, str]] = {
     ast.Add: ("+", "-"),
@@ -222,141 +216,9 @@ def _bare(node: ast.AST) -> bool:
     return not any(isinstance(part, ast.BinOp) for part in ast.walk(node))
 
 
-# ------------------------------------------------------------------------------------------------------------ running
-def copy_of_package(folder: Path, root: Path = ROOT) -> Path:
-    """The package and the theory, without compiled files, in a folder of their own."""
-    for name in ("crowdllm_stats", "theory"):
-        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "package_data"))
-    return folder
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """The environment of a process that imports the package from ``folder``."""
-    return {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-
-
-def verify_once(folder: Path, result: str, *options: str) -> int:
-    """Exit code of ``crowdllm-stats theory verify --only RESULT`` as a process that imports the copy in ``folder``."""
-    code = "from crowdllm_stats.cli import main; raise SystemExit(main())"
-    command = [sys.executable, "-c", code, "theory", "verify", "--only", result, *options]
-    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, timeout=600, check=False)
-    return done.returncode
-
-
-def apply(folder: Path, mutation: Mutation) -> bytes:
-    """Plant the change in the copy and return the file's content before."""
-    place = folder / "crowdllm_stats" / mutation.file
-    before = place.read_bytes()
-    place.write_bytes(before[: mutation.start] + mutation.changed.encode() + before[mutation.end :])
-    return before
-
-
-def outcomes(result: str, planted: Sequence[Mutation], folder: Path) -> list[str]:
-    """What each change leads to: "1" (noticed), "0" (not noticed), "late" (stopped after SECONDS), or another code.
-
-    One process imports the libraries and verifies the unchanged copy; it then forks once for every change, and the
-    fork imports the changed copy and stops at the first check that fails. This saves most of the time of a run.
-    """
-    listed = json.dumps([vars(mutation) for mutation in planted])
-    command = [sys.executable, __file__, "--serve", result, str(folder)]
-    done = subprocess.run(
-        command, input=listed, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"{result}: the unchanged copy: {done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-    said: list[str] = json.loads(done.stdout.splitlines()[-1])
-    return said
-
-
-def serve(result: str, folder: Path) -> int:
-    """The forking process of :func:`outcomes`: changes on standard input, what they lead to on standard output."""
-    sys.path[:] = [str(folder), *(place for place in sys.path if place != str(Path(__file__).parent))]
-    planted = [Mutation(**fields) for fields in json.loads(sys.stdin.read())]
-    sys.dont_write_bytecode = False  # what stays unchanged is compiled once
-    code = _run(result)
-    sys.dont_write_bytecode = True
-    if code != 0:
-        return 3
-    for mutation in planted:
-        place = folder / "crowdllm_stats" / mutation.file
-        for compiled in (place.parent / "__pycache__").glob(f"{place.stem}.*.pyc"):
-            compiled.unlink()
-    package = Path(sys.modules["crowdllm_stats"].__file__ or "").resolve()
-    assert package.is_relative_to(folder.resolve()), f"the package came from {package}"
-    if _forked(result) != "0":
-        return 4
-    codes = []
-    for mutation in planted:
-        before = apply(folder, mutation)
-        codes.append(_forked(result))
-        (folder / "crowdllm_stats" / mutation.file).write_bytes(before)
-    print()
-    print(json.dumps(codes))
-    return 0
-
-
-def _run(result: str) -> int:
-    """Symbolic checks first, which are fast; all of them where those notice nothing."""
-    from crowdllm_stats.cli import main
-
-    verify = ["theory", "verify", "--only", result]
-    return main([*verify, "--symbolic-only"]) or main(verify)
-
-
-def _hurried(result: str) -> int:
-    """The symbolic checks up to the first that fails, identities of symbols not worked out but taken as given.
-
-    A check that fails here fails in the whole run as well; where none does, the whole run decides.
-    """
-    from crowdllm_stats import verify
-    from crowdllm_stats.cli import main
-    from crowdllm_stats.verify import Check
-
-    made = Check.__init__
-
-    def watched(self: Check, *values: object, **named: object) -> None:
-        made(self, *values, **named)  # type: ignore[arg-type]
-        if not self.passed:
-            os._exit(1)
-
-    def given(
-        name: str, left: object, right: object, says: str, *, about: str = "exact", expected: bool = True
-    ) -> Check:
-        return Check(name, "symbolic", about, says, expected, expected, "not worked out")
-
-    real = verify.identity
-    Check.__init__, verify.identity = watched, given  # type: ignore[assignment,method-assign]
-    code = main(["theory", "verify", "--only", result, "--symbolic-only"])
-    Check.__init__, verify.identity = made, real  # type: ignore[method-assign]
-    return code
-
-
-def _forked(result: str) -> str:
-    sys.stdout.flush()
-    child = os.fork()
-    if child == 0:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
-        for name in [name for name in sys.modules if name.startswith(("crowdllm_stats", "crowdllm_theory"))]:
-            del sys.modules[name]
-        try:
-            code = _hurried(result) or _run(result)
-        except BaseException:
-            code = 9
-        os._exit(code)
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return str(os.waitstatus_to_exitcode(status))
-        time.sleep(0.02)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "late"
-
-
+# ------------------------------------------------------------------------------------------------------- as a program
 def _look(result: str, files: Sequence[str]) -> int:
+    from noticing import copy_of_package, outcomes
     from test_mutations import EQUIVALENT, planted_for
 
     planted = [mutation for mutation in planted_for(result) if not files or mutation.file in files]
@@ -374,6 +236,4 @@ def _look(result: str, files: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--serve":
-        raise SystemExit(serve(sys.argv[2], Path(sys.argv[3])))
     sys.exit(_look(sys.argv[1], sys.argv[2:]))

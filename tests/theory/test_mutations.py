@@ -6,7 +6,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from mutation import Mutation, apply, copy_of_package, mutations, outcomes, verify_once
+from mutation import Mutation, mutations
+from noticing import apply, copy_of_package, outcomes, verify_once
 
 INTERVALS = "inference/intervals/"
 
