@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import transformers
 from jinja2 import TemplateError
+from safetensors import SafetensorError
 
 from crowdllm_stats.backbones.answer_tree import Tokens
 from crowdllm_stats.backbones.fetch import MODELS, find_model, quiet_transformers
@@ -71,7 +72,7 @@ class LanguageModel:
         if not self._local:
             return str(commit)
         digest = hashlib.sha256()
-        files = sorted(path for path in Path(self._from).iterdir() if path.suffix in (".json", ".safetensors", ".bin",
+        files = sorted(path for path in Path(self._from).iterdir() if path.suffix in (".json", ".safetensors",
                        ".jinja", ".model") and path.name != "manifest.json")  # fmt: skip
         for path in files:
             with path.open("rb") as raw:
@@ -80,7 +81,7 @@ class LanguageModel:
 
     @cached_property
     def network(self) -> Any:
-        """The model itself, in evaluation mode on its device.
+        """The model itself, in evaluation mode on its device; weights in safetensors alone, for others can run code.
 
         Raises:
             ValueError: if the weights cannot be read.
@@ -88,9 +89,9 @@ class LanguageModel:
         try:
             with quiet_transformers():
                 network = transformers.AutoModelForCausalLM.from_pretrained(
-                    self._from, dtype=DTYPES[self.dtype], **self._loading
+                    self._from, dtype=DTYPES[self.dtype], use_safetensors=True, **self._loading
                 )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ValueError(
                 f"the weights of {self.name!r} cannot be read: {' '.join(str(error).split())[:300]}"
             ) from None
