@@ -38,17 +38,22 @@ class ServerBackbone:
     ``source`` (``largest_unseen_share``, of the answers' mass), and a warning says if that is above 5 %.
 
     Mode "samples" asks ``k`` times and takes the shares of the answers that can be read; ``source`` counts what could
-    not (``unreadable``) and what was declined (``refusals``). Each of the K answers has its own seed, from ``seed`` and
-    the ids, and its own place in the cache. At temperature 0 all K are the same answer. Servers cut the tail when they
-    sample unless told otherwise: llama.cpp wants ``extra={"top_k": 0, "min_p": 0.0}``.
+    not (``unreadable``), what was declined (``refusals``) and the cells in which all read answers are the same
+    (``unanimous``: all of them at temperature 0, and where a server does not sample). Each of the K answers has its own
+    seed, from ``seed`` and the ids, and its own place in the cache; ask one at a time (``concurrency=1``) of a server
+    whose seed is common to all requests. Servers cut the tail when they sample unless told otherwise: llama.cpp wants
+    ``extra={"top_k": 0, "min_p": 0.0}``.
 
     Mode "auto" takes log-probabilities if the first problem's answer brings them (or the cache holds them) and the
     answers can be told apart by one token, else samples; ``source["mode_reason"]`` says why.
 
-    ``transformers serve`` (5.23) ignores ``logprobs``, ``top_logprobs`` and ``n``: it is sampled. It and llama.cpp also
-    serve typed decisions with probabilities, ``/v1/systemone``. That endpoint words the question itself (options as
-    letters A, B, ... in its own prompt), so it asks something else than ``template`` and gives no admissible mass; it
-    is not used here. Where the weights are at hand, a local model gives exact distributions for a prompt of one's own.
+    ``transformers serve`` (5.23) ignores ``logprobs``, ``top_logprobs`` and ``n``, so it is sampled, and it samples
+    only if the model's own settings or the request say so: ``extra={"generation_config": '{"do_sample": true, "top_k":
+    0}'}``; its seed is common to all requests. Its typed decisions (``/v1/systemone``, also in llama.cpp for decision
+    models) give a distribution over a scale's levels in one request, without sampling error and for less than K samples
+    cost; but the endpoint words the question itself and scores letters in place of the answers, so it asks something
+    else than ``template``, and gives no admissible mass. It is not used here: for exact distributions of a prompt of
+    one's own, run the weights with a local backbone or behind a server that gives log-probabilities.
 
     The key is read from the environment at each request and stands in no attribute, message, cache or manifest.
 

@@ -100,6 +100,10 @@ def from_samples(stored: Sequence[Sequence[float]], shape: tuple[int, int], answ
     tally = (draws[..., None] == np.arange(answers)).sum(axis=2).astype(np.float64)
     read = tally.sum(axis=2)
     probabilities = np.where(read[..., None] > 0, tally / np.maximum(read, 1.0)[..., None], np.nan)
-    counts = {"k": draws.shape[2], "unreadable": int((draws == UNREADABLE).sum()),
-              "refusals": int((draws == REFUSED).sum())}  # fmt: skip
+    counts = {
+        "k": draws.shape[2],
+        "unreadable": int((draws == UNREADABLE).sum()),
+        "refusals": int((draws == REFUSED).sum()),
+        "unanimous": int(((tally == read[..., None]) & (tally > 1)).any(axis=2).sum()),
+    }
     return ServerAnswers(probabilities, None, read, counts)

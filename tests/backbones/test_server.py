@@ -96,6 +96,7 @@ def test_samples_are_shares_of_what_can_be_read():
     assert reference.n_samples.tolist() == [[4.0]] * 4
     assert reference.admissible_mass is None
     assert (reference.source["unreadable"], reference.source["refusals"], reference.source["k"]) == (12, 0, 7)
+    assert reference.source["unanimous"] == 0
     assert reference.source["temperature"] == 0.8
     assert all(body["temperature"] == 0.8 and body["max_tokens"] == 16 for body in stub.bodies)
     assert not any("logprobs" in body for body in stub.bodies)
@@ -236,6 +237,7 @@ def test_nonsense_replies_are_refused_or_their_problems_dropped_and_counted():
     assert reference.problems == ("x", "y", "w")
     assert reference.source["dropped_problems"] == ["z"]
     assert reference.source["unreadable"] == 3
+    assert reference.source["unanimous"] == 3
 
 
 @pytest.mark.parametrize("mode", ["samples", "logprobs"])
