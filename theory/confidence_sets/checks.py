@@ -11,7 +11,7 @@ import numpy as np
 import sympy as sp
 from scipy import stats
 
-from crowdllm_stats.inference.intervals.betting import betting_set
+from crowdllm_stats.inference.intervals.betting import _candidates, _peak, _predictable_bets, betting_set
 from crowdllm_stats.inference.intervals.mean_sets import bernstein_half, clt_half, hoeffding_half, serfling
 from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
 
@@ -112,7 +112,7 @@ def _serfling() -> list[Check]:
             "factor",
             [
                 (float(serfling(taken, size)), float(min(1 - Fraction(taken - 1, size), _mirror(taken, size))))
-                for taken, size in ((1, 9), (3, 7), (4, 8), (5, 8), (11, 17), (40, 41), (17, 17))
+                for taken, size in ((1, 9), (3, 7), (4, 8), (5, 8), (11, 17), (12, 25), (13, 25), (40, 41), (17, 17))
             ]
             + [(float(serfling(9, None)), 1.0)],
             "the calculator's factor is the smaller of the two, 1 for an unlimited population",
@@ -330,7 +330,28 @@ def _betting() -> list[Check]:
             "after an answer p the mean of those left follows by the same rule",
         ),
         _agree("betting ends", pairs, "ends of the betting set, with and without replacement", 1e-9),
+        _first_bets(),
+        _smallest_candidates(),
     ]
+
+
+def _first_bets() -> Check:
+    """Answers 0, 1, 1/2: variances 1/4, then (1/4 + 1/16)/2 = 5/32, then (1/4 + 1/16 + 1/4)/3 = 3/16."""
+    miss = 0.1
+    got = _predictable_bets(np.array([[0.0, 1.0, 0.5]]), miss)[0]
+    variances = (Fraction(1, 4), Fraction(5, 32), Fraction(3, 16))
+    want = [math.sqrt(2 * math.log(2 / miss) / float(3 * v)) for v in variances]
+    return _agree("first bets", list(zip(got, want, strict=True)), "sqrt(2 log(2/miss)/(n s^2)), s^2 worked by hand")
+
+
+def _smallest_candidates() -> Check:
+    """Nearly all answers 0, most people asked: means of those left from 0 on, whatever the candidate says."""
+    x, people, miss = [0.0, 0.0, 0.05, 0.0, 0.1, 0.0, 0.0, 0.02, 0.0], 13, 0.2
+    rows, size = np.array([x]), np.array([float(people)])
+    grid = _candidates(rows, size)
+    got = _peak(rows, _predictable_bets(rows, miss), grid, "two-sided", size)[0]
+    want = [math.log(max(_capitals(x, _bets(x, miss), float(m), people))) for m in grid[0]]
+    return _agree("smallest candidates", list(zip(got, want, strict=True)), "log of the largest capital, every mean")
 
 
 def _monotone() -> Check:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import sympy
+from scipy import stats
 from sympy import Rational
 
 from crowdllm_stats.inference.belief_terms import safety_margin
@@ -702,6 +703,87 @@ def _decision_borders() -> list[Check]:
     ]  # fmt: skip
 
 
+def _decision_guards() -> list[Check]:
+    """Numbers at which a guard against 0 must not strike: mean belief 1, standard error of the excess risk 1."""
+    mu, c, n = Rational(1), Rational(2, 5), 2
+    human, ref = (Rational(5, 2), Rational(7, 2)), Rational(12, 5)  # mean 3, standard error 1/2: 2 |mu| se = 1
+    delta = Rational(3) - ref
+    excess = mu * (mu - 2 * delta) - c
+    safe = _student(excess, 1)
+    exact = {"threshold": (1 - c) / 2, "p_safe": safe, "p_unsafe": 1 - safe, "excess_risk": excess}
+    checks = []
+    for name, beliefs in (("1", (Rational(3, 4), Rational(5, 4))), ("-1", (Rational(-3, 4), Rational(-5, 4)))):
+        sign = 1 if name == "1" else -1
+        answers = [ref] if sign == 1 else [2 * Rational(3) - ref]  # Delta turns with mu: the same p-values
+        r = _decide(beliefs, human, answers, n_digital=n, eta=float(c))
+        wanted = exact | {"threshold": sign * exact["threshold"], "delta": sign * delta}
+        computed = {key: getattr(r, key) for key in wanted}
+        checks.append(_agrees(f"calculator: mean belief {name}, standard error 1", computed, wanted,
+                              "Student's t on 1 degree of freedom, nothing decided beforehand"))  # fmt: skip
+    return checks
+
+
+def _bounded_reference(
+    human: Sequence[Any], low: int, high: int, mu: Any, c: Any, answers: Sequence[Any], level: float
+) -> dict[str, float]:
+    """The decision on a scale with steps of 1, from its definition: arcsine scale, floored variance, Welch."""
+    n, span = len(human), high - low
+    mean, plain = (float(value) for value in _moments(human))
+    given, ref = len(answers), float(sum(answers) / len(answers))
+    first = max(plain + 1 / n**3, 0.016 * math.sqrt(min(max(n, 10), 50)) * min(1.0, 50 / n) / n)
+    second = float(_moments(answers)[1]) if given > 1 else 0.0
+    welch = first**2 / (n - 1) + (second**2 / (given - 1) if given > 1 else 0.0)
+    freedom = (first + second) ** 2 / welch
+    own = (mean - low) / span
+    widest = min(first * n / span**2, 0.25)  # variance of one answer in squared ranges
+    slope = 2 * span * math.sqrt(max(own * (1 - own), widest))
+    edge = float((mu**2 - c) / (2 * mu))
+    tie = min(max((edge + ref - low) / span, 0.0), 1.0)  # the human mean at which crowd and LLM are equal
+    way = (math.asin(math.sqrt(tie)) - math.asin(math.sqrt(own))) * slope
+    safe = float(_student((1 if mu > 0 else -1) * way / math.sqrt(first + second), freedom))
+    quantile = float(stats.t.isf((1 - level) / 2, freedom))
+    angle, turn = math.asin(math.sqrt(own)), quantile * math.sqrt(first) / slope
+    lower = low + span * math.sin(max(angle - turn, 0.0)) ** 2
+    upper = low + span * math.sin(min(angle + turn, math.pi / 2)) ** 2
+    noise = quantile * math.sqrt(second)
+    return {"p_safe": safe, "p_unsafe": 1 - safe, "threshold": edge, "delta": mean - ref,
+            "delta_lower": mean - ref - math.hypot(mean - lower, noise),
+            "delta_upper": mean - ref + math.hypot(upper - mean, noise)}  # fmt: skip
+
+
+def _decision_bounded() -> list[Check]:
+    """The tests on a scale, in cases of every branch: which variance gives the slope, ties on and off the scale."""
+    rows: list[tuple[str, Sequence[int], Rational, Sequence[Rational]]] = [
+        ("slope from the mean", (1, 2, 2, 3, 5), Rational(4, 5), [Rational(11, 5)]),
+        ("slope from the answers", (1, 1, 1, 1, 5), Rational(-3, 4), [Rational(5, 4)]),
+        ("slope of a half", (1, 5, 1, 5, 5, 5), Rational(1, 2), [Rational(3), Rational(7, 2), Rational(4)]),
+        ("mean near the end", (1, 1, 1, 1, 1, 1, 2), Rational(-9, 10), [Rational(6, 5), Rational(8, 5)]),
+        ("tie below the scale", (1, 2, 1, 3), Rational(1, 10), [Rational(3, 2)]),
+        ("tie above the scale", (4, 5, 5, 3), Rational(-1, 10), [Rational(9, 2), Rational(4), Rational(5)]),
+        ("tie near the low end", (1, 2, 2, 4, 3), Rational(2), [Rational(1, 4)]),
+        ("answers near the high end", (5, 5, 5, 5, 5, 4), Rational(1), [Rational(4)]),
+    ]  # fmt: skip
+    c, checks = Rational(3, 10), []
+    for name, human, mu, answers in rows:
+        wanted = _bounded_reference([Rational(y) for y in human], 1, 5, mu, c, answers, 0.8)
+        r = _decide([mu - Rational(1, 8), mu + Rational(1, 8)], human, answers, n_digital=2, eta=float(c),
+                    bounds=(1, 5), level=0.8)  # fmt: skip
+        computed = {key: getattr(r, key) for key in wanted}
+        checks.append(_agrees(f"calculator: decision on a scale, {name}", computed, wanted,
+                              "distance to the tie on the arcsine scale, variance raised to its floor"))  # fmt: skip
+    coarse = _decide((0.5, 0.75), (1, 2, 2, 3, 5), [2.2], n_digital=2, bounds=(1, 5), step=2.0)
+    fine = _decide((0.5, 0.75), (1, 2, 2, 3, 5), [2.2], n_digital=2, bounds=(1, 5), step=1.0)
+    left = [_decide((-1, 1), (1, 2, 2, 3), [2], n_digital=2, digital_noise_var=v, bounds=(1, 5)) for v in (0.0, 0.5)]
+    verdicts = [(r.decision, r.p_safe, r.p_unsafe) for r in left]
+    return [
+        *checks,
+        _says("calculator: longer steps", coarse.delta_upper > fine.delta_upper, "a longer step raises the variance",
+              f"upper ends {coarse.delta_upper:.3f} and {fine.delta_upper:.3f}"),
+        _says("calculator: mu = 0 on a scale", verdicts == [("safe", 0.0, 1.0), ("unsafe", 1.0, 0.0)],
+              "mu = 0: decided by c alone, on a scale as without", str(verdicts)),
+    ]  # fmt: skip
+
+
 def _decision_condition() -> list[Check]:
     """The linear condition on Delta that the tests rest on."""
     mu, delta, c = sympy.symbols("mu Delta c", real=True)
@@ -723,7 +805,8 @@ def symbolic() -> list[Check]:
     checks += _interval_algebra() + _region_algebra() + _decision_condition()
     checks += [_over_profiles(n) for n in (2, 3, 6)]
     checks += _counterexamples() + _grid() + _regions()
-    return checks + _interval_calculator() + _decision_numbers() + _decision_borders()
+    checks += _interval_calculator() + _decision_numbers() + _decision_borders()
+    return checks + _decision_guards() + _decision_bounded()
 
 
 # ------------------------------------------------------------------------------------------------------- simulation
