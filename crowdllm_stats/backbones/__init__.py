@@ -17,6 +17,7 @@ _HOME = {
     "Options": "crowdllm_stats.backbones.options",
     "RecordedBackbone": "crowdllm_stats.backbones.recorded",
     "ServerBackbone": "crowdllm_stats.backbones.server",
+    "ServerError": "crowdllm_stats.backbones.http_json",
     "Template": "crowdllm_stats.backbones.prompts",
     "TransformersBackbone": "crowdllm_stats.backbones.transformers_backbone",
     "check_backbone": "crowdllm_stats.backbones.diagnostics",

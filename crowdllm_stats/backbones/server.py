@@ -44,8 +44,9 @@ class ServerBackbone:
     whose seed is common to all requests. Servers cut the tail when they sample unless told otherwise: llama.cpp wants
     ``extra={"top_k": 0, "min_p": 0.0}``.
 
-    Mode "auto" takes log-probabilities if the first problem's answer brings them (or the cache holds them) and the
-    answers can be told apart by one token, else samples; ``source["mode_reason"]`` says why.
+    Mode "auto" goes on with the kind of answer that the cache holds for these prompts; else it takes log-probabilities
+    if the first answer brings them and one token tells the answers apart, else samples. ``source["mode_reason"]`` says
+    why.
 
     ``transformers serve`` (5.23) ignores ``logprobs``, ``top_logprobs`` and ``n``, so it is sampled, and it samples
     only if the model's own settings or the request say so: ``extra={"generation_config": '{"do_sample": true, "top_k":

@@ -349,6 +349,9 @@ def test_bad_tables_are_refused_before_anything_is_asked():
 
 
 def test_importing_the_backbones_stays_light():
-    code = "import sys, crowdllm_stats.backbones; print({'torch', 'transformers', 'httpx', 'jax'} & set(sys.modules))"
+    code = (
+        "import sys; from crowdllm_stats.backbones import AnswerCache, RecordedBackbone, ServerBackbone;"
+        "print({'torch', 'transformers', 'httpx', 'httpx2', 'jax'} & set(sys.modules))"
+    )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "set()"
