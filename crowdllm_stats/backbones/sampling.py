@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crowdllm_stats.backbones.answer_tree import Tokens
 from crowdllm_stats.backbones.options import Options
 from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.backbones.scoring import Scorer
+from crowdllm_stats.backbones.scoring import Scorer, common_beginning
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,15 +106,13 @@ def generate(
         temperature: 0 takes the likeliest token.
         max_new_tokens: most tokens a text.
     """
-    from crowdllm_stats.backbones.scoring import common_beginning
-
     ends = _ends(scorer.model, tokenizer)
     shared = common_beginning(prompts) if len(prompts) > 1 and scorer.shares else 0
     kept = scorer.read_ahead(prompts[0][:shared]) if shared > 0 else None
     written = []
     for ids, seed in zip(prompts, seeds, strict=True):
         rng = torch.Generator().manual_seed(seed)
-        logs, past = scorer.next_token(ids, kept, rows=k)
+        logs, past = scorer.next_token(ids, kept, rows=k if max_new_tokens > 1 else 1)
         logs = logs.expand(k, -1)
         tokens: list[torch.Tensor] = []
         over = torch.zeros(k, dtype=torch.bool)
@@ -126,8 +124,9 @@ def generate(
                 break
             after, past = scorer.step(drawn[:, None], past)
             logs = after[:, -1]
-        table = torch.stack(tokens, dim=1)
-        written.append([_text(tokenizer, row, ends) for row in table])
+        different, which = torch.unique(torch.stack(tokens, dim=1), dim=0, return_inverse=True)
+        texts = [_text(tokenizer, row, ends) for row in different]
+        written.append([texts[place] for place in which.tolist()])
     return written
 
 

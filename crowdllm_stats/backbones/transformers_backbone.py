@@ -193,7 +193,8 @@ class TransformersBackbone:
             k=check_count("k", k), temperature=_temperature(temperature),
             max_new_tokens=check_count("max_new_tokens", max_new_tokens),
         )  # fmt: skip
-        places = np.array([[parse(text, self.options) for text in row] for row in texts], dtype=np.int64)
+        parsed = {text: parse(text, self.options) for text in {text for row in texts for text in row}}
+        places = np.array([[parsed[text] for text in row] for row in texts], dtype=np.int64)
         return Generated(prompts.problems, self.options, tuple(map(tuple, texts)), places, float(temperature))
 
     def _prompts(self, problems: pd.DataFrame, profiles: pd.DataFrame | None) -> Prompts:

@@ -46,7 +46,7 @@ def write_model(folder: Path, *, chat_template: str | None = CHAT, damage: bool 
             LlamaConfig(
                 vocab_size=len(tokenizer), hidden_size=48, intermediate_size=80, num_hidden_layers=2,
                 num_attention_heads=6, num_key_value_heads=3, max_position_embeddings=positions,
-                initializer_range=0.4, eos_token_id=tokenizer.eos_token_id, bos_token_id=None,
+                initializer_range=0.2, eos_token_id=tokenizer.eos_token_id, bos_token_id=None,
             )
         )  # fmt: skip
     if damage:
