@@ -146,8 +146,11 @@ def _print(found: Verification) -> None:
     console.print(table)
     made = sum(len(outcome.checks) for outcome in found.outcomes)
     places = sorted({str(outcome.folder.parent) for outcome in found.outcomes})
+    left = f"; {found.left_out} SKIPPED, see the evidence" if found.left_out else ""
     state = "all passed" if found.passed else f"{len(found.failures)} did NOT pass"
-    console.print(f"{made} checks of {len(found.outcomes)} results from {', '.join(places)}: {state}.", markup=False)
+    console.print(
+        f"{made} checks of {len(found.outcomes)} results from {', '.join(places)}: {state}{left}.", markup=False
+    )
 
 
 def _console() -> Any:

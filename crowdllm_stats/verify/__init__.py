@@ -1,6 +1,6 @@
 """Machine checks of the theory: what the files in ``theory/`` are written against, and what runs them."""
 
-from .check import Check, Statement, counterexample, identity, simulation
+from .check import Check, Skipped, Statement, counterexample, identity, simulation
 from .load import Theory, find_results, load
 from .outcome import Outcome, Verification
 from .run import main, verify
@@ -8,6 +8,7 @@ from .run import main, verify
 __all__ = [
     "Check",
     "Outcome",
+    "Skipped",
     "Statement",
     "Theory",
     "Verification",

@@ -62,6 +62,32 @@ class Check:
         return self.holds == self.expected
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """Checks that could not be made here, in the place of those checks.
+
+    Attributes:
+        names: of the checks left out.
+        kind: theirs, "symbolic" or "monte carlo".
+        reason: why, and what would mend it.
+
+    Raises:
+        ValueError: without a name.
+
+    Example:
+        >>> Skipped(("distance", "noise"), "symbolic", "POT is not installed")
+        Skipped(names=('distance', 'noise'), kind='symbolic', reason='POT is not installed')
+    """
+
+    names: tuple[str, ...]
+    kind: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise ValueError("names is empty: name the checks that are left out")
+
+
 def identity(
     name: str, left: sympy.Expr, right: sympy.Expr, says: str, *, about: str = "exact", expected: bool = True
 ) -> Check:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from typing import Any
 
-from .check import Check, Statement
+from .check import Check, Skipped, Statement
 
 #: The paper's results in the paper's order; all others follow by alphabet.
 ORDER = ("theorem1", "theorem2", "proposition1", "theorem3", "theorem4", "theorem5", "diversity")
@@ -24,15 +24,15 @@ class Theory:
 
     Attributes:
         statement: what was published and what is true.
-        symbolic: its exact checks.
-        simulated: its Monte Carlo checks, as a function of the seed.
+        symbolic: its exact checks, and what stands for those that cannot be made here.
+        simulated: its Monte Carlo checks likewise, as a function of the seed.
         picture: draws it on a matplotlib axes.
         folder: where it was found.
     """
 
     statement: Statement
-    symbolic: Callable[[], list[Check]]
-    simulated: Callable[[int], list[Check]]
+    symbolic: Callable[[], Sequence[Check | Skipped]]
+    simulated: Callable[[int], Sequence[Check | Skipped]]
     picture: Callable[[Any], None]
     folder: Path
 

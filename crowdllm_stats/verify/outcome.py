@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .check import LIMIT, Check, Statement
+from .check import LIMIT, Check, Skipped, Statement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,12 +22,19 @@ class Outcome:
         checks: the checks in the order they were made.
         folder: where the result was found.
         seconds: time taken.
+        skipped: checks that could not be made here, with the reason; they count neither for nor against the result.
     """
 
     statement: Statement
     checks: tuple[Check, ...]
     folder: Path
     seconds: float
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def left_out(self) -> int:
+        """How many checks were skipped."""
+        return sum(len(each.names) for each in self.skipped)
 
     @property
     def passed(self) -> bool:
@@ -58,7 +65,7 @@ class Outcome:
 
     @property
     def evidence(self) -> str:
-        """How many checks of each kind passed, the largest z-score, and the first counterexample."""
+        """How many checks of each kind passed or were skipped, the largest z-score, and the first counterexample."""
         parts = []
         for kind in ("symbolic", "monte carlo"):
             made = [check for check in self.checks if check.kind == kind]
@@ -70,6 +77,7 @@ class Outcome:
         if shown:
             more = f" (and {len(shown) - 1} more)" if len(shown) > 1 else ""
             parts.append(f"counterexample: {shown[0].evidence}{more}")
+        parts += [f"{each.kind} {len(each.names)} SKIPPED ({each.reason})" for each in self.skipped]
         return "; ".join(parts)
 
 
@@ -94,6 +102,11 @@ class Verification:
     def failures(self) -> tuple[str, ...]:
         """``result: check`` for all that did not pass."""
         return tuple(f"{outcome.statement.name}: {name}" for outcome in self.outcomes for name in outcome.failures)
+
+    @property
+    def left_out(self) -> int:
+        """How many checks were skipped, over all results."""
+        return sum(outcome.left_out for outcome in self.outcomes)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a result: published claim, verdict, exact statement, evidence, and whether all checks passed."""
@@ -128,6 +141,7 @@ class Verification:
             "passed": self.passed,
             "failures": list(self.failures),
             "seed": self.seed,
+            "skipped": self.left_out,
             "results": [
                 {
                     **asdict(outcome.statement),
@@ -135,6 +149,7 @@ class Verification:
                     "evidence": outcome.evidence,
                     "largest_z": outcome.largest_z,
                     "checks": [{**asdict(check), "passed": check.passed} for check in outcome.checks],
+                    "skipped": [{**asdict(each), "names": list(each.names)} for each in outcome.skipped],
                 }
                 for outcome in self.outcomes
             ],

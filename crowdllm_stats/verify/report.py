@@ -63,6 +63,7 @@ def write_report(
             "results": len(verification.outcomes),
             "checks": sum(len(outcome.checks) for outcome in verification.outcomes),
             "not_passed": len(verification.failures),
+            "skipped": verification.left_out,
         },
     )
     return [table, numbers, *(picture for picture in pictures if picture is not None), manifest]
@@ -106,6 +107,8 @@ def _readme(verification: Verification, arguments: Sequence[str]) -> str:
     frame = verification.to_frame()[list(_COLUMNS)].rename(columns=_COLUMNS)
     frame = frame.map(lambda text: str(text).replace("|", "\\|"))
     state = "All checks passed." if verification.passed else f"NOT PASSED: {'; '.join(verification.failures)}."
+    if verification.left_out:
+        state += f" {verification.left_out} checks were SKIPPED; the table says why."
     root = verification.outcomes[0].folder.parents[1]
     lines = [
         "# The theory, checked",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from .check import Check, Statement
+from .check import Check, Skipped, Statement
 from .load import find_results, load, select
 from .outcome import Outcome, Verification
 
@@ -28,7 +28,8 @@ def verify(
 ) -> Verification:
     """Run the symbolic and the Monte Carlo checks of the results.
 
-    A check that breaks off with an error counts as one that did not pass.
+    A check that breaks off with an error counts as one that did not pass. What cannot be made here, for want of a
+    package, is reported as skipped.
 
     Args:
         only: names of the results to verify; all by default.
@@ -89,14 +90,16 @@ def run_folder(task: tuple[Path, int, bool]) -> Outcome:
     except Exception as error:
         unknown = Statement(folder.name, folder.name, "", "not known", "")
         return Outcome(unknown, (_broken("load", error),), folder, time.perf_counter() - start)
-    checks = _attempt("symbolic", theory.symbolic)
+    made = _attempt("symbolic", theory.symbolic)
     if not symbolic_only:
-        checks += _attempt("simulated", lambda: theory.simulated(seed))
+        made += _attempt("simulated", lambda: theory.simulated(seed))
+    checks = [each for each in made if isinstance(each, Check)]
     checks += _twice(checks)
-    return Outcome(theory.statement, tuple(checks), folder, time.perf_counter() - start)
+    skipped = tuple(each for each in made if isinstance(each, Skipped))
+    return Outcome(theory.statement, tuple(checks), folder, time.perf_counter() - start, skipped)
 
 
-def _attempt(name: str, make: Callable[[], list[Check]]) -> list[Check]:
+def _attempt(name: str, make: Callable[[], Sequence[Check | Skipped]]) -> list[Check | Skipped]:
     try:
         return list(make())
     except Exception as error:
@@ -118,8 +121,8 @@ def _twice(checks: list[Check]) -> list[Check]:
     return [Check("names", "symbolic", "exact", "names are unique", False, True, f"given twice: {', '.join(double)}")]
 
 
-def main(statement: Statement, symbolic: Callable[[], list[Check]]) -> int:
-    """Run one result's symbolic checks, print a line each; for the end of its ``checks.py``.
+def main(statement: Statement, symbolic: Callable[[], Sequence[Check | Skipped]]) -> int:
+    """Run one result's symbolic checks, print a line each, skipped ones too; for the end of its ``checks.py``.
 
     Returns:
         0 when all passed, else 1.
@@ -132,7 +135,10 @@ def main(statement: Statement, symbolic: Callable[[], list[Check]]) -> int:
         0
     """
     print(f"{statement.name}: {statement.verdict}")
-    checks = symbolic()
+    made = symbolic()
+    for skipped in (each for each in made if isinstance(each, Skipped)):
+        print(f"  SKIPPED     {', '.join(skipped.names)} [{skipped.reason}]")
+    checks = [each for each in made if isinstance(each, Check)]
     for check in checks:
         word = "passed    " if check.passed else "NOT passed"
         print(f"  {word}  {check.name}: {check.says} [{check.evidence}]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from crowdllm_stats.cli import main
-from crowdllm_stats.verify import Check, Outcome, Statement, Verification, find_results, load, verify
+from crowdllm_stats.verify import Check, Outcome, Skipped, Statement, Verification, find_results, load, verify
 from crowdllm_stats.verify import main as run_file
 from crowdllm_stats.verify.load import ORDER, theory_folders
 from crowdllm_stats.verify.report import write_report
@@ -167,11 +168,58 @@ def test_what_breaks_off_does_not_pass(tmp_path: Path, more: str, failure: str) 
     assert found.failures == (f"a: {failure}",)
 
 
+def test_skipped_checks_are_counted_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = made(tmp_path, "aaa", more='Skipped(("far", "near"), "symbolic", "no ruler: buy one")')
+    file = place / "checks.py"
+    file.write_text(file.read_text(encoding="utf-8").replace("import Check,", "import Check, Skipped,"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["theory", "verify", "--only", "aaa", "--seed", "5", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["passed"], found["skipped"], len(found["results"][0]["checks"])) == (True, 2, 2)
+    assert found["results"][0]["skipped"] == [
+        {"names": ["far", "near"], "kind": "symbolic", "reason": "no ruler: buy one"}
+    ]
+    assert main(["theory", "verify", "--only", "aaa", "--seed", "5", "--out", "reports"]) == 0
+    printed = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "2 checks of 1 results" in printed
+    assert "all passed; 2 SKIPPED" in printed
+    evidence = "symbolic 2 SKIPPED (no ruler: buy one)"
+    assert evidence in verify(["aaa"], seed=5).outcomes[0].evidence
+    table = (tmp_path / "reports" / "README.md").read_text(encoding="utf-8")
+    assert evidence in table
+    assert "2 checks were SKIPPED" in table
+    counts = json.loads((tmp_path / "reports" / "theory.json.manifest.json").read_text(encoding="utf-8"))["counts"]
+    assert counts == {"results": 1, "checks": 2, "not_passed": 0, "skipped": 2}
+
+
+def test_a_result_of_skipped_checks_alone_does_not_pass() -> None:
+    nothing = Outcome(outcome().statement, (), Path("made"), 0.0, (Skipped(("far",), "symbolic", "no ruler"),))
+    assert nothing.failures == ("no check was made",)
+    with pytest.raises(ValueError, match="names is empty"):
+        Skipped((), "symbolic", "no ruler")
+
+
+def test_without_optimal_transport_its_checks_are_skipped_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    load(THEORY / "theorem1")
+    theory = sys.modules["crowdllm_theory_theorem1"]
+    parts = {"symbolic": theory._distances, "monte carlo": lambda: theory._measured(1)}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for kind, names in (("symbolic", theory.DISTANCES), ("monte carlo", theory.MEASURED)):
+        (skipped,) = parts[kind]()
+        assert (skipped.names, skipped.kind) == (names, kind)
+        assert "pip install 'crowdllm-stats[theory]'" in skipped.reason
+
+
 def test_one_file_as_a_program(capsys: pytest.CaptureFixture[str]) -> None:
     statement = Statement("made", "Made", "a", "holds", "b")
     assert run_file(statement, lambda: [check()]) == 0
-    assert run_file(statement, lambda: [check(), check("two", holds=False)]) == 1
-    assert "NOT passed  two: says [seen]" in capsys.readouterr().out
+    left = Skipped(("far",), "symbolic", "no ruler")
+    assert run_file(statement, lambda: [check(), check("two", holds=False), left]) == 1
+    printed = capsys.readouterr().out
+    assert "NOT passed  two: says [seen]" in printed
+    assert "SKIPPED     far [no ruler]" in printed
 
 
 def test_a_theory_file_as_a_process() -> None:
@@ -206,7 +254,7 @@ def test_report_has_table_numbers_pictures_and_manifest(tmp_path: Path) -> None:
     assert numbers["passed"] is True
     assert [check["name"] for check in numbers["results"][0]["checks"]] == ["half", "none", "mean"]
     manifest = json.loads((out / "theory.json.manifest.json").read_text(encoding="utf-8"))
-    assert manifest["counts"] == {"results": 2, "checks": 5, "not_passed": 0}
+    assert manifest["counts"] == {"results": 2, "checks": 5, "not_passed": 0, "skipped": 0}
     assert [source["path"] for source in manifest["inputs"]] == ["theory/a/checks.py", "theory/b/checks.py"]
     first = (out / "a.png").read_bytes()
     write_report(found, out, arguments=["theory", "verify"])
@@ -305,3 +353,8 @@ def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_result_passes() -> None:
     found = verify(workers=2)
     assert found.passed, found.failures
+    made = {check.name for check in found.outcomes[0].checks}
+    load(THEORY / "theorem1")
+    theory = sys.modules["crowdllm_theory_theorem1"]
+    assert {*theory.DISTANCES, *theory.MEASURED} <= made  # what is called skipped without POT is made with it
+    assert found.left_out == 0

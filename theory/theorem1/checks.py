@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from itertools import permutations
 from typing import Any
 
@@ -11,7 +12,7 @@ import sympy
 from sympy import Integer, Rational, exp, oo, pi, sqrt
 
 from crowdllm_stats.inference.profiles_bound import EXACT_LIMIT, profile_bound, profile_distance
-from crowdllm_stats.verify import Check, Statement, identity, main, simulation
+from crowdllm_stats.verify import Check, Skipped, Statement, identity, main, simulation
 
 STATEMENT = Statement(
     name="theorem1",
@@ -178,10 +179,17 @@ def _bounds() -> list[Check]:
     return checks
 
 
-def _distances() -> list[Check]:
+#: The checks of profile_distance, which needs POT.
+DISTANCES = ("profile_distance", "simplex distance", "simplex part", "simplex noise", "sliced line", "sliced shift",
+             "kinds", "interval lower", "interval upper", "interval at 0", "interval level")  # fmt: skip
+MEASURED = ("noise of halves", "noise of four", "parts")
+MISSING = "POT is not installed: pip install 'crowdllm-stats[theory]'"
+
+
+def _distances() -> Sequence[Check | Skipped]:
     """profile_distance on samples small enough for brute force."""
-    if importlib.util.find_spec("ot") is None:  # optimal transport comes with crowdllm-stats[generator]
-        return []
+    if importlib.util.find_spec("ot") is None:
+        return [Skipped(DISTANCES, "symbolic", MISSING)]
     target = [(0, 0), (3, 1), (1, 7), (-2, 4)]
     made = [(1, 2), (5, 5), (-3, 0), (2, -6)]
     best = min(
@@ -250,7 +258,7 @@ def _found(name: str, holds: Any, says: str, evidence: str) -> Check:
     return Check(name, "symbolic", "exact", says, bool(holds), True, evidence)
 
 
-def symbolic() -> list[Check]:
+def symbolic() -> list[Check | Skipped]:
     """The calculators against exact numbers, and every step of the derivation."""
     return [
         *_bounds(),
@@ -273,7 +281,7 @@ def _profiles(rng: np.random.Generator, people: int) -> Any:
     return np.column_stack([rng.uniform(size=people) + group, rng.beta(2, 3, people) * kind, group, kind, step])
 
 
-def simulated(seed: int = 20261122) -> list[Check]:
+def simulated(seed: int = 20261122) -> list[Check | Skipped]:
     """The smoothing step alone by simulation; that some G reaches eps is not a matter of simulation."""
     rng = np.random.default_rng(seed)
     eta, eps, people = 0.7, 0.3, 100_000
@@ -288,18 +296,18 @@ def simulated(seed: int = 20261122) -> list[Check]:
     a, s = 1.0, 0.8
     values = a * rng.choice([-1.0, 1.0], people) + s * rng.standard_normal(people)
     nearer = np.abs(np.abs(values) - a)
-    checks = [
+    return [
         _mean("smoothing cost", moved, cost, "E sum_j |x~_j - x_j| = |S2| sqrt(2/pi) eta eps, three of five discrete"),
         _mean("smoothing cost, Euclidean", straight, chi, "E||x~ - x|| = eta eps E chi_3"),
         _mean("two atoms", nearer, float(two_atoms(1, Rational(4, 5))), "W1 of two smoothed atoms, in closed form"),
+        *_measured(seed),
     ]
-    if importlib.util.find_spec("ot") is not None:
-        checks += _measured(seed)
-    return checks
 
 
-def _measured(seed: int) -> list[Check]:
+def _measured(seed: int) -> Sequence[Check | Skipped]:
     """Two people against eight, four of them at 0 and four at 1: halves are pairs."""
+    if importlib.util.find_spec("ot") is None:
+        return [Skipped(MEASURED, "monte carlo", MISSING)]
     target = np.repeat([[0.0], [1.0]], 4, axis=0)
     found = [profile_distance(np.full((2, 1), 4.0), target, seed=(seed + number)) for number in range(250)]
     halves = [(four[:2], four[2:]) for four in permutations([0] * 4 + [1] * 4, 4)]

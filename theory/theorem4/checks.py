@@ -114,6 +114,20 @@ def _reference(kind: str, level: float, alternative: str, m: int | None, census:
     return share * miss, lower, upper
 
 
+def _quarter() -> Check:
+    """Sizes at which a standard deviation of a tenth more than a quarter of the range would choose another share."""
+    chosen: list[bool] = []
+    said = []
+    for n, size, level in ((100, 80, 0.95), (700, 300, 0.7), (700, 5000, 0.95)):
+        miss = 1.0 - level
+        y, f, crowd = (np.resize([1.0, 2.0, 4.0, 5.0], length) for length in (n, n, size))
+        why = interval(y, f, crowd, method="set-bernstein", level=level, bounds=(1, 5)).why
+        share = _share("set-bernstein", n, size, 4.0, 2, None, False, miss)
+        chosen.append(f"gamma = {share * miss:.4g} " in why)
+        said.append(f"{share:g}")
+    return _true("share of a quarter", all(chosen), "the share rests on a standard deviation of R/4", ", ".join(said))
+
+
 CASES: list[tuple[str, float, str, int | None, bool]] = [
     (kind, level, alternative, m, census)
     for kind in ("set-clt", "set-hoeffding", "set-bernstein")
@@ -146,6 +160,7 @@ def _calculator() -> list[Check]:
         _agree("ends", ends, "the sets' ends equal mean f - mean (f - y) -+ (h1 + h2) within the bounds"),
         _true("gamma", all(gammas), "gamma is the share of least expected width", f"{len(gammas)} cases"),
     ]
+    checks.append(_quarter())
     # Bernstein sets fill the scale at these sizes; a long sample shows their constants
     rng = np.random.default_rng(5)
     y, f, crowd = (np.round(rng.uniform(1, 7, size), 2) for size in (700, 700, 900))
