@@ -216,7 +216,7 @@ def _words(table: pd.DataFrame, columns: Sequence[str]) -> NDArray[Any]:
     for place, name in enumerate(columns):
         column = table[name]
         if pd.api.types.is_numeric_dtype(column.dtype):
-            words[:, place] = ["" if np.isnan(value) else f"{value:.17g}" for value in column.astype(float)]
+            words[:, place] = ["" if np.isnan(value) else repr(value) for value in column.astype(float)]
         else:
             words[:, place] = ["" if value is None or value != value else str(value) for value in column]
     return words

@@ -147,13 +147,14 @@ def test_a_key_that_cannot_be_one_is_refused_without_showing_it(monkeypatch, key
     assert key.split()[0] not in str(error.value)
 
 
-def test_a_redirect_does_not_take_the_key_along(monkeypatch):
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_does_not_take_the_key_along(monkeypatch, status):
     monkeypatch.setenv(VARIABLE, KEY)
     with serve(lambda body, number: (200, {})) as other:
         target = f"{other.url}/chat?token=abc"
         with (
-            serve(lambda body, number: (307, {}, {"Location": target})) as stub,
-            pytest.raises(ServerError, match=r"redirects to http://127.0.0.1 \(HTTP 307\)") as error,
+            serve(lambda body, number: (status, {}, {"Location": target})) as stub,
+            pytest.raises(ServerError, match=rf"redirects to http://127.0.0.1 \(HTTP {status}\)") as error,
         ):
             JsonServer(stub.url, api_key_env=VARIABLE).post("chat", {})
         assert "abc" not in str(error.value)

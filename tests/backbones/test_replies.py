@@ -45,6 +45,11 @@ def test_words_in_replies(reply, place):
     assert ReplyReader(WORDS).place(reply) == place
 
 
+def test_an_answer_that_begins_with_another():
+    reader = ReplyReader(Options.of(["bad", "bad enough", "good"]))
+    assert [reader.place(text) for text in ("Bad.", "bad enough", "Bad enough, not bad")] == [0, 1, None]
+
+
 def test_other_numeric_scales():
     reader = ReplyReader(Options.of([-1, 0, 0.5, 10]))
     assert [reader.place(text) for text in ("-1", "0", "0.5", "10", "1", "0.55", "Rating: -1.", "100", "-10")] == [

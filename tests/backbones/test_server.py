@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -116,6 +117,16 @@ def test_every_sample_has_its_own_seed_whatever_else_is_asked():
     assert seeds(PROBLEMS[:1], seed=None) == {(0, None)}
 
 
+def test_every_profile_has_its_own_seeds():
+    with serve(lambda body, number: (200, says("1"))) as stub:
+        asked = backbone(stub.url, template=PERSONAS, answers=[1, 2], mode="samples", k=3)
+        found = asked.reference(PROBLEMS, PEOPLE)
+    assert len({body["seed"] for body in stub.bodies}) == 4 * 2 * 3
+    assert found.source["unanimous"] == 8
+    with serve(lambda body, number: (200, says("1"))) as stub:
+        assert backbone(stub.url, mode="samples", k=1).reference(PROBLEMS).source["unanimous"] == 0
+
+
 def test_profiles_are_asked_one_by_one():
     def give(body, number):
         woman = "Woman" in body["messages"][0]["content"]
@@ -188,6 +199,7 @@ def test_requests_at_once_are_bounded():
 
     def give(body, number):
         together.wait(20)  # breaks unless three requests are there at once
+        time.sleep(0.05)  # time for a fourth to come, if it could
         return 200, says("1")
 
     with serve(give) as stub:
@@ -199,6 +211,21 @@ def test_one_fatal_answer_ends_the_run_at_once():
     with serve(lambda body, number: (401, {})) as stub, pytest.raises(ServerError, match="OPENAI_API_KEY is not set"):
         backbone(stub.url, mode="samples", k=50).reference(PROBLEMS)
     assert len(stub.bodies) < 20
+
+
+def test_requests_that_wait_to_try_again_give_up_when_another_has_failed_for_good():
+    troubled = threading.Event()
+
+    def give(body, number):
+        if which(body) == 0:
+            troubled.wait(20)
+            return 401, {}
+        troubled.set()
+        return 500, {}
+
+    with serve(give) as stub, pytest.raises(ServerError, match="HTTP 401"):
+        backbone(stub.url, mode="samples", k=1, retries=2000).reference(PROBLEMS)
+    assert len(stub.bodies) < 1000
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,15 @@ def test_whatever_changes_the_answer_is_asked_anew(tmp_path, change):
     assert len(stub.bodies) == before + (4 if "mode" in change else 8)
 
 
+def test_other_answers_to_the_same_prompt_are_asked_anew(tmp_path):
+    template = Template.parse("[user]\n{text}\n", "bare")
+    with serve(lambda body, number: (200, says("2"))) as stub:
+        for answers in ([1, 2, 3], [2, 1, 3]):
+            common = {"template": template, "mode": "samples", "k": 2, "cache": tmp_path / "c"}
+            assert backbone(stub.url, answers=answers, **common).reference(PROBLEMS).mean[0, 0] == 2.0
+    assert len(stub.bodies) == 16
+
+
 def test_an_interrupted_run_goes_on_from_the_cache(tmp_path):
     path = tmp_path / "answers.sqlite"
     with serve(lambda body, number: (200, says("2")) if number < 13 else (500, {"error": "down"})) as stub:
