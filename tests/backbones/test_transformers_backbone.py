@@ -279,7 +279,7 @@ def test_a_model_whose_cache_changes_its_answers_is_read_without(tiny, questions
     def wrong(self, ids):
         kept = ahead(self, ids)
         if kept is not None:
-            kept.layers[0].values = kept.layers[0].values.clone() + 1.0
+            kept.layers[0].keys = kept.layers[0].keys.clone() * 2.0
         return kept
 
     monkeypatch.setattr(Scorer, "read_ahead", wrong)
