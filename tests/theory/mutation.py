@@ -5,7 +5,8 @@ Every arithmetic operator, numeric constant and comparison in the named function
 dropped, least and largest, floor and ceiling are swapped. Left alone are tests that only raise or note something,
 arguments of input checks, axes, shapes, bare indices, tolerances, texts and notes, default values and annotations.
 
-As a program (``python tests/theory/mutation.py RESULT [FILE ...]``) it prints what its targets' changes lead to.
+As a program (``python tests/theory/mutation.py RESULT [FILE ...] [--listed]``) it prints which changes of its targets
+are not noticed; those that are listed as equivalent are tried with ``--listed`` only.
 """
 
 from __future__ import annotations
@@ -217,11 +218,13 @@ def _bare(node: ast.AST) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------------- as a program
-def _look(result: str, files: Sequence[str]) -> int:
+def _look(result: str, files: Sequence[str], listed: bool) -> int:
     from noticing import copy_of_package, outcomes
     from test_mutations import EQUIVALENT, planted_for
 
     planted = [mutation for mutation in planted_for(result) if not files or mutation.file in files]
+    if not listed:
+        planted = [mutation for mutation in planted if str(mutation) not in EQUIVALENT]
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         copy_of_package(Path(folder))
@@ -236,4 +239,5 @@ def _look(result: str, files: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_look(sys.argv[1], sys.argv[2:]))
+    named = [argument for argument in sys.argv[1:] if argument != "--listed"]
+    sys.exit(_look(named[0], named[1:], "--listed" in sys.argv))

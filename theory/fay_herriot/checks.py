@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -192,6 +194,28 @@ def _predict_check() -> Check:
     return _close(
         "calculator, prior", pairs, "spread = A s^g + x' Cov x for every node A and power g, v from its curve"
     )
+
+
+def _limits_check() -> Check:
+    """On a scale from 1 to 5: means held at 1.2 and 4.8, spreads at a third of (mean - 1)(5 - mean), by hand."""
+    curve = VarianceFunction(np.array([-1.5, 0.2, 0.1]), np.diag([0.01, 0.02, 0.03]), 3.0, 2.0, (1.0, 5.0))
+    beta, covariance = np.array([3.0, 0.5]), np.array([[0.02, 0.01], [0.01, 0.05]])
+    fit = FayHerriot(beta, covariance, curve, 0.9, np.array([0.1, 6.0]), np.full((2, 3), 1 / 6), 0.0, 0.5)
+    pairs: list[tuple[Any, Any]] = []
+    xs = (0.0, 1.5, -3.0, 9.0, -9.0)
+    for median in (0.15, 7.0):
+        got = replace(fit, median=median).predict(np.array([[1.0, x] for x in xs]))
+        for t, x in enumerate(xs):
+            raw = 3.0 + 0.5 * x
+            mean = min(max(raw, 1.2), 4.8)
+            room, z = (mean - 1.0) * (5.0 - mean), (mean - 3.0) / 2.0
+            within = room * math.exp(-1.5 + 0.2 * z + 0.1 * (z * z - 1.0) / math.sqrt(2.0))
+            regression = 0.02 + 2 * 0.01 * x + 0.05 * x * x
+            free = [node * (within / 0.9) ** power + regression for node in (0.1, 6.0) for power in (0.0, 0.5, 1.0)]
+            pairs += [(got.mean[t], mean), (got.within[t], within), (got.clipped[t], int(raw != mean))]
+            pairs += [(a, min(b, room / 3)) for a, b in zip(got.spread[t], free, strict=True)]
+            pairs += [(got.between[t], min(median * math.sqrt(within / 0.9), room / 3))]
+    return _close("calculator, limits of a scale", pairs, "no more spread about the regression than a uniform mean has")
 
 
 # ------------------------------------------------------------ 3: the between-problem variance unknown
@@ -573,9 +597,43 @@ def _fit_checks() -> list[Check]:
             (prior.between[t], part.predict(design[[t]]).between[0]),
         ]
     checks.append(_close("calculator, folds", pairs, "beyond 40 problems, every 20th problem is left out together"))
+    checks += [_median_check(), _one_fold_check()]
     edge = keep_inside(np.array([0.0, 3.0, 9.0]), bounds)
     checks.append(_close("calculator, margin", list(zip(edge, (1.2, 3.0, 4.8), strict=True)), "5% inside the scale"))
     return checks
+
+
+def _median_check() -> Check:
+    """The median of A over its nodes, read off the fitted posterior, for posteriors of many shapes."""
+    pairs = []
+    for seed in range(10):
+        digital, mean, var, count, _ = _people(np.random.default_rng(100 + seed), 14 + 3 * seed)
+        design, _ = regression_rows(digital[:, None])
+        fit = fit_fay_herriot(design, mean, var, count, None)
+        reached = itertools.accumulate(float(mass) for mass in fit.posterior.sum(axis=1))
+        pairs.append((fit.median, next(node for node, below in zip(fit.nodes, reached, strict=True) if below >= 0.5)))
+    return _close("calculator, median", pairs, "the first node at which half of the posterior is reached")
+
+
+def _one_fold_check() -> Check:
+    """Answers that differ in one fold only: there the others take the pooled variance; small ones are their own."""
+    digital, mean, var, count, _ = _people(np.random.default_rng(9), 45)
+    design, _ = regression_rows(digital[:, None])
+    alone = np.where(np.arange(45) % 20 == 3, var + 0.5, 0.0)
+    small = 0.02 + 0.01 * (np.arange(45) % 7)
+    pairs: list[tuple[Any, Any]] = []
+    for spread in (alone, small):
+        prior = _cross_fit(design, mean, spread, count, None)
+        for t in (3, 23, 43, 5):
+            others = np.arange(45) % 20 != t % 20
+            told = spread[others]
+            if told.max() == 0.0:
+                degrees = count - 1
+                told = np.full(others.sum(), (degrees * spread).sum() / degrees.sum())
+            part = fit_fay_herriot(design[others], mean[others], told, count[others], None).predict(design[[t]])
+            pairs += [(prior.mean[t], part.mean[0]), (prior.within[t], part.within[0])]
+            pairs += [(prior.between[t], part.between[0]), *zip(prior.spread[t], part.spread[0], strict=True)]
+    return _close("calculator, one fold", pairs, "where no other problem shows spread, the pooled variance stands in")
 
 
 # ------------------------------------------------------------------------------------------------------- 7: the level
@@ -606,6 +664,7 @@ def symbolic() -> list[Check]:
         *_one_problem_checks(),
         *_blup_checks(),
         _predict_check(),
+        _limits_check(),
         _restricted_check(),
         _posterior_check(),
         _mixture_check(),
