@@ -606,8 +606,8 @@ def _fit_checks() -> list[Check]:
 def _median_check() -> Check:
     """The median of A over its nodes, read off the fitted posterior, for posteriors of many shapes."""
     pairs = []
-    for seed in range(10):
-        digital, mean, var, count, _ = _people(np.random.default_rng(100 + seed), 14 + 3 * seed)
+    for seed in range(10):  # three problems tell so little that the last node alone holds half of the posterior
+        digital, mean, var, count, _ = _people(np.random.default_rng(100 + seed), 14 + 3 * seed if seed else 3)
         design, _ = regression_rows(digital[:, None])
         fit = fit_fay_herriot(design, mean, var, count, None)
         reached = itertools.accumulate(float(mass) for mass in fit.posterior.sum(axis=1))
