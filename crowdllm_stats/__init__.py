@@ -30,6 +30,7 @@ _HOME = {
     "conformal_new_problems": "crowdllm_stats.inference.conformal",
     "SemiImplicit": "crowdllm_stats.semi_implicit",
     "aggregate": "crowdllm_stats.aggregation",
+    "evaluate": "crowdllm_stats.evaluation",
     "distribution_error": "crowdllm_stats.inference.distribution_error",
     "profile_bound": "crowdllm_stats.inference.profiles_bound",
     "profile_distance": "crowdllm_stats.inference.profiles_bound",
