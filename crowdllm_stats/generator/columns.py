@@ -74,7 +74,7 @@ class ProfileColumn:
                 f"{what}: column {self.name!r} is continuous, but holds {_word(values.iloc[0])} "
                 f"(type {values.dtype}); give numbers, or say kinds={{{self.name!r}: 'categorical'}}"
             )
-        numbers = values.to_numpy(dtype=np.float64)
+        numbers: FloatArray = values.to_numpy(dtype=np.float64)
         if np.isinf(numbers).any():
             raise ValueError(f"{what}: column {self.name!r} holds {int(np.isinf(numbers).sum())} infinite numbers; "
                              "correct them or leave these people out")  # fmt: skip

@@ -1,0 +1,168 @@
+"""The law of profiles learned from a pool: a chain of regressions, discrete columns first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crowdllm_stats.generator.chain import Codes, draw_codes
+from crowdllm_stats.generator.columns import Kinds, ProfileColumn, read_columns
+from crowdllm_stats.generator.continuous_margin import ContinuousMargin, normal_scores
+from crowdllm_stats.generator.logistic import Logistic, fit_logistic
+from crowdllm_stats.generator.residuals import ContinuousColumns
+from crowdllm_stats.inference.checks import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class PoolLaw:
+    """``p(x) = prod_j p(x_j | discrete columns before) p(continuous | discrete)``.
+
+    Discrete columns follow multinomial logistic regressions with main effects only
+    (:class:`crowdllm_stats.generator.logistic.Logistic`), continuous ones linear regressions on normal scores with
+    smoothed residuals (:class:`crowdllm_stats.generator.residuals.ContinuousColumns`). All is a function of one
+    point of ``(0, 1)^(d + 1)``, d columns, as in Theorem 1: a number for each column, and one that picks a residual.
+
+    Attributes:
+        columns: all d columns in the table's order.
+        steps: one regression for each discrete column, on those before it.
+        continuous: the continuous columns together; None if there are none.
+    """
+
+    columns: tuple[ProfileColumn, ...]
+    steps: tuple[Logistic, ...]
+    continuous: ContinuousColumns | None
+
+    @classmethod
+    def fit(cls, profiles: pd.DataFrame, kinds: Kinds | None = None, ridge: float | None = None) -> PoolLaw:
+        """Learn from a pool.
+
+        Args:
+            profiles: a row a person.
+            kinds: as :func:`crowdllm_stats.generator.columns.read_columns`.
+            ridge: strength of shrinking towards independence, positive; None for cross-validation, pair by pair.
+
+        Raises:
+            ValueError: on an empty pool, a ridge that is not positive, and as ``read_columns``.
+
+        Example:
+            >>> law = PoolLaw.fit(pd.DataFrame({"gender": ["Man", "Woman", "Woman"]}))
+            >>> law.draw(np.array([[0.2, 0.5], [0.6, 0.5]]), 1.0)["gender"].tolist()
+            ['Man', 'Woman']
+        """
+        columns = read_columns(profiles, kinds)
+        if len(profiles) == 0:
+            raise ValueError("profiles holds nobody; a pool needs at least one person")
+        if ridge is not None and not 0.0 < float(ridge) < np.inf:
+            raise ValueError(f"ridge must be a positive number, small to keep all association; got {ridge!r}")
+        discrete = [column for column in columns if column.kind != "continuous"]
+        codes = discrete_codes(profiles, discrete)
+        steps = []
+        for place, column in enumerate(discrete):
+            before = [_one_hot([other], codes[:, [at]]) for at, other in enumerate(discrete[:place])]
+            steps.append(fit_logistic(before, codes[:, place], len(column.levels), ridge=ridge, name=column.name))
+        numeric = [column for column in columns if column.kind == "continuous"]
+        scores, margins = np.empty((len(profiles), len(numeric))), []
+        for place, column in enumerate(numeric):
+            numbers = column.numbers(profiles[column.name], "profiles")
+            scores[:, place] = normal_scores(numbers, column.name)
+            whole = bool(pd.api.types.is_integer_dtype(profiles[column.name].dtype))
+            margins.append(ContinuousMargin.of(numbers, whole=whole))
+        fitted = ContinuousColumns.fit(_one_hot(discrete, codes), scores, tuple(margins)) if numeric else None
+        return cls(columns, tuple(steps), fitted)
+
+    @property
+    def discrete(self) -> tuple[ProfileColumn, ...]:
+        """The categorical and ordered columns."""
+        return tuple(column for column in self.columns if column.kind != "continuous")
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """Names of the continuous columns that hold whole numbers."""
+        numeric = [column.name for column in self.columns if column.kind == "continuous"]
+        margins = () if self.continuous is None else self.continuous.margins
+        return tuple(name for name, margin in zip(numeric, margins, strict=True) if margin.whole)
+
+    @property
+    def n_uniforms(self) -> int:
+        """Uniform numbers a person takes, d + 1."""
+        return len(self.columns) + 1
+
+    def draw(self, uniforms: FloatArray, noise: float) -> pd.DataFrame:
+        """Profiles as a function of uniforms: the generator ``G_u`` itself.
+
+        Args:
+            uniforms: in (0, 1), shape (n, d + 1): discrete columns, the person of the residuals, continuous columns.
+            noise: scale of the noise, at least 0; 1 for the law itself.
+        """
+        count = len(self.discrete)
+        drawn = draw_codes(self.discrete, self.conditional, uniforms[:, :count], noise)
+        made: dict[str, Any] = {
+            column.name: column.values(drawn.codes[:, place]) for place, column in enumerate(self.discrete)
+        }
+        if self.continuous is not None:
+            numeric = [column.name for column in self.columns if column.kind == "continuous"]
+            others = _one_hot(self.discrete, drawn.codes)
+            made |= dict(zip(numeric, self.continuous.draw(others, uniforms[:, count:], noise), strict=True))
+        return pd.DataFrame({column.name: made[column.name] for column in self.columns}, index=range(len(uniforms)))
+
+    def conditional(self, combinations: Codes) -> FloatArray:
+        """Law of the next discrete column given codes of the first j ones, (G, j) to (G, levels)."""
+        place = combinations.shape[1]
+        return self.steps[place].probabilities(_one_hot(self.discrete[:place], combinations))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON; of continuous columns it holds the pool's residuals and values."""
+        steps = []
+        for column, step in zip(self.discrete, self.steps, strict=True):
+            held = np.flatnonzero(np.isfinite(step.intercepts))
+            steps.append({
+                "held": [column.levels[level] for level in held],
+                "intercepts": step.intercepts[held].tolist(),
+                "slopes": step.slopes[:, held].tolist(),
+                "ridges": list(step.ridges),
+            })  # fmt: skip
+        return {
+            "kind": "pool",
+            "columns": [column.to_dict() for column in self.columns],
+            "steps": steps,
+            "continuous": None if self.continuous is None else self.continuous.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> PoolLaw:
+        """Read what :meth:`to_dict` gave."""
+        columns = tuple(ProfileColumn.from_dict(column) for column in given["columns"])
+        discrete = [column for column in columns if column.kind != "continuous"]
+        steps, coordinates = [], 0
+        for column, step in zip(discrete, given["steps"], strict=True):
+            held = [column.levels.index(level) for level in step["held"]]
+            intercepts = np.full(len(column.levels), -np.inf)
+            slopes = np.zeros((coordinates, len(column.levels)))
+            intercepts[held] = step["intercepts"]
+            slopes[:, held] = np.array(step["slopes"], dtype=np.float64).reshape(coordinates, len(held))
+            steps.append(Logistic(intercepts, slopes, tuple(map(float, step["ridges"]))))
+            coordinates += len(column.levels)
+        continuous = None if given["continuous"] is None else ContinuousColumns.from_dict(given["continuous"])
+        return cls(columns, tuple(steps), continuous)
+
+
+def discrete_codes(profiles: pd.DataFrame, columns: Any) -> Codes:
+    """Codes of categorical and ordered columns, shape (N, D)."""
+    codes = np.empty((len(profiles), len(columns)), dtype=np.int64)
+    for place, column in enumerate(columns):
+        codes[:, place] = column.codes(profiles[column.name], "profiles")
+    return codes
+
+
+def _one_hot(columns: Any, codes: Codes) -> FloatArray:
+    """One-hot coding of all levels of all columns, shape (N, P)."""
+    table = np.zeros((len(codes), sum(len(column.levels) for column in columns)))
+    rows, at = np.arange(len(codes)), 0
+    for place, column in enumerate(columns):
+        table[rows, at + codes[:, place]] = 1.0
+        at += len(column.levels)
+    return table

@@ -1,0 +1,427 @@
+"""Virtual participant recruitment: the profile generator of Eq. 3, from a pool, from margins or from a designed law."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crowdllm_stats.generator.callable_law import CallableLaw
+from crowdllm_stats.generator.columns import ID, Kinds, ProfileColumn
+from crowdllm_stats.generator.counters import uniforms
+from crowdllm_stats.generator.design_law import MarginLaw, TableLaw
+from crowdllm_stats.generator.design_sources import law_of_margins, law_of_table
+from crowdllm_stats.generator.pool_law import PoolLaw
+from crowdllm_stats.generator.profile_fit import ProfileFit, profile_fit
+from crowdllm_stats.generator.qualification import Qualified, check_rule, qualifies
+from crowdllm_stats.inference.checks import check_count
+
+#: People drawn at a time.
+CHUNK = 1 << 16
+#: Draws by which it is judged beforehand whether enough of them are accepted, and the least share that is enough.
+PILOT, LEAST_ACCEPTED = 4000, 0.0025
+#: Draws a person has; at the least share a person runs out of them with probability 1e-11.
+MOST_DRAWS = 10_000
+
+_LAWS: dict[str, Any] = {"pool": PoolLaw, "table": TableLaw, "margins": MarginLaw}
+
+NOT_QUALIFIED, TOO_RARE = "not qualified", "held by too few people of the pool"
+
+
+@dataclass(frozen=True, eq=False)
+class Profiles:
+    """Generated people.
+
+    Attributes:
+        table: column ``participant`` ("v000001", "v000002", ...) and the profile columns.
+        exclusions: draws that were redrawn, by reason.
+        why: what the profiles rest on.
+    """
+
+    table: pd.DataFrame
+    exclusions: dict[str, int]
+    why: str
+
+    @property
+    def acceptance(self) -> float:
+        """Share of all draws that became a person."""
+        return len(self.table) / (len(self.table) + sum(self.exclusions.values()))
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table, a copy."""
+        return self.table.copy()
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __str__(self) -> str:
+        lines = [f"Profiles of {len(self.table)} people ({self.acceptance:.3g} of the draws accepted)"]
+        lines += [f"  redrawn, {reason}: {count}" for reason, count in self.exclusions.items()]
+        for name in self.table.columns.drop(ID):
+            values = self.table[name]
+            if values.nunique() > 12 and pd.api.types.is_numeric_dtype(values.dtype):
+                lines.append(f"  {name}: from {values.min():g} to {values.max():g}, median {values.median():g}")
+                continue
+            shares = values.value_counts(normalize=True)
+            shown = ", ".join(f"{level} {share:.0%}" for level, share in shares.head(8).items())
+            lines.append(f"  {name}: {shown}{', ...' if len(shares) > 8 else ''}")
+        return "\n".join([*lines, f"  {self.why}"])
+
+
+@dataclass(frozen=True, eq=False)
+class ProfileGenerator:
+    """Profiles ``v_i = G_u(S, eps_i; theta)`` of as many people as wanted.
+
+    From a pool it is a chain of regressions (:class:`crowdllm_stats.generator.pool_law.PoolLaw`). Why not thresholds of
+    a Gaussian copula: a copula has one number for the association of two columns and needs an order of their levels,
+    which gender or occupation do not have. Why not a kernel about the pool's people: to smooth five columns enough it
+    must wash out the strong pairs with the weak. Main effects have a number for each pair of levels, so that
+
+    - margins are kept: intercepts are not penalised, so that each column's shares, averaged over the pool, are the
+      pool's; continuous columns go back through the pool's quantiles;
+    - pairwise associations are kept as far as they help to predict people left out: without ridge the predicted table
+      of a column with each one before it is the pool's; the ridge, chosen pair by pair by cross-validation, draws it
+      towards independence, the more the less the pool shows. Higher interactions are left to what pairs imply, which
+      is what makes new combinations; where three columns interact, the law depends on their order in the table.
+
+    The noise ``eps_i`` is scaled by ``noise``. Discrete columns are drawn in turn, each given those before it:
+
+    - categorical: the level of largest ``log p + noise * g``, g standard Gumbel, which is level x with probability
+      proportional to ``p(x)^(1 / noise)``: the most frequent level at 0, the law at 1, flatter above;
+    - ordered: the level at share ``Phi(noise * e)``, e standard normal: the median level at 0, the law at 1, more at
+      both ends above;
+    - continuous: normal scores ``c + noise * (z - c)``, c their mean given the discrete columns: that mean at 0, the
+      law at 1, spread twice as wide about it at 2; values never leave the pool's range.
+
+    So noise 0 makes everybody one and the same person. (After ``qualified`` has refused that person, nobody is left.)
+
+    Attributes:
+        law: the law of profiles.
+        noise: scale of the noise.
+        qualified: rule, or None.
+        rare: combinations that are not emitted, a row each; None without ``k_anonymity``.
+        why: what the law rests on.
+
+    Raises:
+        ValueError: on a negative or infinite noise; on another noise than 1 with a function as law.
+
+    Source: CrowdLLM, section 3.1, Eq. 3; Theorem 1.
+
+    Example:
+        >>> pool = pd.DataFrame({"gender": ["Woman", "Man"] * 20, "age": [31, 45, 28, 52] * 10})
+        >>> made = ProfileGenerator.from_pool(pool).sample(5, seed=1)
+        >>> made.table["participant"].tolist()
+        ['v000001', 'v000002', 'v000003', 'v000004', 'v000005']
+        >>> more = ProfileGenerator.from_pool(pool).sample(500, seed=1)
+        >>> bool((more.table.head(5) == made.table).all(axis=None))
+        True
+    """
+
+    law: PoolLaw | TableLaw | MarginLaw | CallableLaw
+    noise: float = 1.0
+    qualified: Qualified | None = None
+    rare: pd.DataFrame | None = None
+    why: str = ""
+    _kinds: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= float(self.noise) < np.inf:
+            raise ValueError(f"noise must be a number of at least 0, 1 for the law itself; got {self.noise!r}")
+        if isinstance(self.law, CallableLaw) and self.noise != 1:
+            raise ValueError(f"noise must be 1 with a function as law, got {self.noise!r}; scale it in the function")
+
+    @classmethod
+    def from_pool(
+        cls,
+        profiles: pd.DataFrame,
+        *,
+        noise: float = 1.0,
+        kinds: Kinds | None = None,
+        qualified: Qualified | None = None,
+        k_anonymity: int | None = None,
+        ridge: float | None = None,
+    ) -> ProfileGenerator:
+        """Learn from a pool of candidates.
+
+        Args:
+            profiles: a row a person; ``participant`` is left aside. A column of whole numbers gives whole numbers.
+            noise: scale of the noise.
+            kinds: "categorical", "ordered", "continuous" or an ordered column's levels lowest first, by column; see
+                :func:`crowdllm_stats.generator.columns.read_columns` for the others.
+            qualified: whom to keep, by redrawing the others: allowed values by column (a pair lowest, highest for a
+                continuous one), or a function of the table giving one boolean a row.
+            k_anonymity: combinations of all discrete and whole-number columns that 1 to k - 1 people of the pool hold
+                are redrawn; combinations that nobody holds are kept. Columns of real numbers are left out of the
+                comparison: being smoothed they repeat nobody's value, but with probability 0.
+            ridge: strength of shrinking towards independence, positive; None for cross-validation, pair by pair.
+
+        Returns:
+            ProfileGenerator.
+
+        Raises:
+            ValueError: on missing values, an empty pool, and arguments that do not fit the table.
+        """
+        law = PoolLaw.fit(profiles, kinds, ridge)
+        rare = None if k_anonymity is None else _rare(profiles, law, check_count("k_anonymity", k_anonymity, least=2))
+        why = f"A chain of regressions learned from {len(profiles)} people of a pool"
+        strengths = [strength for step in law.steps for strength in step.ridges]
+        if strengths:
+            how = "by cross-validation, pair by pair" if ridge is None else "as asked"
+            why += f" (ridge from {min(strengths):g} to {max(strengths):g}, {how})"
+        return cls(law, noise, check_rule(qualified, law.columns), rare, why + ".")
+
+    @classmethod
+    def from_margins(
+        cls,
+        margins: Mapping[str, Mapping[Any, float]],
+        *,
+        correlation: Mapping[tuple[str, str], float] | None = None,
+        noise: float = 1.0,
+        kinds: Mapping[str, str] | None = None,
+        qualified: Qualified | None = None,
+    ) -> ProfileGenerator:
+        """From published margins alone; columns are independent unless correlations are given.
+
+        Args:
+            margins: share of every level by column, for instance ``{"gender": {"Woman": 0.5, "Man": 0.5}}``.
+            correlation: polychoric correlations by pair of columns, levels in the order given; others are 0.
+            noise: scale of the noise.
+            kinds: "ordered" for columns whose levels are given lowest first; "categorical" otherwise.
+            qualified: as :meth:`from_pool`; note that margins are those before anybody is refused.
+
+        Raises:
+            ValueError: on shares that do not sum to 1, correlations that cannot hold together, unknown columns.
+
+        Example:
+            >>> margins = {"gender": {"Woman": 0.5, "Man": 0.5}, "age": {"18-44": 0.4, "45+": 0.6}}
+            >>> print(ProfileGenerator.from_margins(margins).why)
+            Published margins alone: the columns are taken as independent, which real profiles are not.
+        """
+        law = law_of_margins(margins, correlation, kinds)
+        why = "Published margins alone: the columns are taken as independent, which real profiles are not."
+        if correlation:
+            pairs = ", ".join(f"{one}-{two} {value:g}" for (one, two), value in correlation.items())
+            why = f"Published margins joined by a Gaussian copula with correlations {pairs}, others 0."
+        return cls(law, noise, check_rule(qualified, law.columns), None, why)
+
+    @classmethod
+    def from_law(
+        cls,
+        law: pd.DataFrame | Callable[[np.random.Generator, int], pd.DataFrame],
+        *,
+        weight: str = "weight",
+        noise: float = 1.0,
+        kinds: Kinds | None = None,
+        qualified: Qualified | None = None,
+    ) -> ProfileGenerator:
+        """From a designed law of profiles, as the paper's Figure 3 shows one.
+
+        Args:
+            law: a table of combinations with weights, emitted as they are; or a function ``(rng, n)`` that returns a
+                table of n profiles drawn from ``rng`` alone.
+            weight: the table's column of weights.
+            noise: scale of the noise; must be 1 with a function.
+            kinds: as :meth:`from_pool`; in a table no column can be continuous.
+            qualified: as :meth:`from_pool`.
+
+        Raises:
+            ValueError: on impossible weights, and a ``law`` that is neither.
+
+        Example:
+            >>> design = pd.DataFrame({"gender": ["Woman", "Man"], "age": ["45+", "18-44"], "weight": [3, 1]})
+            >>> ProfileGenerator.from_law(design, noise=0.0).sample(3, seed=1).table["gender"].tolist()
+            ['Woman', 'Woman', 'Woman']
+        """
+        if isinstance(law, pd.DataFrame):
+            table = law_of_table(law, weight, kinds)
+            why = f"A designed law of {len(table.rows)} combinations, emitted with the weights given."
+            return cls(table, noise, check_rule(qualified, table.columns), None, why)
+        if not callable(law):
+            raise ValueError(f"law must be a DataFrame with weights or a function (rng, n); got {type(law).__name__}")
+        why = "A law given as a function."
+        return cls(CallableLaw(law), noise, check_rule(qualified, None), None, why, dict(kinds or {}))
+
+    @property
+    def kinds(self) -> dict[str, Any]:
+        """What each column is, in the form that ``ProfileEncoder.fit(table, kinds)`` takes; ordered ones as levels."""
+        if isinstance(self.law, CallableLaw):
+            return dict(self._kinds)
+        return {
+            column.name: list(column.levels) if column.kind == "ordered" else column.kind for column in self.law.columns
+        }
+
+    def sample(self, n: int, *, seed: int) -> Profiles:
+        """The first n people; person i's profile depends on ``seed`` and i alone.
+
+        Whoever does not qualify, or is too rare, is drawn again, up to 10,000 times. Before that 4,000 trial draws
+        must show that at least 0.25% are accepted.
+
+        Args:
+            n: people.
+            seed: a whole number of at least 0.
+
+        Returns:
+            Profiles, with the count of draws that were redrawn.
+
+        Raises:
+            ValueError: if (almost) nobody qualifies, saying how many of the trial draws did, and why not.
+        """
+        check_count("n", n)
+        check_count("seed", seed, least=0)
+        if self.qualified is not None or self.rare is not None:
+            self._pilot(seed)
+        counts = {NOT_QUALIFIED: 0, TOO_RARE: 0}
+        parts = [self._accepted(np.arange(start, min(start + CHUNK, n)), seed, counts) for start in range(0, n, CHUNK)]
+        table = pd.concat(parts, ignore_index=True)
+        table.insert(0, ID, [f"v{number:06d}" for number in range(1, n + 1)])
+        exclusions = {}
+        if self.qualified is not None:
+            exclusions[NOT_QUALIFIED] = counts[NOT_QUALIFIED]
+        if self.rare is not None:
+            exclusions[TOO_RARE] = counts[TOO_RARE]
+        scaled = "" if self.noise == 1 else f" Noise scaled by {self.noise:g}."
+        return Profiles(table, exclusions, self.why + scaled)
+
+    def distance(
+        self,
+        target: pd.DataFrame,
+        *,
+        seed: int,
+        n: int = 1000,
+        smoothing: float = 1.0,
+        epsilon: float = 0.05,
+        n_boot: int = 0,
+    ) -> ProfileFit:
+        """Theorem 1's distance between n generated people and a target population, and its bound.
+
+        Args:
+            target: profiles of the target, a row a person, with the generator's columns.
+            seed: of the people, splits, directions and bootstrap.
+            n: people to generate.
+            smoothing: eta of the bound.
+            epsilon: accuracy of the bound.
+            n_boot: bootstrap samples for an interval, 0 for none.
+
+        Returns:
+            ProfileFit; its docstring and ``why`` state the coding.
+
+        Raises:
+            ValueError: as :func:`crowdllm_stats.generator.profile_fit.profile_fit`.
+        """
+        made = self.sample(n, seed=seed).table
+        return profile_fit(made, target, self._kinds_with(target), smoothing=smoothing, epsilon=epsilon,
+                           n_boot=n_boot, seed=seed)  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, ready for JSON. From a pool it holds the pool's combinations and values.
+
+        Raises:
+            ValueError: if the law or ``qualified`` is a function.
+        """
+        for name, value in (("law", getattr(self.law, "function", None)), ("qualified", self.qualified)):
+            if callable(value):
+                raise ValueError(f"{name} is a function, which cannot be written down; give a table or allowed values")
+        assert not isinstance(self.law, CallableLaw)  # refused above
+        rare = None
+        if self.rare is not None:
+            rare = {"columns": list(self.rare.columns), "rows": self.rare.to_numpy(dtype=object).tolist()}
+        return {
+            "law": self.law.to_dict(),
+            "noise": self.noise,
+            "qualified": None if self.qualified is None else dict(self.qualified),  # type: ignore[arg-type]
+            "rare": rare,
+            "why": self.why,
+        }
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> ProfileGenerator:
+        """Read what :meth:`to_dict` gave.
+
+        Raises:
+            ValueError: on a dictionary that is not a whole generator.
+        """
+        try:
+            law, rare, table = _LAWS[given["law"]["kind"]].from_dict(given["law"]), given["rare"], None
+            if rare is not None:
+                table = _like(law.columns, pd.DataFrame(rare["rows"], columns=rare["columns"]))
+            rule = check_rule(given["qualified"], law.columns)
+            return cls(law, float(given["noise"]), rule, table, str(given["why"]))
+        except (KeyError, TypeError, IndexError) as error:
+            raise ValueError(f"this is not a whole profile generator: {error!r}; write it with to_dict()") from None
+
+    def _kinds_with(self, target: pd.DataFrame) -> dict[str, Any]:
+        """The kinds of those columns that the target has."""
+        return {name: kind for name, kind in self.kinds.items() if name in target.columns}
+
+    def _draw(self, rows: NDArray[np.int64], attempt: int, seed: int) -> pd.DataFrame:
+        if isinstance(self.law, CallableLaw):
+            return self.law.draw(seed, rows, attempt)
+        return self.law.draw(uniforms(seed, "profiles", rows, attempt, width=self.law.n_uniforms), float(self.noise))
+
+    def _judge(self, drawn: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+        """Masks of those who are refused, by reason; nobody is refused for two."""
+        continuous = [name for name, kind in self.kinds.items() if isinstance(kind, str) and kind == "continuous"]
+        refused = ~qualifies(self.qualified, drawn, continuous)
+        rare = np.zeros(len(drawn), dtype=np.bool_)
+        if self.rare is not None and len(self.rare):
+            found = drawn.merge(self.rare, how="left", on=list(self.rare.columns), indicator=True)
+            rare = (found["_merge"] == "both").to_numpy() & ~refused
+        return {NOT_QUALIFIED: refused, TOO_RARE: rare}
+
+    def _pilot(self, seed: int) -> None:
+        drawn = self._draw(np.arange(PILOT), MOST_DRAWS, seed)
+        refused = {reason: int(mask.sum()) for reason, mask in self._judge(drawn).items()}
+        kept = PILOT - sum(refused.values())
+        if kept < LEAST_ACCEPTED * PILOT:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in refused.items() if count)
+            raise ValueError(
+                f"of {PILOT} trial profiles only {kept} are accepted ({reasons}), fewer than {LEAST_ACCEPTED:.2%}; "
+                "loosen qualified or k_anonymity, or use a law under which such people are less rare"
+            )
+
+    def _accepted(self, rows: NDArray[np.int64], seed: int, counts: dict[str, int]) -> pd.DataFrame:
+        """Accepted profiles of people ``rows``; adds the refused draws to ``counts``."""
+        parts, places, pending = [], [], rows
+        for attempt in range(MOST_DRAWS):
+            drawn = self._draw(pending, attempt, seed)
+            if self.qualified is None and self.rare is None:
+                return drawn
+            masks = self._judge(drawn)
+            for reason, mask in masks.items():
+                counts[reason] += int(mask.sum())
+            refused = masks[NOT_QUALIFIED] | masks[TOO_RARE]
+            parts.append(drawn[~refused])
+            places.append(pending[~refused])
+            pending = pending[refused]
+            if not len(pending):
+                joined = pd.concat(parts, ignore_index=True)
+                return joined.iloc[np.argsort(np.concatenate(places))].reset_index(drop=True)
+        raise ValueError(f"{len(pending)} person(s) found no accepted profile in {MOST_DRAWS} draws; loosen qualified "
+                         "or k_anonymity")  # fmt: skip
+
+
+def _rare(profiles: pd.DataFrame, law: PoolLaw, k: int) -> pd.DataFrame:
+    """Combinations of all but real-number columns that fewer than k people of the pool hold."""
+    names = [column.name for column in law.columns if column.kind != "continuous" or column.name in law.whole]
+    plain = _like(law.columns, profiles[names])
+    if not names:
+        return plain
+    counts = plain.groupby(names, sort=True).size().reset_index(name="_people")
+    return counts.loc[counts["_people"] < k, names].reset_index(drop=True)
+
+
+def _like(columns: Sequence[ProfileColumn], table: pd.DataFrame) -> pd.DataFrame:
+    """The table with columns of the types that the law emits, so that they can be compared."""
+    made: dict[str, Any] = {}
+    for column in columns:
+        if column.name in table.columns:
+            values = table[column.name]
+            whole = column.kind == "continuous"
+            made[column.name] = (
+                values.astype(np.int64) if whole else column.values(column.codes(values, "profiles")).to_numpy()
+            )
+    return pd.DataFrame(made, index=range(len(table)))

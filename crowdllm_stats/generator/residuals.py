@@ -1,0 +1,113 @@
+"""Continuous profile columns given the discrete ones: a mean on the normal scale, and smoothed residuals about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from crowdllm_stats.generator.continuous_margin import ContinuousMargin
+from crowdllm_stats.generator.counters import uniforms
+from crowdllm_stats.inference.checks import FloatArray
+
+#: Draws from which the law of the scores is read off, and the points at which it is kept.
+_DRAWS, _POINTS = 100_000, 999
+
+
+@dataclass(frozen=True, eq=False)
+class ContinuousColumns:
+    """C continuous columns: ``z = c(discrete) + noise * (sqrt(1 - h^2) r_k + h s e)``, then each margin's quantiles.
+
+    z are normal scores; c is linear in the discrete columns' one-hot coding; ``r_k`` are the residuals of person k of
+    the pool, picked at random, ``s`` their standard deviations, e standard normal: Theorem 1's Gaussian smoothing, with
+    the residuals drawn in so that their variance stays. ``z`` goes back through its own law under noise 1, so that
+    margins are the pool's, on the pool's range.
+
+    Attributes:
+        slopes: shape (1 + P, C), a row of intercepts first.
+        residuals: shape (people, C).
+        width: h in (0, 1).
+        grids: quantiles of z at evenly spaced shares under noise 1, shape (999, C).
+        margins: the C columns' margins.
+    """
+
+    slopes: FloatArray
+    residuals: FloatArray
+    width: float
+    grids: FloatArray
+    margins: tuple[ContinuousMargin, ...]
+
+    @classmethod
+    def fit(cls, others: FloatArray, scores: FloatArray, margins: tuple[ContinuousMargin, ...]) -> ContinuousColumns:
+        """Least squares with a ridge of 1 on the slopes (one pretended person at the mean for each level).
+
+        Args:
+            others: one-hot codes of the discrete columns, shape (people, P).
+            scores: normal scores, shape (people, C).
+            margins: of the C columns.
+        """
+        design = np.column_stack([np.ones(len(scores)), others])
+        penalty = np.eye(design.shape[1])
+        penalty[0, 0] = 0.0
+        slopes = np.asarray(np.linalg.solve(design.T @ design + penalty, design.T @ scores), dtype=np.float64)
+        residuals = scores - design @ slopes
+        width = bandwidth(len(scores), scores.shape[1])
+        found = cls(slopes, residuals, width, np.empty((0, scores.shape[1])), margins)
+        points = uniforms(0, "margins of continuous columns", np.arange(_DRAWS), 0, width=2 + scores.shape[1])
+        people = np.minimum((points[:, -1] * len(others)).astype(np.int64), len(others) - 1)
+        drawn = found.scores(others[people], points[:, :-1], 1.0)
+        grids = np.quantile(drawn, np.arange(1, _POINTS + 1) / (_POINTS + 1), axis=0)
+        return cls(slopes, residuals, width, grids, margins)
+
+    def scores(self, others: FloatArray, points: FloatArray, noise: float) -> FloatArray:
+        """z as a function of uniforms: the person k first, then a number a column, (n, 1 + C) to (n, C)."""
+        people = np.minimum((points[:, 0] * len(self.residuals)).astype(np.int64), len(self.residuals) - 1)
+        spread = self.residuals.std(axis=0)
+        about = np.sqrt(1 - self.width**2) * self.residuals[people] + self.width * spread * ndtri(points[:, 1:])
+        return np.asarray(self.slopes[0] + others @ self.slopes[1:] + noise * about)
+
+    def draw(self, others: FloatArray, points: FloatArray, noise: float) -> list[Any]:
+        """Values of the C columns, each of shape (n,)."""
+        scores = self.scores(others, points, noise)
+        levels = ndtri(np.arange(1, _POINTS + 1) / (_POINTS + 1))
+        found = []
+        for place, margin in enumerate(self.margins):
+            grid, raw = self.grids[:, place], scores[:, place]
+            normal = np.interp(raw, grid, levels) + np.minimum(raw - grid[0], 0) + np.maximum(raw - grid[-1], 0)
+            found.append(margin.quantiles(ndtr(normal)))
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            "slopes": self.slopes.tolist(),
+            "residuals": self.residuals.tolist(),
+            "width": self.width,
+            "grids": self.grids.tolist(),
+            "margins": [margin.to_dict() for margin in self.margins],
+        }
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> ContinuousColumns:
+        """Read what :meth:`to_dict` gave."""
+        slopes, residuals, grids = (
+            np.array(given[name], dtype=np.float64) for name in ("slopes", "residuals", "grids")
+        )
+        margins = tuple(ContinuousMargin.from_dict(margin) for margin in given["margins"])
+        return cls(slopes, residuals, float(given["width"]), grids, margins)
+
+
+def bandwidth(n: int, dimension: int) -> float:
+    """Width of the Gaussian kernel in standard deviations, ``n^(-1 / (dimension + 4)) / 2``.
+
+    Half the width that suits a normal density best: what is to be kept is association, whose correlations the kernel
+    multiplies by ``1 - width^2``, more than the smoothness of a density.
+
+    Example:
+        >>> round(bandwidth(1000, 1), 3)
+        0.126
+    """
+    return float(n ** (-1.0 / (dimension + 4))) / 2
