@@ -97,7 +97,7 @@ class Scorer:
         if not self._checked:
             with_it = self._flat([rows[0]], self.read_ahead(rows[0][:length]), tree)
             without = self._flat([rows[0]], None, tree)
-            self._checked, self.shares = True, bool(np.all(np.abs(with_it - without) <= TOLERANCE))
+            self._checked, self.shares = True, np.allclose(with_it, without, rtol=0.0, atol=TOLERANCE)
         return length if self.shares else 0
 
     def _flat(self, rows: Sequence[Tokens], kept: Any, tree: AnswerTree) -> FloatArray:
