@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ import pandas as pd
 from scipy.special import logsumexp
 
 from crowdllm_stats.inference.checks import FloatArray, check_choice, check_count
+from crowdllm_stats.seeds import generator
 
 AGGREGATORS = ("expected", "mean", "majority")
 
@@ -164,7 +164,7 @@ class Reference:
         A problem's draws depend on the seed, its id and the profile's id alone, not on what else is asked.
 
         Raises:
-            ValueError: unless ``k`` is a whole number of at least 1.
+            ValueError: unless ``k`` is a whole number of at least 1 and ``seed`` one of at least 0.
         """
         draws = check_count("k", k)
         cumulative = np.cumsum(self.probabilities, axis=2)
@@ -172,7 +172,7 @@ class Reference:
         index = np.empty((*self.log_probabilities.shape[:2], draws), dtype=np.int64)
         for row, problem in enumerate(self.problems):
             for column, profile in enumerate(self.profiles):
-                rng = np.random.default_rng([seed, _number(problem), _number(profile)])
+                rng = generator(seed, problem, profile)
                 index[row, column] = np.searchsorted(cumulative[row, column], rng.random(draws), side="right")
         return np.asarray(self.answers)[index]
 
@@ -288,7 +288,3 @@ def _answers(answers: Iterable[Any]) -> tuple[float, ...] | tuple[str, ...]:
     if all(isinstance(one, str) for one in given):
         return tuple(given)
     return tuple(float(one) for one in given)
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "big")
