@@ -333,7 +333,7 @@ bound) is kept: nothing but the training objective chooses. The Gaussians are tr
 
 ## What it takes on two modes
 
-One thing changed at a time:
+Changes to the training of the first table (three starts each, the best by final loss):
 
 {markdown_table(changed)}
 
