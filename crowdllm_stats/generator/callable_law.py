@@ -26,30 +26,30 @@ class CallableLaw:
 
     function: Callable[[np.random.Generator, int], pd.DataFrame]
 
-    def draw(self, seed: int, rows: NDArray[np.int64], attempt: int) -> pd.DataFrame:
-        """The profiles of some people, in the order asked.
+    def draw(self, seed: int, rows: NDArray[np.int64], attempts: NDArray[np.int64]) -> pd.DataFrame:
+        """The profiles of some people at some attempts, in the order asked, both of shape (n,).
 
         Raises:
             ValueError: if the function returns no table of ``n`` rows with one set of columns and no missing values.
 
         Example:
             >>> law = CallableLaw(lambda rng, n: pd.DataFrame({"age": rng.integers(18, 90, size=n)}))
-            >>> bool(law.draw(1, np.array([5000]), 0).iloc[0, 0] == law.draw(1, np.arange(6000), 0).iloc[5000, 0])
+            >>> one, many = (law.draw(1, rows, 0 * rows) for rows in (np.array([5000]), np.arange(6000)))
+            >>> bool(one["age"][0] == many["age"][5000])
             True
         """
-        blocks = rows // BLOCK
+        calls = np.column_stack([rows // BLOCK, attempts])
+        distinct, inverse = np.unique(calls, axis=0, return_inverse=True)
+        order = np.argsort(inverse.reshape(-1), kind="stable")
+        ends = np.searchsorted(inverse.reshape(-1)[order], np.arange(len(distinct) + 1))
         parts: list[pd.DataFrame] = []
-        places: list[NDArray[np.int64]] = []
-        for block in np.unique(blocks):
+        for call, (block, attempt) in enumerate(distinct.tolist()):
             table = self.function(generator(seed, "profiles", str(block), str(attempt)), BLOCK)
             self._check(table, parts[0] if parts else None)
-            place = np.flatnonzero(blocks == block)
-            parts.append(table.iloc[rows[place] - block * BLOCK])
-            places.append(place)
-        joined = pd.concat(parts, ignore_index=True)
-        order = np.empty(len(rows), dtype=np.int64)
-        order[np.concatenate(places)] = np.arange(len(rows))
-        return joined.iloc[order].reset_index(drop=True)
+            parts.append(table.iloc[rows[order[ends[call] : ends[call + 1]]] - block * BLOCK])
+        back = np.empty(len(rows), dtype=np.int64)
+        back[order] = np.arange(len(rows))
+        return pd.concat(parts, ignore_index=True).iloc[back].reset_index(drop=True)
 
     @staticmethod
     def _check(table: pd.DataFrame, first: pd.DataFrame | None) -> None:

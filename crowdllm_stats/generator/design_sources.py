@@ -39,6 +39,8 @@ def law_of_table(table: pd.DataFrame, weight: str = "weight", kinds: Kinds | Non
     if len(table) == 0:
         raise ValueError("the table of the law holds no row; give at least one combination")
     profiles = table.drop(columns=weight)
+    if profiles.shape[1] == 0:
+        raise ValueError("the table of the law holds no profile column beside the weights; give at least one")
     wishes: dict[str, Any] = dict(kinds or {})
     for name in profiles.columns:
         numeric = pd.api.types.is_numeric_dtype(profiles[name].dtype)

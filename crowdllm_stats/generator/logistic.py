@@ -36,9 +36,11 @@ class Logistic:
     slopes: FloatArray
     ridges: tuple[float, ...]
 
-    def probabilities(self, others: FloatArray) -> FloatArray:
-        """Laws given the others one-hot, (N, P) to (N, L)."""
-        raw = self.intercepts + others @ self.slopes
+    def probabilities(self, places: NDArray[np.int64]) -> FloatArray:
+        """Laws given the rows of ``slopes`` that hold for each person, one for each other column: (N, J) to (N, L)."""
+        raw = np.repeat(self.intercepts[None, :], len(places), axis=0)
+        for column in places.T:
+            raw += self.slopes[column]  # added one by one, so that a row's result is the same in any company
         return np.asarray(np.exp(raw - logsumexp(raw, axis=1, keepdims=True)))
 
 
@@ -60,7 +62,7 @@ def fit_logistic(
 
     Example:
         >>> law = fit_logistic([], np.array([0, 1, 1, 1]), 2, ridge=1.0, name="gender")
-        >>> law.probabilities(np.empty((1, 0))).round(4).tolist()
+        >>> law.probabilities(np.empty((1, 0), dtype=np.int64)).round(4).tolist()
         [[0.25, 0.75]]
     """
     if not others:
@@ -84,7 +86,7 @@ def _choose(other: FloatArray, codes: NDArray[np.int64], levels: int, name: str)
         fitted: Logistic | None = None
         for place, ridge in enumerate(RIDGES):
             fitted = _fit(other[train], codes[train], levels, [ridge], [other.shape[1]], fitted, 1e-4)
-            law = (1 - _MARGIN) * fitted.probabilities(other[test]) + _MARGIN * margin
+            law = (1 - _MARGIN) * fitted.probabilities(other[test].argmax(axis=1)[:, None]) + _MARGIN * margin
             scores[place] += np.log(law[np.arange(len(test)), codes[test]]).sum()
     return RIDGES[int(np.argmax(scores))]
 

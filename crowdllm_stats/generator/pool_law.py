@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,10 @@ class PoolLaw:
             scores[:, place] = normal_scores(numbers, column.name)
             whole = bool(pd.api.types.is_integer_dtype(profiles[column.name].dtype))
             margins.append(ContinuousMargin.of(numbers, whole=whole))
-        fitted = ContinuousColumns.fit(_one_hot(discrete, codes), scores, tuple(margins)) if numeric else None
+        fitted = None
+        if numeric:
+            others, places = _one_hot(discrete, codes), _places(discrete, codes)
+            fitted = ContinuousColumns.fit(others, places, scores, tuple(margins))
         return cls(columns, tuple(steps), fitted)
 
     @property
@@ -105,14 +108,14 @@ class PoolLaw:
         }
         if self.continuous is not None:
             numeric = [column.name for column in self.columns if column.kind == "continuous"]
-            others = _one_hot(self.discrete, drawn.codes)
-            made |= dict(zip(numeric, self.continuous.draw(others, uniforms[:, count:], noise), strict=True))
+            places = _places(self.discrete, drawn.codes)
+            made |= dict(zip(numeric, self.continuous.draw(places, uniforms[:, count:], noise), strict=True))
         return pd.DataFrame({column.name: made[column.name] for column in self.columns}, index=range(len(uniforms)))
 
     def conditional(self, combinations: Codes) -> FloatArray:
         """Law of the next discrete column given codes of the first j ones, (G, j) to (G, levels)."""
         place = combinations.shape[1]
-        return self.steps[place].probabilities(_one_hot(self.discrete[:place], combinations))
+        return self.steps[place].probabilities(_places(self.discrete[:place], combinations))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; of continuous columns it holds the pool's residuals and values."""
@@ -150,7 +153,7 @@ class PoolLaw:
         return cls(columns, tuple(steps), continuous)
 
 
-def discrete_codes(profiles: pd.DataFrame, columns: Any) -> Codes:
+def discrete_codes(profiles: pd.DataFrame, columns: Sequence[ProfileColumn]) -> Codes:
     """Codes of categorical and ordered columns, shape (N, D)."""
     codes = np.empty((len(profiles), len(columns)), dtype=np.int64)
     for place, column in enumerate(columns):
@@ -158,11 +161,14 @@ def discrete_codes(profiles: pd.DataFrame, columns: Any) -> Codes:
     return codes
 
 
-def _one_hot(columns: Any, codes: Codes) -> FloatArray:
+def _one_hot(columns: Sequence[ProfileColumn], codes: Codes) -> FloatArray:
     """One-hot coding of all levels of all columns, shape (N, P)."""
     table = np.zeros((len(codes), sum(len(column.levels) for column in columns)))
-    rows, at = np.arange(len(codes)), 0
-    for place, column in enumerate(columns):
-        table[rows, at + codes[:, place]] = 1.0
-        at += len(column.levels)
+    table[np.arange(len(codes))[:, None], _places(columns, codes)] = 1.0
     return table
+
+
+def _places(columns: Sequence[ProfileColumn], codes: Codes) -> Codes:
+    """Where the ones of that coding stand, shape (N, D)."""
+    starts = np.cumsum([0, *(len(column.levels) for column in columns)])[:-1]
+    return np.asarray(codes + starts.astype(np.int64), dtype=np.int64)

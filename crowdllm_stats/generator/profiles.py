@@ -26,6 +26,8 @@ CHUNK = 1 << 16
 PILOT, LEAST_ACCEPTED = 4000, 0.0025
 #: Draws a person has; at the least share a person runs out of them with probability 1e-11.
 MOST_DRAWS = 10_000
+#: Draws looked at together at least, unless a function makes them.
+TOGETHER = 4096
 
 _LAWS: dict[str, Any] = {"pool": PoolLaw, "table": TableLaw, "margins": MarginLaw}
 
@@ -225,7 +227,8 @@ class ProfileGenerator:
                 table of n profiles drawn from ``rng`` alone.
             weight: the table's column of weights.
             noise: scale of the noise; must be 1 with a function.
-            kinds: as :meth:`from_pool`; in a table no column can be continuous.
+            kinds: as :meth:`from_pool`; in a table no column can be continuous. In ``qualified``, a column that a
+                function gives is continuous only if it is named so here.
             qualified: as :meth:`from_pool`.
 
         Raises:
@@ -357,10 +360,11 @@ class ProfileGenerator:
         """The kinds of those columns that the target has."""
         return {name: kind for name, kind in self.kinds.items() if name in target.columns}
 
-    def _draw(self, rows: NDArray[np.int64], attempt: int, seed: int) -> pd.DataFrame:
+    def _draw(self, rows: NDArray[np.int64], attempts: NDArray[np.int64], seed: int) -> pd.DataFrame:
+        """The draw of each row's number and attempt."""
         if isinstance(self.law, CallableLaw):
-            return self.law.draw(seed, rows, attempt)
-        return self.law.draw(uniforms(seed, "profiles", rows, attempt, width=self.law.n_uniforms), float(self.noise))
+            return self.law.draw(seed, rows, attempts)
+        return self.law.draw(uniforms(seed, "profiles", rows, attempts, width=self.law.n_uniforms), float(self.noise))
 
     def _judge(self, drawn: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
         """Masks of those who are refused, by reason; nobody is refused for two."""
@@ -373,7 +377,7 @@ class ProfileGenerator:
         return {NOT_QUALIFIED: refused, TOO_RARE: rare}
 
     def _pilot(self, seed: int) -> None:
-        drawn = self._draw(np.arange(PILOT), MOST_DRAWS, seed)
+        drawn = self._draw(np.arange(PILOT), np.full(PILOT, MOST_DRAWS), seed)
         refused = {reason: int(mask.sum()) for reason, mask in self._judge(drawn).items()}
         kept = PILOT - sum(refused.values())
         if kept < LEAST_ACCEPTED * PILOT:
@@ -384,24 +388,34 @@ class ProfileGenerator:
             )
 
     def _accepted(self, rows: NDArray[np.int64], seed: int, counts: dict[str, int]) -> pd.DataFrame:
-        """Accepted profiles of people ``rows``; adds the refused draws to ``counts``."""
-        parts, places, pending = [], [], rows
-        for attempt in range(MOST_DRAWS):
-            drawn = self._draw(pending, attempt, seed)
-            if self.qualified is None and self.rare is None:
-                return drawn
-            masks = self._judge(drawn)
+        """Accepted profiles of people ``rows``; adds their refused draws to ``counts``.
+
+        Where few are left, several draws of each are looked at together; the first accepted one counts.
+        """
+        if self.qualified is None and self.rare is None:
+            return self._draw(rows, np.zeros(len(rows), dtype=np.int64), seed)
+        parts: list[pd.DataFrame] = []
+        places: list[NDArray[np.int64]] = []
+        pending, attempt = rows, 0
+        least = 1 if isinstance(self.law, CallableLaw) else TOGETHER  # a function draws whole blocks anyway
+        while len(pending) and attempt < MOST_DRAWS:
+            together = min(max(1, least // len(pending)), MOST_DRAWS - attempt)
+            attempts = np.tile(np.arange(attempt, attempt + together), len(pending))
+            drawn = self._draw(np.repeat(pending, together), attempts, seed)
+            masks = {reason: mask.reshape(-1, together) for reason, mask in self._judge(drawn).items()}
+            accepted = ~(masks[NOT_QUALIFIED] | masks[TOO_RARE])
+            found = accepted.any(axis=1)
+            first = np.where(found, accepted.argmax(axis=1), together)
             for reason, mask in masks.items():
-                counts[reason] += int(mask.sum())
-            refused = masks[NOT_QUALIFIED] | masks[TOO_RARE]
-            parts.append(drawn[~refused])
-            places.append(pending[~refused])
-            pending = pending[refused]
-            if not len(pending):
-                joined = pd.concat(parts, ignore_index=True)
-                return joined.iloc[np.argsort(np.concatenate(places))].reset_index(drop=True)
-        raise ValueError(f"{len(pending)} person(s) found no accepted profile in {MOST_DRAWS} draws; loosen qualified "
-                         "or k_anonymity")  # fmt: skip
+                counts[reason] += int((mask & (np.arange(together) < first[:, None])).sum())
+            parts.append(drawn.iloc[np.flatnonzero(found) * together + first[found]])
+            places.append(pending[found])
+            pending, attempt = pending[~found], attempt + together
+        if len(pending):
+            raise ValueError(f"{len(pending)} person(s) found no accepted profile in {MOST_DRAWS} draws; loosen "
+                             "qualified or k_anonymity")  # fmt: skip
+        joined = pd.concat(parts, ignore_index=True)
+        return joined.iloc[np.argsort(np.concatenate(places))].reset_index(drop=True)
 
 
 def _rare(profiles: pd.DataFrame, law: PoolLaw, k: int) -> pd.DataFrame:

@@ -56,7 +56,7 @@ def qualifies(rule: Qualified | None, profiles: pd.DataFrame, continuous: Sequen
         continuous: names of the continuous columns, whose rule is a pair (lowest, highest), both included.
 
     Raises:
-        ValueError: if a function returns anything but one boolean a row.
+        ValueError: if a function returns anything but one boolean a row; on a column that is not there.
 
     Example:
         >>> people = pd.DataFrame({"gender": ["Man", "Woman"], "income": [10.0, 20.0]})
@@ -73,6 +73,9 @@ def qualifies(rule: Qualified | None, profiles: pd.DataFrame, continuous: Sequen
         return answer
     found = np.ones(len(profiles), dtype=np.bool_)
     for name, allowed in rule.items():
+        if name not in profiles.columns:
+            raise ValueError(f"qualified names the column {name!r}; profiles have "
+                             f"{', '.join(map(repr, profiles.columns)) or 'none'}")  # fmt: skip
         column = profiles[name]
         found &= (column.between(*allowed) if name in continuous else column.isin(list(allowed))).to_numpy(dtype=bool)
     return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from crowdllm_stats.generator.continuous_margin import ContinuousMargin
@@ -41,11 +42,18 @@ class ContinuousColumns:
     margins: tuple[ContinuousMargin, ...]
 
     @classmethod
-    def fit(cls, others: FloatArray, scores: FloatArray, margins: tuple[ContinuousMargin, ...]) -> ContinuousColumns:
+    def fit(
+        cls,
+        others: FloatArray,
+        places: NDArray[np.int64],
+        scores: FloatArray,
+        margins: tuple[ContinuousMargin, ...],
+    ) -> ContinuousColumns:
         """Least squares with a ridge of 1 on the slopes (one pretended person at the mean for each level).
 
         Args:
             others: one-hot codes of the discrete columns, shape (people, P).
+            places: where the ones of ``others`` stand, shape (people, D).
             scores: normal scores, shape (people, C).
             margins: of the C columns.
         """
@@ -57,21 +65,30 @@ class ContinuousColumns:
         width = bandwidth(len(scores), scores.shape[1])
         found = cls(slopes, residuals, width, np.empty((0, scores.shape[1])), margins)
         points = uniforms(0, "margins of continuous columns", np.arange(_DRAWS), 0, width=2 + scores.shape[1])
-        people = np.minimum((points[:, -1] * len(others)).astype(np.int64), len(others) - 1)
-        drawn = found.scores(others[people], points[:, :-1], 1.0)
+        people = np.minimum((points[:, -1] * len(places)).astype(np.int64), len(places) - 1)
+        drawn = found.scores(places[people], points[:, :-1], 1.0)
         grids = np.quantile(drawn, np.arange(1, _POINTS + 1) / (_POINTS + 1), axis=0)
         return cls(slopes, residuals, width, grids, margins)
 
-    def scores(self, others: FloatArray, points: FloatArray, noise: float) -> FloatArray:
-        """z as a function of uniforms: the person k first, then a number a column, (n, 1 + C) to (n, C)."""
+    def scores(self, places: NDArray[np.int64], points: FloatArray, noise: float) -> FloatArray:
+        """z as a function of uniforms: the person k first, then a number a column, (n, 1 + C) to (n, C).
+
+        Args:
+            places: where the ones of the discrete columns' coding stand, shape (n, D).
+            points: uniforms, shape (n, 1 + C).
+            noise: scale of the noise.
+        """
         people = np.minimum((points[:, 0] * len(self.residuals)).astype(np.int64), len(self.residuals) - 1)
         spread = self.residuals.std(axis=0)
         about = np.sqrt(1 - self.width**2) * self.residuals[people] + self.width * spread * ndtri(points[:, 1:])
-        return np.asarray(self.slopes[0] + others @ self.slopes[1:] + noise * about)
+        centres = np.repeat(self.slopes[:1], len(places), axis=0)
+        for column in places.T:
+            centres += self.slopes[1 + column]
+        return np.asarray(centres + noise * about)
 
-    def draw(self, others: FloatArray, points: FloatArray, noise: float) -> list[Any]:
+    def draw(self, places: NDArray[np.int64], points: FloatArray, noise: float) -> list[Any]:
         """Values of the C columns, each of shape (n,)."""
-        scores = self.scores(others, points, noise)
+        scores = self.scores(places, points, noise)
         levels = ndtri(np.arange(1, _POINTS + 1) / (_POINTS + 1))
         found = []
         for place, margin in enumerate(self.margins):
