@@ -1,0 +1,233 @@
+"""The belief generator as NumPyro programs: the paper's objective (Eq. 4) and the likelihood of the answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from jax.scipy.special import logsumexp
+from numpyro.infer import Trace_ELBO
+
+from crowdllm_stats.generator import networks
+from crowdllm_stats.generator.blender import Blender
+from crowdllm_stats.semi_implicit import SemiImplicit
+
+Params = dict[str, Any]
+
+OBJECTIVES = ("likelihood", "paper")
+
+
+class Answers(NamedTuple):
+    """Arrays of a training set: T problems, N people, n answers.
+
+    Attributes:
+        x: problem vectors, (T, D).
+        v: coded profiles, (N, P).
+        reference: ``y_ref`` (T, 1), or ``log p_ref`` (T, K).
+        centred: the reference about its training mean, same shape.
+        problem: row of every answer's problem, (n,).
+        person: row of every answer's person, (n,).
+        answer: see :meth:`Blender.encode`, (n,).
+        weight: what an answer counts, (n,): 1 under the likelihood, ``1 / (N T_i)`` under the paper's objective, and 0
+            for answers that are held out.
+        share: how often a batch goes into the whole, (); 1 for all answers.
+        ridge: precisions of the linear weights, the network's and the linear weights of the spread, (3,).
+    """
+
+    x: jax.Array
+    v: jax.Array
+    reference: jax.Array
+    centred: jax.Array
+    problem: jax.Array
+    person: jax.Array
+    answer: jax.Array
+    weight: jax.Array
+    share: jax.Array
+    ridge: jax.Array
+
+    def take(self, rows: jax.Array, share: Any) -> Answers:
+        """A batch of the answers."""
+        part = {name: getattr(self, name)[rows] for name in ("problem", "person", "answer", "weight")}
+        return self._replace(**part, share=share)
+
+
+@dataclass(frozen=True)
+class Belief:
+    """The belief generator's fixed sizes and constants; its programs are methods.
+
+    Attributes:
+        blender: see :class:`Blender`.
+        hidden: width of the hidden layers.
+        mixing: M, further mixing draws of the semi-implicit encoder; 0 is the paper's plain normal VAE.
+        mixing_dim: Q, coordinates of a mixing draw.
+        draws: J, beliefs averaged for one decision in training (paper's objective).
+        loss_weight: lambda of Eq. 4.
+        person_effects: whether people keep a belief, and a spread, over problems (likelihood).
+        problem_effects: whether problems have a belief that text and reference do not explain (likelihood).
+        diversity: factor on the belief's own randomness in the blender (paper's objective), 1 as published.
+    """
+
+    blender: Blender
+    hidden: int = 64
+    mixing: int = 0
+    mixing_dim: int = 8
+    draws: int = 10
+    loss_weight: float = 1.0
+    person_effects: bool = True
+    problem_effects: bool = True
+    diversity: float = 1.0
+
+    def initial(self, key: jax.Array, n_x: int, n_v: int, n_problems: int, n_people: int, sigma: float) -> Params:
+        """Starting values of everything learned; ``sigma`` in rating units."""
+        first, second = jax.random.split(key)
+        size = {"hidden": self.hidden, "belief_dim": self.blender.belief_dim}
+        k = self.blender.belief_dim
+        params: Params = {
+            "encoder": networks.initial_encoder(first, n_x, n_v, mixing_dim=self.mixing_dim, **size),
+            "decoder": networks.initial_decoder(second, n_x, n_v, **size),
+            "blender": self.blender.initial(sigma),
+            "log_tau_problem": jnp.log(0.5 * sigma),
+            "log_tau_person": jnp.log(0.7 * sigma),
+            "log_tau_spread": jnp.log(0.3),
+            "couple": jnp.zeros((k,)),
+            "problem": {"mean": jnp.zeros((n_problems, k)), "log_sd": jnp.full((n_problems, k), jnp.log(0.4 * sigma))},
+            "person": {"mean": jnp.zeros((n_people, k)), "log_sd": jnp.full((n_people, k), jnp.log(0.2 * sigma))},
+            "spread": {"mean": jnp.zeros((n_people, 1)), "log_sd": jnp.full((n_people, 1), -1.5)},
+        }
+        params["encoder"]["bias_spread"] = jnp.full((k,), jnp.log(sigma))
+        return params
+
+    def encode(self, params: Params, data: Answers, psi: jax.Array | None) -> Params:
+        """Mean and log sd of every answer's belief given the mixing draws, without effects; shape (..., n, K)."""
+        problems = networks.of_problems(params["encoder"], data.x, data.centred)
+        people = networks.of_people(params["encoder"], data.v)
+        problem = {name: rows[data.problem] for name, rows in problems.items()}
+        person = {name: rows[data.person] for name, rows in people.items()}
+        return networks.encode(params["encoder"], problem, person, psi)
+
+    def psi(self, key: jax.Array, n: int) -> jax.Array | None:
+        """Mixing draws, independent for every answer, shape (M + 1, n, Q); None without mixing."""
+        return jax.random.normal(key, (self.mixing + 1, n, self.mixing_dim)) if self.mixing else None
+
+    # -- the likelihood of the answers -----------------------------------------------------------------------------
+
+    def likelihood_model(self, params: Params, data: Answers) -> None:
+        """``a_i ~ N(0, tau_a^2)``, ``e_i ~ N(kappa a_i, tau_e^2)``, ``b_t ~ N(0, tau_b^2)`` and the answers' marginal.
+
+        ``p(y_it | a, e, b) = E_psi E_delta F(y; y_ref + delta, sigma^2)`` with
+        ``delta | psi ~ N(mu(x_t, v_i, psi) + a_i + b_t, (s(x_t, v_i, psi) exp(e_i))^2)``, over M + 1 mixing draws.
+        """
+        shapes = {name: params[name]["mean"].shape for name in ("person", "spread", "problem")}
+        shift = spread = jnp.zeros(())
+        k = self.blender.belief_dim
+        if self.person_effects:
+            tau = jnp.exp(params["log_tau_person"])
+            person = numpyro.sample("person", dist.Normal(0.0, tau).expand(shapes["person"]).to_event(2))
+            centre = (person * params["couple"]).sum(axis=1, keepdims=True)
+            tau = jnp.exp(params["log_tau_spread"])
+            extra = numpyro.sample("spread", dist.Normal(centre, tau).to_event(2))
+            shift, spread = person[data.person], extra[data.person]
+        if self.problem_effects:
+            tau = jnp.exp(params["log_tau_problem"])
+            problem = numpyro.sample("problem", dist.Normal(0.0, tau).expand(shapes["problem"]).to_event(2))
+            shift = shift + problem[data.problem]
+        n = data.problem.shape[0]
+        code = self.encode(params, data, self.psi(numpyro.prng_key(), n))
+        mean, sd = code["mean"] + shift, jnp.exp(code["log_sd"] + spread)
+        noise = jax.random.normal(numpyro.prng_key(), (*mean.shape[:-1], k))
+        reference = data.reference[data.problem]
+        each = self.blender.log_prob(params["blender"], data.answer, reference, mean, sd, noise)
+        if self.mixing:
+            each = logsumexp(each, axis=0) - jnp.log(self.mixing + 1)
+        numpyro.factor("answers", (each * data.weight).sum() * data.share)
+        numpyro.factor("weights", -self.penalty(params, data.ridge))
+
+    def likelihood_guide(self, params: Params, data: Answers) -> None:
+        """Independent normals for the effects of people and problems."""
+        names = (("person", "spread") if self.person_effects else ()) + (("problem",) if self.problem_effects else ())
+        for name in names:
+            law = params[name]
+            numpyro.sample(name, dist.Normal(law["mean"], jnp.exp(law["log_sd"])).to_event(2))
+
+    def penalty(self, params: Params, ridge: jax.Array) -> jax.Array:
+        """See :func:`networks.weight_penalty`; also a wide normal prior on ``log_sigma``, for scales of two answers."""
+        return 0.5 * params["blender"]["log_sigma"] ** 2 + networks.weight_penalty(params["encoder"], ridge)
+
+    # -- the paper's objective -------------------------------------------------------------------------------------
+
+    def paper_model(self, params: Params, data: Answers) -> None:
+        """Prior and decoder of Eq. 4, and its loss on the decisions as a factor.
+
+        ``delta ~ N(0, 1)``, ``x_t ~ N(D(delta, g_z(v_i)), I)`` with the log-density averaged over the coordinates, and
+        ``-lambda l(yhat, y)``: squared error of the mean of J blended decisions; on a categorical scale the
+        cross-entropy of their averaged distribution (the printed indicator has the wrong sign and no gradient).
+        """
+        weight = data.weight * data.share
+        k = self.blender.belief_dim
+        with numpyro.handlers.scale(scale=weight):
+            delta = numpyro.sample("belief", dist.Normal(jnp.zeros((weight.shape[0], k)), 1.0).to_event(1))
+        if data.x.shape[1]:
+            said = networks.decode(params["decoder"], delta, data.v[data.person])
+            with numpyro.handlers.scale(scale=weight / data.x.shape[1]):
+                numpyro.sample("x", dist.Normal(said, 1.0).to_event(1), obs=data.x[data.problem])
+        numpyro.factor("answers", -self.loss_weight * (weight * self.decision_loss(params, data)).sum())
+
+    def paper_guide(self, params: Params, data: Answers) -> None:
+        """The semi-implicit encoder, mixing draws independent for every answer."""
+        weight = data.weight * data.share
+        code = self.encode(params, data, self.psi(numpyro.prng_key(), weight.shape[0]))
+        component = dist.Normal(code["mean"], jnp.exp(code["log_sd"])).to_event(1)
+        law = SemiImplicit(component) if self.mixing else component
+        with numpyro.handlers.scale(scale=weight):
+            numpyro.sample("belief", law)
+
+    def decision_loss(self, params: Params, data: Answers) -> jax.Array:
+        """``l(yhat, y)`` of every answer, ``yhat`` the mean of J blended decisions; shape (n,)."""
+        n, k = data.problem.shape[0], self.blender.belief_dim
+        key = numpyro.prng_key()
+        first, second = jax.random.split(key)
+        psi = jax.random.normal(first, (self.draws, n, self.mixing_dim)) if self.mixing else None
+        code = self.encode(params, data, psi)
+        noise = jax.random.normal(second, (self.draws, n, k))
+        delta = code["mean"] + self.diversity * jnp.exp(code["log_sd"]) * noise
+        location = data.reference[data.problem] + delta
+        if self.blender.family == "categorical":
+            mixed = logsumexp(jax.nn.log_softmax(location, axis=-1), axis=0) - jnp.log(self.draws)
+            return -jnp.take_along_axis(mixed, data.answer[:, None], axis=-1)[:, 0]
+        truth = data.answer
+        if self.blender.family == "ordinal":
+            truth = jnp.asarray(self.blender.answers)[data.answer]
+        return (location[..., 0].mean(axis=0) - truth) ** 2
+
+    # -- what is minimised -----------------------------------------------------------------------------------------
+
+    def loss(self, objective: str, params: Params, key: jax.Array, data: Answers) -> jax.Array:
+        """Minus NumPyro's ``Trace_ELBO`` of the chosen objective; the likelihood's an answer."""
+        paper = objective == "paper"
+        model, guide = (self.paper_model, self.paper_guide) if paper else (self.likelihood_model, self.likelihood_guide)
+        value = Trace_ELBO().loss(key, {}, model, guide, params, data)
+        return value if paper else value / (data.weight.sum() * data.share)
+
+    def held_out_loss(self, objective: str, params: Params, key: jax.Array, data: Answers) -> jax.Array:
+        """Loss on answers to other problems by the same people: effects of people at their mean, of problems at 0."""
+        if objective == "paper":
+            return self.loss("paper", params, key, data)
+        each = self.typical_log_prob(params, key, data, jnp.zeros(()))
+        return -(each * data.weight).sum() / data.weight.sum()
+
+    def typical_log_prob(self, params: Params, key: jax.Array, data: Answers, effect: jax.Array) -> jax.Array:
+        """``log p`` of every answer, people's effects at their mean and every problem's at ``effect``; shape (n,)."""
+        first, second = jax.random.split(key)
+        code = self.encode(params, data, self.psi(first, data.problem.shape[0]))
+        mean, log_sd = code["mean"] + effect, code["log_sd"]
+        if self.person_effects:
+            mean = mean + params["person"]["mean"][data.person]
+            log_sd = log_sd + params["spread"]["mean"][data.person]
+        noise = jax.random.normal(second, mean.shape)
+        reference = data.reference[data.problem]
+        each = self.blender.log_prob(params["blender"], data.answer, reference, mean, jnp.exp(log_sd), noise)
+        return logsumexp(each, axis=0) - jnp.log(self.mixing + 1) if self.mixing else each

@@ -1,0 +1,214 @@
+"""The blender: a belief and a reference decision become an answer on the scale (Eq. 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import log_ndtr, logsumexp, ndtr
+
+from crowdllm_stats.inference.checks import FloatArray, check_choice
+from crowdllm_stats.scales import Scale
+
+FAMILIES = ("normal", "truncated", "ordinal", "categorical")
+
+#: Stands for an open end of the scale, in rating units; finite, so that gradients stay finite.
+_OPEN = 1e4
+
+
+@dataclass(frozen=True)
+class Blender:
+    """``y ~ F(y_ref + delta, sigma^2)`` for a belief ``delta`` that is normal given its mixing draw.
+
+    ============  =====================================================================================
+    normal        ``y = y_ref + delta + sigma e``
+    truncated     the same, conditioned on lying inside the scale's ends
+    ordinal       ``P(y <= a_k) = Phi((c_k - y_ref - delta) / sigma)``, a cumulative link with cuts ``c_k``
+    categorical   ``P(y = a) = softmax_a((log p_ref(a) + delta_a) / sigma)``, a belief for every option
+    ============  =====================================================================================
+
+    The cuts of an ordinal scale lie in rating units; the first and the last stay half-way between their levels, which
+    fixes origin and unit, those between are learned.
+
+    Attributes:
+        family: one of "normal", "truncated", "ordinal", "categorical".
+        answers: levels or options of the scale, none on a continuous scale.
+        bounds: ends of the scale, if it has them.
+
+    Example:
+        >>> from crowdllm_stats import ordinal
+        >>> blender = Blender.of_scale(ordinal([1, 2, 3, 4, 5]))
+        >>> blender.family, blender.belief_dim
+        ('ordinal', 1)
+        >>> blender.cuts(blender.initial()).round(2).tolist()
+        [1.5, 2.5, 3.5, 4.5]
+    """
+
+    family: str
+    answers: tuple[Any, ...] = ()
+    bounds: tuple[float, float] | None = None
+
+    @classmethod
+    def of_scale(cls, scale: Scale, family: str | None = None) -> Blender:
+        """The family a scale asks for, or the one named.
+
+        Raises:
+            ValueError: on a family the scale does not allow, and for ballots.
+        """
+        if scale.kind == "approval":
+            raise ValueError("ballots are not modelled as one answer; turn every option into a problem with yes or no")
+        natural = {"ordinal": "ordinal", "categorical": "categorical"}.get(
+            scale.kind, "normal" if scale.bounds is None else "truncated"
+        )
+        chosen = natural if family is None else check_choice("family", family, FAMILIES)
+        allowed = {
+            "ordinal": ("ordinal", "normal", "truncated"),
+            "categorical": ("categorical",),
+            "continuous": ("normal",) if scale.bounds is None else ("normal", "truncated"),
+        }[scale.kind]
+        if chosen not in allowed:
+            raise ValueError(f"family {chosen!r} does not fit a {scale.kind} scale; use {' or '.join(allowed)}")
+        if chosen == "ordinal":
+            return cls(chosen, scale.levels, scale.bounds)
+        if chosen == "categorical":
+            return cls(chosen, scale.options)
+        return cls(chosen, (), scale.bounds)
+
+    @property
+    def belief_dim(self) -> int:
+        """K, the coordinates of a belief: 1 on numeric scales, one an option otherwise."""
+        return len(self.answers) if self.family == "categorical" else 1
+
+    def initial(self, sigma: float = 1.0) -> dict[str, Any]:
+        """Starting values: ``log_sigma``, and ``spacing`` of the cuts (logits of their gaps)."""
+        start = {"log_sigma": jnp.log(jnp.asarray(sigma, dtype=jnp.float32))}
+        if self.family == "ordinal":
+            gaps = np.diff(self._middles())
+            start["spacing"] = jnp.asarray(np.log(gaps), dtype=jnp.float32)
+        return start
+
+    def _middles(self) -> FloatArray:
+        levels = np.asarray(self.answers, dtype=np.float64)
+        return np.asarray((levels[1:] + levels[:-1]) / 2)
+
+    def cuts(self, params: Mapping[str, Any]) -> jax.Array:
+        """Cuts of an ordinal scale, shape (A - 1,)."""
+        middles = self._middles()
+        if len(middles) == 1:
+            return jnp.asarray(middles)
+        share = jnp.cumsum(jax.nn.softmax(params["spacing"]))
+        return jnp.concatenate([jnp.asarray(middles[:1]), middles[0] + share * (middles[-1] - middles[0])])
+
+    def encode(self, responses: Any) -> FloatArray:
+        """Answers as the likelihood reads them: numbers, or the place of an answer on its scale."""
+        if self.family in ("ordinal", "categorical"):
+            place = {answer: index for index, answer in enumerate(self.answers)}
+            return np.asarray([place[answer] for answer in responses], dtype=np.int32)
+        return np.asarray(responses, dtype=np.float32)
+
+    def log_prob(
+        self, params: Mapping[str, Any], answer: jax.Array, reference: jax.Array, mean: jax.Array, sd: jax.Array,
+        noise: jax.Array,
+    ) -> jax.Array:  # fmt: skip
+        """``log p(answer | psi)``, the belief ``N(mean, sd^2)`` integrated out where that is closed, else one draw.
+
+        Args:
+            params: see :meth:`initial`.
+            answer: shape (n,), see :meth:`encode`.
+            reference: ``y_ref`` (n, 1), or ``log p_ref`` (n, K) on a categorical scale.
+            mean: belief means, shape (..., n, K).
+            sd: their standard deviations, same shape.
+            noise: standard normal draws of the same shape, used by truncated and categorical.
+
+        Returns:
+            Shape (..., n).
+        """
+        sigma = jnp.exp(params["log_sigma"])
+        if self.family == "categorical":
+            logits = (reference + mean + sd * noise) / sigma
+            chosen = jnp.take_along_axis(logits, jnp.broadcast_to(answer, logits.shape[:-1])[..., None], axis=-1)
+            return chosen[..., 0] - logsumexp(logits, axis=-1)
+        if self.family == "truncated":
+            centre = (reference + mean + sd * noise)[..., 0]
+            ends = [(end - centre) / sigma for end in self._ends()]
+            return _log_normal(answer, centre, sigma) - _log_between(*ends)
+        centre = (reference + mean)[..., 0]
+        total = jnp.sqrt(sd[..., 0] ** 2 + sigma**2)
+        if self.family == "normal":
+            return _log_normal(answer, centre, total)
+        cuts = self.cuts(params)
+        low = jnp.concatenate([jnp.full((1,), -_OPEN), cuts])[answer]
+        high = jnp.concatenate([cuts, jnp.full((1,), _OPEN)])[answer]
+        return _log_between((low - centre) / total, (high - centre) / total)
+
+    def probabilities(
+        self, params: Mapping[str, Any], reference: jax.Array, mean: jax.Array, sd: jax.Array, noise: jax.Array
+    ) -> jax.Array:
+        """Probability of every answer of an ordinal or categorical scale, shape (..., A); arguments as log_prob."""
+        sigma = jnp.exp(params["log_sigma"])
+        if self.family == "categorical":
+            return jax.nn.softmax((reference + mean + sd * noise) / sigma, axis=-1)
+        centre = reference + mean
+        total = jnp.sqrt(sd**2 + sigma**2)
+        below = ndtr((self.cuts(params) - centre) / total)
+        ends = jnp.zeros((*below.shape[:-1], 1))
+        return jnp.diff(jnp.concatenate([ends, below, ends + 1.0], axis=-1), axis=-1)
+
+    def moments(
+        self, params: Mapping[str, Any], reference: jax.Array, mean: jax.Array, sd: jax.Array, noise: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """Mean and variance of the answer of a normal or truncated blender, shape (...,); arguments as log_prob."""
+        sigma = jnp.exp(params["log_sigma"])
+        if self.family == "normal":
+            return (reference + mean)[..., 0], sd[..., 0] ** 2 + sigma**2
+        centre = (reference + mean + sd * noise)[..., 0]
+        ends = [(end - centre) / sigma for end in self._ends()]
+        inside = jnp.exp(_log_between(*ends))
+        at_low, at_high = (jnp.exp(-0.5 * end**2) / jnp.sqrt(2 * jnp.pi) for end in ends)
+        shift = (at_low - at_high) / inside
+        spread = 1.0 + (ends[0] * at_low - ends[1] * at_high) / inside - shift**2
+        return centre + sigma * shift, sigma**2 * jnp.clip(spread, 0.0)
+
+    def draw(self, params: Mapping[str, Any], reference: jax.Array, belief: jax.Array, uniform: jax.Array) -> jax.Array:
+        """Answers given beliefs: numbers, or places on the scale.
+
+        Args:
+            params: see :meth:`initial`.
+            reference: shape (..., 1), or (..., K) on a categorical scale.
+            belief: shape (..., K).
+            uniform: uniform draws in (0, 1), shape (...,).
+        """
+        sigma = jnp.exp(params["log_sigma"])
+        if self.family == "categorical":
+            share = jnp.cumsum(jax.nn.softmax((reference + belief) / sigma, axis=-1), axis=-1)
+            return (uniform[..., None] > share[..., :-1]).sum(axis=-1)
+        centre = (reference + belief)[..., 0]
+        if self.family == "truncated":
+            first, last = (ndtr((end - centre) / sigma) for end in self._ends())
+            share = jnp.clip(first + uniform * (last - first), 1e-7, 1.0 - 1e-7)
+            return jnp.clip(centre + sigma * jax.scipy.special.ndtri(share), *self._ends())
+        value = centre + sigma * jax.scipy.special.ndtri(uniform)
+        if self.family == "normal":
+            return value
+        return (value[..., None] > self.cuts(params)).sum(axis=-1)
+
+    def _ends(self) -> tuple[float, float]:
+        if self.bounds is None:
+            raise ValueError("a truncated blender needs the ends of the scale")
+        return self.bounds
+
+
+def _log_normal(value: jax.Array, mean: jax.Array, sd: jax.Array) -> jax.Array:
+    return -0.5 * ((value - mean) / sd) ** 2 - jnp.log(sd) - 0.5 * jnp.log(2 * jnp.pi)
+
+
+def _log_between(low: jax.Array, high: jax.Array) -> jax.Array:
+    """``log(Phi(high) - Phi(low))`` without cancellation: mirrored where both ends are positive."""
+    mirrored = low + high > 0.0
+    first, last = jnp.where(mirrored, -high, low), jnp.where(mirrored, -low, high)
+    upper, lower = log_ndtr(last), log_ndtr(first)
+    return upper + jnp.log1p(-jnp.exp(jnp.minimum(lower - upper, -1e-7)))

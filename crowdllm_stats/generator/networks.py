@@ -1,0 +1,126 @@
+"""The belief generator's networks: embeddings g_x and g_z, the semi-implicit encoder, the decoder (Eq. 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+Params = dict[str, Any]
+
+
+def initial_encoder(key: jax.Array, n_x: int, n_v: int, *, hidden: int, mixing_dim: int, belief_dim: int) -> Params:
+    """Starting weights of the encoder; its heads start at 0, so that the first belief is one normal for everybody.
+
+    Args:
+        key: of ``jax.random``.
+        n_x: D, coordinates of a problem.
+        n_v: P, coordinates of a profile.
+        hidden: H, width of the hidden layer.
+        mixing_dim: Q, coordinates of a mixing draw.
+        belief_dim: K, coordinates of a belief.
+    """
+    keys = jax.random.split(key, 4)
+    return {
+        "x_hidden": jax.random.normal(keys[0], (n_x, hidden)) * 2.0 / jnp.sqrt(max(n_x, 1)),
+        "v_hidden": jax.random.normal(keys[1], (n_v, hidden)) / jnp.sqrt(max(n_v, 1)),
+        "psi_hidden": jax.random.normal(keys[2], (mixing_dim, hidden)) / jnp.sqrt(max(mixing_dim, 1)),
+        "bias_hidden": jax.random.normal(keys[3], (hidden,)) * 0.5,
+        "mean": jnp.zeros((hidden, belief_dim)),
+        "spread": jnp.zeros((hidden, belief_dim)),
+        "x_mean": jnp.zeros((n_x, belief_dim)),
+        "v_mean": jnp.zeros((n_v, belief_dim)),
+        "x_spread": jnp.zeros((n_x, belief_dim)),
+        "v_spread": jnp.zeros((n_v, belief_dim)),
+        "bias_mean": jnp.zeros((belief_dim,)),
+        "bias_spread": jnp.zeros((belief_dim,)),
+        "trust": jnp.zeros((belief_dim,)),
+    }
+
+
+def of_problems(params: Mapping[str, Any], x: jax.Array, reference: jax.Array) -> Params:
+    """``g_x(x_t)``: what every answer to a problem shares, computed once a problem.
+
+    Args:
+        params: see :func:`initial_encoder`.
+        x: problem vectors, shape (T, D).
+        reference: centred ``y_ref`` (T, 1) or ``log p_ref`` (T, K); ``trust`` lets the belief take it back in part.
+    """
+    return {
+        "hidden": x @ params["x_hidden"] + params["bias_hidden"],
+        "mean": x @ params["x_mean"] + params["bias_mean"] + params["trust"] * reference,
+        "spread": x @ params["x_spread"] + params["bias_spread"],
+    }
+
+
+def of_people(params: Mapping[str, Any], v: jax.Array) -> Params:
+    """``g_z(v_i)``: what every answer of a person shares, computed once a person; v has shape (N, P)."""
+    return {"hidden": v @ params["v_hidden"], "mean": v @ params["v_mean"], "spread": v @ params["v_spread"]}
+
+
+def encode(params: Mapping[str, Any], problem: Params, person: Params, psi: jax.Array | None) -> Params:
+    """Mean and log standard deviation of the belief given the mixing draw, Eq. 1.
+
+    ``mean = linear(x, v) + W_m h``, ``log sd = linear(x, v) + W_s h`` with
+    ``h = tanh(g_x(x_t) + g_z(v_i) + W_psi psi)``.
+
+    Args:
+        params: see :func:`initial_encoder`.
+        problem: rows of :func:`of_problems`, shapes broadcasting with ``person``.
+        person: rows of :func:`of_people`.
+        psi: mixing draws, shape (..., Q); None for a plain normal encoder.
+
+    Returns:
+        ``mean`` and ``log_sd``, shape (..., K).
+    """
+    hidden = problem["hidden"] + person["hidden"]
+    if psi is not None:
+        hidden = hidden + psi @ params["psi_hidden"]
+    hidden = jnp.tanh(hidden)
+    log_sd = problem["spread"] + person["spread"] + hidden @ params["spread"]
+    return {
+        "mean": problem["mean"] + person["mean"] + hidden @ params["mean"],
+        "log_sd": jnp.clip(log_sd, -6.0, 4.0),
+    }
+
+
+def initial_decoder(key: jax.Array, n_x: int, n_v: int, *, hidden: int, belief_dim: int) -> Params:
+    """Starting weights of the decoder ``D(delta, g_z(v))``; sizes as :func:`initial_encoder`."""
+    keys = jax.random.split(key, 3)
+    return {
+        "delta_hidden": jax.random.normal(keys[0], (belief_dim, hidden)),
+        "v_hidden": jax.random.normal(keys[1], (n_v, hidden)) / jnp.sqrt(max(n_v, 1)),
+        "bias_hidden": jnp.zeros((hidden,)),
+        "out": jax.random.normal(keys[2], (hidden, n_x)) / jnp.sqrt(hidden),
+        "bias_out": jnp.zeros((n_x,)),
+    }
+
+
+def decode(params: Mapping[str, Any], delta: jax.Array, v: jax.Array) -> jax.Array:
+    """``D(delta, g_z(v))``: the problem vector that a belief speaks of, shape (..., D)."""
+    hidden = jnp.tanh(delta @ params["delta_hidden"] + v @ params["v_hidden"] + params["bias_hidden"])
+    return hidden @ params["out"] + params["bias_out"]
+
+
+def weight_penalty(params: Mapping[str, Any], ridge: jax.Array) -> jax.Array:
+    """Minus the log density of normal priors on the weights, up to a constant.
+
+    ``r_1 |linear|^2 + r_2 (H / 8 |heads|^2 + 0.1 |hidden|^2) + r_3 |linear in the spread|^2``; biases, ``trust`` and
+    the weights of the mixing draws are free.
+
+    Args:
+        params: see :func:`initial_encoder`.
+        ridge: the three precisions r, shape (3,).
+    """
+
+    def squares(*names: str) -> jax.Array:
+        return sum((jnp.sum(params[name] ** 2) for name in names), start=jnp.zeros(()))
+
+    width = params["bias_hidden"].shape[0]
+    return (
+        ridge[0] * squares("x_mean", "v_mean")
+        + ridge[1] * (width / 8 * squares("mean", "spread") + 0.1 * squares("x_hidden", "v_hidden"))
+        + ridge[2] * squares("x_spread", "v_spread")
+    )

@@ -1,0 +1,160 @@
+"""What a population of any size would answer: distributions, means and spreads, without drawing single answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from numpy.polynomial.hermite_e import hermegauss
+
+from crowdllm_stats.generator import networks
+from crowdllm_stats.generator.belief import Belief, Params
+from crowdllm_stats.generator.people import People
+from crowdllm_stats.inference.checks import FloatArray
+
+#: Problems worked on at once.
+BLOCK = 64
+
+#: Nodes of the quadrature over a new problem's effect.
+NODES = 9
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The population's answers to T problems.
+
+    Attributes:
+        problems: ids.
+        answers: levels or options, none on a continuous scale.
+        probabilities: of every answer, shape (T, A); None on a continuous scale.
+        mean: expected answer, shape (T,); None on a scale of words.
+        variance: expected variance of the answers within a problem, over people and noise, shape (T,); for problems
+            whose effect is not known, averaged over that effect. None on a scale of words.
+        belief_mean: ``E delta``, shape (T,), and
+        belief_second_moment: ``E delta^2``, shape (T,), for the safe interval; None on a scale of words.
+        why: what the numbers rest on.
+    """
+
+    problems: tuple[str, ...]
+    answers: tuple[Any, ...]
+    probabilities: FloatArray | None
+    mean: FloatArray | None
+    variance: FloatArray | None
+    belief_mean: FloatArray | None
+    belief_second_moment: FloatArray | None
+    why: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a problem: mean, variance, belief moments, and a column a probability."""
+        data: dict[str, Any] = {"problem": list(self.problems)}
+        for name in ("mean", "variance", "belief_mean", "belief_second_moment"):
+            if getattr(self, name) is not None:
+                data[name] = getattr(self, name)
+        if self.probabilities is not None:
+            for column, answer in enumerate(self.answers):
+                name = f"p_{answer:g}" if isinstance(answer, float) else f"p_{answer}"
+                data[name] = self.probabilities[:, column]
+        return pd.DataFrame(data)
+
+    def __str__(self) -> str:
+        table = self.to_frame()
+        lines = [f"Prediction of {len(table)} problems", *table.head(10).round(3).to_string(index=False).splitlines()]
+        if len(table) > 10:
+            lines.append(f"... and {len(table) - 10} more (to_frame() has them all)")
+        return "\n".join([*lines, self.why])
+
+
+def beliefs(params: Params, problem: Params, people: People) -> Params:
+    """Mean and sd of every person's belief about every problem given his draws; (T, S, K) each.
+
+    Args:
+        params: learned parameters.
+        problem: :func:`networks.of_problems`, with ``effect`` (T, K), rows of T problems.
+        people: S people.
+    """
+    person = networks.of_people(params["encoder"], people.v)
+    wide = {name: rows[:, None] for name, rows in problem.items()}
+    code = networks.encode(params["encoder"], wide, person, people.psi)
+    return {
+        "mean": code["mean"] + people.shift + wide["effect"],
+        "sd": jnp.exp(code["log_sd"] + people.spread),
+    }
+
+
+@partial(jax.jit, static_argnums=(0,))
+def _block(
+    belief: Belief, params: Params, x: jax.Array, centred: jax.Array, reference: jax.Array, effect: jax.Array,
+    people: People,
+) -> dict[str, jax.Array]:  # fmt: skip
+    """Per problem: probabilities (or first two moments) of the answers, and the belief's moments."""
+    blender = belief.blender
+    problem = {**networks.of_problems(params["encoder"], x, centred), "effect": effect}
+    code = beliefs(params, problem, people)
+    given = (params["blender"], reference[:, None], code["mean"], code["sd"], people.noise)
+    out = {
+        "belief_mean": code["mean"].mean(axis=(1, 2)),
+        "belief_second": (code["mean"] ** 2 + code["sd"] ** 2).mean(axis=(1, 2)),
+    }
+    if blender.answers:
+        return {**out, "probabilities": blender.probabilities(*given).mean(axis=1)}
+    mean, variance = blender.moments(*given)
+    return {**out, "first": mean.mean(axis=1), "second": (variance + mean**2).mean(axis=1)}
+
+
+def predict(
+    belief: Belief, params: Params, problems: tuple[str, ...], x: FloatArray, centred: FloatArray,
+    reference: FloatArray, effect: FloatArray, unknown: FloatArray, people: People, why: str,
+) -> Prediction:  # fmt: skip
+    """Distributions of T problems.
+
+    Args:
+        belief: the generator's constants.
+        params: learned parameters.
+        problems: ids.
+        x: problem vectors (T, D).
+        centred: centred reference (T, K).
+        reference: reference (T, K).
+        effect: the problems' effects (T, K), 0 where unknown.
+        unknown: sd of the effect where it is not known, shape (T,), 0 where it is.
+        people: see :func:`crowdllm_stats.generator.people.even_people`.
+        why: for the result.
+    """
+    blender = belief.blender
+    levels = np.asarray(blender.answers, dtype=np.float64) if blender.family == "ordinal" else None
+
+    def at(shift: FloatArray) -> dict[str, FloatArray]:
+        parts: list[dict[str, FloatArray]] = []
+        for start in range(0, len(problems), BLOCK):
+            rows = np.arange(start, start + BLOCK) % len(problems)  # padded by wrapping round
+            arrays = [jnp.asarray(one[rows], dtype=jnp.float32) for one in (x, centred, reference, effect + shift)]
+            part = _block(belief, params, *arrays, people)
+            parts.append({name: np.asarray(value, dtype=np.float64) for name, value in part.items()})
+        return {name: np.concatenate([part[name] for part in parts])[: len(problems)] for name in parts[0]}
+
+    def spread(found: dict[str, FloatArray]) -> FloatArray:
+        if levels is None:
+            return np.asarray(found["second"] - found["first"] ** 2)
+        shares = found["probabilities"]
+        return np.asarray(shares @ levels**2 - (shares @ levels) ** 2)
+
+    found = at(np.zeros_like(effect))
+    if blender.family == "categorical":
+        return Prediction(problems, blender.answers, found["probabilities"], None, None, None, None, why)
+    variance = spread(found)
+    if unknown.any():
+        nodes, weights = hermegauss(NODES)
+        over = [
+            weight * spread(at(node * unknown[:, None]))
+            for node, weight in zip(nodes, weights / weights.sum(), strict=True)
+        ]
+        variance = np.where(unknown > 0.0, np.sum(over, axis=0), variance)
+    mean = found["first"] if levels is None else found["probabilities"] @ levels
+    return Prediction(
+        problems, blender.answers, found.get("probabilities"), mean, variance,
+        found["belief_mean"], found["belief_second"], why,
+    )  # fmt: skip

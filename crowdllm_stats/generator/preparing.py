@@ -1,0 +1,113 @@
+"""From tables to the arrays of a training set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdllm_stats.backbones.reference import Reference
+from crowdllm_stats.baselines.features import Features
+from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.generator.belief import Answers
+from crowdllm_stats.generator.blender import Blender
+from crowdllm_stats.generator.encoding import ProfileEncoder
+from crowdllm_stats.generator.problem_vectors import ProblemVectors
+from crowdllm_stats.generator.settings import Settings
+from crowdllm_stats.inference.checks import FloatArray
+
+#: Least probability of an option under the reference, so that its logarithm stays finite.
+_LEAST = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A training set with what coded it.
+
+    Attributes:
+        answers: the arrays.
+        problems: ids of the rows of ``x``.
+        people: ids of the rows of ``v``.
+        vectors: codes problems.
+        encoder: codes profiles.
+    """
+
+    answers: Answers
+    problems: tuple[str, ...]
+    people: tuple[str, ...]
+    vectors: ProblemVectors
+    encoder: ProfileEncoder
+
+
+def decisions(
+    reference: Reference, problems: tuple[str, ...], settings: Settings, family: str, seed: int
+) -> FloatArray:
+    """Reference decisions averaged over the reference's profiles, (T, 1); ``log p_ref`` (T, K) on a scale of words."""
+    chosen = reference.select(problems)
+    if family == "categorical":
+        shares = np.maximum(chosen.probabilities.mean(axis=1), _LEAST)
+        return np.asarray(np.log(shares / shares.sum(axis=1, keepdims=True)))
+    return np.asarray(chosen.decision(settings.decision, k=settings.k, seed=seed).mean(axis=1, keepdims=True))
+
+
+def prepare(
+    data: CrowdData, reference: Reference, embedding: Features | None, blender: Blender, settings: Settings, seed: int
+) -> Prepared:  # fmt: skip
+    """Arrays of the problems and people that have an answer.
+
+    Args:
+        data: the answers.
+        reference: of all their problems.
+        embedding: likewise, or None.
+        blender: see :meth:`Blender.encode`.
+        settings: hyper-parameters.
+        seed: of K reference answers.
+
+    Raises:
+        ValueError: on repeats, problems without reference or embedding.
+    """
+    if "repeat" in data.responses.columns:
+        raise ValueError("data holds repeated answers of a person to a problem; keep one each before fitting")
+    table = data.responses
+    problems = tuple(dict.fromkeys(table["problem"]))
+    own = decisions(reference, problems, settings, blender.family, seed)
+    answered = data.participants[data.participants["participant"].isin(table["participant"])]
+    people = tuple(answered["participant"])
+    encoder = ProfileEncoder.fit(answered)
+    vectors = ProblemVectors.fit(problems, reference, embedding, settings.components, own)
+    row = {name: place for place, name in enumerate(problems)}
+    who = {name: place for place, name in enumerate(people)}
+    person = table["participant"].map(who).to_numpy(dtype=np.int32)
+    arrays = Answers(
+        x=jnp.asarray(vectors.transform(problems, reference, embedding), dtype=jnp.float32),
+        v=jnp.asarray(encoder.transform(answered), dtype=jnp.float32),
+        reference=jnp.asarray(own, dtype=jnp.float32),
+        centred=jnp.asarray(own - vectors.decision_mean, dtype=jnp.float32),
+        problem=jnp.asarray(table["problem"].map(row).to_numpy(dtype=np.int32)),
+        person=jnp.asarray(person),
+        answer=jnp.asarray(blender.encode(table["response"])),
+        weight=jnp.ones(len(table)),
+        share=jnp.ones(()),
+        ridge=jnp.ones(3),
+    )
+    return Prepared(arrays, problems, people, vectors, encoder)
+
+
+def weighted(answers: Answers, kept: NDArray[np.bool_], objective: str, ridge: tuple[float, float, float]) -> Answers:
+    """The training set with weight on some answers alone: 1 each, or ``1 / (N T_i)`` under the paper's objective.
+
+    Args:
+        answers: the training set.
+        kept: which of the n answers count.
+        objective: "likelihood" or "paper".
+        ridge: the three precisions.
+    """
+    person = np.asarray(answers.person)
+    if objective == "likelihood":
+        weight = kept.astype(np.float64)
+    else:
+        counts = np.bincount(person[kept], minlength=answers.v.shape[0])
+        weight = np.where(kept, 1.0 / (np.sum(counts > 0) * np.maximum(counts[person], 1)), 0.0)
+    return answers._replace(weight=jnp.asarray(weight, dtype=jnp.float32), ridge=jnp.asarray(ridge, dtype=jnp.float32))

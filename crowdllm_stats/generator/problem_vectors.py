@@ -1,0 +1,146 @@
+"""Problems as vectors x_t for the belief generator: principal components of an embedding beside reference answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from crowdllm_stats.backbones.reference import Reference
+from crowdllm_stats.baselines.features import Features
+from crowdllm_stats.inference.checks import FloatArray
+
+#: Total variance that each block of columns is scaled to, so that neither text nor reference drowns the other.
+BLOCK_VARIANCE = 8.0
+
+
+@dataclass(frozen=True, eq=False)
+class ProblemVectors:
+    """A fixed coding of problems, learned from the training problems.
+
+    ``x_t = [r (E_t - mean E) C', s (p_t - mean p)]``: the first principal components C of the embedding E, and the
+    probabilities p of every answer under every reference profile; each block scaled to total variance 8.
+
+    Attributes:
+        embedding_mean: shape (d,); d = 0 without an embedding.
+        components: shape (c, d).
+        embedding_scale: r.
+        reference_mean: shape (P A,).
+        reference_scale: s.
+        decision_mean: mean of the reference decision, shape (1,), or of ``log p_ref``, shape (K,).
+        answers: of the reference, as text.
+        profiles: of the reference.
+    """
+
+    embedding_mean: FloatArray
+    components: FloatArray
+    embedding_scale: float
+    reference_mean: FloatArray
+    reference_scale: float
+    decision_mean: FloatArray
+    answers: tuple[str, ...]
+    profiles: tuple[str, ...]
+
+    @classmethod
+    def fit(
+        cls, problems: Iterable[str], reference: Reference, embedding: Features | None, components: int,
+        decisions: FloatArray,
+    ) -> ProblemVectors:  # fmt: skip
+        """Learn the coding from training problems.
+
+        Args:
+            problems: ids of the training problems.
+            reference: holds them all.
+            embedding: holds them all, or None.
+            components: principal components kept of the embedding (fewer where it has fewer).
+            decisions: reference decisions of these problems, shape (T, 1), or ``log p_ref`` (T, K).
+
+        Raises:
+            ValueError: on problems without reference or embedding.
+        """
+        names = list(problems)
+        mean, basis, scale = np.zeros(0), np.zeros((0, 0)), 1.0
+        if embedding is not None:
+            table = embedding.rows(names)
+            mean = table.mean(axis=0)
+            _, size, rows = np.linalg.svd(table - mean, full_matrices=False)
+            kept = min(components, int(np.sum(size > 1e-6 * max(size[0], 1e-12))))
+            basis, scale = rows[:kept], _scale((table - mean) @ rows[:kept].T)
+        shares = reference.select(names).probabilities.reshape(len(names), -1)
+        centre = shares.mean(axis=0)
+        return cls(
+            embedding_mean=mean,
+            components=basis,
+            embedding_scale=scale,
+            reference_mean=centre,
+            reference_scale=_scale(shares - centre),
+            decision_mean=decisions.mean(axis=0),
+            answers=tuple(str(answer) for answer in reference.answers),
+            profiles=reference.profiles,
+        )
+
+    @property
+    def width(self) -> int:
+        """D, coordinates of a problem vector."""
+        return len(self.components) + len(self.reference_mean)
+
+    def transform(self, problems: Iterable[str], reference: Reference, embedding: Features | None) -> FloatArray:
+        """Problem vectors, shape (T, D).
+
+        Raises:
+            ValueError: on problems without reference or embedding, another number of embedding columns, other
+                answers or profiles of the reference than in training.
+        """
+        names = list(problems)
+        told = (tuple(str(answer) for answer in reference.answers), reference.profiles)
+        if told != (self.answers, self.profiles):
+            raise ValueError(
+                f"the reference has answers {', '.join(told[0])} under {len(told[1])} profile(s); the generator was "
+                f"fitted with {', '.join(self.answers)} under {len(self.profiles)}"
+            )
+        blocks = []
+        if self.components.size:
+            if embedding is None:
+                raise ValueError("the generator was fitted with an embedding; give embedding= for these problems too")
+            table = embedding.rows(names)
+            if table.shape[1] != len(self.embedding_mean):
+                raise ValueError(
+                    f"embedding has {table.shape[1]} columns; the generator was fitted with {len(self.embedding_mean)}"
+                )
+            blocks.append(self.embedding_scale * (table - self.embedding_mean) @ self.components.T)
+        shares = reference.select(names).probabilities.reshape(len(names), -1)
+        blocks.append(self.reference_scale * (shares - self.reference_mean))
+        return np.concatenate(blocks, axis=1)
+
+    def to_arrays(self) -> dict[str, Any]:
+        """Everything as arrays, for a file."""
+        return {
+            "embedding_mean": self.embedding_mean,
+            "components": self.components,
+            "scales": np.array([self.embedding_scale, self.reference_scale]),
+            "reference_mean": self.reference_mean,
+            "decision_mean": self.decision_mean,
+            "reference_answers": np.asarray(self.answers),
+            "reference_profiles": np.asarray(self.profiles),
+        }
+
+    @classmethod
+    def from_arrays(cls, given: Mapping[str, Any]) -> ProblemVectors:
+        """Read what :meth:`to_arrays` gave."""
+        return cls(
+            embedding_mean=np.asarray(given["embedding_mean"]),
+            components=np.asarray(given["components"]),
+            embedding_scale=float(given["scales"][0]),
+            reference_mean=np.asarray(given["reference_mean"]),
+            reference_scale=float(given["scales"][1]),
+            decision_mean=np.asarray(given["decision_mean"]),
+            answers=tuple(given["reference_answers"].tolist()),
+            profiles=tuple(given["reference_profiles"].tolist()),
+        )
+
+
+def _scale(centred: FloatArray) -> float:
+    total = float(np.sum(np.mean(centred**2, axis=0)))
+    return float(np.sqrt(BLOCK_VARIANCE / total)) if total > 1e-12 else 1.0

@@ -1,0 +1,129 @@
+"""A fitted generator as one .npz file: numbers, ids and profile tables; no pickles, no texts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crowdllm_stats.crowd import Scale
+from crowdllm_stats.generator.encoding import ProfileEncoder
+from crowdllm_stats.generator.problem_vectors import ProblemVectors
+
+if TYPE_CHECKING:
+    from crowdllm_stats.generator.crowdllm import CrowdLLM
+
+FORMAT = "crowdllm-stats generator 1"
+
+_ARRAYS = ("x", "decision", "effect", "history", "held_out")
+_NUMBERS = ("new_problem_sd", "steps", "skipped", "seed", "n_answers")
+
+
+def save(model: CrowdLLM, path: str | os.PathLike[str]) -> None:
+    """Write a fitted generator.
+
+    Raises:
+        ValueError: on a name that does not end in .npz; before fitting.
+        FileNotFoundError: if the folder does not exist.
+    """
+    place = Path(path)
+    if place.suffix != ".npz":
+        raise ValueError(f"a generator is written as .npz; got {place.name!r}")
+    if not place.parent.is_dir():
+        raise FileNotFoundError(f"folder {place.parent} is not there")
+    own = model.fitted
+    scale = {name: getattr(own.scale, name) for name in ("kind", "low", "high", "levels", "options", "k")}
+    told = {
+        "format": FORMAT,
+        "settings": model.settings.to_dict(),
+        "scale": scale,
+        "encoder": own.encoder.to_dict(),
+        "profiles": own.profiles.to_dict("list"),
+        "n_people": len(own.profiles),
+        "tuning": own.tuning.to_dict("list"),
+        **{name: getattr(own, name) for name in _NUMBERS},
+    }
+    arrays: dict[str, Any] = {"told": np.asarray(json.dumps(told)), "problems": np.asarray(own.problems)}
+    arrays |= {name: _small(getattr(own, name)) for name in _ARRAYS}
+    arrays |= {f"vectors/{name}": _small(value) for name, value in own.vectors.to_arrays().items()}
+    arrays |= {f"params/{name}": np.asarray(value) for name, value in _flat(own.params).items()}
+    part = place.with_suffix(".npz.part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    part.replace(place)
+
+
+def load(path: str | os.PathLike[str]) -> CrowdLLM:
+    """Read what :func:`save` wrote.
+
+    Raises:
+        ValueError: on a file that is cut off, changed or not a generator.
+        FileNotFoundError: if there is no such file.
+    """
+    from crowdllm_stats.generator.crowdllm import CrowdLLM, Fitted
+
+    place = Path(path)
+    if not place.is_file():
+        raise FileNotFoundError(f"no generator at {place}")
+    try:
+        with np.load(place, allow_pickle=False) as file:
+            given = {name: file[name] for name in file.files}
+        told = json.loads(str(given["told"]))
+        if told["format"] != FORMAT:
+            raise ValueError(f"its format is {told['format']!r}, not {FORMAT!r}")
+        scale: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in told["scale"].items()
+        }
+        model = CrowdLLM(**told["settings"])
+        profiles = pd.DataFrame(told["profiles"], index=range(told["n_people"]))
+        numbers: dict[str, Any] = {name: told[name] for name in _NUMBERS}
+        tables: dict[str, Any] = {name: np.asarray(given[name], dtype=np.float64) for name in _ARRAYS}
+        fitted = Fitted(
+            params=_nested({name[7:]: value for name, value in given.items() if name.startswith("params/")}),
+            scale=Scale(**scale),
+            vectors=ProblemVectors.from_arrays(
+                {name[8:]: value for name, value in given.items() if name.startswith("vectors/")}
+            ),
+            encoder=ProfileEncoder.from_dict(told["encoder"]),
+            profiles=profiles,
+            problems=tuple(given["problems"].tolist()),
+            tuning=pd.DataFrame(told["tuning"]),
+            **tables,
+            **numbers,
+        )
+        if len(fitted.problems) != len(fitted.x) or len(fitted.x) != len(fitted.effect):
+            raise ValueError(f"{len(fitted.problems)} problems but {len(fitted.x)} vectors")
+        model._fitted = fitted
+        model.predict(fitted.problems[:1])
+    except Exception as error:
+        raise ValueError(f"{place} is not a whole generator file: {error}; write it again with save()") from None
+    return model
+
+
+def _small(value: Any) -> Any:
+    array = np.asarray(value)
+    return array.astype(np.float32) if array.dtype == np.float64 and array.size > 8 else array
+
+
+def _flat(tree: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        inside = isinstance(value, Mapping)
+        found |= _flat(value, f"{before}{name}/") if inside else {f"{before}{name}": value}
+    return found
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, value in flat.items():
+        *folders, last = name.split("/")
+        at = tree
+        for folder in folders:
+            at = at.setdefault(folder, {})
+        at[last] = value
+    return tree

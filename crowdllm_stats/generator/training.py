@@ -1,0 +1,174 @@
+"""Training: Adam in one compiled scan, restarts side by side, early stopping, steps that failed counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from crowdllm_stats.generator.belief import Answers, Params
+from crowdllm_stats.inference.checks import FloatArray
+
+Loss = Callable[[Params, jax.Array, Answers], jax.Array]
+
+#: Steps of one compiled piece; between pieces the held-out loss is looked at.
+PIECE = 50
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gave.
+
+    Attributes:
+        params: the parameters kept.
+        history: training loss of the chosen restart, a number a step.
+        held_out: held-out loss of the chosen restart after every piece of steps, empty without a held-out part.
+        steps: steps made.
+        skipped: steps left out over all restarts since loss or gradient was not finite.
+        restart: the restart chosen.
+        losses: the loss by which restarts were chosen.
+    """
+
+    params: Params
+    history: FloatArray
+    held_out: FloatArray
+    steps: int
+    skipped: int
+    restart: int
+    losses: FloatArray
+
+
+class Trainer:
+    """Adam on one objective; its programs are compiled once and serve every fit of the same shapes.
+
+    Args:
+        loss: of parameters, a key and answers.
+        held_out: loss on answers that are held out, of the same three.
+        steps: most steps of Adam.
+        learning_rate: of Adam.
+        decay: whether the learning rate falls to 0 along a cosine.
+        restarts: starts run side by side; the one with the least held-out (else training) loss is kept.
+        batch_size: answers a step, all without it; every epoch goes through all kept answers in a new order.
+    """
+
+    def __init__(
+        self, loss: Loss, held_out: Loss, *, steps: int, learning_rate: float, decay: bool = True, restarts: int = 1,
+        batch_size: int | None = None,
+    ) -> None:  # fmt: skip
+        self.steps, self.restarts, self.batch_size = steps, restarts, batch_size
+        self._optimiser = optax.adam(optax.cosine_decay_schedule(learning_rate, steps) if decay else learning_rate)
+        self._loss = loss
+        self._piece = jax.jit(self._scan)
+        self._judge = jax.jit(jax.vmap(held_out, (0, None, None)))
+
+    def _scan(self, states: Any, keys: jax.Array, rows: jax.Array, answers: Answers) -> Any:
+        """A piece of steps for every restart. The answers are an argument: constants would be folded in, slowly."""
+
+        def step(state: Any, given: Any) -> Any:
+            params, memory, skipped = state
+            key, batch = given
+            part = answers
+            if self.batch_size is not None:
+                part = answers.take(batch, answers.share / batch.shape[0])
+            value, slope = jax.value_and_grad(self._loss)(params, key, part)
+            fine = jnp.isfinite(value) & jnp.all(jnp.stack([jnp.isfinite(g).all() for g in jax.tree.leaves(slope)]))
+            update, moved = self._optimiser.update(slope, memory, params)
+            new = (optax.apply_updates(params, update), moved)
+            kept = jax.tree.map(lambda now, old: jnp.where(fine, now, old), new, (params, memory))
+            return (*kept, skipped + ~fine), value
+
+        return jax.vmap(lambda state, own: jax.lax.scan(step, state, (own, rows)))(states, keys)
+
+    def fit(
+        self, initial: Callable[[jax.Array], Params], data: Answers, *, seed: int, steps: int | None = None,
+        aside: Answers | None = None, patience: int = 4, progress: Callable[[int, int], None] | None = None,
+    ) -> Trained:  # fmt: skip
+        """Minimise the loss.
+
+        Args:
+            initial: starting values from a key.
+            data: the training set; answers without weight do not count.
+            seed: of starting values, batches and draws.
+            steps: fewer steps than the trainer's.
+            aside: the same arrays with weight on held-out answers; the best parameters by their loss are kept, and
+                training stops after ``patience`` pieces of 50 steps without better ones.
+            patience: see ``aside``.
+            progress: called with steps done and steps in all.
+
+        Raises:
+            ValueError: if more than half of the steps failed in every restart: no fit.
+        """
+        wanted = self.steps if steps is None else steps
+        kept = np.flatnonzero(np.asarray(data.weight))
+        batches = _batches(kept, wanted, self.batch_size, np.random.default_rng([seed, 1]))
+        if self.batch_size is not None:
+            data = data._replace(share=jnp.asarray(float(len(kept))))
+        root = jax.random.key(seed)
+        starts = jax.random.split(jax.random.fold_in(root, 0), self.restarts)
+        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=jnp.float32), jax.vmap(initial)(starts))
+        states = (params, jax.vmap(self._optimiser.init)(params), jnp.zeros(self.restarts, dtype=jnp.int32))
+        best, best_loss = params, np.full(self.restarts, np.inf)
+        history, judged, stale, done = [], [], 0, 0
+        while done < wanted and stale < patience:
+            count = min(PIECE, wanted - done)
+            keys = _keys(starts, done, count)
+            states, values = self._piece(states, keys, batches[done : done + count], data)
+            history.append(np.asarray(values))
+            done += count
+            if aside is not None:
+                now = np.nan_to_num(np.asarray(self._judge(states[0], jax.random.fold_in(root, 1), aside)), nan=np.inf)
+                judged.append(now)
+                better = now < best_loss
+                best_loss = np.where(better, now, best_loss)
+                best = jax.tree.map(partial(_choose, jnp.asarray(better)), states[0], best)
+                stale = 0 if better.any() else stale + 1
+            if progress is not None:
+                progress(done, wanted)
+        losses, skipped = np.concatenate(history, axis=1), np.asarray(states[2])
+        if aside is None:
+            best = states[0]
+            best_loss = np.nan_to_num(losses[:, -PIECE:].mean(axis=1), nan=np.inf)
+        if bool((skipped > done / 2).all()) or not np.isfinite(best_loss).any():
+            raise ValueError(
+                f"training failed: {int(skipped.min())} of {done} steps gave a loss or gradient that is not finite; "
+                "lower learning_rate, and look for extreme values in profiles, embedding and answers"
+            )
+        chosen = int(np.argmin(best_loss))
+        return Trained(
+            params=jax.tree.map(lambda rows: np.asarray(rows[chosen]), best),
+            history=losses[chosen],
+            held_out=np.array([row[chosen] for row in judged]),
+            steps=done,
+            skipped=int(skipped.sum()),
+            restart=chosen,
+            losses=np.asarray(best_loss),
+        )
+
+    def judge(self, params: Params, aside: Answers, seed: int) -> float:
+        """The held-out loss of one fit."""
+        one = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], params)
+        return float(self._judge(one, jax.random.fold_in(jax.random.key(seed), 1), aside)[0])
+
+
+@partial(jax.jit, static_argnums=2)
+def _keys(starts: jax.Array, done: int, count: int) -> jax.Array:
+    return jax.vmap(lambda start: jax.random.split(jax.random.fold_in(start, done + 1), count))(starts)
+
+
+def _choose(pick: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
+    return jnp.where(pick.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
+
+
+def _batches(kept: Any, steps: int, batch_size: int | None, rng: np.random.Generator) -> jax.Array:
+    """Rows of every step's batch, shape (steps, batch); a column of zeros where every step takes all answers."""
+    if batch_size is None:
+        return jnp.zeros((steps, 1), dtype=jnp.int32)
+    a_round = -(-len(kept) // batch_size)
+    orders = [np.resize(rng.permutation(kept), a_round * batch_size) for _ in range(-(-steps // a_round))]
+    return jnp.asarray(np.concatenate(orders).reshape(-1, batch_size)[:steps].astype(np.int32))

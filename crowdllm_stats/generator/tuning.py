@@ -1,0 +1,109 @@
+"""What training problems that are held out decide: penalties, number of steps, spread of new problems' effects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crowdllm_stats.generator.belief import Belief, Params
+from crowdllm_stats.generator.new_problems import problem_spread
+from crowdllm_stats.generator.preparing import Prepared, weighted
+from crowdllm_stats.generator.settings import Settings
+from crowdllm_stats.generator.training import PIECE, Trained, Trainer
+
+#: Least number of training problems of which some can be held out.
+LEAST_PROBLEMS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """What was found.
+
+    Attributes:
+        ridge: the three precisions.
+        steps: steps of Adam; None for all.
+        spread: standard deviation of a new problem's effect; None where it was not judged.
+        table: one row a candidate: precisions, spread, held-out loss.
+        held_out: held-out loss every 50 steps of the chosen candidate, where it was looked at.
+        skipped: steps left out as not finite.
+        trained: the chosen candidate's fit, without the held-out problems; None if nothing was held out.
+    """
+
+    ridge: tuple[float, float, float]
+    steps: int | None
+    spread: float | None
+    table: pd.DataFrame
+    held_out: NDArray[np.float64]
+    skipped: int
+    trained: Trained | None
+
+
+def tune(
+    belief: Belief, trainer: Trainer, part: Prepared, start: Callable[[jax.Array], Params], settings: Settings,
+    unit: float, seed: int, progress: Callable[[int, int], None] | None,
+) -> Tuned:  # fmt: skip
+    """Hold out a share of the problems and fit every candidate on the others.
+
+    Under the likelihood objective a candidate's loss is minus the held-out answers' log-likelihood an answer, the new
+    problems' effects integrated out at their likeliest spread.
+
+    Args:
+        belief: the generator's constants.
+        trainer: of the objective.
+        part: the whole training set.
+        start: starting values from a key.
+        settings: hyper-parameters.
+        unit: spread of the answers.
+        seed: chooses the held-out problems.
+        progress: called with steps done and steps in all.
+    """
+    empty = np.zeros(0)
+    apart = round(settings.held_out * len(part.problems)) if len(part.problems) >= LEAST_PROBLEMS else 0
+    if not apart:
+        return Tuned(settings.ridges[0], None, None, pd.DataFrame(), empty, 0, None)
+    out = np.zeros(len(part.problems), dtype=bool)
+    out[np.random.default_rng([seed, 2]).permutation(len(out))[:apart]] = True
+    left = out[np.asarray(part.answers.problem)]
+    likelihood = settings.objective == "likelihood"
+    candidates = settings.ridges if likelihood else settings.ridges[:1]
+    judged = likelihood and belief.blender.belief_dim == 1
+    best: Tuned | None = None
+    rows: list[list[Any]] = []
+    least, skipped = np.inf, 0
+    for number, ridge in enumerate(candidates):
+
+        def told(done: int, wanted: int, before: int = number) -> None:
+            if progress is not None:
+                progress(before * wanted + done, len(candidates) * wanted)
+
+        aside = weighted(part.answers, left, settings.objective, ridge)
+        trained = trainer.fit(
+            start,
+            weighted(part.answers, ~left, settings.objective, ridge),
+            seed=seed,
+            aside=None if settings.decay else aside,
+            patience=settings.patience,
+            progress=told,
+        )
+        skipped += trained.skipped
+        spread = None
+        if judged:
+            new = problem_spread(belief, trained.params, aside, unit, seed)
+            loss, spread = -new.log_likelihood, new.spread if belief.problem_effects else None
+        else:
+            loss = trainer.judge(trained.params, aside, seed)
+        rows.append([*ridge, spread, loss, trained.steps])
+        if loss < least:
+            least = loss
+            steps = None if settings.decay else PIECE * (int(np.argmin(trained.held_out)) + 1)
+            best = Tuned(ridge, steps, spread, pd.DataFrame(), trained.held_out, 0, trained)
+    if best is None:
+        raise ValueError("no candidate of ridge gave a finite held-out loss; lower learning_rate")
+    table = pd.DataFrame(rows, columns=["ridge", "ridge_network", "ridge_spread", "spread", "loss", "steps"])
+    return Tuned(best.ridge, best.steps, best.spread, table, best.held_out, skipped, best.trained)
