@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crowdllm_stats.generator.anonymity import as_emitted, rare_combinations
 from crowdllm_stats.generator.callable_law import CallableLaw
-from crowdllm_stats.generator.columns import ID, Kinds, ProfileColumn
+from crowdllm_stats.generator.columns import ID, Kinds
 from crowdllm_stats.generator.counters import uniforms
 from crowdllm_stats.generator.design_law import MarginLaw, TableLaw
 from crowdllm_stats.generator.design_sources import law_of_margins, law_of_table
 from crowdllm_stats.generator.pool_law import PoolLaw
 from crowdllm_stats.generator.profile_fit import ProfileFit, profile_fit
 from crowdllm_stats.generator.qualification import Qualified, check_rule, qualifies
+from crowdllm_stats.generator.recruits import Profiles
 from crowdllm_stats.inference.checks import check_count
 
 #: People drawn at a time.
@@ -32,46 +34,6 @@ TOGETHER = 4096
 _LAWS: dict[str, Any] = {"pool": PoolLaw, "table": TableLaw, "margins": MarginLaw}
 
 NOT_QUALIFIED, TOO_RARE = "not qualified", "held by too few people of the pool"
-
-
-@dataclass(frozen=True, eq=False)
-class Profiles:
-    """Generated people.
-
-    Attributes:
-        table: column ``participant`` ("v000001", "v000002", ...) and the profile columns.
-        exclusions: draws that were redrawn, by reason.
-        why: what the profiles rest on.
-    """
-
-    table: pd.DataFrame
-    exclusions: dict[str, int]
-    why: str
-
-    @property
-    def acceptance(self) -> float:
-        """Share of all draws that became a person."""
-        return len(self.table) / (len(self.table) + sum(self.exclusions.values()))
-
-    def to_frame(self) -> pd.DataFrame:
-        """The table, a copy."""
-        return self.table.copy()
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    def __str__(self) -> str:
-        lines = [f"Profiles of {len(self.table)} people ({self.acceptance:.3g} of the draws accepted)"]
-        lines += [f"  redrawn, {reason}: {count}" for reason, count in self.exclusions.items()]
-        for name in self.table.columns.drop(ID):
-            values = self.table[name]
-            if values.nunique() > 12 and pd.api.types.is_numeric_dtype(values.dtype):
-                lines.append(f"  {name}: from {values.min():g} to {values.max():g}, median {values.median():g}")
-                continue
-            shares = values.value_counts(normalize=True)
-            shown = ", ".join(f"{level} {share:.0%}" for level, share in shares.head(8).items())
-            lines.append(f"  {name}: {shown}{', ...' if len(shares) > 8 else ''}")
-        return "\n".join([*lines, f"  {self.why}"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +130,11 @@ class ProfileGenerator:
             ValueError: on missing values, an empty pool, and arguments that do not fit the table.
         """
         law = PoolLaw.fit(profiles, kinds, ridge)
-        rare = None if k_anonymity is None else _rare(profiles, law, check_count("k_anonymity", k_anonymity, least=2))
+        rare = (
+            None
+            if k_anonymity is None
+            else rare_combinations(profiles, law, check_count("k_anonymity", k_anonymity, least=2))
+        )
         why = f"A chain of regressions learned from {len(profiles)} people of a pool"
         strengths = [strength for step in law.steps for strength in step.ridges]
         if strengths:
@@ -350,7 +316,7 @@ class ProfileGenerator:
         try:
             law, rare, table = _LAWS[given["law"]["kind"]].from_dict(given["law"]), given["rare"], None
             if rare is not None:
-                table = _like(law.columns, pd.DataFrame(rare["rows"], columns=rare["columns"]))
+                table = as_emitted(law.columns, pd.DataFrame(rare["rows"], columns=rare["columns"]))
             rule = check_rule(given["qualified"], law.columns)
             return cls(law, float(given["noise"]), rule, table, str(given["why"]))
         except (KeyError, TypeError, IndexError) as error:
@@ -416,26 +382,3 @@ class ProfileGenerator:
                              "qualified or k_anonymity")  # fmt: skip
         joined = pd.concat(parts, ignore_index=True)
         return joined.iloc[np.argsort(np.concatenate(places))].reset_index(drop=True)
-
-
-def _rare(profiles: pd.DataFrame, law: PoolLaw, k: int) -> pd.DataFrame:
-    """Combinations of all but real-number columns that fewer than k people of the pool hold."""
-    names = [column.name for column in law.columns if column.kind != "continuous" or column.name in law.whole]
-    plain = _like(law.columns, profiles[names])
-    if not names:
-        return plain
-    counts = plain.groupby(names, sort=True).size().reset_index(name="_people")
-    return counts.loc[counts["_people"] < k, names].reset_index(drop=True)
-
-
-def _like(columns: Sequence[ProfileColumn], table: pd.DataFrame) -> pd.DataFrame:
-    """The table with columns of the types that the law emits, so that they can be compared."""
-    made: dict[str, Any] = {}
-    for column in columns:
-        if column.name in table.columns:
-            values = table[column.name]
-            whole = column.kind == "continuous"
-            made[column.name] = (
-                values.astype(np.int64) if whole else column.values(column.codes(values, "profiles")).to_numpy()
-            )
-    return pd.DataFrame(made, index=range(len(table)))
