@@ -1,0 +1,202 @@
+"""A study as data: what is varied, what is simulated, with which methods and measures, how often and from which seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .claims import Claim
+from .measure_names import MeasureSpec
+from .parameters import Parameter, Value, cell_text
+
+#: Most cells of one study, and most rows (cells times replicates times methods).
+MOST_CELLS, MOST_ROWS = 1_000_000, 1_000_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Skip:
+    """Pairs of cells and methods that are not run; without a method the cells are left out for all of them.
+
+    Attributes:
+        when: factor -> the levels for which it holds; empty for all cells.
+        method: a method, or None for every one.
+        reason: shown in the results in place of numbers.
+    """
+
+    when: Mapping[str, tuple[Value, ...]]
+    method: str | None
+    reason: str
+
+    def covers(self, cell: Mapping[str, Value]) -> bool:
+        """Whether the cell is among those it names."""
+        return all(cell[name] in levels for name, levels in self.when.items())
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """One picture: its kind, what is drawn, and which part of the results.
+
+    Attributes:
+        kind: "lines", "coverage", "zip" or "nested-loop".
+        file: name of the PNG without ending.
+        measure: what is drawn upwards (for "zip" always intervals).
+        x: factor on the horizontal axis.
+        row: factor of the rows of panels, or None.
+        column: factor of the columns of panels, or None.
+        color: "method" or a factor.
+        where: factor (or "method") -> the levels that are drawn; a factor that no axis shows must have one.
+        title: above the picture.
+        log: horizontal axis on a logarithmic scale.
+    """
+
+    kind: str
+    file: str
+    measure: str
+    x: str | None
+    row: str | None
+    column: str | None
+    color: str
+    where: Mapping[str, tuple[Value, ...]]
+    title: str
+    log: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Design:
+    """A checked study; :func:`~crowdllm_stats.studies.design_file.read_design` makes it.
+
+    Attributes:
+        name: name of the study.
+        title: one line for people.
+        aims: what the study is to find out.
+        simulator: name of the data-generating mechanism.
+        place: where the simulator is found, "module:attribute".
+        parameters: the simulator's parameters by name.
+        factors: factor -> its levels; the cells are all combinations.
+        fixed: parameter -> its one value.
+        methods: what is compared.
+        estimand: in words, what the methods are after.
+        measures: what is computed for every cell and method.
+        reference: the method that others are contrasted with, or None.
+        replicates: replicates of every cell.
+        seed: of all random numbers.
+        block: jobs of one block.
+        skips: pairs that are not run.
+        claims: statements that the results are held against.
+        pictures: what is drawn.
+        quick: replicates and levels of the quick version.
+    """
+
+    name: str
+    title: str
+    aims: str
+    simulator: str
+    place: str
+    parameters: Mapping[str, Parameter]
+    factors: Mapping[str, tuple[Value, ...]]
+    fixed: Mapping[str, Value]
+    methods: tuple[str, ...]
+    estimand: str
+    measures: tuple[MeasureSpec, ...]
+    reference: str | None
+    replicates: int
+    seed: int
+    block: int
+    skips: tuple[Skip, ...]
+    claims: tuple[Claim, ...]
+    pictures: tuple[Picture, ...]
+    quick: Mapping[str, Any]
+
+    @property
+    def n_cells(self) -> int:
+        """Number of combinations of the factors' levels, those that are skipped included."""
+        return math.prod(len(levels) for levels in self.factors.values())
+
+    def full_cell(self, levels: Mapping[str, Value]) -> dict[str, Value]:
+        """The value of every parameter in one cell: defaults, fixed values, then the factors' levels."""
+        defaults = {name: known.default for name, known in self.parameters.items() if known.default is not None}
+        return {**defaults, **self.fixed, **levels}
+
+    def cell_name(self, cell: Mapping[str, Value]) -> str:
+        """The text that seeds a cell."""
+        return cell_text(cell, self.parameters)
+
+    def skipped(self, levels: Mapping[str, Value], method: str) -> str | None:
+        """The reason why a method is not run in a cell, or None."""
+        for skip in self.skips:
+            if skip.method in (None, method) and skip.covers(levels):
+                return skip.reason
+        return None
+
+    def quickened(self) -> Design:
+        """The quick version: fewer replicates, and the levels that the file's ``quick`` table leaves."""
+        factors = {**self.factors, **self.quick["factors"]}
+        keep = lambda when: all(name not in factors or set(when[name]) & set(factors[name]) for name in when)  # noqa: E731
+        return dataclasses.replace(
+            self,
+            factors=factors,
+            replicates=self.quick["replicates"],
+            skips=tuple(skip for skip in self.skips if keep(skip.when)),
+            claims=tuple(claim for claim in self.claims if keep(claim.where)),
+            pictures=tuple(picture for picture in self.pictures if keep(picture.where)),
+            quick={"replicates": self.quick["replicates"], "factors": {}},
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """What the stored numbers depend on, as plain values: two designs of equal identity share their blocks."""
+        return {
+            "simulator": self.place,
+            "factors": {name: [_plain(level) for level in levels] for name, levels in self.factors.items()},
+            "fixed": {name: _plain(value) for name, value in sorted(self.fixed.items())},
+            "methods": list(self.methods),
+            "replicates": self.replicates,
+            "seed": self.seed,
+            "block": self.block,
+            "skip": [
+                [sorted((name, [_plain(level) for level in levels]) for name, levels in skip.when.items()), skip.method]
+                for skip in self.skips
+            ],
+        }
+
+    def identity_text(self) -> str:
+        """:meth:`identity` as one line of JSON."""
+        return json.dumps(self.identity(), separators=(",", ":"))
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What changed between two identities, one short sentence a part.
+
+    Example:
+        >>> differences({"seed": 1, "factors": {"n": [5]}}, {"seed": 2, "factors": {"n": [5, 8]}})
+        ['factors.n was [5], is [5, 8]', 'seed was 1, is 2']
+    """
+    found = []
+    for name in sorted({*old, *new}):
+        before, after = old.get(name), new.get(name)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += [f"{name}.{line}" for line in differences(before, after)]
+        elif before != after:
+            found.append(f"{name} was {_short(before)}, is {_short(after)}")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else json.dumps(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def _plain(value: Value) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def levels_text(levels: Sequence[Value]) -> str:
+    """Levels for people.
+
+    Example:
+        >>> levels_text((5, 0.5, "normal"))
+        '5, 0.5, normal'
+    """
+    return ", ".join(f"{level:g}" if isinstance(level, float) else str(level) for level in levels)

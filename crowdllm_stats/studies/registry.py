@@ -1,0 +1,31 @@
+"""Simulators by the name that a study file calls them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from .simulator import Simulator
+
+#: name -> "module:attribute", an instance of :class:`Simulator`; loaded when first used.
+SIMULATORS: dict[str, str] = {
+    "intervals": "crowdllm_stats.studies.interval_simulator:INTERVALS",
+    "safe-interval": "crowdllm_stats.studies.safe_simulator:SAFE_INTERVAL",
+    "risk": "crowdllm_stats.studies.risk_simulator:RISK",
+}
+
+
+def load_simulator(place: str) -> Simulator:
+    """The simulator at "module:attribute".
+
+    Raises:
+        TypeError: if something else stands there.
+
+    Example:
+        >>> load_simulator(SIMULATORS["intervals"]).methods[0]
+        'classical'
+    """
+    module, attribute = place.split(":")
+    found = getattr(import_module(module), attribute)
+    if not isinstance(found, Simulator):
+        raise TypeError(f"{place} is a {type(found).__name__}, not a Simulator")
+    return found
