@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,15 +14,18 @@ import pandas as pd
 
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.baselines.features import Features
-from crowdllm_stats.crowd import CrowdData, Scale
-from crowdllm_stats.generator.belief import Answers, Belief, Params
+from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.generator.belief import Belief, Params
 from crowdllm_stats.generator.blender import Blender
-from crowdllm_stats.generator.encoding import ProfileEncoder
+from crowdllm_stats.generator.fitted import Fitted
+from crowdllm_stats.generator.participation import Participation
 from crowdllm_stats.generator.people import even_people
 from crowdllm_stats.generator.prediction import Prediction, predict
-from crowdllm_stats.generator.preparing import Prepared, decisions, prepare, weighted
-from crowdllm_stats.generator.problem_vectors import ProblemVectors
+from crowdllm_stats.generator.preparing import Prepared, check_data, decisions, prepare, unit_of, weighted
+from crowdllm_stats.generator.profiles import ProfileGenerator
+from crowdllm_stats.generator.recruiting import recruit
 from crowdllm_stats.generator.settings import Settings
+from crowdllm_stats.generator.simulation import Drawn, draw_blocks, long_table, write_parquet
 from crowdllm_stats.generator.training import Trained, Trainer
 from crowdllm_stats.generator.tuning import Tuned, tune
 from crowdllm_stats.inference.checks import FloatArray, check_choice
@@ -31,46 +34,14 @@ EFFECTS = ("typical", "fitted")
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
-    """What fitting learned.
+class Crowd:
+    """People about to answer: their table and ids, the problems, the scale's answers, and the blocks to draw."""
 
-    Attributes:
-        params: networks, blender and effects.
-        scale: of the answers.
-        vectors: codes problems.
-        encoder: codes profiles.
-        profiles: of the training people, without ids.
-        problems: ids of the training problems, in the order of ``effect``, ``x`` and ``decision``.
-        x: their vectors.
-        decision: their reference decisions, (T, 1) or ``log p_ref`` (T, K).
-        effect: their fitted effects, (T, K).
-        new_problem_sd: standard deviation of a new problem's effect.
-        history: training loss, a number a step.
-        tuning: one row a candidate of ``ridge``: precisions, spread of new problems, held-out loss.
-        held_out: held-out loss every 50 steps, where training was to stop by it.
-        steps: steps of Adam behind ``params``.
-        skipped: steps left out since loss or gradient was not finite.
-        seed: of the fit.
-        n_answers: answers learned from.
-    """
-
-    params: Params
-    scale: Scale
-    vectors: ProblemVectors
-    encoder: ProfileEncoder
-    profiles: pd.DataFrame
+    people: pd.DataFrame
+    ids: list[str]
     problems: tuple[str, ...]
-    x: FloatArray
-    decision: FloatArray
-    effect: FloatArray
-    new_problem_sd: float
-    history: FloatArray
-    tuning: pd.DataFrame
-    held_out: FloatArray
-    steps: int
-    skipped: int
-    seed: int
-    n_answers: int
+    levels: Any
+    blocks: Iterator[Drawn]
 
 
 class CrowdLLM:
@@ -110,7 +81,7 @@ class CrowdLLM:
         return self._fitted
 
     def fit(
-        self, data: CrowdData, reference: Reference, *, embedding: Features | None = None, seed: int = 0,
+        self, data: CrowdData, reference: Reference | Fitted, *, embedding: Features | None = None, seed: int = 0,
         progress: Callable[[int, int], None] | None = None,
     ) -> CrowdLLM:  # fmt: skip
         """Learn beliefs from human answers.
@@ -120,7 +91,8 @@ class CrowdLLM:
 
         Args:
             data: human answers on an ordinal, categorical or continuous scale.
-            reference: a backbone's reference answers to all problems that have an answer.
+            reference: a backbone's reference answers to all problems that have an answer; or the ``fitted`` of a
+                generator fitted before, whose problem vectors and reference decisions are taken over.
             embedding: the problems' texts as numbers, see :func:`crowdllm_stats.backbones.embedder.embed`.
             seed: of starting values, batches, draws and the held-out problems.
             progress: called with steps done and steps in all.
@@ -133,11 +105,11 @@ class CrowdLLM:
                 on another scale than the reference's, repeats, training that fails.
         """
         blender = Blender.of_scale(data.scale, self.settings.family)
-        _check_data(data, reference)
+        check_data(data, reference)
         belief = self.belief(blender)
         part = prepare(data, reference, embedding, blender, self.settings, seed)
         trainer = self._trainer(belief, len(part.answers.problem))
-        unit = _unit(part.answers, blender)
+        unit = unit_of(part.answers, blender)
 
         def start(key: jax.Array) -> Params:
             size = (part.vectors.width, part.encoder.width, len(part.problems), len(part.people))
@@ -193,6 +165,7 @@ class CrowdLLM:
             vectors=part.vectors,
             encoder=part.encoder,
             profiles=people,
+            recruiter=None,
             problems=part.problems,
             x=np.asarray(part.answers.x),
             decision=np.asarray(part.answers.reference),
@@ -295,6 +268,114 @@ class CrowdLLM:
             unknown, drawn, why,
         )  # fmt: skip
 
+    def simulate(
+        self, problems: Iterable[Any] | None = None, n: int | None = None, *, seed: int = 0,
+        people: pd.DataFrame | ProfileGenerator | None = None, participation: Participation | None = None,
+        reference: Reference | None = None, embedding: Features | None = None, effect: str = "fitted",
+    ) -> CrowdData:  # fmt: skip
+        """Answers of virtual people: step 1 to 4 of the paper's box.
+
+        A person keeps his effects over problems. An answer depends on the seed, the person's id and the problem's id
+        alone: not on who else is asked, nor in which order.
+
+        Args:
+            problems: ids; all training problems by default.
+            n: number of people; 100, or everybody in ``people``, by default.
+            seed: of profiles and answers.
+            people: a profile generator, or a table of profiles with column ``participant``; by default a generator
+                fitted to the training people's profiles.
+            participation: who answers what; everybody everything by default.
+            reference: reference answers of problems that were not in the training set.
+            embedding: their embedding.
+            effect: see :meth:`problem_table`.
+
+        Returns:
+            CrowdData, the type that human answers have.
+
+        Raises:
+            ValueError: as :meth:`problem_table`; on profiles the coding does not know; before :meth:`fit`.
+        """
+        crowd = self._crowd(problems, n, seed, people, participation, reference, embedding, effect)
+        frames = [long_table(drawn, crowd.ids, crowd.problems, crowd.levels) for drawn in crowd.blocks]
+        rows = pd.concat(frames, ignore_index=True)
+        return CrowdData.from_frame(
+            rows,
+            participants=crowd.people,
+            problems=pd.DataFrame({"problem": list(crowd.problems)}),
+            scale=self.fitted.scale,
+        )
+
+    def simulate_to(
+        self, path: str | os.PathLike[str], problems: Iterable[Any] | None = None, n: int | None = None, *,
+        seed: int = 0, people: pd.DataFrame | ProfileGenerator | None = None,
+        participation: Participation | None = None, reference: Reference | None = None,
+        embedding: Features | None = None, effect: str = "fitted",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> int:  # fmt: skip
+        """The same answers streamed to a Parquet file, whatever their number; arguments as :meth:`simulate`.
+
+        Returns:
+            The number of answers written.
+        """
+        crowd = self._crowd(problems, n, seed, people, participation, reference, embedding, effect)
+        return write_parquet(crowd.blocks, crowd.ids, crowd.problems, crowd.levels, path, progress)
+
+    def _crowd(
+        self, problems: Iterable[Any] | None, n: int | None, seed: int, people: pd.DataFrame | ProfileGenerator | None,
+        participation: Participation | None, reference: Reference | None, embedding: Features | None, effect: str,
+    ) -> Crowd:  # fmt: skip
+        fitted, blender = self.fitted, self.blender
+        table = self.problem_table(fitted.problems if problems is None else problems, reference, embedding, effect)
+        profiles = recruit(fitted.recruiter if people is None else people, fitted.profiles, n, seed)
+        ids = profiles["participant"].tolist()
+
+        def coded(some: slice) -> FloatArray:
+            return fitted.encoder.transform(profiles.iloc[some])
+
+        return Crowd(
+            people=profiles,
+            ids=ids,
+            problems=table["problems"],
+            levels=np.asarray(blender.answers) if blender.answers else None,
+            blocks=draw_blocks(self.belief(blender), fitted.params, table, ids, coded, participation, seed),
+        )
+
+    def with_recruiter(self, recruiter: ProfileGenerator, *, n: int = 1024, seed: int = 0) -> CrowdLLM:
+        """The same generator with another population, and no profile of a training person in it.
+
+        Args:
+            recruiter: generates profiles.
+            n: profiles kept for predictions.
+            seed: of these.
+        """
+        profiles = recruiter.sample(n, seed=seed).table.drop(columns="participant")
+        self.fitted.encoder.transform(profiles)
+        other = CrowdLLM(**self.settings.to_dict())
+        other._fitted = replace(self.fitted, profiles=profiles, recruiter=recruiter)
+        return other
+
+    def to_arviz(self, problems: Iterable[Any] | None = None, n: int = 100, *, seed: int = 0) -> Any:
+        """Simulated answers with named dimensions as an ArviZ object: ``posterior_predictive["response"]``.
+
+        Dimensions are chain (1), draw (virtual people) and problem; the training loss stands in ``sample_stats``.
+
+        Args:
+            problems: ids; all training problems by default.
+            n: virtual people.
+            seed: of profiles and answers.
+        """
+        import arviz
+
+        crowd = self._crowd(problems, n, seed, None, None, None, None, "fitted")
+        answers = np.concatenate([drawn.answers for drawn in crowd.blocks], axis=1)
+        values = answers if crowd.levels is None else crowd.levels[answers.astype(np.int64)]
+        return arviz.from_dict(
+            posterior_predictive={"response": values.T[None]},
+            sample_stats={"loss": np.asarray(self.fitted.history)[None]},
+            coords={"problem": list(crowd.problems), "participant": crowd.ids},
+            dims={"response": ["problem"]},
+        )
+
     def with_settings(self, **changes: Any) -> CrowdLLM:
         """An unfitted generator with some hyper-parameters changed."""
         return CrowdLLM(**replace(self.settings, **changes).to_dict())
@@ -330,34 +411,6 @@ class CrowdLLM:
         )
 
     __repr__ = __str__
-
-
-def _unit(answers: Answers, blender: Blender) -> float:
-    """Spread of the answers in rating units, at least a thousandth; 1 on a scale of words."""
-    if blender.family == "categorical":
-        return 1.0
-    values = np.asarray(answers.answer, dtype=np.float64)
-    if blender.family == "ordinal":
-        values = np.asarray(blender.answers)[values.astype(np.int64)]
-    return max(float(values.std()), 1e-3)
-
-
-def _check_data(data: CrowdData, reference: Reference) -> None:
-    people, problems = data.responses["participant"].nunique(), data.responses["problem"].nunique()
-    if people < 2 or problems < 2:
-        raise ValueError(
-            f"fitting needs answers of at least two participants to two problems; data holds {people} and {problems}"
-        )
-    told = tuple(map(str, reference.answers))
-    if data.scale.kind == "categorical" and told != tuple(data.scale.options):
-        raise ValueError(f"the reference has answers {', '.join(told)}; the data's scale is {data.scale}")
-    if data.scale.numeric:
-        if any(isinstance(answer, str) for answer in reference.answers):
-            raise ValueError(f"the reference's answers are words ({', '.join(told)}); the data's scale is {data.scale}")
-        given = np.asarray(reference.answers, dtype=np.float64)
-        off = given[~data.scale.admits(given)]
-        if off.size:
-            raise ValueError(f"reference answer {off[0]:g} is not on the data's scale ({data.scale})")
 
 
 __all__ = ["CrowdLLM", "Fitted"]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp
+from threadpoolctl import threadpool_limits
 
 from crowdllm_stats.inference.checks import FloatArray
 from crowdllm_stats.seeds import generator
@@ -69,9 +70,10 @@ def fit_logistic(
         with np.errstate(divide="ignore"):
             shares = np.log(np.bincount(codes, minlength=levels) / len(codes))
         return Logistic(shares, np.empty((0, levels)), ())
-    chosen = [_choose(other, codes, levels, name) if ridge is None else float(ridge) for other in others]
     sizes = [other.shape[1] for other in others]
-    return _fit(np.column_stack(list(others)), codes, levels, chosen, sizes, None, 1e-6)
+    with threadpool_limits(limits=1, user_api="blas"):  # the steps are so small that threads only wait for each other
+        chosen = [_choose(other, codes, levels, name) if ridge is None else float(ridge) for other in others]
+        return _fit(np.column_stack(list(others)), codes, levels, chosen, sizes, None, 1e-6)
 
 
 def _choose(other: FloatArray, codes: NDArray[np.int64], levels: int, name: str) -> float:

@@ -14,6 +14,7 @@ from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.generator.belief import Answers
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.encoding import ProfileEncoder
+from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.problem_vectors import ProblemVectors
 from crowdllm_stats.generator.settings import Settings
 from crowdllm_stats.inference.checks import FloatArray
@@ -53,13 +54,15 @@ def decisions(
 
 
 def prepare(
-    data: CrowdData, reference: Reference, embedding: Features | None, blender: Blender, settings: Settings, seed: int
+    data: CrowdData, reference: Reference | Fitted, embedding: Features | None, blender: Blender, settings: Settings,
+    seed: int,
 ) -> Prepared:  # fmt: skip
     """Arrays of the problems and people that have an answer.
 
     Args:
         data: the answers.
-        reference: of all their problems.
+        reference: of all their problems; or a generator fitted before, whose problem vectors, reference decisions and
+            coding of profiles are taken over.
         embedding: likewise, or None.
         blender: see :meth:`Blender.encode`.
         settings: hyper-parameters.
@@ -72,16 +75,22 @@ def prepare(
         raise ValueError("data holds repeated answers of a person to a problem; keep one each before fitting")
     table = data.responses
     problems = tuple(dict.fromkeys(table["problem"]))
-    own = decisions(reference, problems, settings, blender.family, seed)
     answered = data.participants[data.participants["participant"].isin(table["participant"])]
     people = tuple(answered["participant"])
-    encoder = ProfileEncoder.fit(answered)
-    vectors = ProblemVectors.fit(problems, reference, embedding, settings.components, own)
+    if isinstance(reference, Fitted):
+        encoder, vectors = reference.encoder, reference.vectors
+        rows = reference.rows(problems)
+        own, x = reference.decision[rows], reference.x[rows]
+    else:
+        own = decisions(reference, problems, settings, blender.family, seed)
+        encoder = ProfileEncoder.fit(answered)
+        vectors = ProblemVectors.fit(problems, reference, embedding, settings.components, own)
+        x = vectors.transform(problems, reference, embedding)
     row = {name: place for place, name in enumerate(problems)}
     who = {name: place for place, name in enumerate(people)}
     person = table["participant"].map(who).to_numpy(dtype=np.int32)
     arrays = Answers(
-        x=jnp.asarray(vectors.transform(problems, reference, embedding), dtype=jnp.float32),
+        x=jnp.asarray(x, dtype=jnp.float32),
         v=jnp.asarray(encoder.transform(answered), dtype=jnp.float32),
         reference=jnp.asarray(own, dtype=jnp.float32),
         centred=jnp.asarray(own - vectors.decision_mean, dtype=jnp.float32),
@@ -111,3 +120,40 @@ def weighted(answers: Answers, kept: NDArray[np.bool_], objective: str, ridge: t
         counts = np.bincount(person[kept], minlength=answers.v.shape[0])
         weight = np.where(kept, 1.0 / (np.sum(counts > 0) * np.maximum(counts[person], 1)), 0.0)
     return answers._replace(weight=jnp.asarray(weight, dtype=jnp.float32), ridge=jnp.asarray(ridge, dtype=jnp.float32))
+
+
+def unit_of(answers: Answers, blender: Blender) -> float:
+    """Spread of the answers in rating units, at least a thousandth; 1 on a scale of words."""
+    if blender.family == "categorical":
+        return 1.0
+    values = np.asarray(answers.answer, dtype=np.float64)
+    if blender.family == "ordinal":
+        values = np.asarray(blender.answers)[values.astype(np.int64)]
+    return max(float(values.std()), 1e-3)
+
+
+def check_data(data: CrowdData, reference: Reference | Fitted) -> None:
+    """Refuse too few people or problems, and reference answers that are not on the data's scale.
+
+    Raises:
+        ValueError: naming the number, the answer and the scale.
+    """
+    people, problems = data.responses["participant"].nunique(), data.responses["problem"].nunique()
+    if people < 2 or problems < 2:
+        raise ValueError(
+            f"fitting needs answers of at least two participants to two problems; data holds {people} and {problems}"
+        )
+    if isinstance(reference, Fitted):
+        if reference.scale != data.scale:
+            raise ValueError(f"the generator was fitted on the scale {reference.scale}; the data's is {data.scale}")
+        return
+    told = tuple(map(str, reference.answers))
+    if data.scale.kind == "categorical" and told != tuple(data.scale.options):
+        raise ValueError(f"the reference has answers {', '.join(told)}; the data's scale is {data.scale}")
+    if data.scale.numeric:
+        if any(isinstance(answer, str) for answer in reference.answers):
+            raise ValueError(f"the reference's answers are words ({', '.join(told)}); the data's scale is {data.scale}")
+        given = np.asarray(reference.answers, dtype=np.float64)
+        off = given[~data.scale.admits(given)]
+        if off.size:
+            raise ValueError(f"reference answer {off[0]:g} is not on the data's scale ({data.scale})")

@@ -13,7 +13,9 @@ import pandas as pd
 
 from crowdllm_stats.crowd import Scale
 from crowdllm_stats.generator.encoding import ProfileEncoder
+from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.problem_vectors import ProblemVectors
+from crowdllm_stats.generator.profiles import ProfileGenerator
 
 if TYPE_CHECKING:
     from crowdllm_stats.generator.crowdllm import CrowdLLM
@@ -45,6 +47,7 @@ def save(model: CrowdLLM, path: str | os.PathLike[str]) -> None:
         "encoder": own.encoder.to_dict(),
         "profiles": own.profiles.to_dict("list"),
         "n_people": len(own.profiles),
+        "recruiter": None if own.recruiter is None else own.recruiter.to_dict(),
         "tuning": own.tuning.to_dict("list"),
         **{name: getattr(own, name) for name in _NUMBERS},
     }
@@ -65,7 +68,7 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
         ValueError: on a file that is cut off, changed or not a generator.
         FileNotFoundError: if there is no such file.
     """
-    from crowdllm_stats.generator.crowdllm import CrowdLLM, Fitted
+    from crowdllm_stats.generator.crowdllm import CrowdLLM
 
     place = Path(path)
     if not place.is_file():
@@ -91,6 +94,7 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
             ),
             encoder=ProfileEncoder.from_dict(told["encoder"]),
             profiles=profiles,
+            recruiter=None if told["recruiter"] is None else ProfileGenerator.from_dict(told["recruiter"]),
             problems=tuple(given["problems"].tolist()),
             tuning=pd.DataFrame(told["tuning"]),
             **tables,

@@ -1,0 +1,212 @@
+"""Drawing single answers of virtual people, in blocks, to memory or streamed to Parquet."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crowdllm_stats.generator import networks
+from crowdllm_stats.generator.belief import Belief, Params
+from crowdllm_stats.generator.participation import Participation
+from crowdllm_stats.generator.people import effects
+from crowdllm_stats.inference.checks import FloatArray
+
+#: People worked on at once; memory grows with this times the number of problems.
+BLOCK = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The answers of a block of people.
+
+    Attributes:
+        people: rows of the table of people, as a slice.
+        answers: places on the scale (int8), or numbers (float32), shape (T, block).
+        given: who answers what, same shape; None where everybody answers everything.
+    """
+
+    people: slice
+    answers: NDArray[Any]
+    given: NDArray[np.bool_] | None
+
+
+@partial(jax.jit, static_argnums=(0,))
+def _answers(
+    belief: Belief, params: Params, v: jax.Array, ids: jax.Array, key: jax.Array, problems: dict[str, jax.Array]
+) -> jax.Array:
+    """Answers of a block of people to T problems, shape (T, block).
+
+    Every person has a key of his own, (seed, id), from which his kept effects come; every answer's draws come from that
+    key and the problem's number: nothing depends on who else answers what.
+    """
+    blender, k = belief.blender, belief.blender.belief_dim
+    keys = jax.vmap(lambda one: jax.random.fold_in(jax.random.fold_in(key, one[0]), one[1]))(ids)
+    own = jax.vmap(lambda one: jax.random.normal(jax.random.fold_in(one, 0), (k + 1,)))(keys)
+    shift, spread = effects(params, belief, own[:, :k], own[:, k:])
+    person = networks.of_people(params["encoder"], v)
+    q = belief.mixing_dim if belief.mixing else 0
+    closed = blender.family in ("normal", "ordinal")
+
+    def one_problem(problem: dict[str, jax.Array]) -> jax.Array:
+        drawn = jax.vmap(
+            lambda one: jax.random.normal(jax.random.fold_in(one, problem["number"]), (q + (1 if closed else k + 1),))
+        )(keys)
+        row = {name: problem[name][None] for name in ("hidden", "mean", "spread")}
+        code = networks.encode(params["encoder"], row, person, drawn[:, :q] if q else None)
+        mean = code["mean"] + shift + problem["effect"]
+        sd = jnp.exp(code["log_sd"] + spread)
+        if closed:
+            total = jnp.sqrt(sd[:, 0] ** 2 + jnp.exp(2 * params["blender"]["log_sigma"]))
+            value = problem["reference"][0] + mean[:, 0] + total * drawn[:, q]
+            if blender.family == "normal":
+                return value
+            return (value[:, None] > blender.cuts(params["blender"])).sum(axis=1).astype(jnp.int8)
+        uniform = jax.scipy.special.ndtr(drawn[:, q + k])
+        delta = mean + sd * drawn[:, q : q + k]
+        answer = blender.draw(params["blender"], problem["reference"], delta, jnp.clip(uniform, 1e-7, 1.0 - 1e-7))
+        return answer.astype(jnp.int8) if blender.answers else answer
+
+    return jax.lax.map(one_problem, problems)
+
+
+def _number(text: str) -> tuple[int, int]:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return int.from_bytes(digest[:4], "big"), int.from_bytes(digest[4:8], "big") >> 1
+
+
+def draw_blocks(
+    belief: Belief, params: Params, table: dict[str, Any], ids: list[str], coded: Any,
+    participation: Participation | None, seed: int,
+) -> Iterator[Drawn]:  # fmt: skip
+    """Blocks of people one after the other.
+
+    Args:
+        belief: the generator's constants.
+        params: learned parameters.
+        table: see ``CrowdLLM.problem_table``.
+        ids: of the people.
+        coded: gives the coded profiles of a slice of the people, shape (block, P).
+        participation: who answers what; everybody everything without it.
+        seed: of all draws.
+    """
+    x, centred = (jnp.asarray(table[name], dtype=jnp.float32) for name in ("x", "centred"))
+    problems = dict(networks.of_problems(params["encoder"], x, centred))
+    problems["effect"] = jnp.asarray(table["effect"], dtype=jnp.float32)
+    problems["reference"] = jnp.asarray(table["reference"], dtype=jnp.float32)
+    numbers = np.array([_number(f"problem {name}") for name in table["problems"]], dtype=np.uint32)
+    problems["number"] = jnp.asarray(np.maximum(numbers[:, 0], 1))
+    key = jax.random.key(seed)
+    width = min(BLOCK, max(len(ids), 1))
+    for start in range(0, len(ids), width):
+        some = slice(start, min(start + width, len(ids)))
+        size = some.stop - some.start
+        v = np.zeros((width, params["encoder"]["v_hidden"].shape[0]), dtype=np.float32)
+        v[:size] = coded(some)
+        who = np.zeros((width, 2), dtype=np.uint32)
+        who[:size] = [_number(name) for name in ids[some]]
+        answers = np.asarray(_answers(belief, params, jnp.asarray(v), jnp.asarray(who), key, problems))[:, :size]
+        given = None
+        if participation is not None:
+            given = participation.mask(ids[some], table["problems"], seed).T
+        yield Drawn(some, answers, given)
+
+
+def long_table(
+    drawn: Drawn, ids: Any, problems: tuple[str, ...], levels: FloatArray | NDArray[np.str_] | None
+) -> pd.DataFrame:
+    """A block as columns problem, participant, response."""
+    size = drawn.answers.shape[1]
+    answers = drawn.answers if levels is None else levels[drawn.answers.astype(np.int64)]
+    frame = pd.DataFrame(
+        {
+            "problem": np.repeat(np.asarray(problems, dtype=object), size),
+            "participant": np.tile(np.asarray(ids[drawn.people], dtype=object), len(problems)),
+            "response": answers.reshape(-1),
+        }
+    )
+    return frame if drawn.given is None else frame[drawn.given.reshape(-1)].reset_index(drop=True)
+
+
+def write_parquet(
+    blocks: Iterator[Drawn], ids: list[str], problems: tuple[str, ...], levels: Any, path: str | os.PathLike[str],
+    progress: Any = None,
+) -> int:  # fmt: skip
+    """Stream blocks to one Parquet file: problem and participant as dictionaries, answers as int8 where they fit.
+
+    The file appears under its name only when it is whole.
+
+    Args:
+        blocks: see :func:`draw_blocks`.
+        ids: of the people.
+        problems: ids.
+        levels: answers of an ordinal or categorical scale, None on a continuous one.
+        path: where to.
+        progress: called with people done and people in all.
+
+    Returns:
+        The number of answers written.
+
+    Raises:
+        FileNotFoundError: if the folder does not exist.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    place = Path(path)
+    if not place.parent.is_dir():
+        raise FileNotFoundError(f"folder {place.parent} is not there")
+    words = levels is not None and np.asarray(levels).dtype.kind in "US"
+    whole = levels is not None and not words and _fits(levels)
+    kind = pa.dictionary(pa.int8(), pa.string()) if words else (pa.int8() if whole else pa.float32())
+    schema = pa.schema(
+        [
+            ("problem", pa.dictionary(pa.int32(), pa.string())),
+            ("participant", pa.dictionary(pa.int32(), pa.string())),
+            ("response", kind),
+        ]
+    )
+    names = pa.array(problems)
+    part, total = place.with_name(place.name + ".part"), 0
+    try:
+        with pq.ParquetWriter(part, schema, compression="snappy", use_dictionary=["problem", "participant"]) as writer:
+            for drawn in blocks:
+                size = drawn.answers.shape[1]
+                keep = slice(None) if drawn.given is None else drawn.given.reshape(-1)
+                row = np.repeat(np.arange(len(problems), dtype=np.int32), size)[keep]
+                who = np.tile(np.arange(size, dtype=np.int32), len(problems))[keep]
+                flat = drawn.answers.reshape(-1)[keep]
+                if words:
+                    response = pa.DictionaryArray.from_arrays(pa.array(flat), pa.array(list(levels)))
+                elif levels is None:
+                    response = pa.array(flat.astype(np.float32))
+                else:
+                    response = pa.array(np.asarray(levels, dtype=np.int8 if whole else np.float32)[flat])
+                columns = [
+                    pa.DictionaryArray.from_arrays(pa.array(row), names),
+                    pa.DictionaryArray.from_arrays(pa.array(who), pa.array(ids[drawn.people])),
+                    response,
+                ]
+                writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=len(flat) or 1)
+                total += len(flat)
+                if progress is not None:
+                    progress(drawn.people.stop, len(ids))
+        part.replace(place)
+    finally:
+        part.unlink(missing_ok=True)
+    return total
+
+
+def _fits(levels: Any) -> bool:
+    numbers = np.asarray(levels, dtype=np.float64)
+    return bool(np.all(numbers == np.round(numbers)) and np.all(np.abs(numbers) <= 127))
