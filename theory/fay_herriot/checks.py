@@ -410,12 +410,12 @@ def _beta_checks() -> list[Check]:
             "posterior mean and predictive variance are the Beta-binomial's, exactly",
         )
     ]
-    return [*checks, _shortest_check(), _grid_check()]
+    return [*checks, _shortest_check(1.4, 0.06), _shortest_check(4.2, 0.3), _shortest_check(2.6, 0.4), _grid_check()]
 
 
-def _shortest_check() -> Check:
+def _shortest_check(mean: float, var: float) -> Check:
     """The Beta of the wanted moments on the scale; its shortest interval among the splits tried, by integration."""
-    mean, var, low, high, level = 1.4, 0.06, 1.0, 5.0, 0.9
+    low, high, level = 1.0, 5.0, 0.9
     inside, scaled = (mean - low) / (high - low), var / (high - low) ** 2
     precision = inside * (1 - inside) / scaled - 1
     a, b = inside * precision, (1 - inside) * precision
@@ -432,7 +432,7 @@ def _shortest_check() -> Check:
     held = shortest_interval(np.array([0.5]), np.array([0.25 * 0.95]), (0.0, 1.0), 0.5, None)
     pairs += [(wide[0][0], held[0][0]), (wide[1][0], held[1][0])]
     says = "ends of the shortest of 21 intervals of the Beta with this mean and variance, by numerical integration"
-    return _close("calculator, shortest interval", pairs, says, 2e-5)
+    return _close(f"calculator, shortest interval about {mean:g}", pairs, says, 2e-5)
 
 
 def _grid_check() -> Check:
@@ -498,6 +498,51 @@ def _variance_checks() -> list[Check]:
         pairs += list(zip(fit.relative_variance(mean), np.diag(design @ fit.covariance @ design.T), strict=True))
         says = "penalised score is 0, covariance is the inverse information, the curve held near the pooled level"
         checks.append(_close(f"calculator, variance function, {name}", pairs, says, 1e-6))
+    return checks
+
+
+def _held_checks() -> list[Check]:
+    """The curve's limits by hand: a factor 10 about the pooled level, or 3 and below answers at the two ends."""
+    checks = []
+    for name, bounds, pooled in (
+        ("free", None, 0.3),
+        ("bounded", (0.0, 10.0), -2.0),
+        ("near the ends", (0.0, 10.0), -0.4),
+    ):
+        curve = VarianceFunction(np.array([pooled, 2.0, 0.5]), np.zeros((3, 3)), 5.0, 1.5, bounds, pooled)
+        reach = math.log(10.0) if bounds is None else math.log(3.0)
+        most = pooled + reach if bounds is None else min(pooled + reach, 0.0)
+        means = np.array([0.8, 2.5, 4.6, 5.0, 5.3, 6.1, 9.4])
+        pairs: list[tuple[Any, Any]] = []
+        for mean, value, low in zip(means, curve.value(means), curve.held(means), strict=True):
+            z = max(-3.0, min(3.0, (mean - 5.0) / 1.5))
+            line = pooled + 2.0 * z + 0.5 * (z * z - 1.0) / math.sqrt(2.0)
+            shape = 1.0 if bounds is None else mean * (10.0 - mean)
+            pairs += [
+                (value, shape * math.exp(min(max(line, pooled - reach), most))),
+                (low, int(line < pooled - reach)),
+            ]
+        checks.append(_close(f"calculator, held curve, {name}", pairs, "held near the pooled level, and said where"))
+    return checks
+
+
+def _minimum_checks() -> list[Check]:
+    """The penalised deviance at its minimum where Newton's full steps overshoot, and where one coefficient is 0."""
+    at = np.linspace(-2.0, 2.0, 41)
+    steep = np.where(np.arange(41) % 41 == 40, 900.0, 1e-4)  # one problem holds nearly all spread
+    even = 0.2 + at**2  # symmetric: the slope is 0 at every step
+    checks = []
+    for name, variance, degrees in (("overshooting", steep, 40.0), ("symmetric", even, 6.0)):
+        fit = fit_variance_function(at, variance, np.full(41, degrees), None)
+        z = (at - at.mean()) / at.std()
+        design = np.stack([np.ones(41), z, (z * z - 1.0) / math.sqrt(2.0)], axis=1)
+        plain = variance / variance.mean()
+        first = max(1.0, degrees / 2 * float(np.mean((plain - 1.0) ** 2)))
+        apart = fit.coefficients - np.array([math.log(variance.mean()), 0.0, 0.0])
+        left = plain * np.exp(-(design @ apart))
+        score = design.T @ (degrees / 2 / first * (left - 1.0)) - np.array([1e-3, 4.0, 4.0]) * apart
+        says = "the penalised score is 0"
+        checks.append(_close(f"calculator, least deviance, {name}", [(each, 0.0) for each in score], says, 1e-7))
     return checks
 
 
@@ -672,6 +717,8 @@ def symbolic() -> list[Check]:
         *_widening_checks(),
         *_bounded_checks(),
         *_variance_checks(),
+        *_held_checks(),
+        *_minimum_checks(),
         *_whole_checks(),
         *_level_checks(),
     ]
