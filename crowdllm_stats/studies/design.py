@@ -30,6 +30,12 @@ class Skip:
     method: str | None
     reason: str
 
+    @property
+    def text(self) -> str:
+        """What it leaves out, without the reason."""
+        places = ", ".join(f"{name} in ({levels_text(levels)})" for name, levels in sorted(self.when.items()))
+        return f"{self.method or 'all methods'} where {places or 'any'}"
+
     def covers(self, cell: Mapping[str, Value]) -> bool:
         """Whether the cell is among those it names."""
         return all(cell[name] in levels for name, levels in self.when.items())
@@ -134,14 +140,21 @@ class Design:
     def quickened(self) -> Design:
         """The quick version: fewer replicates, and the levels that the file's ``quick`` table leaves."""
         factors = {**self.factors, **self.quick["factors"]}
-        keep = lambda when: all(name not in factors or set(when[name]) & set(factors[name]) for name in when)  # noqa: E731
+
+        def left(where: Mapping[str, tuple[Value, ...]]) -> dict[str, tuple[Value, ...]] | None:
+            kept = {
+                name: tuple(level for level in levels if name not in factors or level in factors[name])
+                for name, levels in where.items()
+            }
+            return kept if all(kept.values()) else None
+
         return dataclasses.replace(
             self,
             factors=factors,
             replicates=self.quick["replicates"],
-            skips=tuple(skip for skip in self.skips if keep(skip.when)),
-            claims=tuple(claim for claim in self.claims if keep(claim.where)),
-            pictures=tuple(picture for picture in self.pictures if keep(picture.where)),
+            skips=tuple(dataclasses.replace(s, when=when) for s in self.skips if (when := left(s.when)) is not None),
+            claims=tuple(dataclasses.replace(c, where=w) for c in self.claims if (w := left(c.where)) is not None),
+            pictures=tuple(dataclasses.replace(p, where=w) for p in self.pictures if (w := left(p.where)) is not None),
             quick={"replicates": self.quick["replicates"], "factors": {}},
         )
 
@@ -155,10 +168,7 @@ class Design:
             "replicates": self.replicates,
             "seed": self.seed,
             "block": self.block,
-            "skip": [
-                [sorted((name, [_plain(level) for level in levels]) for name, levels in skip.when.items()), skip.method]
-                for skip in self.skips
-            ],
+            "skip": [skip.text for skip in self.skips],
         }
 
     def identity_text(self) -> str:

@@ -68,6 +68,7 @@ class Simulator:
         outcomes: numbers that come out of every (job, method); those of :data:`STANDARD` have their known meaning and
             make the measures bias, coverage, width and so on possible. A measure of any other outcome is its mean.
         proportions: the outcomes that are 0 or 1; their mean is a share, with a Wilson interval.
+        optional: outcomes that a method may not have: NaN there is no failure, measures of it are left empty.
         block: jobs of one block, unless the study says; a block takes about a second at best.
         environment: variables set in worker processes before they import anything, for instance XLA_FLAGS.
     """
@@ -76,6 +77,7 @@ class Simulator:
     methods: Sequence[str]
     outcomes: Sequence[str]
     proportions: Sequence[str] = ()
+    optional: Sequence[str] = ()
     block: int = 500
     environment: Mapping[str, str] = {}
 

@@ -1,0 +1,132 @@
+"""One block from its number alone: what every engine runs, in whatever process or machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import io
+import time
+
+import numpy as np
+
+from crowdllm_stats.inference.checks import FloatArray
+
+from .design import Design
+from .grid import Block, Cell, blocks, cells, jobs, methods_of
+from .registry import load_simulator
+from .simulator import Simulator
+
+
+@dataclasses.dataclass(frozen=True)
+class Computed:
+    """A finished block.
+
+    Attributes:
+        number: which one.
+        shape: what its cells have in common.
+        content: the Parquet file: columns cell, replicate, method (number among the design's) and the outcomes.
+        prepare_seconds: of compiling and the like.
+        run_seconds: of the rest.
+    """
+
+    number: int
+    shape: str
+    content: bytes
+    prepare_seconds: float
+    run_seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a design comes down to; the same in every process."""
+
+    design: Design
+    simulator: Simulator
+    grid: list[Cell]
+    blocks: list[Block]
+
+
+class _Key:
+    """A design that is looked up by the text of what its numbers depend on."""
+
+    def __init__(self, design: Design) -> None:
+        self.design, self.text = design, design.identity_text()
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and other.text == self.text
+
+
+def plan_of(design: Design) -> Plan:
+    """The simulator, cells and blocks of a design; kept for the next call."""
+    return _plan(_Key(design))
+
+
+@functools.lru_cache(maxsize=4)
+def _plan(key: _Key) -> Plan:
+    simulator = load_simulator(key.design.place)
+    return Plan(key.design, simulator, cells(key.design), blocks(key.design, simulator))
+
+
+def compute_block(design: Design, number: int) -> Computed:
+    """Run one block.
+
+    Raises:
+        RuntimeError: if the simulator fails or returns something of another shape, naming block and first cell.
+    """
+    plan = plan_of(design)
+    block = plan.blocks[number]
+    work = jobs(design, block, plan.grid)
+    begin = time.perf_counter()
+    try:
+        plan.simulator.prepare(work, block.methods)
+        middle = time.perf_counter()
+        outcomes = plan.simulator.run(work, block.methods)
+    except Exception as error:
+        place = plan.grid[block.pairs[0][0]].text
+        raise RuntimeError(
+            f"simulator {design.simulator!r} failed in block {number}, which starts at {place}, replicate "
+            f"{block.pairs[0][1]}: {type(error).__name__}: {error}"
+        ) from error
+    content = _to_parquet(plan, block, _checked(outcomes, plan, block, len(work)))
+    return Computed(number, block.shape, content, middle - begin, time.perf_counter() - middle)
+
+
+def _checked(outcomes: object, plan: Plan, block: Block, length: int) -> dict[str, FloatArray]:
+    found = {name: np.asarray(values, dtype=np.float64) for name, values in dict(outcomes).items()}  # type: ignore[call-overload]
+    wanted = (length, len(block.methods))
+    if set(found) != set(plan.simulator.outcomes):
+        raise RuntimeError(
+            f"simulator {plan.design.simulator!r} gave {', '.join(sorted(found))}; it promised "
+            f"{', '.join(plan.simulator.outcomes)}"
+        )
+    for name, values in found.items():
+        if values.shape != wanted:
+            raise RuntimeError(
+                f"simulator {plan.design.simulator!r} gave {name} of shape {values.shape}; jobs and methods are {wanted}"
+            )
+    return found
+
+
+def _to_parquet(plan: Plan, block: Block, outcomes: dict[str, FloatArray]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pairs = np.array(block.pairs, dtype=np.int32)
+    running = {number: set(methods_of(plan.design, plan.grid[number])) for number in np.unique(pairs[:, 0]).tolist()}
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("cell", "replicate", "method", *outcomes)}  # type: ignore[type-arg]
+    for place, method in enumerate(block.methods):
+        rows = np.array([method in running[number] for number, _ in block.pairs])
+        columns["cell"].append(pairs[rows, 0])
+        columns["replicate"].append(pairs[rows, 1])
+        code = plan.design.methods.index(method)
+        columns["method"].append(np.full(np.count_nonzero(rows), code, dtype=np.int16))
+        for name, values in outcomes.items():
+            columns[name].append(values[: len(pairs), place][rows])
+    names = ("cell", "replicate", "method", *plan.simulator.outcomes)
+    table = pa.table({name: np.concatenate(columns[name]) for name in names})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()

@@ -1,0 +1,128 @@
+"""Every closed-form interval method on humans, twins and a crowd with a known mean; all replicates of a block at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats.inference.intervals.dispatch import METHODS, choose
+from crowdllm_stats.inference.intervals.sample import Sample, read_sample
+
+from .answer_families import FAMILIES, family_of
+from .parameters import Parameter, Value
+from .simulator import STANDARD, Job, Simulator
+from .streams import uniforms
+
+#: Methods that cannot do without the ends of the scale.
+NEED_BOUNDS = ("classical-small", "set-clt", "set-hoeffding", "set-bernstein", "set-betting")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answers:
+    """Answers of one block: human and twins of shape (jobs, n), crowd of shape (jobs, N)."""
+
+    human: FloatArray
+    twins: FloatArray
+    crowd: FloatArray
+
+
+class IntervalSimulator(Simulator):
+    """Humans ``y = F(z)``, twins ``F(bias + r z + sqrt(1 - r^2 + eta) e)``, crowd ``F(bias + sqrt(1 + eta) c)``.
+
+    z, e, c are independent standard normals, F makes the family's answers (``answer_families``): r is the correlation of
+    the Gaussian copula that joins a human and the twin, ``bias`` what the backbone is off, ``eta`` the noise of one of
+    its answers. A ``memory`` m above 0 is that of a generator trained on these very humans: a labelled human's twin is
+    drawn towards the human's own answer, ``(1 - m) twin + m z`` before F, the crowd is not.
+    """
+
+    parameters = {
+        "n": Parameter("human answers, each with a twin", "whole", least=2, most=1e6),
+        "N": Parameter("further digital answers, the crowd", "whole", 100, least=2, most=1e7),
+        "family": Parameter("law of the answers", "choice", "normal", choices=FAMILIES),
+        "correlation": Parameter("of the copula that joins human and twin", default=0.5, least=-1, most=1),
+        "bias": Parameter("of the backbone, in standard deviations before F", default=0.0),
+        "noise": Parameter("eta(t): variance of the backbone's noise before F", default=0.0, least=0),
+        "memory": Parameter("share of a human's own answer in the twin", default=0.0, least=0, most=1),
+        "probabilities": Parameter(
+            "of the ordinal answers 1, 2, ...", "numbers", (0.577, 0.168, 0.122, 0.080, 0.053), least=0, most=1
+        ),
+        "share": Parameter("of ones among binary answers", default=0.2, least=1e-6, most=1 - 1e-6),
+        "known_bounds": Parameter("whether the methods are told the scale's ends", "flag", True),
+        "level": Parameter("nominal confidence", default=0.95, least=0.01, most=0.9999),
+        "effect": Parameter("distance of the null value below the mean, in standard deviations", default=0.5),
+    }
+    methods = ("classical", "auto", *(name for name in METHODS if name not in ("classical", "cross-fitted", "cross-fitted-small")))
+    outcomes = STANDARD
+    optional = ("standard_error",)
+    block = 2000
+
+    def refuses(self, cell: Mapping[str, Value], method: str) -> str | None:
+        """Methods that need the scale's ends, and a slope from two people."""
+        if method in NEED_BOUNDS and (cell["family"] in ("normal", "heavy-tailed") or not cell["known_bounds"]):
+            return "it needs the ends of the scale"
+        if method == "ppi++-small" and cell["n"] == 2:
+            return "it needs 3 people"
+        return None
+
+    def check(self, cell: Mapping[str, Value]) -> None:
+        """Probabilities that add up to 1."""
+        family_of(cell)
+
+    def run(self, jobs: Sequence[Job], methods: Sequence[str]) -> Mapping[str, FloatArray]:
+        """Draw the answers, then every method on all of them."""
+        cell: Mapping[str, Any] = jobs[0].cell
+        sample = sample_of(draw(jobs), cell)
+        law = family_of(cell)
+        shape = (len(jobs), len(methods))
+        found = {name: np.full(shape, np.nan) for name in ("estimate", "standard_error", "lower", "upper")}
+        for place, method in enumerate(methods):
+            core = METHODS[choose(sample) if method == "auto" else method](sample)
+            found["estimate"][:, place] = core.estimate
+            found["lower"][:, place] = core.lower
+            found["upper"][:, place] = core.upper
+            if core.variance is not None:
+                found["standard_error"][:, place] = np.sqrt(core.variance)
+        null = law.mean - cell["effect"] * law.sd
+        return {**found, "truth": np.full(shape, law.mean), "null": np.full(shape, null)}
+
+
+def draw(jobs: Sequence[Job]) -> Answers:
+    """The answers of a block's jobs, which are all of one cell."""
+    cell: Mapping[str, Any] = jobs[0].cell
+    n, size, r, eta, bias, memory = (cell[name] for name in ("n", "N", "correlation", "noise", "bias", "memory"))
+    z = ndtri(uniforms(jobs, "people", 2 * n))
+    human, own = z[:, :n], z[:, n:]
+    twins = bias + r * human + np.sqrt(1.0 - r * r + eta) * own
+    twins = (1.0 - memory) * twins + memory * human
+    crowd = bias + np.sqrt(1.0 + eta) * ndtri(uniforms(jobs, "crowd", size))
+    answers = family_of(cell).answers
+    return Answers(answers(human), answers(twins), answers(crowd))
+
+
+def sample_of(answers: Answers, cell: Mapping[str, Any]) -> Sample:
+    """The checked input of every interval method."""
+    return read_sample(
+        answers.human,
+        answers.twins,
+        answers.crowd,
+        level=cell["level"],
+        alternative="two-sided",
+        weights=None,
+        clusters=None,
+        bounds=family_of(cell).bounds if cell["known_bounds"] else None,
+        step=None,
+        folds=None,
+        population_size=None,
+        census=False,
+        beliefs=None,
+        eta=0.0,
+        seed=None,
+    )
+
+
+INTERVALS = IntervalSimulator()

@@ -1,0 +1,53 @@
+"""Results in words and tables for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from .results import Results
+
+
+def overview(results: Results) -> pd.DataFrame:
+    """One row a method and measure: mean, smallest and largest value over the cells, and the largest standard error."""
+    part = results.frame[results.frame["note"] == ""]
+    grouped = part.groupby(["method", "measure"], sort=False)
+    table = grouped.agg(
+        cells=("value", "size"),
+        mean=("value", "mean"),
+        smallest=("value", "min"),
+        largest=("value", "max"),
+        largest_mcse=("mcse", "max"),
+        failed=("failed", "sum"),
+    ).reset_index()
+    for name, order in (("method", results.design.methods), ("measure", [s.name for s in results.design.measures])):
+        table[name] = pd.Categorical(table[name], list(order), ordered=True)
+    return table.sort_values(["measure", "method"]).astype({"method": str, "measure": str}).reset_index(drop=True)
+
+
+def wide(results: Results, measure: str) -> pd.DataFrame:
+    """One row a cell, one column a method: the value and its standard error as text, a dash where skipped."""
+    rows = results.frame[results.frame["measure"] == measure]
+    words = [
+        "-" if note else f"{_number(value)} ({_number(error, 2)})"
+        for value, error, note in zip(rows["value"], rows["mcse"], rows["note"], strict=True)
+    ]
+    table = rows.assign(words=words)
+    axes = list(results.design.factors)
+    order = {method: place for place, method in enumerate(results.design.methods)}
+    pivot = table.pivot_table(index=axes, columns="method", values="words", aggfunc="first", sort=False)
+    return pivot[sorted(pivot.columns, key=order.__getitem__)].reset_index()
+
+
+def _number(value: float, digits: int = 4) -> str:
+    if np.isnan(value):
+        return "-"
+    return f"{value:.{digits}g}"
+
+
+def table_words(results: Results) -> str:
+    """The overview as text."""
+    return f"{results.design.title}\n{overview(results).to_string(index=False, float_format=lambda v: f'{v:.4g}')}"
