@@ -28,6 +28,7 @@ _HOME = {
     "backbone_quality": "crowdllm_stats.inference.backbone_quality",
     "across_problems": "crowdllm_stats.inference.across_problems",
     "conformal_new_problems": "crowdllm_stats.inference.conformal",
+    "load_population": "crowdllm_stats.datasets.population",
     "CrowdLLM": "crowdllm_stats.generator.crowdllm",
     "SemiImplicit": "crowdllm_stats.semi_implicit",
     "aggregate": "crowdllm_stats.aggregation",

@@ -178,6 +178,7 @@ class CrowdLLM:
             skipped=skipped,
             seed=seed,
             n_answers=int(part.answers.problem.shape[0]),
+            n_people=len(part.people),
         )
 
     @property
@@ -405,7 +406,7 @@ class CrowdLLM:
             return f"{head}, not fitted"
         own = self._fitted
         return (
-            f"{head}\n  scale: {own.scale}\n  fitted to {own.n_answers} answers of {len(own.profiles)} people to "
+            f"{head}\n  scale: {own.scale}\n  fitted to {own.n_answers} answers of {own.n_people} people to "
             f"{len(own.problems)} problems in {own.steps} steps ({own.skipped} skipped as not finite)\n"
             f"  standard deviation of a new problem's effect: {own.new_problem_sd:.3g}"
         )

@@ -40,6 +40,7 @@ class Fitted:
         skipped: steps left out since loss or gradient was not finite.
         seed: of the fit.
         n_answers: answers learned from.
+        n_people: people who gave them.
     """
 
     params: Params
@@ -60,6 +61,7 @@ class Fitted:
     skipped: int
     seed: int
     n_answers: int
+    n_people: int
 
     def rows(self, problems: Iterable[str]) -> NDArray[np.int64]:
         """Rows of training problems.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FORMAT = "crowdllm-stats generator 1"
 
 _ARRAYS = ("x", "decision", "effect", "history", "held_out")
-_NUMBERS = ("new_problem_sd", "steps", "skipped", "seed", "n_answers")
+_NUMBERS = ("new_problem_sd", "steps", "skipped", "seed", "n_answers", "n_people")
 
 
 def save(model: CrowdLLM, path: str | os.PathLike[str]) -> None:
@@ -46,7 +46,7 @@ def save(model: CrowdLLM, path: str | os.PathLike[str]) -> None:
         "scale": scale,
         "encoder": own.encoder.to_dict(),
         "profiles": own.profiles.to_dict("list"),
-        "n_people": len(own.profiles),
+        "n_profiles": len(own.profiles),
         "recruiter": None if own.recruiter is None else own.recruiter.to_dict(),
         "tuning": own.tuning.to_dict("list"),
         **{name: getattr(own, name) for name in _NUMBERS},
@@ -83,7 +83,7 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
             name: tuple(value) if isinstance(value, list) else value for name, value in told["scale"].items()
         }
         model = CrowdLLM(**told["settings"])
-        profiles = pd.DataFrame(told["profiles"], index=range(told["n_people"]))
+        profiles = pd.DataFrame(told["profiles"], index=range(told["n_profiles"]))
         numbers: dict[str, Any] = {name: told[name] for name in _NUMBERS}
         tables: dict[str, Any] = {name: np.asarray(given[name], dtype=np.float64) for name in _ARRAYS}
         fitted = Fitted(

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: Packages that numbers can depend on.
 PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "pyarrow")
 
+#: The same for the generator; named where they are installed.
+OPTIONAL = ("jax", "jaxlib", "numpyro", "optax", "torch", "transformers")
+
 
 def sha256(path: Path) -> str:
     """Hash of a file's content, in hexadecimal.
@@ -76,7 +79,7 @@ def write_manifest(
         "counts": dict(counts),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": versions(),
     }
     place = manifest_path(output)
     place.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -96,3 +99,19 @@ def described_answers(name: str, answers: pd.DataFrame) -> dict[str, Any]:
     """A named data set: the hash of its answers as CSV, and their number."""
     content = answers.to_csv(index=False, lineterminator="\n").encode("utf-8")
     return {"name": name, "answers_sha256": hashlib.sha256(content).hexdigest(), "answers": len(answers)}
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that numbers can depend on; of optional ones where they are installed.
+
+    Example:
+        >>> "numpy" in versions()
+        True
+    """
+    there = {name: metadata.version(name) for name in PACKAGES}
+    for name in OPTIONAL:
+        try:
+            there[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return there

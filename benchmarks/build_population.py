@@ -1,0 +1,47 @@
+"""Rebuild the shipped population "offensiveness" from POPQUORN, SmolLM2 and MiniLM.
+
+    python benchmarks/build_population.py --out offensiveness.npz [--reference FILE.csv]
+
+Needs the data folder (CROWDLLM_STATS_DATA) and both small models (crowdllm-stats backbone fetch ...). The reference
+answers take about 3 minutes on 2 cores; --reference reads stored ones (columns instance_id, p1..p5) in their place.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from crowdllm_stats.backbones.embedder import embed
+from crowdllm_stats.backbones.reference import Reference
+from crowdllm_stats.baselines.features import Features
+from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.datasets import popquorn
+from crowdllm_stats.datasets.population import build_population, reference_of_table
+
+
+def references(data: CrowdData, stored: Path | None) -> Reference:
+    if stored is not None:
+        return reference_of_table(stored)
+    from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
+
+    return TransformersBackbone("smollm2", template="offensiveness").reference(data.problems)
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--out", type=Path, required=True)
+    words.add_argument("--reference", type=Path, default=None)
+    asked = words.parse_args()
+    data = popquorn("offensiveness")
+    vectors = embed(data.problems["text"].tolist(), "minilm").vectors
+    model = build_population(
+        data, references(data, asked.reference), Features.of(data.problems["problem"], vectors.astype(float))
+    )
+    model.save(asked.out)
+    print(model)
+    print(model.fitted.tuning.to_string(index=False))
+    print(f"{asked.out}: {asked.out.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
