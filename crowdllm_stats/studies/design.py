@@ -46,10 +46,11 @@ class Picture:
     """One picture: its kind, what is drawn, and which part of the results.
 
     Attributes:
-        kind: "lines", "coverage", "zip" or "nested-loop".
+        kind: "lines", "coverage", "zip", "nested-loop" or "map".
         file: name of the PNG without ending.
         measure: what is drawn upwards (for "zip" always intervals).
         x: factor on the horizontal axis.
+        y: of a "map": factor on the vertical axis.
         row: factor of the rows of panels, or None.
         column: factor of the columns of panels, or None.
         color: "method" or a factor.
@@ -62,6 +63,7 @@ class Picture:
     file: str
     measure: str
     x: str | None
+    y: str | None
     row: str | None
     column: str | None
     color: str

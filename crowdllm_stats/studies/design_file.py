@@ -22,7 +22,12 @@ KEYS = {
     "name", "title", "aims", "simulator", "factors", "fixed", "methods", "estimand", "measures", "reference",
     "replicates", "seed", "block", "skip", "claim", "picture", "quick",
 }  # fmt: skip
-PICTURE_KINDS = ("lines", "coverage", "zip", "nested-loop")
+PICTURE_KINDS = ("lines", "coverage", "zip", "nested-loop", "map")
+#: Columns of results and blocks, which no factor can be called.
+RESERVED = {
+    "method", "measure", "value", "mcse", "lower", "upper", "replicates", "successes", "failed", "note", "difference",
+    "reference", "cell", "replicate",
+}  # fmt: skip
 
 
 def read_design(file: Path, simulators: Mapping[str, str] | None = None) -> Design:
@@ -137,7 +142,11 @@ def _factors(content: Mapping[str, Any], known: Mapping[str, Parameter]) -> dict
     listed = content.get("factors")
     if not isinstance(listed, dict) or not listed:
         raise ValueError("factors is missing: a table [factors] with at least one factor and its levels")
-    return {name: _levels(name, levels, known, "factor") for name, levels in listed.items()}
+    found = {name: _levels(name, levels, known, "factor") for name, levels in listed.items()}
+    taken = sorted(RESERVED & set(found))
+    if taken:
+        raise ValueError(f"factor {taken[0]!r} has the name of a column of the results; the simulator must rename it")
+    return found
 
 
 def _levels(name: str, levels: Any, known: Mapping[str, Parameter], what: str) -> tuple[Value, ...]:
@@ -268,7 +277,8 @@ def _picture(
     measures: tuple[MeasureSpec, ...],
 ) -> Picture:
     _only_known(
-        entry, {"kind", "file", "measure", "x", "row", "column", "color", "where", "title", "log"}, "a [[picture]] table"
+        entry, {"kind", "file", "measure", "x", "y", "row", "column", "color", "where", "title", "log"},
+        "a [[picture]] table",
     )
     kind, file = _text(entry, "kind"), _text(entry, "file")
     if kind not in PICTURE_KINDS:
@@ -279,18 +289,19 @@ def _picture(
     measure = _text(entry, "measure", "coverage")
     if measure not in names:
         raise ValueError(f"picture {file!r} draws {measure!r}; measures: {', '.join(names)}")
-    for key in ("x", "row", "column", "color"):
+    for key in ("x", "y", "row", "column", "color"):
         allowed = [*factors, "method"] if key == "color" else [*factors]
         if entry.get(key) is not None and entry[key] not in allowed:
             raise ValueError(f"picture {file!r}: {key} = {entry[key]!r} is none of {', '.join(allowed)}")
-    if kind in ("lines", "coverage") and entry.get("x") is None:
-        raise ValueError(f"picture {file!r} of kind {kind!r} needs x, a factor")
+    for key in {"lines": ("x",), "coverage": ("x",), "map": ("x", "y")}.get(kind, ()):
+        if entry.get(key) is None:
+            raise ValueError(f"picture {file!r} of kind {kind!r} needs {key}, a factor")
     where = _where(entry.get("where", {}), factors, known, f"picture {file!r} where", "method")
     for method in where.get("method", ()):
         if method not in methods:
             raise ValueError(f"picture {file!r} where names method {method!r}; methods: {', '.join(methods)}")
     picture = Picture(
-        kind, file, measure, entry.get("x"), entry.get("row"), entry.get("column"), _text(entry, "color", "method"),
+        kind, file, measure, entry.get("x"), entry.get("y"), entry.get("row"), entry.get("column"), _text(entry, "color", "method"),
         where, _text(entry, "title", ""), bool(entry.get("log", False)),
     )  # fmt: skip
     _check_shown(picture, factors, methods)
@@ -301,7 +312,8 @@ def _check_shown(picture: Picture, factors: Mapping[str, tuple[Value, ...]], met
     """Every factor is on an axis or held at one level; a nested-loop plot has them all on its axis."""
     if picture.kind == "nested-loop":
         return
-    shown = {picture.x, picture.row, picture.column, picture.color} - {None}
+    shown = {picture.x, picture.y, picture.row, picture.column}
+    shown |= set() if picture.kind == "map" else {picture.color}
     levels = {**factors, "method": methods}
     for name, all_levels in levels.items():
         left = picture.where.get(name, all_levels)

@@ -18,7 +18,7 @@ from .report_words import table_words
 if TYPE_CHECKING:
     import xarray
 
-NUMBERS = ("value", "mcse", "lower", "upper", "n", "failed")
+NUMBERS = ("value", "mcse", "lower", "upper", "replicates", "failed")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,10 +28,10 @@ class Results:
     Attributes:
         design: the study.
         frame: one row a cell, method and measure: the factors, ``method``, ``measure``, ``value``, ``mcse``, ``lower``
-            and ``upper`` (95% for the value with endless replicates; Wilson for proportions), ``n`` replicates that
+            and ``upper`` (95% for the value with endless replicates; Wilson for proportions), ``replicates`` that
             count, ``successes`` (proportions only), ``failed`` replicates, ``note`` (why a pair was skipped).
         contrasts: one row a cell, method other than the reference, and measure: ``difference`` from the reference
-            method on the same replicates, ``mcse``, ``lower``, ``upper``, ``n``; empty without a reference.
+            method on the same replicates, ``mcse``, ``lower``, ``upper``, ``replicates``; empty without a reference.
         folder: of the finished blocks.
     """
 
@@ -74,7 +74,7 @@ class Results:
         if share.any():
             part = rows[share]
             low, high = proportion_confint(
-                part["successes"].to_numpy(float), part["n"].to_numpy(float), alpha=miss, method="beta"
+                part["successes"].to_numpy(float), part["replicates"].to_numpy(float), alpha=miss, method="beta"
             )
             lower[share], upper[share] = low, high
         return lower, upper
@@ -84,7 +84,7 @@ class Results:
         return ", ".join(f"{name} = {levels_text([row[name]])}" for name in self.design.factors)
 
     def to_xarray(self) -> xarray.Dataset:
-        """Variables value, mcse, lower, upper, n and failed over the factors, method and measure; NaN where skipped.
+        """Variables value, mcse, lower, upper, replicates and failed over the factors, method and measure; NaN where skipped.
 
         Raises:
             ModuleNotFoundError: without xarray (in ``crowdllm-stats[generator]``).

@@ -102,7 +102,7 @@ def _measure_cell(plan: Plan, cell: Cell, runs: dict[str, MethodRuns]) -> list[d
             if run is None:
                 empty = dict.fromkeys(("value", "mcse", "lower", "upper", "successes"), np.nan)
                 reason = design.skipped(cell.levels, method) or ""
-                rows.append({**row, **empty, "n": 0, "failed": 0, "note": f"skipped: {reason}"})
+                rows.append({**row, **empty, "replicates": 0, "failed": 0, "note": f"skipped: {reason}"})
                 continue
             found = _measured(plan, spec, run, runs)
             limits = found.interval()
@@ -114,7 +114,7 @@ def _measure_cell(plan: Plan, cell: Cell, runs: dict[str, MethodRuns]) -> list[d
                     "lower": limits.lower,
                     "upper": limits.upper,
                     "successes": np.nan if found.successes is None else found.successes,
-                    "n": found.n,
+                    "replicates": found.n,
                     "failed": int(run.failed.sum()),
                     "note": "",
                 }
@@ -157,7 +157,7 @@ def _contrast_cell(plan: Plan, cell: Cell, runs: dict[str, MethodRuns]) -> list[
                     "mcse": found.mcse,
                     "lower": limits.lower,
                     "upper": limits.upper,
-                    "n": found.n,
+                    "replicates": found.n,
                 }
             )
     return rows
