@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,11 +45,16 @@ class MethodRuns:
         return {name: values[keep] for name, values in self.outcomes.items()}
 
 
-def summarise(design: Design, store: Store) -> Results:
+def summarise(design: Design, store: Store, only: Collection[int] | None = None) -> Results:
     """Measures and contrasts of a finished study.
 
     A replicate of a method failed where an outcome is not a number, or an outcome other than the ends of the interval
     is infinite; it counts in ``failed`` and in nothing else. A contrast uses the replicates that neither failed.
+
+    Args:
+        design: the study.
+        store: its blocks.
+        only: numbers of the blocks to use, where the study is not finished; cells without any are left out.
 
     Raises:
         ValueError: on blocks of another design or that cannot be read.
@@ -57,24 +62,30 @@ def summarise(design: Design, store: Store) -> Results:
     """
     store.check_same()
     plan = plan_of(design)
-    by_cell = {cell.number: (cell, runs) for cell, runs in runs_by_cell(plan, store)}
+    measured: dict[int, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {}
+    for cell, runs in runs_by_cell(plan, store, only):
+        measured[cell.number] = _measure_cell(plan, cell, runs), _contrast_cell(plan, cell, runs)
     rows: list[dict[str, Any]] = []
     contrasts: list[dict[str, Any]] = []
     for cell in plan.grid:
-        runs = by_cell[cell.number][1] if cell.number in by_cell else {}
-        found = _measure_cell(plan, cell, runs)
-        rows += found
-        contrasts += _contrast_cell(plan, cell, runs)
+        if cell.number in measured:
+            rows += measured[cell.number][0]
+            contrasts += measured[cell.number][1]
+        elif only is None:  # skipped as a whole
+            rows += _measure_cell(plan, cell, {})
     frame = pd.DataFrame(rows)
     frame["successes"] = frame["successes"].astype(float)
     return Results(design, frame, pd.DataFrame(contrasts), store.folder)
 
 
-def runs_by_cell(plan: Plan, store: Store) -> Iterator[tuple[Cell, dict[str, MethodRuns]]]:
+def runs_by_cell(
+    plan: Plan, store: Store, only: Collection[int] | None = None
+) -> Iterator[tuple[Cell, dict[str, MethodRuns]]]:
     """The replicates of every cell that was run, method -> runs; one shape's blocks are in memory at a time."""
     shapes: dict[str, list[int]] = {}
     for block in plan.blocks:
-        shapes.setdefault(block.shape, []).append(block.number)
+        if only is None or block.number in only:
+            shapes.setdefault(block.shape, []).append(block.number)
     names = list(plan.simulator.outcomes)
     for numbers in shapes.values():
         table = store.read(numbers)

@@ -1,0 +1,176 @@
+"""Pictures of a study's results: lines with bands, coverage dots, heat maps; each says how sure its numbers are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .design import Picture, levels_text
+from .nested_loop import draw_nested_loop
+from .parameters import Value
+from .results import Results
+from .zip_plot import draw_zip
+
+#: Inches of one panel.
+PANEL = (3.4, 2.6)
+
+
+def draw(picture: Picture, results: Results) -> Any:
+    """Draw one picture of a study.
+
+    Returns:
+        The matplotlib figure.
+
+    Raises:
+        ModuleNotFoundError: without matplotlib (``crowdllm-stats[plot]``).
+        ValueError: if nothing is left to draw.
+    """
+    if picture.kind == "zip":
+        return draw_zip(picture, results)
+    frame = results.part(picture.measure, where=picture.where)
+    if frame["value"].notna().sum() == 0:
+        raise ValueError(f"picture {picture.file!r}: no value of {picture.measure!r} is left to draw")
+    if picture.kind == "nested-loop":
+        return draw_nested_loop(picture, results, frame)
+    return _panels(picture, results, frame, {"lines": _lines, "coverage": _dots, "map": _map}[picture.kind])
+
+
+def save_all(results: Results, folder: Path) -> list[Path]:
+    """Draw every picture of the design into ``folder`` as PNG.
+
+    Returns:
+        The files, in the design's order.
+    """
+    files = []
+    for picture in results.design.pictures:
+        figure = draw(picture, results)
+        file = folder / f"{picture.file}.png"
+        figure.savefig(file, dpi=110, metadata={"Software": None})
+        files.append(file)
+    return files
+
+
+def _panels(picture: Picture, results: Results, frame: pd.DataFrame, fill: Callable[..., None]) -> Any:
+    from matplotlib.figure import Figure
+
+    rows = _shown(picture.row, picture, results)
+    columns = _shown(picture.column, picture, results)
+    size = (PANEL[0] * len(columns) + 1.6, PANEL[1] * len(rows) + 0.6)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(rows), len(columns), sharex=True, sharey=True, squeeze=False)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            part = _only(_only(frame, picture.row, row), picture.column, column)
+            fill(axes[i, j], picture, results, part)
+            words = [f"{name} {levels_text([level])}" for name, level in ((picture.row, row), (picture.column, column))
+                     if name is not None and level is not None]  # fmt: skip
+            axes[i, j].set_title(", ".join(words), fontsize=9)
+    for axis in axes[-1]:
+        axis.set_xlabel(str(picture.x))
+    for axis in axes[:, 0]:
+        axis.set_ylabel(str(picture.y) if picture.kind == "map" else picture.measure.replace("_", " "))
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8, title=picture.color)
+    figure.suptitle(picture.title or results.design.title, fontsize=10)
+    return figure
+
+
+def _shown(name: str | None, picture: Picture, results: Results) -> Sequence[Value | None]:
+    """Levels of an axis in their order; one panel where there is none."""
+    return [None] if name is None else levels_of(name, picture, results)
+
+
+def levels_of(name: str, picture: Picture, results: Results) -> Sequence[Value]:
+    """The drawn levels of a factor, or the drawn methods."""
+    every: Sequence[Value] = results.design.methods if name == "method" else results.design.factors[name]
+    return [level for level in every if level in picture.where.get(name, every)]
+
+
+def _only(frame: pd.DataFrame, name: str | None, level: Value | None) -> pd.DataFrame:
+    if name is None or level is None:
+        return frame
+    return frame[[value == level for value in frame[name]]]
+
+
+def _positions(levels: Sequence[Value]) -> Mapping[Value, float]:
+    """Where levels stand on an axis: numbers at their value, words side by side."""
+    if all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels):
+        return {level: float(level) for level in levels}  # type: ignore[arg-type]
+    return {level: float(place) for place, level in enumerate(levels)}
+
+
+def _axis(axis: Any, picture: Picture, results: Results) -> Mapping[Value, float]:
+    levels = levels_of(str(picture.x), picture, results)
+    place = _positions(levels)
+    if picture.log:
+        axis.set_xscale("log")
+    axis.set_xticks([place[level] for level in levels], [levels_text([level]) for level in levels], minor=False)
+    axis.minorticks_off()
+    return place
+
+
+def _nominal(axis: Any, picture: Picture, results: Results) -> None:
+    nominal = next(spec.nominal for spec in results.design.measures if spec.name == picture.measure)
+    if nominal is not None:
+        axis.axhline(nominal, color="grey", linestyle="--", linewidth=0.9)
+
+
+def _series(picture: Picture, results: Results, part: pd.DataFrame) -> list[tuple[Value, pd.DataFrame, str]]:
+    from matplotlib import colormaps
+
+    palette = colormaps["tab10"].colors + colormaps["Dark2"].colors
+    every: Sequence[Value] = (
+        results.design.methods if picture.color == "method" else results.design.factors[picture.color]
+    )
+    found = []
+    for place, level in enumerate(every):
+        if level in picture.where.get(picture.color, every):
+            found.append((level, _only(part, picture.color, level), palette[place % len(palette)]))
+    return found
+
+
+def _lines(axis: Any, picture: Picture, results: Results, part: pd.DataFrame) -> None:
+    place = _axis(axis, picture, results)
+    _nominal(axis, picture, results)
+    for level, rows, color in _series(picture, results, part):
+        x = np.array([place[value] for value in rows[picture.x]])
+        order = np.argsort(x)
+        x, rows = x[order], rows.iloc[order]
+        axis.plot(x, rows["value"], "o-", color=color, markersize=3, linewidth=1.2, label=levels_text([level]))
+        axis.fill_between(x, rows["lower"], rows["upper"], color=color, alpha=0.2, linewidth=0)
+    axis.grid(alpha=0.25)
+
+
+def _dots(axis: Any, picture: Picture, results: Results, part: pd.DataFrame) -> None:
+    levels = levels_of(str(picture.x), picture, results)
+    place = {level: float(spot) for spot, level in enumerate(levels)}
+    axis.set_xticks(range(len(levels)), [levels_text([level]) for level in levels])
+    _nominal(axis, picture, results)
+    series = _series(picture, results, part)
+    for number, (level, rows, color) in enumerate(series):
+        shift = (number - 0.5 * (len(series) - 1)) * 0.8 / max(len(series), 1)
+        x = np.array([place[value] for value in rows[picture.x]]) + shift
+        ends = np.abs(np.stack([rows["value"] - rows["lower"], rows["upper"] - rows["value"]]))
+        axis.errorbar(
+            x, rows["value"], ends, fmt="o", color=color, markersize=3, linewidth=1, label=levels_text([level])
+        )
+    axis.grid(axis="y", alpha=0.25)
+
+
+def _map(axis: Any, picture: Picture, results: Results, part: pd.DataFrame) -> None:
+    across, up = levels_of(str(picture.x), picture, results), levels_of(str(picture.y), picture, results)
+    values = np.full((len(up), len(across)), np.nan)
+    for x, y, value in zip(part[picture.x], part[picture.y], part["value"], strict=True):
+        values[up.index(y), across.index(x)] = value
+    whole = results.part(picture.measure, where=picture.where)["value"]
+    axis.pcolormesh(values, cmap="RdYlBu", vmin=float(whole.min()), vmax=float(whole.max()))
+    for (row, column), value in np.ndenumerate(values):
+        words = "none" if np.isnan(value) else f"{value:.2f}"
+        axis.text(column + 0.5, row + 0.5, words, ha="center", va="center", fontsize=7)
+    axis.set_xticks(np.arange(len(across)) + 0.5, [levels_text([level]) for level in across])
+    axis.set_yticks(np.arange(len(up)) + 0.5, [levels_text([level]) for level in up])
