@@ -100,8 +100,8 @@ def read_references(
         return of_probabilities(frame, data, name=place.name, source=described_file(place))
     if backbone not in MODELS and not Path(backbone).is_dir() and "/" not in backbone:
         raise ValueError(
-            f"backbone {backbone!r} is neither recorded:MODEL, a .csv or .parquet file, smollm2, a model's folder nor a "
-            "hub id such as owner/model"
+            f"backbone {backbone!r} is neither recorded:MODEL, a .csv or .parquet file, smollm2, a model's folder "
+            "nor a hub id such as owner/model"
         )
     return _of_model(backbone, data, template, personas, persona_template)
 
@@ -152,8 +152,8 @@ def of_probabilities(
     bad = ~(np.isfinite(raw).all(axis=1) & (raw >= 0.0).all(axis=1) & (np.abs(total - 1.0) <= _ROUNDING))
     if bad.any():
         raise ValueError(
-            f"{name}: {int(bad.sum())} row(s) are no probabilities, the first of problem {ids[bad].iloc[0]!r}; they must "
-            "be at least 0 and sum to 1"
+            f"{name}: {int(bad.sum())} row(s) are no probabilities, the first of problem {ids[bad].iloc[0]!r}; they "
+            "must be at least 0 and sum to 1"
         )
     wanted = data.problems["problem"]
     table = pd.DataFrame(raw / total[:, None], index=pd.MultiIndex.from_arrays([profile, ids]))

@@ -1,4 +1,4 @@
-"""One case study: all rows fitted and scored on the splits of a protocol, compared with ridge, their spreads checked."""
+"""One case study: all rows fitted and scored on the splits of a protocol, compared with ridge; spreads checked."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ class CaseStudy:
         Raises:
             ValueError: if there is none.
         """
-        found = self.scores.query("row == @row and metric == @metric and how == @how")["value"]
+        table = self.scores
+        found = table[(table["row"] == row) & (table["metric"] == metric) & (table["how"] == how)]["value"]
         if found.empty:
             raise ValueError(f"there is no {how} {metric!r} of row {row!r}")
         return float(found.iloc[0])

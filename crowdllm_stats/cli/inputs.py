@@ -87,7 +87,7 @@ def read_reference(name: str, tables: Tables) -> tuple[pd.DataFrame, dict[str, A
     if same_source(name, tables.humans):
         raise ValueError(f"--reference {name}: these are the human answers; give the LLM's plain answers")
     if ":" in name and not Path(name).exists():
-        data = _named(name, tables)
+        data = named_data(name, tables.data)
         return data.responses[["problem", "response"]], described_answers(name, data.responses)
     from crowdllm_stats.crowd import CrowdData
     from crowdllm_stats.tables.files import read_table
@@ -128,7 +128,7 @@ def _read(name: str, tables: Tables, scale: Scale | None, match: list[str]) -> t
     from crowdllm_stats.tables.files import read_table
 
     if ":" in name and not Path(name).exists():
-        data = _named(name, tables)
+        data = named_data(name, tables.data)
         if scale is not None:
             _check_scale(name, data, scale)
         return data, described_answers(name, data.responses)
@@ -168,7 +168,21 @@ def _columns(frame: pd.DataFrame, tables: Tables) -> dict[str, str]:
     return {ours: name for ours, name in theirs.items() if name in frame.columns}
 
 
-def _named(name: str, tables: Tables) -> CrowdData:
+def named_data(name: str, folder: Path | None) -> CrowdData:
+    """A data set by name, see :data:`NAMES`.
+
+    Args:
+        name: for instance "popquorn:offensiveness".
+        folder: the data folder; without it, CROWDLLM_STATS_DATA.
+
+    Raises:
+        ValueError: on an unknown name.
+        FileNotFoundError: if the data are not there.
+
+    Example:
+        >>> len(named_data("example:human", None).problems)
+        12
+    """
     from crowdllm_stats import datasets
     from crowdllm_stats.datasets.popquorn_llm_ratings import MODELS_WITH_12
 
@@ -176,9 +190,9 @@ def _named(name: str, tables: Tables) -> CrowdData:
     if name in EXAMPLES:
         return getattr(datasets.load_example(), member)  # type: ignore[no-any-return]
     if family == "popquorn":
-        return datasets.popquorn(member, tables.data)
+        return datasets.popquorn(member, folder)
     if family == "popquorn-llm":
-        return datasets.popquorn_llm_ratings(member, 12 if member in MODELS_WITH_12 else 6, tables.data)
+        return datasets.popquorn_llm_ratings(member, 12 if member in MODELS_WITH_12 else 6, folder)
     near = get_close_matches(name, EXAMPLES, 1, cutoff=0.85)
     hint = f"did you mean {near[0]}? The data sets are" if near else "the data sets are"
     raise ValueError(f"{name!r} is neither a file nor a data set; {hint} {', '.join(NAMES)}")

@@ -1,0 +1,51 @@
+"""A case study as a folder: tables, pictures, a page to read, and the manifest."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from crowdllm_stats.case_study.pictures import write_pictures
+from crowdllm_stats.case_study.references import References
+from crowdllm_stats.case_study.study import CaseStudy
+from crowdllm_stats.case_study.tables import write_tables
+from crowdllm_stats.case_study.wording import markdown
+from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.report.manifest import described_answers, write_manifest
+
+
+def write_study(
+    study: CaseStudy, folder: Path, data: CrowdData, references: References, *, arguments: Sequence[str]
+) -> list[Path]:
+    """Write README.md, one .csv a table, study.json, two pictures, and the manifest of the scores.
+
+    Args:
+        study: the case study.
+        folder: made where it is not there.
+        data: the human answers, for the manifest.
+        references: likewise.
+        arguments: the command line after the program's name.
+
+    Returns:
+        The files.
+
+    Raises:
+        ModuleNotFoundError: if matplotlib is not installed.
+    """
+    tables = write_tables(study, folder)
+    page = folder / "README.md"
+    page.write_text(
+        f"# {study.data}: CrowdLLM and the baselines\n\nMade by `{shlex.join(['crowdllm-stats', *arguments])}`.\n\n"
+        f"{markdown(study)}\n## Pictures\n\n![distributions](distributions.png)\n\n![workers](workers.png)\n",
+        encoding="utf-8",
+    )
+    pictures = write_pictures(study, folder)
+    manifest = write_manifest(
+        tables[0],
+        arguments=arguments,
+        inputs=[described_answers(study.data, data.responses), dict(references.source)],
+        seed=study.seeds[0],
+        counts={**study.counts, "splits": len(study.seeds)},
+    )
+    return [page, *tables, *pictures, manifest]

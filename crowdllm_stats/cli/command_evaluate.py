@@ -1,0 +1,201 @@
+"""`crowdllm-stats evaluate`: CrowdLLM and every baseline on real answers, scored by one protocol."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from crowdllm_stats.crowd import CrowdData
+
+#: Module that is missing: the extra that brings it.
+_EXTRAS = {"jax": "generator", "numpyro": "generator", "optax": "generator", "sklearn": "generator",
+           "crowdkit": "generator", "torch": "hf", "transformers": "hf", "matplotlib": "plot"}  # fmt: skip
+
+
+def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
+    """The command; ``arguments`` go into the manifest."""
+
+    def command(
+        data: Annotated[
+            str,
+            typer.Argument(
+                metavar="DATA",
+                help="Human answers: popquorn:offensiveness, popquorn:qa_difficulty, example:human, or a file.",
+            ),
+        ],
+        backbone: Annotated[
+            str,
+            typer.Option(
+                metavar="NAME",
+                help="Reference answers: recorded:gpt4 (or another recorded model), a .csv of probabilities or of "
+                "answers, smollm2, a model's folder.",
+            ),
+        ],
+        embedding: Annotated[
+            str, typer.Option(metavar="NAME", help="Of the problems' texts: minilm, tfidf, none, or a model's folder.")
+        ] = "minilm",
+        protocol: Annotated[
+            str,
+            typer.Option(
+                metavar="NAME", help="paper (workers held out) or new-problems (whole problems held out too)."
+            ),
+        ] = "new-problems",
+        seeds: Annotated[int, typer.Option(metavar="N", help="Number of splits, seeded 0 to N - 1.")] = 5,
+        objective: Annotated[
+            str, typer.Option(metavar="NAME", help="The CrowdLLM compared with ridge: likelihood or paper.")
+        ] = "likelihood",
+        row: Annotated[
+            list[str] | None, typer.Option(metavar="NAME", help="Only this row; may be given several times.")
+        ] = None,
+        setting: Annotated[
+            list[str] | None,
+            typer.Option(metavar="NAME=VALUE", help="A hyper-parameter of the CrowdLLM rows, for instance steps=300."),
+        ] = None,
+        scale: Annotated[
+            str | None, typer.Option(metavar="LEVELS", help="Answer scale of a file, for instance 1,2,3,4,5.")
+        ] = None,
+        template: Annotated[
+            str, typer.Option(metavar="NAME", help="A model's prompt, for instance offensiveness.")
+        ] = "zero_shot",
+        personas: Annotated[
+            Path | None, typer.Option(metavar="FILE", help="Profiles to ask a model as: participant and others.")
+        ] = None,
+        persona_template: Annotated[
+            str, typer.Option(metavar="NAME", help="A model's prompt with a persona.")
+        ] = "multi_persona",
+        folder: Annotated[
+            Path | None,
+            typer.Option("--data", metavar="FOLDER", help="Folder of the data sets; CROWDLLM_STATS_DATA by default."),
+        ] = None,
+        out: Annotated[
+            Path | None, typer.Option(metavar="FOLDER", help="Also write tables, pictures, page and manifest here.")
+        ] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+    ) -> None:
+        """CrowdLLM and every baseline on real answers: exact and sampled, against ridge, spread checked."""
+        if seeds < 1:
+            raise ValueError(f"--seeds must be a whole number of at least 1; got {seeds}")
+        if out is not None and out.exists() and not out.is_dir():
+            raise ValueError(f"--out {out} is a file; name a folder")
+        settings = _settings(setting or [])
+        human = _human(data, scale, folder)
+        with _needs_extras(), _progress() as told:
+            from crowdllm_stats.case_study.references import read_references
+            from crowdllm_stats.case_study.study import run_study
+            from crowdllm_stats.case_study.texts import read_texts
+            from crowdllm_stats.tables.files import read_table
+
+            if out is not None:
+                from crowdllm_stats.verify.report import require_matplotlib
+
+                require_matplotlib()
+            people = None if personas is None else read_table(personas)
+            references = read_references(
+                backbone, human, folder=folder, template=template, personas=people, persona_template=persona_template
+            )
+            texts = read_texts(human, embedding)
+            study = run_study(
+                human, references, texts, name=data, protocol=protocol, seeds=range(seeds), objective=objective,
+                only=row, progress=told, **settings,
+            )  # fmt: skip
+            written = []
+            if out is not None:
+                from crowdllm_stats.case_study.writing import write_study
+
+                written = write_study(study, out, human, references, arguments=arguments)
+        if as_json:
+            print(json.dumps(_envelope(study), indent=2, allow_nan=False))
+            return
+        from crowdllm_stats.case_study.wording import markdown
+
+        print(markdown(study))
+        if written:
+            print(f"Written: {len(written)} files in {out}")
+
+    return command
+
+
+def _human(name: str, scale: str | None, folder: Path | None) -> CrowdData:
+    from crowdllm_stats.cli.inputs import named_data
+    from crowdllm_stats.crowd import CrowdData, Scale
+
+    if ":" in name and not Path(name).exists():
+        if scale is not None:
+            raise ValueError(f"--scale is for files; {name} has its own")
+        return named_data(name, folder)
+    if scale is None:
+        raise ValueError(f"--scale is missing: say the levels of the answers in {name}, for instance --scale 1,2,3,4,5")
+    return CrowdData.read(name, scale=Scale.parse(scale))
+
+
+def _settings(given: list[str]) -> dict[str, Any]:
+    """``name=value`` as hyper-parameters: true, false, numbers (several joined by commas), else words."""
+    settings: dict[str, Any] = {}
+    for text in given:
+        name, mark, value = text.partition("=")
+        if not mark or not name or not value:
+            raise ValueError(f"--setting {text!r} is not NAME=VALUE, for instance steps=300")
+        settings[name] = tuple(map(_value, value.split(","))) if "," in value else _value(value)
+    for name in ("objective", "mixing"):
+        if name in settings:
+            raise ValueError(f"--setting {name}: the rows differ in it; it cannot be set for all of them")
+    return settings
+
+
+def _value(word: str) -> Any:
+    if word in ("true", "false"):
+        return word == "true"
+    for kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            continue
+    return word
+
+
+@contextmanager
+def _needs_extras() -> Iterator[None]:
+    """A missing extra as bad input: one line, exit code 2."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        raise ValueError(f"{error.name} is missing: pip install 'crowdllm-stats[{extra}]'") from None
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """The step at work on stderr; nothing where that is no terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda step: None
+        return
+    with console.status("reading") as status:
+        yield status.update
+
+
+def _envelope(study: Any) -> dict[str, Any]:
+    """The study's fields, tables as lists of rows."""
+    import pandas as pd
+
+    from crowdllm_stats import __version__
+
+    content: dict[str, Any] = {"command": "evaluate", "version": __version__}
+    for field in dataclasses.fields(study):
+        value = getattr(study, field.name)
+        if isinstance(value, pd.DataFrame):
+            rows = value.astype(object)
+            value = rows.where(rows.notna(), None).to_dict("records")
+        content[field.name] = value
+    return content
