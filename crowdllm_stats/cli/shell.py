@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from crowdllm_stats.cli.command_backbone import backbone
+from crowdllm_stats.cli.command_evaluate import evaluate
 from crowdllm_stats.cli.command_simulate import simulate
 from crowdllm_stats.cli.command_theory import theory
 from crowdllm_stats.cli.commands import ON_TABLES, demo
@@ -70,6 +71,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     for name, function in ON_TABLES.items():
         app.command(name)(_on_tables(function, arguments))
     app.command("demo")(demo)
+    app.command("evaluate")(evaluate(arguments))
     app.command("simulate")(simulate(arguments))
     app.add_typer(theory(arguments), name="theory")
     app.add_typer(backbone(), name="backbone")
