@@ -14,6 +14,7 @@ import typer
 from crowdllm_stats.cli.command_backbone import backbone
 from crowdllm_stats.cli.command_evaluate import evaluate
 from crowdllm_stats.cli.command_simulate import simulate
+from crowdllm_stats.cli.command_study import study
 from crowdllm_stats.cli.command_theory import theory
 from crowdllm_stats.cli.commands import ON_TABLES, demo
 from crowdllm_stats.cli.options import Tables
@@ -75,6 +76,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     app.command("simulate")(simulate(arguments))
     app.add_typer(theory(arguments), name="theory")
     app.add_typer(backbone(), name="backbone")
+    app.add_typer(study(arguments), name="study")
     return app
 
 

@@ -11,6 +11,7 @@ SIMULATORS: dict[str, str] = {
     "intervals": "crowdllm_stats.studies.interval_simulator:INTERVALS",
     "safe-interval": "crowdllm_stats.studies.safe_simulator:SAFE_INTERVAL",
     "risk": "crowdllm_stats.studies.risk_simulator:RISK",
+    "figure9": "crowdllm_stats.studies.figure9.simulator:FIGURE9",
 }
 
 

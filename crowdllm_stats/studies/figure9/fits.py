@@ -117,7 +117,7 @@ def fit(samples: Sequence[Sample], n_x: int, *, batch: int, steps: int, belief: 
 
 
 def draw_beliefs(
-    packed: Packed, row: FloatArray, centred: FloatArray, psi: FloatArray, noise: FloatArray, diversity: FloatArray
+    packed: Packed, row: Any, centred: FloatArray, psi: FloatArray, noise: FloatArray, diversity: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """One belief ``mu + diversity s z`` for each of n virtual answers, and the s behind it; shape (F, n) each.
 
@@ -140,7 +140,8 @@ def _starts(belief: Belief, n_x: int, n_v: int, seeds: jax.Array, sigma: jax.Arr
     def one(seed: jax.Array, spread: jax.Array) -> Packed:
         return pack(belief.initial(jax.random.key(seed), n_x, n_v, 1, 1, spread))  # type: ignore[arg-type]
 
-    return jax.tree.map(lambda leaf: leaf.astype(jnp.float32), jax.vmap(one)(seeds, sigma))
+    start: Packed = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), jax.vmap(one)(seeds, sigma))
+    return start
 
 
 @jax.jit
@@ -166,7 +167,7 @@ def _advance(belief: Belief) -> Any:
         one, two = 1 - DECAY**count, 1 - DECAY_SQUARE**count
 
         def move(value: jax.Array, m: jax.Array, v: jax.Array) -> jax.Array:
-            return value - LEARNING_RATE * (m / one) / (jnp.sqrt(v / two) + TINY)
+            return jnp.asarray(value - LEARNING_RATE * (m / one) / (jnp.sqrt(v / two) + TINY))
 
         return jax.tree.map(move, params, first, second), first, second, count
 
@@ -177,7 +178,7 @@ def _advance(belief: Belief) -> Any:
 
 
 def _pieces(samples: Sequence[Sample], belief: Belief, size: int, steps: int) -> Iterator[Batch]:
-    """Batches with axes (steps of the piece, F, ...); every fit's numbers come from its own generators, step by step."""
+    """Batches with axes (steps of the piece, F, ...); every fit's numbers come from its own generators in turn."""
     orders = [_orders(one.order, len(one.answer), size, steps) for one in samples]
     weight = np.full((min(PIECE, steps), len(samples), size), 1.0 / size, dtype=np.float32)
     draws, first = belief.mixing + 1 + belief.draws, belief.draws + 1
@@ -193,8 +194,15 @@ def _pieces(samples: Sequence[Sample], belief: Belief, size: int, steps: int) ->
             parts = [one.draws.standard_normal((count, *shape), dtype=np.float32) for one in samples]
             return np.stack(parts, axis=1)
 
-        columns = [gathered(name) for name in ("row", "reference", "centred", "answer")]
-        yield Batch(*columns, weight[:count], normal(draws, size, belief.mixing_dim), normal(first, size))
+        yield Batch(
+            row=gathered("row"),
+            reference=gathered("reference"),
+            centred=gathered("centred"),
+            answer=gathered("answer"),
+            weight=weight[:count],
+            psi=normal(draws, size, belief.mixing_dim),
+            noise=normal(first, size),
+        )
 
 
 def _orders(rng: np.random.Generator, n: int, size: int, steps: int) -> NDArray[np.int64]:

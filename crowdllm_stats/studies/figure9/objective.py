@@ -90,7 +90,6 @@ def paper_loss(belief: Belief, packed: Packed, batch: Batch, diversity: Any) -> 
         batch: answers and draws.
         diversity: factor on the belief's own randomness in the blender.
     """
-    size = batch.weight.shape[0]
     first = belief.mixing + 1
     n_x = packed["bias_out"].shape[0]
     mean, log_sd = encode(packed, batch.row, batch.centred, batch.psi)
@@ -103,5 +102,4 @@ def paper_loss(belief: Belief, packed: Packed, batch: Batch, diversity: Any) -> 
     lost = 0.5 * jnp.mean((batch.row[:, :n_x] - said) ** 2, axis=1) + 0.5 * np.log(2 * np.pi)
     decided = batch.reference + (mean[first:] + diversity * sd[first:] * batch.noise[1:]).mean(axis=0)
     missed = belief.loss_weight * (decided - batch.answer) ** 2
-    assert missed.shape == (size,)
-    return (batch.weight * (divergence + lost + missed)).sum()
+    return jnp.sum(batch.weight * (divergence + lost + missed))

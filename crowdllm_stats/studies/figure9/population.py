@@ -30,8 +30,8 @@ class RealPopulation:
         ``delta = m(x_t, v) + a_i + s(x_t, v) exp(e_i) z``,  ``a_i ~ N(0, tau_a^2)``,
         ``e_i ~ N(kappa a_i, tau_e^2)``, z standard normal and new in every answer,
 
-    m and s the fitted encoder's mean and standard deviation, ``a_i`` and ``e_i`` kept over problems. The fitted model is
-    ordinal: its belief shifts the latent rating, whose first and last cut lie half-way between their levels; here
+    m and s the fitted encoder's mean and standard deviation, ``a_i`` and ``e_i`` kept over problems. The fitted model
+    is ordinal: its belief shifts the latent rating, whose first and last cut lie half-way between their levels; here
     ``y_ref + delta`` itself, in the same units, is the answer before noise. The effect of a problem that neither text
     nor reference explains is left at its typical value, 0: then a problem's mean belief is a function of ``x_t`` and v,
     as the paper has it.
@@ -110,7 +110,7 @@ class RealPopulation:
     @property
     def n_uniforms(self) -> int:
         """Uniform numbers that a profile takes."""
-        return int(self.recruiter.law.n_uniforms)  # type: ignore[union-attr]
+        return int(self.recruiter.law.n_uniforms)
 
     def profiles(self, uniforms: FloatArray, noise: float) -> FloatArray:
         """Coded profiles (Eq. 3), shape (N, P).
@@ -146,7 +146,7 @@ class RealPopulation:
         found, counts = np.unique(profiles, axis=0, return_counts=True)
         shares = counts / counts.sum()
         means = [self.belief(np.full(len(found), row), found)[0] for row in problems]
-        return np.asarray(means) @ shares
+        return np.asarray(np.asarray(means) @ shares)
 
 
 @functools.lru_cache(maxsize=2)

@@ -61,7 +61,8 @@ class Figure9(Simulator):
             raise ValueError(f"pool {pool} with held_out {cell['held_out']} leaves {held_out} questions for the test")
         if _whole(cell, "questions") > pool - held_out:
             raise ValueError(
-                f"questions {cell['questions']} is more than the {pool - held_out} training questions of a pool of {pool}"
+                f"questions {cell['questions']} is more than the {pool - held_out} questions that a pool of {pool} has for "
+                "training; raise pool, or lower questions or held_out"
             )
 
     def shape(self, cell: Mapping[str, Value]) -> str:

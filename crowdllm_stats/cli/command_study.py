@@ -1,0 +1,239 @@
+"""`crowdllm-stats study`: list, show, plan, run and resume simulation studies."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from crowdllm_stats.studies.conclusions import Conclusion
+    from crowdllm_stats.studies.design import Design
+    from crowdllm_stats.studies.results import Results
+    from crowdllm_stats.studies.run import Engine
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME-OR-FILE", help="A study of `crowdllm-stats study list`, or a file NAME.toml.")
+]
+Quick = Annotated[bool, typer.Option("--quick", help="Fewer replicates and levels, as the study file says.")]
+Workers = Annotated[
+    int | None, typer.Option(metavar="K", help="Processes; all cores by default, 0 for none beside this one.")
+]
+Where = Annotated[
+    Path | None, typer.Option("--store", metavar="DIR", help="Folder of finished blocks; out/NAME by default.")
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Also write the report to this folder.")]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Dask: tcp://host:port, or 'local' for a local cluster.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+
+
+def study(arguments: Sequence[str]) -> typer.Typer:
+    """The command with its five parts; ``arguments`` go into manifests."""
+    app = typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        no_args_is_help=True,
+        help="Simulation studies: a TOML file each, run in blocks that survive being stopped.",
+    )
+    app.command("list")(list_studies)
+    app.command("show")(show)
+    app.command("plan")(plan)
+    app.command("run")(_runs(arguments, resume=False))
+    app.command("resume")(_runs(arguments, resume=True))
+    return app
+
+
+def list_studies() -> None:
+    """Name and title of every study."""
+    from crowdllm_stats.studies.design_file import read_design
+    from crowdllm_stats.studies.find import find_studies
+
+    for name, file in find_studies().items():
+        print(f"{name}: {read_design(file).title}")
+
+
+def show(name: Name, quick: Quick = False, store: Where = None) -> None:
+    """A study in words; what came out, where its blocks are finished."""
+    from crowdllm_stats.studies.describe import describe
+    from crowdllm_stats.studies.store import Store
+
+    design = _design(name, quick)
+    print(design.title)
+    for part, words in describe(design):
+        print(f"\n{part}: {words}" if "\n" not in words else f"\n{part}:\n{words}")
+    place = Store(_store_folder(design, store, quick), design)
+    if (place.folder / "design.json").is_file():
+        _print_state(design, place)
+
+
+def plan(
+    name: Name,
+    mcse: Annotated[
+        float | None, typer.Option(metavar="ERROR", help="Wanted Monte Carlo standard error of every measure.")
+    ] = None,
+    pilot: Annotated[int, typer.Option(metavar="R", help="Replicates of the pilot.")] = 100,
+    quick: Quick = False,
+    workers: Workers = None,
+) -> None:
+    """How many replicates a wanted standard error takes, and how long the study will last."""
+    from crowdllm_stats.studies.plan import plan_study
+    from crowdllm_stats.studies.run import default_workers
+
+    design = _design(name, quick)
+    with _progress("pilot") as step:
+        found = plan_study(
+            design, mcse=mcse, pilot=pilot, workers=default_workers() if workers is None else workers, progress=step
+        )
+    print(found)
+
+
+def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
+    def run(
+        name: Name,
+        quick: Quick = False,
+        workers: Workers = None,
+        scheduler: Scheduler = None,
+        store: Where = None,
+        out: Out = None,
+        as_json: AsJson = False,
+    ) -> None:
+        from crowdllm_stats.studies.find import study_file
+        from crowdllm_stats.studies.report import conclude, write_report
+        from crowdllm_stats.studies.run import run_study
+        from crowdllm_stats.studies.store import Store
+        from crowdllm_stats.studies.summarise import summarise
+
+        design = _design(name, quick)
+        if out is not None:
+            _check_out(out, design)
+        place = Store(_store_folder(design, store, quick), design)
+        with _progress(design.name) as step:
+            done = run_study(design, place, engine=_engine(workers, scheduler), resume=resume, progress=step)
+        results = summarise(design, place)
+        found = conclude(results)
+        if as_json:
+            print(json.dumps(_envelope(results, found, str(place.folder)), indent=2, allow_nan=False))
+        else:
+            _print_results(results, found)
+            print(f"{done}\nBlocks: {place.folder}")
+        if out is not None:
+            written = write_report(results, out, file=study_file(name), arguments=arguments)
+            if not as_json:
+                print(f"Written: {len(written)} files in {out}")
+
+    run.__doc__ = (
+        "Go on with a study that was stopped: its finished blocks stay."
+        if resume
+        else "Run a study; blocks that are finished already stay."
+    )
+    return run
+
+
+def _design(name: str, quick: bool) -> Design:
+    from crowdllm_stats.studies.design_file import read_design
+    from crowdllm_stats.studies.find import study_file
+
+    design = read_design(study_file(name))
+    return design.quickened() if quick else design
+
+
+def _store_folder(design: Design, store: Path | None, quick: bool) -> Path:
+    return store if store is not None else Path("out") / (f"{design.name}-quick" if quick else design.name)
+
+
+def _engine(workers: int | None, scheduler: str | None) -> Engine:
+    from crowdllm_stats.studies.run import default_workers, in_this_process, processes
+
+    if workers is not None and workers < 0:
+        raise ValueError(f"--workers must be a whole number of at least 0; got {workers}")
+    if scheduler is not None:
+        from importlib.util import find_spec
+
+        from crowdllm_stats.studies.dask_engine import cluster
+
+        if find_spec("distributed") is None:
+            raise ValueError("--scheduler needs Dask: pip install 'crowdllm-stats[dask]'")
+        return cluster(scheduler, workers or default_workers())
+    return in_this_process if workers == 0 else processes(default_workers() if workers is None else workers)
+
+
+def _check_out(out: Path, design: Design) -> None:
+    """Refuse a report that could not be written, before anything runs."""
+    from importlib.util import find_spec
+
+    if design.pictures and find_spec("matplotlib") is None:
+        raise ValueError("--out draws pictures and needs matplotlib: pip install 'crowdllm-stats[plot]'")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--out {out} cannot be made: {error.strerror}") from None
+    if not os.access(out, os.W_OK):
+        raise ValueError(f"--out {out} cannot be written to")
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """One bar on stderr; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _print_state(design: Design, place: Any) -> None:
+    from crowdllm_stats.studies.compute import plan_of
+    from crowdllm_stats.studies.report import conclude
+    from crowdllm_stats.studies.summarise import summarise
+
+    place.check_same()
+    total = len(plan_of(design).blocks)
+    finished = place.finished(total)
+    print(f"\nBlocks: {len(finished)} of {total} finished in {place.folder}")
+    if len(finished) == total:
+        results = summarise(design, place)
+        print()
+        _print_results(results, conclude(results))
+
+
+def _print_results(results: Results, found: Sequence[Conclusion]) -> None:
+    from crowdllm_stats.studies.report_words import table_words
+
+    print(table_words(results))
+    failed = int(results.failures["failed"].sum())
+    if failed:
+        print(f"Failed: {failed} results are not a number; counted by method and cell, left out of the measures.")
+    if len(results.skipped):
+        print(f"Skipped: {len(results.skipped)} pairs of cell and method, as the study file says.")
+    for conclusion in found:
+        print(f"{conclusion.verdict.upper()}: {conclusion.statement} - {conclusion.evidence}")
+
+
+def _envelope(results: Results, found: Sequence[Conclusion], folder: str) -> dict[str, Any]:
+    import dataclasses
+
+    from crowdllm_stats import __version__
+    from crowdllm_stats.studies.report_words import overview
+    from crowdllm_stats.verify.report import plain
+
+    table = overview(results).to_dict("records")
+    return {
+        "command": "study",
+        "version": __version__,
+        "study": results.design.name,
+        "results": plain(table),
+        "conclusions": [dataclasses.asdict(conclusion) for conclusion in found],
+        "failed": int(results.failures["failed"].sum()),
+        "skipped": len(results.skipped),
+        "blocks": folder,
+    }

@@ -1,0 +1,122 @@
+"""The results of a study as a folder: README.md to read, tables as Parquet, pictures, and a manifest."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from crowdllm_stats.report.manifest import described_file, write_manifest
+from crowdllm_stats.report.markdown import made_by, markdown_table
+
+from .compute import plan_of
+from .conclusions import Conclusion, judge_all
+from .describe import ADEMP, describe
+from .plots import save_all
+from .report_words import overview, wide
+from .results import Results
+
+#: Most cells of a table in the README; the Parquet file has them all.
+TABLE_CELLS = 60
+
+
+def conclude(results: Results) -> list[Conclusion]:
+    """The verdicts on the study file's claims, then the simulator's own."""
+    return [*judge_all(results.design.claims, results), *plan_of(results.design).simulator.conclude(results)]
+
+
+def write_report(results: Results, out: Path, *, file: Path, arguments: Sequence[str]) -> list[Path]:
+    """Write README.md, results.parquet, contrasts.parquet, the pictures and the manifest.
+
+    Args:
+        results: what to report.
+        out: the folder, made where it does not exist.
+        file: the study file, named in the manifest with its hash.
+        arguments: the command line after the program's name.
+
+    Returns:
+        The files.
+
+    Raises:
+        ModuleNotFoundError: if the design has pictures and matplotlib is not installed.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = save_all(results, out)
+    numbers = out / "results.parquet"
+    _plain_levels(results.frame).to_parquet(numbers, index=False, compression="zstd")
+    written = [numbers]
+    if len(results.contrasts):
+        _plain_levels(results.contrasts).to_parquet(out / "contrasts.parquet", index=False, compression="zstd")
+        written.append(out / "contrasts.parquet")
+    readme = out / "README.md"
+    readme.write_text(_readme(results, pictures, arguments, file), encoding="utf-8")
+    design = results.design
+    manifest = write_manifest(
+        numbers,
+        arguments=arguments,
+        inputs=[{**described_file(file), "path": file.name}],
+        seed=design.seed,
+        counts={
+            "cells": design.n_cells,
+            "replicates": design.replicates,
+            "failed": int(results.failures["failed"].sum()),
+            "skipped_pairs": len(results.skipped),
+        },
+    )
+    return [readme, *written, *pictures, manifest]
+
+
+def _plain_levels(frame: pd.DataFrame) -> pd.DataFrame:
+    """Lists of numbers for tuples, which Parquet does not know."""
+    return frame.map(lambda value: list(value) if isinstance(value, tuple) else value)
+
+
+def _readme(results: Results, pictures: Sequence[Path], arguments: Sequence[str], file: Path) -> str:
+    design = results.design
+    found = conclude(results)
+    parts = [f"# {design.title}", made_by(shlex.join(["crowdllm-stats", *arguments]), file.resolve().parents[1])]
+    if found:
+        parts.append(_verdict_line(found))
+        table = pd.DataFrame([{"statement": c.statement, "verdict": c.verdict, "evidence": c.evidence} for c in found])
+        parts.append(markdown_table(table))
+        if design.claims:
+            parts.append(
+                "A claim is broken where the 95% interval of at least one cell (for all its cells together) lies wholly "
+                "beyond the bound, else kept."
+            )
+    titles = {picture.file: picture.title or picture.file for picture in design.pictures}
+    parts += [f"![{titles[picture.stem]}]({picture.name})" for picture in pictures]
+    parts += ["## All cells together", "Smallest and largest are over cells; mcse is the Monte Carlo standard error."]
+    parts.append(markdown_table(overview(results), 4))
+    for spec in design.measures:
+        table = wide(results, spec.name)
+        if len(table) <= TABLE_CELLS:
+            parts += [f"### {spec.name}, in brackets its Monte Carlo standard error", markdown_table(table)]
+    parts.append(_failed_words(results))
+    parts += [f"## The study ({ADEMP})", *(f"**{part}.** {_paragraph(words)}" for part, words in describe(design))]
+    parts.append("`results.parquet` has every cell; `contrasts.parquet`, where there is one, the paired differences.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _paragraph(words: str) -> str:
+    return f"\n\n{words}" if words.startswith("- ") else words
+
+
+def _verdict_line(found: Sequence[Conclusion]) -> str:
+    counts: dict[str, int] = {}
+    for conclusion in found:
+        counts[conclusion.verdict] = counts.get(conclusion.verdict, 0) + 1
+    words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    broken = [conclusion.statement for conclusion in found if conclusion.verdict == "broken"]
+    return f"**{len(found)} statements: {words}.**" + (f" Broken: {'; '.join(broken)}." if broken else "")
+
+
+def _failed_words(results: Results) -> str:
+    failures = results.failures
+    if failures.empty:
+        return "No replicate failed."
+    total = failures.groupby("method", sort=False)["failed"].sum()
+    words = ", ".join(f"{method} {count}" for method, count in total.items())
+    return f"Failed replicates (a result that is not a number; counted and left out): {words}."
