@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdllm_stats.generator.callable_law import CallableLaw
 from crowdllm_stats.generator.crowdllm import CrowdLLM
+from crowdllm_stats.generator.design_law import MarginLaw, TableLaw
 from crowdllm_stats.generator.encoding import ProfileEncoder
-from crowdllm_stats.generator.profiles import ProfileGenerator
+from crowdllm_stats.generator.pool_law import PoolLaw
 from crowdllm_stats.inference.checks import FloatArray
 
 Rows = NDArray[np.int64]
@@ -44,7 +46,7 @@ class RealPopulation:
         tau_person: sd of ``a_i``.
         couple: kappa.
         tau_spread: sd of ``e_i`` given ``a_i``.
-        recruiter: generates profiles.
+        law: of profiles (Eq. 3).
         coder: codes them.
     """
 
@@ -55,7 +57,7 @@ class RealPopulation:
     tau_person: float
     couple: float
     tau_spread: float
-    recruiter: ProfileGenerator
+    law: PoolLaw | TableLaw | MarginLaw
     coder: ProfileEncoder
 
     @classmethod
@@ -74,10 +76,11 @@ class RealPopulation:
                 f"{told.mixing}, {fitted.decision.shape[1]} reference column(s)"
             )
         recruiter = fitted.recruiter
-        if recruiter is None or recruiter.qualified is not None or recruiter.rare is not None:
+        ruled = recruiter is not None and (recruiter.qualified is not None or recruiter.rare is not None)
+        if recruiter is None or ruled or isinstance(recruiter.law, CallableLaw):
             raise ValueError(
-                "the population needs a profile generator that redraws nobody; give it one with "
-                "with_recruiter(ProfileGenerator.from_law(...))"
+                "the population needs a profile generator that redraws nobody, with a law that is no function; "
+                "give it one with with_recruiter(ProfileGenerator.from_law(table))"
             )
         if fitted.x.shape[1] < COORDINATES:
             raise ValueError(
@@ -93,7 +96,7 @@ class RealPopulation:
             tau_person=float(np.exp(params["log_tau_person"])),
             couple=float(np.asarray(params["couple"])[0]),
             tau_spread=float(np.exp(params["log_tau_spread"])),
-            recruiter=recruiter,
+            law=recruiter.law,
             coder=fitted.encoder,
         )
 
@@ -110,7 +113,7 @@ class RealPopulation:
     @property
     def n_uniforms(self) -> int:
         """Uniform numbers that a profile takes."""
-        return int(self.recruiter.law.n_uniforms)
+        return self.law.n_uniforms
 
     def profiles(self, uniforms: FloatArray, noise: float) -> FloatArray:
         """Coded profiles (Eq. 3), shape (N, P).
@@ -119,8 +122,7 @@ class RealPopulation:
             uniforms: in (0, 1), shape (N, n_uniforms).
             noise: scale of the profile generator's noise; at 0 everybody has one profile.
         """
-        drawn = self.recruiter.law.draw(uniforms, noise)  # type: ignore[union-attr,call-arg,arg-type]
-        return self.coder.transform(drawn)
+        return self.coder.transform(self.law.draw(uniforms, noise))
 
     def belief(self, problems: Rows, profiles: FloatArray) -> tuple[FloatArray, FloatArray]:
         """m and s of pairs of a problem and a profile, shape (n,) each.

@@ -43,7 +43,7 @@ class Figure9(Simulator):
         "truth_draws": Parameter("people behind the true mean answers", "whole", 10_000, least=1),
     }
     methods: Sequence[str] = ("crowdllm",)
-    outcomes: Sequence[str] = ("mae", "mae_untrained", "mae_reference", "spread", "spread_untrained")
+    outcomes: Sequence[str] = ("error", "error_untrained", "error_reference", "spread", "spread_untrained")
     block = 10
     environment: Mapping[str, str] = {
         "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
@@ -61,7 +61,7 @@ class Figure9(Simulator):
             raise ValueError(f"pool {pool} with held_out {cell['held_out']} leaves {held_out} questions for the test")
         if _whole(cell, "questions") > pool - held_out:
             raise ValueError(
-                f"questions {cell['questions']} is more than the {pool - held_out} questions that a pool of {pool} has for "
+                f"questions {cell['questions']} is more than the {pool - held_out} that a pool of {pool} has for "
                 "training; raise pool, or lower questions or held_out"
             )
 

@@ -1,0 +1,88 @@
+"""The objective of Figure 9's fits is the library's own, on the same draws; its gradient too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from crowdllm_stats.generator.belief import Answers, Belief
+from crowdllm_stats.generator.blender import Blender
+from crowdllm_stats.studies.figure9.objective import Batch, pack, paper_loss
+
+D, P, T, N, SIZE = 5, 3, 7, 4, 6
+BELIEF = Belief(Blender("normal"), hidden=9, mixing=2, mixing_dim=4, draws=8)
+
+
+def arrays(seed: int, belief: Belief) -> tuple[Answers, dict[str, Any]]:
+    rng = np.random.default_rng(seed)
+    reference = rng.normal(3.0, 1.0, (T, 1))
+    data = Answers(
+        x=jnp.asarray(rng.normal(size=(T, D)), dtype=jnp.float32),
+        v=jnp.asarray(rng.normal(size=(N, P)), dtype=jnp.float32),
+        reference=jnp.asarray(reference, dtype=jnp.float32),
+        centred=jnp.asarray(reference - reference.mean(), dtype=jnp.float32),
+        problem=jnp.asarray(rng.integers(T, size=SIZE)),
+        person=jnp.asarray(rng.integers(N, size=SIZE)),
+        answer=jnp.asarray(rng.normal(3.0, 1.0, SIZE), dtype=jnp.float32),
+        weight=jnp.asarray(rng.uniform(0.1, 1.0, SIZE), dtype=jnp.float32),
+        share=jnp.ones(()),
+        ridge=jnp.ones(3),
+    )
+    params = belief.initial(jax.random.key(seed), D, P, 1, 1, 1.3)
+    keys = iter(jax.random.split(jax.random.key(seed + 1), 99))
+    moved = jax.tree.map(lambda leaf: leaf + 0.3 * jax.random.normal(next(keys), jnp.shape(leaf)), params)
+    return data, moved
+
+
+def recorded(call: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> tuple[Any, dict[tuple[int, ...], Any]]:
+    """A value, and the normal draws behind it by their shape."""
+    draws: dict[tuple[int, ...], Any] = {}
+    original = jax.random.normal
+
+    def noted(key: Any, shape: tuple[int, ...] = (), *args: Any, **kwargs: Any) -> Any:
+        value = original(key, shape, *args, **kwargs)
+        assert tuple(shape) not in draws
+        draws[tuple(shape)] = value
+        return value
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jax.random, "normal", noted)
+        value = call()
+    return value, draws
+
+
+@pytest.mark.parametrize("diversity", [0.0, 1.0, 2.0])
+def test_equals_the_library_on_the_same_draws(diversity: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    belief = Belief(Blender("normal"), hidden=9, mixing=2, mixing_dim=4, draws=8, loss_weight=0.7, diversity=diversity)
+    data, params = arrays(3, belief)
+    key = jax.random.key(11)
+    with jax.disable_jit():
+        wanted, draws = recorded(lambda: belief.loss("paper", params, key, data), monkeypatch)
+    first, shown = belief.mixing + 1, belief.draws
+    psi = jnp.concatenate([draws[(first, SIZE, 4)], draws[(shown, SIZE, 4)]])
+    noise = jnp.concatenate([draws[(first, SIZE, 1)][:1, :, 0], draws[(shown, SIZE, 1)][..., 0]])
+    ones = jnp.ones((SIZE, 1))
+    batch = Batch(
+        row=jnp.concatenate([data.x[data.problem], data.v[data.person], ones], axis=1),
+        reference=data.reference[data.problem, 0],
+        centred=data.centred[data.problem, 0],
+        answer=data.answer,
+        weight=data.weight,
+        psi=psi,
+        noise=noise,
+    )
+    packed = pack(params)
+    assert float(paper_loss(belief, packed, batch, diversity)) == pytest.approx(float(wanted), rel=2e-5)
+
+    slope = jax.grad(lambda some: belief.loss("paper", some, key, data))(params)
+    ours = jax.grad(lambda some: paper_loss(belief, some, batch, diversity))(packed)
+    theirs = pack(slope)
+    assert set(ours) == set(theirs)
+    for name in ours:
+        assert np.abs(np.asarray(ours[name])).max() > 0.0
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=2e-3, atol=2e-5)
