@@ -16,8 +16,11 @@ from crowdllm_stats.scales import Scale
 
 FAMILIES = ("normal", "truncated", "ordinal", "categorical")
 
-#: Stands for an open end of the scale, in rating units; finite, so that gradients stay finite.
-_OPEN = 1e4
+#: Stands for an open end of the scale, in standard deviations beyond cut and centre; finite, as gradients must be.
+_OPEN = 30.0
+
+#: Nodes of the quadrature over a truncated normal.
+_NODES = 32
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,13 @@ class Blender:
         if self.family == "normal":
             return _log_normal(answer, centre, total)
         cuts = self.cuts(params)
-        low = jnp.concatenate([jnp.full((1,), -_OPEN), cuts])[answer]
-        high = jnp.concatenate([cuts, jnp.full((1,), _OPEN)])[answer]
-        return _log_between((low - centre) / total, (high - centre) / total)
+        low = (jnp.concatenate([cuts[:1], cuts])[answer] - centre) / total
+        high = (jnp.concatenate([cuts, cuts[-1:]])[answer] - centre) / total
+        low, high = (
+            jnp.where(answer == 0, jnp.minimum(high, 0.0) - _OPEN, low),
+            jnp.where(answer == len(self.answers) - 1, jnp.maximum(low, 0.0) + _OPEN, high),
+        )
+        return _log_between(low, high)
 
     def probabilities(
         self, params: Mapping[str, Any], reference: jax.Array, mean: jax.Array, sd: jax.Array, noise: jax.Array
@@ -166,12 +173,7 @@ class Blender:
         if self.family == "normal":
             return (reference + mean)[..., 0], sd[..., 0] ** 2 + sigma**2
         centre = (reference + mean + sd * noise)[..., 0]
-        ends = [(end - centre) / sigma for end in self._ends()]
-        inside = jnp.exp(_log_between(*ends))
-        at_low, at_high = (jnp.exp(-0.5 * end**2) / jnp.sqrt(2 * jnp.pi) for end in ends)
-        shift = (at_low - at_high) / inside
-        spread = 1.0 + (ends[0] * at_low - ends[1] * at_high) / inside - shift**2
-        return centre + sigma * shift, sigma**2 * jnp.clip(spread, 0.0)
+        return _truncated_moments(centre, sigma, *self._ends())
 
     def draw(self, params: Mapping[str, Any], reference: jax.Array, belief: jax.Array, uniform: jax.Array) -> jax.Array:
         """Answers given beliefs: numbers, or places on the scale.
@@ -188,9 +190,11 @@ class Blender:
             return (uniform[..., None] > share[..., :-1]).sum(axis=-1)
         centre = (reference + belief)[..., 0]
         if self.family == "truncated":
-            first, last = (ndtr((end - centre) / sigma) for end in self._ends())
-            share = jnp.clip(first + uniform * (last - first), 1e-7, 1.0 - 1e-7)
-            return jnp.clip(centre + sigma * jax.scipy.special.ndtri(share), *self._ends())
+            low, high = ((end - centre) / sigma for end in self._ends())
+            side = jnp.where(low + high > 0.0, -1.0, 1.0)  # mirrored, so that small shares stay exact
+            first, last = (ndtr(jnp.where(side > 0.0, *pair)) for pair in ((low, -high), (high, -low)))
+            share = jnp.clip(first + jnp.where(side > 0.0, uniform, 1.0 - uniform) * (last - first), 1e-37, 1.0 - 1e-7)
+            return jnp.clip(centre + side * sigma * jax.scipy.special.ndtri(share), *self._inner_ends())
         value = centre + sigma * jax.scipy.special.ndtri(uniform)
         if self.family == "normal":
             return value
@@ -198,12 +202,38 @@ class Blender:
 
     def _ends(self) -> tuple[float, float]:
         if self.bounds is None:
-            raise ValueError("a truncated blender needs the ends of the scale")
+            raise ValueError("a truncated blender needs the ends of the scale; give bounds=(low, high)")
         return self.bounds
+
+    def _inner_ends(self) -> tuple[Any, Any]:
+        """The ends as numbers of single precision that lie on the scale."""
+        ends = []
+        for end, inwards in zip(self._ends(), (np.inf, -np.inf), strict=True):
+            single = np.float32(end)
+            outside = float(single) < end if inwards > 0 else float(single) > end
+            ends.append(np.nextafter(single, np.float32(inwards)) if outside else single)
+        return ends[0], ends[1]
 
 
 def _log_normal(value: jax.Array, mean: jax.Array, sd: jax.Array) -> jax.Array:
     return -0.5 * ((value - mean) / sd) ** 2 - jnp.log(sd) - 0.5 * jnp.log(2 * jnp.pi)
+
+
+def _truncated_moments(centre: jax.Array, sd: jax.Array, low: float, high: float) -> tuple[jax.Array, jax.Array]:
+    """Mean and variance of ``N(centre, sd^2)`` given [low, high], by Gauss-Legendre quadrature about its mode.
+
+    The closed form divides 0 by 0 once the centre lies a dozen standard deviations outside; this does not cancel.
+    """
+    nodes, weights = (jnp.asarray(one, dtype=jnp.float32) for one in np.polynomial.legendre.leggauss(_NODES))
+    mode = jnp.clip(centre, low, high)
+    beyond = mode - centre
+    reach = sd * jnp.minimum(6.0, 16.0 * sd / jnp.maximum(jnp.abs(beyond), sd))
+    first, last = jnp.maximum(low - mode, -reach), jnp.minimum(high - mode, reach)
+    step = first[..., None] + (last - first)[..., None] * (nodes + 1.0) / 2
+    mass = weights * jnp.exp(-0.5 * (step / sd) * ((step + 2.0 * beyond[..., None]) / sd))
+    mass = mass / mass.sum(axis=-1, keepdims=True)
+    shift = (mass * step).sum(axis=-1)
+    return mode + shift, (mass * (step - shift[..., None]) ** 2).sum(axis=-1)
 
 
 def _log_between(low: jax.Array, high: jax.Array) -> jax.Array:

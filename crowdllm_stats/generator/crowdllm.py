@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import jax
@@ -26,9 +25,9 @@ from crowdllm_stats.generator.profiles import ProfileGenerator
 from crowdllm_stats.generator.recruiting import recruit
 from crowdllm_stats.generator.settings import Settings
 from crowdllm_stats.generator.simulation import Drawn, draw_blocks, long_table, write_parquet
-from crowdllm_stats.generator.training import Trained, Trainer
+from crowdllm_stats.generator.training import Trained, trainer_for
 from crowdllm_stats.generator.tuning import Tuned, tune
-from crowdllm_stats.inference.checks import FloatArray, check_choice
+from crowdllm_stats.inference.checks import FloatArray, check_choice, check_count
 
 EFFECTS = ("typical", "fitted")
 
@@ -104,11 +103,12 @@ class CrowdLLM:
             ValueError: on one participant or fewer than two problems, problems without reference or embedding, answers
                 on another scale than the reference's, repeats, training that fails.
         """
+        seed = check_count("seed", seed, least=0)
         blender = Blender.of_scale(data.scale, self.settings.family)
         check_data(data, reference)
         belief = self.belief(blender)
         part = prepare(data, reference, embedding, blender, self.settings, seed)
-        trainer = self._trainer(belief, len(part.answers.problem))
+        trainer = trainer_for(belief, self.settings, len(part.answers.problem))
         unit = unit_of(part.answers, blender)
 
         def start(key: jax.Array) -> Params:
@@ -130,19 +130,6 @@ class CrowdLLM:
         names = ("hidden", "mixing", "mixing_dim", "draws", "loss_weight", "person_effects", "problem_effects")
         return Belief(blender, **{name: getattr(self.settings, name) for name in names})
 
-    def _trainer(self, belief: Belief, n_answers: int) -> Trainer:
-        told = self.settings
-        batch = None if told.batch_size is None or told.batch_size >= n_answers else told.batch_size
-        return Trainer(
-            partial(belief.loss, told.objective),
-            partial(belief.held_out_loss, told.objective),
-            steps=int(told.steps or 0),
-            learning_rate=float(told.learning_rate or 0.0),
-            decay=bool(told.decay),
-            restarts=told.restarts,
-            batch_size=batch,
-        )
-
     def _kept(self, data: CrowdData, part: Prepared, trained: Trained, tuned: Tuned, skipped: int, seed: int) -> Fitted:
         params = dict(trained.params)
         effects = params.pop("problem")["mean"]
@@ -151,7 +138,9 @@ class CrowdLLM:
         if self.settings.objective == "paper":
             for name in ("log_tau_problem", "log_tau_person", "log_tau_spread", "couple"):
                 params.pop(name)
-            sigma = np.float32(np.log(max(self.settings.sigma, 1e-6)))
+            # On a scale of words the objective trains the distribution itself, at temperature 1.
+            words = data.scale.kind == "categorical"
+            sigma = np.float32(0.0 if words else np.log(max(self.settings.sigma, 1e-6)))
             params["blender"] = {**params["blender"], "log_sigma": sigma}
         else:
             params.pop("decoder")
@@ -174,7 +163,7 @@ class CrowdLLM:
             history=trained.history,
             tuning=tuned.table,
             held_out=tuned.held_out,
-            steps=trained.steps,
+            steps=tuned.steps or trained.steps,
             skipped=skipped,
             seed=seed,
             n_answers=int(part.answers.problem.shape[0]),
@@ -254,7 +243,7 @@ class CrowdLLM:
         Raises:
             ValueError: as :meth:`problem_table`; on profiles the coding does not know; before :meth:`fit`.
         """
-        fitted = self.fitted
+        fitted, seed = self.fitted, check_count("seed", seed, least=0)
         table = self.problem_table(fitted.problems if problems is None else problems, reference, embedding, effect)
         belief = self.belief(self.blender)
         profiles = fitted.encoder.transform(fitted.profiles if people is None else people)
@@ -325,7 +314,7 @@ class CrowdLLM:
         self, problems: Iterable[Any] | None, n: int | None, seed: int, people: pd.DataFrame | ProfileGenerator | None,
         participation: Participation | None, reference: Reference | None, embedding: Features | None, effect: str,
     ) -> Crowd:  # fmt: skip
-        fitted, blender = self.fitted, self.blender
+        fitted, blender, seed = self.fitted, self.blender, check_count("seed", seed, least=0)
         table = self.problem_table(fitted.problems if problems is None else problems, reference, embedding, effect)
         profiles = recruit(fitted.recruiter if people is None else people, fitted.profiles, n, seed)
         ids = profiles["participant"].tolist()

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from crowdllm_stats.generator.belief import Answers, Belief, Params
+from crowdllm_stats.generator.keys import root_key
 
 #: Candidates for the standard deviation, as multiples of the answers' spread.
 _CANDIDATES = np.concatenate([[0.0], np.geomspace(0.02, 2.0, 60)])
@@ -45,7 +46,7 @@ def problem_spread(belief: Belief, params: Params, held_out: Answers, unit: floa
         seed: of mixing and noise draws.
     """
     grid = _GRID * unit
-    key = jax.random.key(seed)
+    key = root_key(seed)
     table = jax.lax.map(
         lambda effect: belief.typical_log_prob(params, key, held_out, effect), jnp.asarray(grid, dtype=jnp.float32)
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from crowdllm_stats.backbones.reference import AGGREGATORS
 from crowdllm_stats.generator.blender import FAMILIES
-from crowdllm_stats.inference.checks import check_choice, check_count
+from crowdllm_stats.inference.checks import as_numbers, check_choice, check_count
 
 OBJECTIVES = ("likelihood", "paper")
 
@@ -36,7 +36,7 @@ class Settings:
             problems decide, by the log-likelihood of their answers.
         ridge_network: candidates for the precision of the network's weights (likelihood).
         ridge_spread: candidates for the precision of the linear weights of the spread (likelihood).
-        sigma: the blender's noise under the paper's objective, in rating units.
+        sigma: the blender's noise under the paper's objective, in rating units; idle on a scale of words.
         learning_rate: of Adam.
         steps: most steps of Adam.
         batch_size: answers a step; all without it.
@@ -100,21 +100,23 @@ class Settings:
             object.__setattr__(self, "batch_size", 256)
         for name, least in (("k", 1), ("mixing", 0), ("mixing_dim", 1), ("draws", 1), ("hidden", 1), ("components", 0),
                             ("steps", 1), ("restarts", 1), ("patience", 1), ("population", 2)):  # fmt: skip
-            check_count(name, getattr(self, name), least)
+            object.__setattr__(self, name, check_count(name, getattr(self, name), least))
         if self.batch_size is not None:
-            check_count("batch_size", self.batch_size)
+            object.__setattr__(self, "batch_size", check_count("batch_size", self.batch_size))
+        for name in ("person_effects", "problem_effects", "decay", "refit"):
+            if getattr(self, name) not in (True, False):
+                raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
+            object.__setattr__(self, name, bool(getattr(self, name)))
         for name in ("ridge", "ridge_network", "ridge_spread"):
             value = getattr(self, name)
-            object.__setattr__(self, name, tuple(np.atleast_1d(np.asarray(value, dtype=np.float64)).tolist()))
+            given = as_numbers(name, value)
+            object.__setattr__(self, name, tuple(np.atleast_1d(given).ravel().tolist()))
             if not getattr(self, name) or not all(0.0 <= one < 1e12 for one in getattr(self, name)):
                 raise ValueError(f"{name} must be numbers of at least 0; got {value!r}")
         for name in ("loss_weight", "sigma", "learning_rate"):
-            value = float(getattr(self, name))
             low = 0.0 if name != "learning_rate" else 1e-12
-            if not low <= value < 1e12:
-                raise ValueError(f"{name} must be a number of at least {low:g}; got {getattr(self, name)!r}")
-        if not 0.0 <= self.held_out <= 0.5:
-            raise ValueError(f"held_out is a share between 0 and 0.5; got {self.held_out!r}")
+            object.__setattr__(self, name, _number(name, getattr(self, name), low, 1e12))
+        object.__setattr__(self, "held_out", _number("held_out", self.held_out, 0.0, 0.5))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -137,3 +139,10 @@ class Settings:
         if unknown:
             raise ValueError(f"unknown hyper-parameter(s) {', '.join(unknown)}; there are {', '.join(sorted(known))}")
         return cls(**given)
+
+
+def _number(name: str, value: Any, low: float, high: float) -> float:
+    number = as_numbers(name, value)
+    if number.ndim or not low <= float(number) <= high:
+        raise ValueError(f"{name} must be a number from {low:g} to {high:g}; got {value!r}")
+    return float(number)

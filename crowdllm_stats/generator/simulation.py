@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from crowdllm_stats.generator import networks
 from crowdllm_stats.generator.belief import Belief, Params
+from crowdllm_stats.generator.keys import root_key
 from crowdllm_stats.generator.participation import Participation
 from crowdllm_stats.generator.people import effects
 from crowdllm_stats.inference.checks import FloatArray
@@ -32,7 +33,7 @@ class Drawn:
 
     Attributes:
         people: rows of the table of people, as a slice.
-        answers: places on the scale (int8), or numbers (float32), shape (T, block).
+        answers: places on the scale (int8, int16 beyond 127 answers), or numbers (float32), shape (T, block).
         given: who answers what, same shape; None where everybody answers everything.
     """
 
@@ -57,6 +58,7 @@ def _answers(
     person = networks.of_people(params["encoder"], v)
     q = belief.mixing_dim if belief.mixing else 0
     closed = blender.family in ("normal", "ordinal")
+    place = _place_type(len(blender.answers))
 
     def one_problem(problem: dict[str, jax.Array]) -> jax.Array:
         drawn = jax.vmap(
@@ -71,13 +73,17 @@ def _answers(
             value = problem["reference"][0] + mean[:, 0] + total * drawn[:, q]
             if blender.family == "normal":
                 return value
-            return (value[:, None] > blender.cuts(params["blender"])).sum(axis=1).astype(jnp.int8)
+            return (value[:, None] > blender.cuts(params["blender"])).sum(axis=1).astype(place)
         uniform = jax.scipy.special.ndtr(drawn[:, q + k])
         delta = mean + sd * drawn[:, q : q + k]
         answer = blender.draw(params["blender"], problem["reference"], delta, jnp.clip(uniform, 1e-7, 1.0 - 1e-7))
-        return answer.astype(jnp.int8) if blender.answers else answer
+        return answer.astype(place) if blender.answers else answer
 
     return jax.lax.map(one_problem, problems)
+
+
+def _place_type(n_answers: int) -> type[np.signedinteger[Any]]:
+    return np.int8 if n_answers <= 127 else np.int16
 
 
 def _number(text: str) -> tuple[int, int]:
@@ -106,8 +112,8 @@ def draw_blocks(
     problems["reference"] = jnp.asarray(table["reference"], dtype=jnp.float32)
     numbers = np.array([_number(f"problem {name}") for name in table["problems"]], dtype=np.uint32)
     problems["number"] = jnp.asarray(np.maximum(numbers[:, 0], 1))
-    key = jax.random.key(seed)
-    width = min(BLOCK, max(len(ids), 1))
+    key = root_key(seed)
+    width = min(BLOCK, 1 << max(len(ids) - 1, 63).bit_length())  # few widths, so that few programs are compiled
     for start in range(0, len(ids), width):
         some = slice(start, min(start + width, len(ids)))
         size = some.stop - some.start
@@ -168,7 +174,12 @@ def write_parquet(
         raise FileNotFoundError(f"folder {place.parent} is not there")
     words = levels is not None and np.asarray(levels).dtype.kind in "US"
     whole = levels is not None and not words and _fits(levels)
-    kind = pa.dictionary(pa.int8(), pa.string()) if words else (pa.int8() if whole else pa.float32())
+    if words:
+        kind = pa.dictionary(pa.from_numpy_dtype(_place_type(len(levels))), pa.string())
+    elif levels is not None:
+        kind = pa.int8() if whole else pa.float64()
+    else:
+        kind = pa.float32()
     schema = pa.schema(
         [
             ("problem", pa.dictionary(pa.int32(), pa.string())),
@@ -191,7 +202,7 @@ def write_parquet(
                 elif levels is None:
                     response = pa.array(flat.astype(np.float32))
                 else:
-                    response = pa.array(np.asarray(levels, dtype=np.int8 if whole else np.float32)[flat])
+                    response = pa.array(np.asarray(levels, dtype=np.int8 if whole else np.float64)[flat])
                 columns = [
                     pa.DictionaryArray.from_arrays(pa.array(row), names),
                     pa.DictionaryArray.from_arrays(pa.array(who), pa.array(ids[drawn.people])),

@@ -102,6 +102,9 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
         )
         if len(fitted.problems) != len(fitted.x) or len(fitted.x) != len(fitted.effect):
             raise ValueError(f"{len(fitted.problems)} problems but {len(fitted.x)} vectors")
+        wrong = [name for name, value in _flat(fitted.params).items() if not np.isfinite(value).all()]
+        if wrong:
+            raise ValueError(f"params/{wrong[0]} holds numbers that are not finite")
         model._fitted = fitted
         model.predict(fitted.problems[:1])
     except Exception as error:

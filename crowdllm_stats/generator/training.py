@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.flatten_util import ravel_pytree
 
-from crowdllm_stats.generator.belief import Answers, Params
+from crowdllm_stats.generator.belief import Answers, Belief, Params
+from crowdllm_stats.generator.keys import root_key
+from crowdllm_stats.generator.settings import Settings
 from crowdllm_stats.inference.checks import FloatArray
 
 Loss = Callable[[Params, jax.Array, Answers], jax.Array]
@@ -67,8 +70,13 @@ class Trainer:
         self._piece = jax.jit(self._scan)
         self._judge = jax.jit(jax.vmap(held_out, (0, None, None)))
 
-    def _scan(self, states: Any, keys: jax.Array, rows: jax.Array, answers: Answers) -> Any:
-        """A piece of steps for every restart. The answers are an argument: constants would be folded in, slowly."""
+    def _scan(self, states: Any, keys: jax.Array, rows: jax.Array, answers: Answers, like: Params) -> Any:
+        """A piece of steps for every restart. The answers are an argument: constants would be folded in, slowly.
+
+        The parameters of a restart are one vector, of which ``like`` gives the parts' shapes: a step is a few long
+        operations then instead of a hundred short ones, in compiling and in running.
+        """
+        _, parts = ravel_pytree(like)
 
         def step(state: Any, given: Any) -> Any:
             params, memory, skipped = state
@@ -76,8 +84,8 @@ class Trainer:
             part = answers
             if self.batch_size is not None:
                 part = answers.take(batch, answers.share / batch.shape[0])
-            value, slope = jax.value_and_grad(self._loss)(params, key, part)
-            fine = jnp.isfinite(value) & jnp.all(jnp.stack([jnp.isfinite(g).all() for g in jax.tree.leaves(slope)]))
+            value, slope = jax.value_and_grad(lambda flat: self._loss(parts(flat), key, part))(params)
+            fine = jnp.isfinite(value) & jnp.isfinite(slope).all()
             update, moved = self._optimiser.update(slope, memory, params)
             new = (optax.apply_updates(params, update), moved)
             kept = jax.tree.map(lambda now, old: jnp.where(fine, now, old), new, (params, memory))
@@ -104,36 +112,40 @@ class Trainer:
         Raises:
             ValueError: if more than half of the steps failed in every restart: no fit.
         """
+        root = root_key(seed)
         wanted = self.steps if steps is None else steps
         kept = np.flatnonzero(np.asarray(data.weight))
-        batches = _batches(kept, wanted, self.batch_size, np.random.default_rng([seed, 1]))
+        batches = _batches(kept, wanted, self.batch_size, np.random.default_rng([int(seed), 1]))
         if self.batch_size is not None:
             data = data._replace(share=jnp.asarray(float(len(kept))))
-        root = jax.random.key(seed)
-        starts = jax.random.split(jax.random.fold_in(root, 0), self.restarts)
+        starts, draws = (jax.random.split(jax.random.fold_in(root, of), self.restarts) for of in (0, 2))
         params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=jnp.float32), jax.vmap(initial)(starts))
-        states = (params, jax.vmap(self._optimiser.init)(params), jnp.zeros(self.restarts, dtype=jnp.int32))
-        best, best_loss = params, np.full(self.restarts, np.inf)
+        like = jax.tree.map(lambda rows: rows[0], params)
+        whole = jax.vmap(ravel_pytree(like)[1])
+        flat = jax.vmap(lambda one: ravel_pytree(one)[0])(params)
+        states = (flat, jax.vmap(self._optimiser.init)(flat), jnp.zeros(self.restarts, dtype=jnp.int32))
+        best, best_loss = flat, np.full(self.restarts, np.inf)
         history, judged, stale, done = [], [], 0, 0
         while done < wanted and stale < patience:
             count = min(PIECE, wanted - done)
-            keys = _keys(starts, done, count)
-            states, values = self._piece(states, keys, batches[done : done + count], data)
+            keys = _keys(draws, done, count)
+            states, values = self._piece(states, keys, batches[done : done + count], data, like)
             history.append(np.asarray(values))
             done += count
             if aside is not None:
-                now = np.nan_to_num(np.asarray(self._judge(states[0], jax.random.fold_in(root, 1), aside)), nan=np.inf)
+                now = np.asarray(self._judge(whole(states[0]), jax.random.fold_in(root, 1), aside))
+                now = np.where(np.isfinite(now), now, np.inf)
                 judged.append(now)
                 better = now < best_loss
                 best_loss = np.where(better, now, best_loss)
-                best = jax.tree.map(partial(_choose, jnp.asarray(better)), states[0], best)
+                best = jnp.where(jnp.asarray(better)[:, None], states[0], best)
                 stale = 0 if better.any() else stale + 1
             if progress is not None:
                 progress(done, wanted)
         losses, skipped = np.concatenate(history, axis=1), np.asarray(states[2])
         if aside is None:
             best = states[0]
-            best_loss = np.nan_to_num(losses[:, -PIECE:].mean(axis=1), nan=np.inf)
+            best_loss = _last_losses(losses)
         if bool((skipped > done / 2).all()) or not np.isfinite(best_loss).any():
             raise ValueError(
                 f"training failed: {int(skipped.min())} of {done} steps gave a loss or gradient that is not finite; "
@@ -141,7 +153,7 @@ class Trainer:
             )
         chosen = int(np.argmin(best_loss))
         return Trained(
-            params=jax.tree.map(lambda rows: np.asarray(rows[chosen]), best),
+            params=jax.tree.map(np.asarray, ravel_pytree(like)[1](best[chosen])),
             history=losses[chosen],
             held_out=np.array([row[chosen] for row in judged]),
             steps=done,
@@ -153,7 +165,37 @@ class Trainer:
     def judge(self, params: Params, aside: Answers, seed: int) -> float:
         """The held-out loss of one fit."""
         one = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], params)
-        return float(self._judge(one, jax.random.fold_in(jax.random.key(seed), 1), aside)[0])
+        return float(self._judge(one, jax.random.fold_in(root_key(seed), 1), aside)[0])
+
+
+def trainer_for(belief: Belief, settings: Settings, n_answers: int) -> Trainer:
+    """The trainer of a belief generator; the same one, compiled already, for the same constants.
+
+    Args:
+        belief: the generator's constants.
+        settings: hyper-parameters.
+        n_answers: answers there are; a batch that would hold them all is none.
+    """
+    batch = None if settings.batch_size is None or settings.batch_size >= n_answers else settings.batch_size
+    return _trainer(
+        belief, settings.objective, int(settings.steps or 0), float(settings.learning_rate or 0.0),
+        bool(settings.decay), settings.restarts, batch,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=16)
+def _trainer(
+    belief: Belief, objective: str, steps: int, learning_rate: float, decay: bool, restarts: int, batch: int | None
+) -> Trainer:
+    return Trainer(
+        partial(belief.loss, objective),
+        partial(belief.held_out_loss, objective),
+        steps=steps,
+        learning_rate=learning_rate,
+        decay=decay,
+        restarts=restarts,
+        batch_size=batch,
+    )
 
 
 @partial(jax.jit, static_argnums=2)
@@ -161,8 +203,12 @@ def _keys(starts: jax.Array, done: int, count: int) -> jax.Array:
     return jax.vmap(lambda start: jax.random.split(jax.random.fold_in(start, done + 1), count))(starts)
 
 
-def _choose(pick: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
-    return jnp.where(pick.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
+def _last_losses(losses: FloatArray) -> FloatArray:
+    """Mean of every restart's finite losses in its last piece, shape (R,); infinite where there is none."""
+    last = losses[:, -PIECE:]
+    fine = np.isfinite(last)
+    total = np.where(fine, last, 0.0).sum(axis=1)
+    return np.where(fine.any(axis=1), total / np.maximum(fine.sum(axis=1), 1), np.inf)
 
 
 def _batches(kept: Any, steps: int, batch_size: int | None, rng: np.random.Generator) -> jax.Array:

@@ -51,7 +51,7 @@ def tune(
     """Hold out a share of the problems and fit every candidate on the others.
 
     Under the likelihood objective a candidate's loss is minus the held-out answers' log-likelihood an answer, the new
-    problems' effects integrated out at their likeliest spread.
+    problems' effects, where the generator has them, integrated out at their likeliest spread.
 
     Args:
         belief: the generator's constants.
@@ -68,11 +68,11 @@ def tune(
     if not apart:
         return Tuned(settings.ridges[0], None, None, pd.DataFrame(), empty, 0, None)
     out = np.zeros(len(part.problems), dtype=bool)
-    out[np.random.default_rng([seed, 2]).permutation(len(out))[:apart]] = True
+    out[np.random.default_rng([int(seed), 2]).permutation(len(out))[:apart]] = True
     left = out[np.asarray(part.answers.problem)]
     likelihood = settings.objective == "likelihood"
     candidates = settings.ridges if likelihood else settings.ridges[:1]
-    judged = likelihood and belief.blender.belief_dim == 1
+    judged = likelihood and belief.problem_effects and belief.blender.belief_dim == 1
     best: Tuned | None = None
     rows: list[list[Any]] = []
     least, skipped = np.inf, 0
@@ -95,13 +95,13 @@ def tune(
         spread = None
         if judged:
             new = problem_spread(belief, trained.params, aside, unit, seed)
-            loss, spread = -new.log_likelihood, new.spread if belief.problem_effects else None
+            loss, spread = -new.log_likelihood, new.spread
         else:
             loss = trainer.judge(trained.params, aside, seed)
         rows.append([*ridge, spread, loss, trained.steps])
         if loss < least:
             least = loss
-            steps = None if settings.decay else PIECE * (int(np.argmin(trained.held_out)) + 1)
+            steps = None if settings.decay else min(PIECE * (int(np.argmin(trained.held_out)) + 1), trained.steps)
             best = Tuned(ridge, steps, spread, pd.DataFrame(), trained.held_out, 0, trained)
     if best is None:
         raise ValueError("no candidate of ridge gave a finite held-out loss; lower learning_rate")
