@@ -12,7 +12,7 @@ import numpy as np
 from jax.scipy.special import log_ndtr, logsumexp, ndtr
 
 from crowdllm_stats.inference.checks import FloatArray, check_choice
-from crowdllm_stats.scales import Scale
+from crowdllm_stats.scales import Scale, continuous
 
 FAMILIES = ("normal", "truncated", "ordinal", "categorical")
 
@@ -85,6 +85,12 @@ class Blender:
     def belief_dim(self) -> int:
         """K, the coordinates of a belief: 1 on numeric scales, one an option otherwise."""
         return len(self.answers) if self.family == "categorical" else 1
+
+    def answer_scale(self, scale: Scale) -> Scale:
+        """The scale of drawn answers: the data's; without levels, or ends, where the family has none."""
+        if self.family == "normal":
+            return continuous()
+        return continuous(*self._ends()) if self.family == "truncated" else scale
 
     def initial(self, sigma: float = 1.0) -> dict[str, Any]:
         """Starting values: ``log_sigma``, and ``spacing`` of the cuts (logits of their gaps)."""

@@ -280,7 +280,7 @@ class CrowdLLM:
             effect: see :meth:`problem_table`.
 
         Returns:
-            CrowdData, the type that human answers have.
+            CrowdData, the type that human answers have; on a continuous scale where the family draws numbers.
 
         Raises:
             ValueError: as :meth:`problem_table`; on profiles the coding does not know; before :meth:`fit`.
@@ -292,7 +292,7 @@ class CrowdLLM:
             rows,
             participants=crowd.people,
             problems=pd.DataFrame({"problem": list(crowd.problems)}),
-            scale=self.fitted.scale,
+            scale=self.blender.answer_scale(self.fitted.scale),
         )
 
     def simulate_to(

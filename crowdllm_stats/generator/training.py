@@ -70,28 +70,32 @@ class Trainer:
         self._piece = jax.jit(self._scan)
         self._judge = jax.jit(jax.vmap(held_out, (0, None, None)))
 
-    def _scan(self, states: Any, keys: jax.Array, rows: jax.Array, answers: Answers, like: Params) -> Any:
+    def _scan(
+        self, states: Any, keys: jax.Array, rows: jax.Array, answers: Answers, like: Params, live: jax.Array
+    ) -> Any:
         """A piece of steps for every restart. The answers are an argument: constants would be folded in, slowly.
 
         The parameters of a restart are one vector, of which ``like`` gives the parts' shapes: a step is a few long
-        operations then instead of a hundred short ones, in compiling and in running.
+        operations then instead of a hundred short ones, in compiling and in running. Steps that are not ``live`` fill
+        up the last piece and change nothing, so that pieces of one length serve any number of steps.
         """
         _, parts = ravel_pytree(like)
 
         def step(state: Any, given: Any) -> Any:
             params, memory, skipped = state
-            key, batch = given
+            key, batch, counts = given
             part = answers
             if self.batch_size is not None:
                 part = answers.take(batch, answers.share / batch.shape[0])
             value, slope = jax.value_and_grad(lambda flat: self._loss(parts(flat), key, part))(params)
             fine = jnp.isfinite(value) & jnp.isfinite(slope).all()
+            take = fine & counts
             update, moved = self._optimiser.update(slope, memory, params)
             new = (optax.apply_updates(params, update), moved)
-            kept = jax.tree.map(lambda now, old: jnp.where(fine, now, old), new, (params, memory))
-            return (*kept, skipped + ~fine), value
+            kept = jax.tree.map(lambda now, old: jnp.where(take, now, old), new, (params, memory))
+            return (*kept, skipped + (counts & ~fine)), value
 
-        return jax.vmap(lambda state, own: jax.lax.scan(step, state, (own, rows)))(states, keys)
+        return jax.vmap(lambda state, own: jax.lax.scan(step, state, (own, rows, live)))(states, keys)
 
     def fit(
         self, initial: Callable[[jax.Array], Params], data: Answers, *, seed: int, steps: int | None = None,
@@ -128,9 +132,10 @@ class Trainer:
         history, judged, stale, done = [], [], 0, 0
         while done < wanted and stale < patience:
             count = min(PIECE, wanted - done)
-            keys = _keys(draws, done, count)
-            states, values = self._piece(states, keys, batches[done : done + count], data, like)
-            history.append(np.asarray(values))
+            keys = _keys(draws, done, PIECE)
+            rows, live = batches[np.minimum(np.arange(done, done + PIECE), wanted - 1)], np.arange(PIECE) < count
+            states, values = self._piece(states, keys, rows, data, like, live)
+            history.append(np.asarray(values)[:, :count])
             done += count
             if aside is not None:
                 now = np.asarray(self._judge(whole(states[0]), jax.random.fold_in(root, 1), aside))
