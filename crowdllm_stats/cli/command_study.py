@@ -52,11 +52,10 @@ def study(arguments: Sequence[str]) -> typer.Typer:
 
 def list_studies() -> None:
     """Name and title of every study."""
-    from crowdllm_stats.studies.design_file import read_design
-    from crowdllm_stats.studies.find import find_studies
+    from crowdllm_stats.studies.find import find_studies, study_title
 
     for name, file in find_studies().items():
-        print(f"{name}: {read_design(file).title}")
+        print(f"{name}: {study_title(file)}")
 
 
 def show(name: Name, quick: Quick = False, store: Where = None) -> None:

@@ -150,15 +150,17 @@ class Design:
             }
             return kept if all(kept.values()) else None
 
-        return dataclasses.replace(
+        replicates: int = self.quick["replicates"]
+        quick = dataclasses.replace(
             self,
             factors=factors,
-            replicates=self.quick["replicates"],
+            replicates=replicates,
             skips=tuple(dataclasses.replace(s, when=when) for s in self.skips if (when := left(s.when)) is not None),
             claims=tuple(dataclasses.replace(c, where=w) for c in self.claims if (w := left(c.where)) is not None),
             pictures=tuple(dataclasses.replace(p, where=w) for p in self.pictures if (w := left(p.where)) is not None),
-            quick={"replicates": self.quick["replicates"], "factors": {}},
+            quick={"replicates": replicates, "factors": {}},
         )
+        return dataclasses.replace(quick, block=min(self.block, quick.n_cells * replicates, max(replicates, 100)))
 
     def identity(self) -> dict[str, Any]:
         """What the stored numbers depend on, as plain values: two designs of equal identity share their blocks."""

@@ -39,6 +39,20 @@ def _is_study(file: Path) -> bool:
         return True  # broken: reading it says what is wrong
 
 
+def study_title(file: Path) -> str:
+    """The title in a study file, without checking the rest.
+
+    Example:
+        >>> study_title(study_file("risk"))
+        'Risk decompositions, published and exact, against a known risk'
+    """
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return f"(not readable: {error})"
+    return str(content.get("title", file.stem))
+
+
 def study_file(name: str) -> Path:
     """The file of a study that is named, or given as a path.
 
