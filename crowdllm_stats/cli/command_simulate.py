@@ -32,11 +32,17 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         ] = None,
         twins: Annotated[
             str | None,
-            typer.Option(
-                metavar="HUMANS", help="Also a twin for every answer of this human table, cross-fitted over its people."
-            ),
+            typer.Option(metavar="HUMANS", help="A twin for every answer of this human table, cross-fitted; see --by."),
         ] = None,
-        folds: Annotated[int, typer.Option(metavar="F", help="Folds of people for --twins.")] = 5,
+        by: Annotated[
+            str,
+            typer.Option(
+                metavar="WHAT",
+                help="--twins by people (generators without the person; N further people) or by problems (generators "
+                "without the problem that know the person; everybody else is the crowd).",
+            ),
+        ] = "problems",
+        folds: Annotated[int, typer.Option(metavar="F", help="Folds for --twins.")] = 5,
         effect: Annotated[
             str, typer.Option(metavar="WHICH", help="fitted: what the problems' own answers said; typical: the median.")
         ] = "fitted",
@@ -52,8 +58,8 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
     ) -> None:
         """Answers of digital people to the problems a generator knows, with a manifest beside them.
 
-        With --twins, every human answer gets a digital one by a generator fitted without that person, and the N further
-        people come from the same generators: what interval and risk compare.
+        With --twins, every human answer gets a digital one by a generator that had no part of it, and unlabelled people
+        come from the same generators: what interval, safe-interval and risk compare.
         """
         from crowdllm_stats.cli.output import check_not_read, check_out
         from crowdllm_stats.datasets.population import load_population
@@ -70,7 +76,7 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         if twins is None:
             written, people, note = _plain(model, out, problem, n, effect, seed, bar)
         else:
-            written, people, note = _twins(model, out, twins, problem, n, folds, seed, data, bar)
+            written, people, note = _twins(model, out, twins, by, problem, n, folds, seed, data, bar)
         if reference_out is not None:
             _references(model, problem, k, seed, reference_out)
         told = {"population": population, "people": people, "answers": written, "out": str(out), "note": note}
@@ -98,15 +104,20 @@ def _plain(
 
 
 def _twins(
-    model: CrowdLLM, out: Path, humans: str, problem: list[str] | None, n: int, folds: int, seed: int,
+    model: CrowdLLM, out: Path, humans: str, by: str, problem: list[str] | None, n: int, folds: int, seed: int,
     data: Path | None, bar: Any,
 ) -> tuple[int, int, str]:  # fmt: skip
-    from crowdllm_stats.generator.twins import cross_fitted_twins
+    from crowdllm_stats.generator.twins import cross_fitted_twins, twins_by_problem
+    from crowdllm_stats.inference.checks import check_choice
 
+    check_choice("--by", by, ("people", "problems"))
     human = _humans(humans, model, data)
     if problem:
-        human = human.select(problems=problem)
-    made = cross_fitted_twins(model, human, n, folds=folds, seed=seed, progress=bar)
+        raise ValueError("--problem cannot be joined with --twins: the generators need all problems; choose later")
+    if by == "people":
+        made = cross_fitted_twins(model, human, n, folds=folds, seed=seed, progress=bar)
+    else:
+        made = twins_by_problem(model, human, folds=folds, seed=seed, progress=bar)
     made.digital.write(out)
     return len(made.digital.responses), made.digital.responses["participant"].nunique(), made.why
 

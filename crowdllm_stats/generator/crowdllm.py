@@ -133,7 +133,7 @@ class CrowdLLM:
     def _kept(self, data: CrowdData, part: Prepared, trained: Trained, tuned: Tuned, skipped: int, seed: int) -> Fitted:
         params = dict(trained.params)
         effects = params.pop("problem")["mean"]
-        params.pop("person"), params.pop("spread")
+        person, spread_of = params.pop("person")["mean"], params.pop("spread")["mean"]
         used = self.settings.objective == "likelihood" and self.settings.problem_effects
         if self.settings.objective == "paper":
             for name in ("log_tau_problem", "log_tau_person", "log_tau_spread", "couple"):
@@ -168,6 +168,9 @@ class CrowdLLM:
             seed=seed,
             n_answers=int(part.answers.problem.shape[0]),
             n_people=len(part.people),
+            people=part.people,
+            person_effect=np.asarray(person),
+            person_spread=np.asarray(spread_of),
         )
 
     @property
@@ -331,7 +334,7 @@ class CrowdLLM:
         )
 
     def with_recruiter(self, recruiter: ProfileGenerator, *, n: int = 1024, seed: int = 0) -> CrowdLLM:
-        """The same generator with another population, and no profile of a training person in it.
+        """The same generator with another population, and no profile or effect of a training person in it.
 
         Args:
             recruiter: generates profiles.
@@ -341,7 +344,10 @@ class CrowdLLM:
         profiles = recruiter.sample(n, seed=seed).table.drop(columns="participant")
         self.fitted.encoder.transform(profiles)
         other = CrowdLLM(**self.settings.to_dict())
-        other._fitted = replace(self.fitted, profiles=profiles, recruiter=recruiter)
+        none = np.zeros((0, 1))
+        other._fitted = replace(
+            self.fitted, profiles=profiles, recruiter=recruiter, people=(), person_effect=none, person_spread=none
+        )
         return other
 
     def to_arviz(self, problems: Iterable[Any] | None = None, n: int = 100, *, seed: int = 0) -> Any:

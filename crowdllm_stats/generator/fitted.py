@@ -41,6 +41,9 @@ class Fitted:
         seed: of the fit.
         n_answers: answers learned from.
         n_people: people who gave them.
+        people: ids of the training people, in the order of ``person_effect``; none where these were left out.
+        person_effect: their fitted effects on the belief, (N, K).
+        person_spread: their fitted effects on the log spread, (N, 1).
     """
 
     params: Params
@@ -62,6 +65,9 @@ class Fitted:
     seed: int
     n_answers: int
     n_people: int
+    people: tuple[str, ...]
+    person_effect: FloatArray
+    person_spread: FloatArray
 
     def rows(self, problems: Iterable[str]) -> NDArray[np.int64]:
         """Rows of training problems.

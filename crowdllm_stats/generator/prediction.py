@@ -158,3 +158,55 @@ def predict(
         problems, blender.answers, found.get("probabilities"), mean, variance,
         found["belief_mean"], found["belief_second"], why,
     )  # fmt: skip
+
+
+#: Mixing and noise draws behind an expected answer, where the belief is not integrated out exactly.
+_DRAWS = 64
+
+
+@partial(jax.jit, static_argnums=(0,))
+def _expected(
+    belief: Belief, params: Params, x: jax.Array, centred: jax.Array, reference: jax.Array, people: People
+) -> jax.Array:
+    """Expected answers of S people to T problems at effect 0, shape (T, S)."""
+    problem = networks.of_problems(params["encoder"], x, centred)
+    problem = {**problem, "effect": jnp.zeros((x.shape[0], belief.blender.belief_dim))}
+    code = beliefs(params, problem, people)
+    given = (params["blender"], reference[:, None], code["mean"], code["sd"], people.noise)
+    if belief.blender.answers:
+        return belief.blender.probabilities(*given) @ jnp.asarray(belief.blender.answers)
+    return belief.blender.moments(*given)[0]
+
+
+def expected_table(
+    belief: Belief, params: Params, table: dict[str, FloatArray], v: FloatArray, shift: FloatArray, spread: FloatArray
+) -> FloatArray:
+    """``E[y | x_t, v_i, a_i, e_i]`` at effect 0 of the problem, shape (T, N).
+
+    Args:
+        belief: the generator's constants, numeric scale.
+        params: learned parameters.
+        table: ``x`` (T, D), ``reference`` and ``centred`` (T, 1).
+        v: coded profiles, (N, P).
+        shift: kept effects on the belief, (N, 1).
+        spread: kept effects on the log spread, (N, 1).
+    """
+    closed = not belief.mixing and belief.blender.family in ("normal", "ordinal")
+    draws = 1 if closed else _DRAWS
+    rng = np.random.default_rng(0)
+    total = np.zeros((len(table["x"]), len(v)))
+    for _ in range(draws):
+        people = People(
+            v=jnp.asarray(v, dtype=jnp.float32),
+            shift=jnp.asarray(shift, dtype=jnp.float32),
+            spread=jnp.asarray(spread, dtype=jnp.float32),
+            psi=jnp.asarray(rng.standard_normal((len(v), belief.mixing_dim)), jnp.float32) if belief.mixing else None,
+            noise=jnp.asarray(rng.standard_normal((len(v), 1)), dtype=jnp.float32),
+        )
+        for start in range(0, len(total), BLOCK):
+            rows = np.arange(start, start + BLOCK) % len(total)
+            arrays = [jnp.asarray(table[name][rows], dtype=jnp.float32) for name in ("x", "centred", "reference")]
+            part = np.asarray(_expected(belief, params, *arrays, people), dtype=np.float64)
+            stop = min(start + BLOCK, len(total))
+            total[start:stop] += part[: stop - start] / draws
+    return total

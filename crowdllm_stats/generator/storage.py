@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FORMAT = "crowdllm-stats generator 1"
 
-_ARRAYS = ("x", "decision", "effect", "history", "held_out")
+_ARRAYS = ("x", "decision", "effect", "history", "held_out", "person_effect", "person_spread")
 _NUMBERS = ("new_problem_sd", "steps", "skipped", "seed", "n_answers", "n_people")
 
 
@@ -52,6 +52,7 @@ def save(model: CrowdLLM, path: str | os.PathLike[str]) -> None:
         **{name: getattr(own, name) for name in _NUMBERS},
     }
     arrays: dict[str, Any] = {"told": np.asarray(json.dumps(told)), "problems": np.asarray(own.problems)}
+    arrays["people"] = np.asarray(own.people, dtype=str)
     arrays |= {name: _small(getattr(own, name)) for name in _ARRAYS}
     arrays |= {f"vectors/{name}": _small(value) for name, value in own.vectors.to_arrays().items()}
     arrays |= {f"params/{name}": np.asarray(value) for name, value in _flat(own.params).items()}
@@ -96,6 +97,7 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
             profiles=profiles,
             recruiter=None if told["recruiter"] is None else ProfileGenerator.from_dict(told["recruiter"]),
             problems=tuple(given["problems"].tolist()),
+            people=tuple(given["people"].tolist()),
             tuning=pd.DataFrame(told["tuning"]),
             **tables,
             **numbers,

@@ -1,15 +1,17 @@
-"""Digital twins of real people and unlabelled digital people beside them, so that nobody helps to judge himself."""
+"""Digital twins of real people and unlabelled digital people beside them, so that no answer helps to judge itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.crowd import CrowdData, continuous
 from crowdllm_stats.generator.crowdllm import CrowdLLM
+from crowdllm_stats.generator.prediction import expected_table
 from crowdllm_stats.inference.checks import check_count
 
 
@@ -18,9 +20,9 @@ class Twins:
     """Cross-fitted digital answers.
 
     Attributes:
-        digital: twins' answers (problem and participant of the human answer), and those of unlabelled people
-            ("d000001", ...) to all problems.
-        folds: fold of every real person, by id.
+        digital: twins' answers (problem and participant of the human answer), and those of unlabelled people:
+            "d000001", ..., or the other people of the table.
+        folds: fold of every real person (or problem), by id.
         why: what was done.
     """
 
@@ -78,20 +80,12 @@ def cross_fitted_twins(
     profiles = people.drop(columns="participant").iloc[rng.integers(len(people), size=n)].reset_index(drop=True)
     further = pd.concat([pd.DataFrame({"participant": extra}), profiles], axis=1)
     share = np.arange(n) % folds
-    chosen = model.fitted.tuning
-    ridge = (
-        chosen.loc[chosen["loss"].idxmin(), ["ridge", "ridge_network", "ridge_spread"]].tolist()
-        if len(chosen)
-        else [one[0] for one in (model.settings.ridge, model.settings.ridge_network, model.settings.ridge_spread)]
-    )
-    fresh = model.with_settings(
-        ridge=(ridge[0],), ridge_network=(ridge[1],), ridge_spread=(ridge[2],), held_out=0.0, steps=model.fitted.steps
-    )
+    fresh = _same_settings(model)
     parts = []
     for number in range(folds):
         inside = fold.index[fold == number]
         others = human.select(participants=fold.index[fold != number])
-        learned = CrowdLLM(**fresh.settings.to_dict()).fit(others, model.fitted, seed=seed)
+        learned = CrowdLLM(**fresh).fit(others, model.fitted, seed=seed)
         own = people[people["participant"].isin(inside)]
         all_answers = learned.simulate(problems, people=own, seed=seed).responses
         parts.append(all_answers.merge(asked, on=["problem", "participant"], validate="one_to_one"))
@@ -110,3 +104,119 @@ def cross_fitted_twins(
         "shared out over the folds' generators with profiles drawn from the real people's."
     )
     return Twins(digital, fold, why)
+
+
+def twins_by_problem(
+    model: CrowdLLM, human: CrowdData, *, folds: int = 5, seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Twins:  # fmt: skip
+    """A digital answer of every real person to every problem, by a generator that saw no answer to that problem.
+
+    Problems are dealt into folds. For each fold a generator is fitted to the answers to the other folds' problems; it
+    knows every person's kept effects from there. The digital answer is the expected one,
+    ``E[y | x_t, v_i, a_i, e_i]`` at the fitted effects of the person and the median effect of the problem. For a
+    problem, the answers of those who rated it are twins, those of all others the unlabelled crowd: people of one
+    population, so that the interval aims at the mean answer of the people in the table (and, where these are a random
+    sample, of their population).
+
+    Args:
+        model: fitted to the same problems; its weights are not used.
+        human: the human answers, numbers.
+        folds: number of folds.
+        seed: of folds and fits.
+        progress: called with folds done and folds in all.
+
+    Raises:
+        ValueError: on fewer problems than two a fold, a scale of words, problems the model does not know, a generator
+            without effects of people.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> from crowdllm_stats.backbones import RecordedBackbone
+        >>> example = load_example()
+        >>> reference = RecordedBackbone(example.reference).reference(example.human.problems)
+        >>> model = CrowdLLM(steps=20, held_out=0.0).fit(example.human, reference)
+        >>> made = twins_by_problem(model, example.human, folds=2, seed=1)
+        >>> len(made.digital.responses) == 60 * 12
+        True
+    """
+    check_count("folds", folds, 2)
+    if not human.scale.numeric:
+        raise ValueError(f"expected answers need numbers; the scale is {human.scale}; use twins by people")
+    if model.settings.objective != "likelihood" or not model.settings.person_effects:
+        raise ValueError("twins by problem need people's effects: objective 'likelihood' with person_effects")
+    problems = list(dict.fromkeys(human.responses["problem"]))
+    if len(problems) < 2 * folds:
+        raise ValueError(f"{folds} folds need at least {2 * folds} problems; the human table holds {len(problems)}")
+    fold = pd.Series(np.random.default_rng([seed, 4]).permutation(len(problems)) % folds, index=problems)
+    fresh = _same_settings(model)
+    parts, unseen = [], 0
+    for number in range(folds):
+        inside = fold.index[fold == number].tolist()
+        learned = CrowdLLM(**fresh).fit(human.select(problems=fold.index[fold != number]), model.fitted, seed=seed)
+        expected = expected_answers(learned, inside, model, human.participants)
+        unseen += len(human.participants) - len(learned.fitted.people)
+        parts.append(expected)
+        if progress is not None:
+            progress(number + 1, folds)
+    bounds = human.scale.bounds
+    digital = CrowdData.from_frame(
+        pd.concat(parts, ignore_index=True),
+        participants=human.participants,
+        problems=human.problems[["problem"]],
+        scale=continuous() if bounds is None else continuous(*bounds),
+    )
+    why = (
+        f"{folds} folds of problems: digital answers are expected answers of the real people, by a generator fitted "
+        "without any answer to the problem; it knows people from their answers to other problems."
+    )
+    if unseen:
+        why += f" {unseen} times a person without answers outside a fold answers as an average person of his profile."
+    return Twins(digital, fold, why)
+
+
+def expected_answers(learned: CrowdLLM, problems: list[str], known: CrowdLLM, people: pd.DataFrame) -> pd.DataFrame:
+    """Expected answers of real people, columns problem, participant, response.
+
+    Args:
+        learned: fitted; gives weights and people's effects (0 for people it does not know).
+        problems: ids.
+        known: fitted generator that knows the problems' vectors and reference decisions.
+        people: column ``participant`` and the profile columns.
+    """
+    fitted, told = learned.fitted, known.fitted
+    rows = told.rows(problems)
+    place = {name: row for row, name in enumerate(fitted.people)}
+    ids = people["participant"].tolist()
+    k = fitted.decision.shape[1]
+    shift, spread = np.zeros((len(ids), k)), np.zeros((len(ids), 1))
+    for row, name in enumerate(ids):
+        if name in place:
+            shift[row], spread[row] = fitted.person_effect[place[name]], fitted.person_spread[place[name]]
+    table = {
+        "x": told.x[rows],
+        "reference": told.decision[rows],
+        "centred": told.decision[rows] - fitted.vectors.decision_mean,
+    }
+    values = expected_table(
+        learned.belief(learned.blender), fitted.params, table, fitted.encoder.transform(people), shift, spread
+    )
+    return pd.DataFrame(
+        {
+            "problem": np.repeat(np.asarray(problems, dtype=object), len(ids)),
+            "participant": np.tile(np.asarray(ids, dtype=object), len(problems)),
+            "response": values.reshape(-1),
+        }
+    )
+
+
+def _same_settings(model: CrowdLLM) -> dict[str, Any]:
+    """The hyper-parameters that ``model`` found, for refits without another search."""
+    table = model.fitted.tuning
+    names = ("ridge", "ridge_network", "ridge_spread")
+    found = {name: (getattr(model.settings, name)[0],) for name in names}
+    if len(table):
+        best = table.loc[table["loss"].idxmin()]
+        found = {name: (float(best[name]),) for name in names}
+    changed = model.with_settings(**found, held_out=0.0, steps=model.fitted.steps)
+    return changed.settings.to_dict()
