@@ -10,7 +10,7 @@ from .parameters import Value
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """"The measure of this method is at least (at most) so much in all these cells."
+    """ "The measure of this method is at least (at most) so much in all these cells."
 
     Attributes:
         text: the statement in words.

@@ -105,7 +105,8 @@ def _checked(outcomes: object, plan: Plan, block: Block, length: int) -> dict[st
     for name, values in found.items():
         if values.shape != wanted:
             raise RuntimeError(
-                f"simulator {plan.design.simulator!r} gave {name} of shape {values.shape}; jobs and methods are {wanted}"
+                f"simulator {plan.design.simulator!r} gave {name} of shape {values.shape}; jobs and methods are "
+                f"{wanted}"
             )
     return found
 
@@ -116,7 +117,7 @@ def _to_parquet(plan: Plan, block: Block, outcomes: dict[str, FloatArray]) -> by
 
     pairs = np.array(block.pairs, dtype=np.int32)
     running = {number: set(methods_of(plan.design, plan.grid[number])) for number in np.unique(pairs[:, 0]).tolist()}
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("cell", "replicate", "method", *outcomes)}  # type: ignore[type-arg]
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("cell", "replicate", "method", *outcomes)}
     for place, method in enumerate(block.methods):
         rows = np.array([method in running[number] for number, _ in block.pairs])
         columns["cell"].append(pairs[rows, 0])

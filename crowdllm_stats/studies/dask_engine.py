@@ -41,7 +41,9 @@ def cluster(scheduler: str, workers: int = 2) -> Engine:
         with _connected(scheduler, workers, design) as client:
             # a few blocks ahead of the workers, so that memory does not grow with the study
             ahead = 4 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-            running = as_completed(_submit(client, design, number) for _, number in zip(range(ahead), left, strict=False))
+            running = as_completed(
+                _submit(client, design, number) for _, number in zip(range(ahead), left, strict=False)
+            )
             try:
                 for future in running:
                     yield future.result()

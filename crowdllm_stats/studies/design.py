@@ -1,4 +1,4 @@
-"""A study as data: what is varied, what is simulated, with which methods and measures, how often and from which seed."""
+"""A study as data: what is varied, what is simulated, with which methods and measures, how often, from which seed."""
 
 from __future__ import annotations
 

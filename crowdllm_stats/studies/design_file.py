@@ -1,4 +1,4 @@
-"""From a TOML file to a checked :class:`Design`; whatever is wrong with it is said in one line, before anything runs."""
+"""From a TOML file to a checked :class:`Design`; whatever is wrong is said in one line, before anything runs."""
 
 from __future__ import annotations
 
@@ -195,9 +195,7 @@ def _methods(content: Mapping[str, Any], simulator: Simulator) -> tuple[str, ...
     return tuple(listed)
 
 
-def _reference(
-    content: Mapping[str, Any], methods: tuple[str, ...], measures: tuple[MeasureSpec, ...]
-) -> str | None:
+def _reference(content: Mapping[str, Any], methods: tuple[str, ...], measures: tuple[MeasureSpec, ...]) -> str | None:
     reference = content.get("reference")
     if reference is not None and reference not in methods:
         raise ValueError(f"reference {reference!r} is not among the methods {', '.join(methods)}")
@@ -257,15 +255,16 @@ def _claim(
     if entry.get("method") not in methods:
         raise ValueError(f"claim names method {entry.get('method')!r}; methods: {', '.join(methods)}")
     bound = Parameter("bound")
-    ends = {key: bound.read(f"claim: {key}", entry[key]) for key in ("at_least", "at_most") if key in entry}
+    ends = {key: bound.number(f"claim: {key}", entry[key]) for key in ("at_least", "at_most") if key in entry}
     if not ends:
         raise ValueError(f"claim {entry.get('text')!r} needs at_least, at_most or both")
     return Claim(
-        _text(entry, "text"),
-        entry["measure"],
-        entry["method"],
-        *(float(ends[key]) if key in ends else None for key in ("at_least", "at_most")),  # type: ignore[arg-type]
-        _where(entry.get("where", {}), factors, known, "claim"),
+        text=_text(entry, "text"),
+        measure=entry["measure"],
+        method=entry["method"],
+        at_least=ends.get("at_least"),
+        at_most=ends.get("at_most"),
+        where=_where(entry.get("where", {}), factors, known, "claim"),
     )
 
 
@@ -277,7 +276,8 @@ def _picture(
     measures: tuple[MeasureSpec, ...],
 ) -> Picture:
     _only_known(
-        entry, {"kind", "file", "measure", "x", "y", "row", "column", "color", "where", "title", "log"},
+        entry,
+        {"kind", "file", "measure", "x", "y", "row", "column", "color", "where", "title", "log"},
         "a [[picture]] table",
     )
     kind, file = _text(entry, "kind"), _text(entry, "file")
@@ -301,9 +301,18 @@ def _picture(
         if method not in methods:
             raise ValueError(f"picture {file!r} where names method {method!r}; methods: {', '.join(methods)}")
     picture = Picture(
-        kind, file, measure, entry.get("x"), entry.get("y"), entry.get("row"), entry.get("column"), _text(entry, "color", "method"),
-        where, _text(entry, "title", ""), bool(entry.get("log", False)),
-    )  # fmt: skip
+        kind=kind,
+        file=file,
+        measure=measure,
+        x=entry.get("x"),
+        y=entry.get("y"),
+        row=entry.get("row"),
+        column=entry.get("column"),
+        color=_text(entry, "color", "method"),
+        where=where,
+        title=_text(entry, "title", ""),
+        log=bool(entry.get("log", False)),
+    )
     _check_shown(picture, factors, methods)
     return picture
 
@@ -359,7 +368,9 @@ def _check_pairs(design: Design, simulator: Simulator) -> None:
         full = design.full_cell(cell.levels)
         runs = False
         for method in design.methods:
-            first = next((i for i, s in enumerate(design.skips) if s.method in (None, method) and s.covers(cell.levels)), None)
+            first = next(
+                (i for i, s in enumerate(design.skips) if s.method in (None, method) and s.covers(cell.levels)), None
+            )
             if first is not None:
                 used.add(first)
                 continue

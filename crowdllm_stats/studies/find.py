@@ -70,5 +70,7 @@ def study_file(name: str) -> Path:
     known = find_studies()
     if name not in known:
         listed = ", ".join(known) or "none"
-        raise FileNotFoundError(f"unknown study {name!r}; known: {listed}; a file of your own needs its path, NAME.toml")
+        raise FileNotFoundError(
+            f"unknown study {name!r}; known: {listed}; a file of your own needs its path, NAME.toml"
+        )
     return known[name]

@@ -1,4 +1,4 @@
-"""Every closed-form interval method on humans, twins and a crowd with a known mean; all replicates of a block at once."""
+"""Every closed-form interval method on humans, twins and a crowd with a known mean; a block of replicates at once."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Answers:
 class IntervalSimulator(Simulator):
     """Humans ``y = F(z)``, twins ``F(bias + r z + sqrt(1 - r^2 + eta) e)``, crowd ``F(bias + sqrt(1 + eta) c)``.
 
-    z, e, c are independent standard normals, F makes the family's answers (``answer_families``): r is the correlation of
-    the Gaussian copula that joins a human and the twin, ``bias`` what the backbone is off, ``eta`` the noise of one of
-    its answers. A ``memory`` m above 0 is that of a generator trained on these very humans: a labelled human's twin is
-    drawn towards the human's own answer, ``(1 - m) twin + m z`` before F, the crowd is not.
+    z, e, c are independent standard normals, F makes the family's answers (``answer_families``): r is the correlation
+    of the Gaussian copula that joins a human and the twin, ``bias`` what the backbone is off, ``eta`` the noise of one
+    of its answers. A ``memory`` m above 0 is that of a generator trained on these very humans: a labelled human's twin
+    is drawn towards the human's own answer, ``(1 - m) twin + m z`` before F, the crowd is not.
     """
 
     parameters = {
@@ -56,7 +56,11 @@ class IntervalSimulator(Simulator):
         "level": Parameter("nominal confidence", default=0.95, least=0.01, most=0.9999),
         "effect": Parameter("distance of the null value below the mean, in standard deviations", default=0.5),
     }
-    methods = ("classical", "auto", *(name for name in METHODS if name not in ("classical", "cross-fitted", "cross-fitted-small")))
+    methods = (
+        "classical",
+        "auto",
+        *(name for name in METHODS if name not in ("classical", "cross-fitted", "cross-fitted-small")),
+    )
     outcomes = STANDARD
     optional = ("standard_error",)
     block = 2000

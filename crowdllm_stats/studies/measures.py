@@ -218,9 +218,7 @@ def _relative_error_model_se(outcomes: Outcomes) -> Measured:
 def _rmse(outcomes: Outcomes) -> Measured:
     squared = _mean(_errors(outcomes) ** 2)
     value = float(np.sqrt(squared.value))
-    return Measured(
-        value, float(_over(squared.mcse, 2.0 * value)), _over(squared.influence, 2.0 * value), squared.n
-    )
+    return Measured(value, float(_over(squared.mcse, 2.0 * value)), _over(squared.influence, 2.0 * value), squared.n)
 
 
 def _over(above: FloatArray | float, below: float) -> FloatArray:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from .colors import colors
 from .design import Picture, levels_text
+from .parameters import Value
 from .results import Results
 
 
@@ -20,7 +23,6 @@ def draw_nested_loop(picture: Picture, results: Results, frame: pd.DataFrame) ->
     Source: Ruecker and Schwarzer 2014, Presenting simulation results in a nested loop plot, BMC Medical Research
     Methodology 14.
     """
-    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     design = results.design
@@ -32,7 +34,7 @@ def draw_nested_loop(picture: Picture, results: Results, frame: pd.DataFrame) ->
     count = len(places)
     figure = Figure(figsize=(max(7.0, min(16.0, 0.06 * count + 4.0)), 5.6), layout="constrained")
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 0.5 + 0.35 * len(varied)])
-    palette = colormaps["tab10"].colors + colormaps["Dark2"].colors
+    palette = colors()
     for number, method in enumerate(design.methods):
         rows = frame[frame["method"] == method]
         if rows.empty:
@@ -51,17 +53,25 @@ def draw_nested_loop(picture: Picture, results: Results, frame: pd.DataFrame) ->
     top.set_ylabel(picture.measure.replace("_", " "))
     top.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
     for height, name in enumerate(reversed(varied)):
-        levels = [level for level in design.factors[name] if level in picture.where.get(name, design.factors[name])]
-        steps = np.array([levels.index(dict(zip(design.factors, cell, strict=True))[name]) for cell in places])
-        below.stairs(height + 0.7 * steps / max(len(levels) - 1, 1), np.arange(count + 1) - 0.5, baseline=None)
-        below.text(count, height + 0.2, f" {name}: {levels_text(levels)}", fontsize=7, va="center")
+        shown_levels = levels_of(name, picture, results)
+        steps = np.array([shown_levels.index(dict(zip(design.factors, cell, strict=True))[name]) for cell in places])
+        below.stairs(height + 0.7 * steps / max(len(shown_levels) - 1, 1), np.arange(count + 1) - 0.5, baseline=None)
+        below.text(count, height + 0.2, f" {name}: {levels_text(shown_levels)}", fontsize=7, va="center")
     below.set_yticks([])
     below.set_xticks([])
     for side in ("top", "right", "left", "bottom"):
         below.spines[side].set_visible(False)
-    below.set_xlabel(f"{count} cells; " + ", ".join(f"{n} {levels_text(v)}" for n, v in picture.where.items() if len(v) == 1))  # noqa: E501
+    below.set_xlabel(
+        f"{count} cells; " + ", ".join(f"{n} {levels_text(v)}" for n, v in picture.where.items() if len(v) == 1)
+    )  # noqa: E501
     figure.suptitle(picture.title or design.title, fontsize=10)
     return figure
+
+
+def levels_of(name: str, picture: Picture, results: Results) -> Sequence[Value]:
+    """The drawn levels of a factor, or the drawn methods."""
+    every: Sequence[Value] = results.design.methods if name == "method" else results.design.factors[name]
+    return [level for level in every if level in picture.where.get(name, every)]
 
 
 def _keys(frame: pd.DataFrame, names: list[str]) -> list[tuple[Any, ...]]:

@@ -59,15 +59,20 @@ class Parameter:
         if self.kind == "numbers":
             if not isinstance(value, list | tuple) or not value:
                 raise ValueError(f"{name} must be a list of numbers, for instance [0.2, 0.8]; got {value!r}")
-            return tuple(self._number(f"every entry of {name}", entry) for entry in value)
-        number = self._number(name, value)
+            return tuple(self.number(f"every entry of {name}", entry) for entry in value)
+        number = self.number(name, value)
         if self.kind == "whole":
             if not number.is_integer():
                 raise ValueError(f"{name} must be a whole number; got {value!r}")
             return int(number)
         return number
 
-    def _number(self, name: str, value: Any) -> float:
+    def number(self, name: str, value: Any) -> float:
+        """A number within the limits.
+
+        Raises:
+            ValueError: as :meth:`read`.
+        """
         if isinstance(value, str):
             raise ValueError(f"{name} must be a number, but {value!r} is text: write it without quotes")
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

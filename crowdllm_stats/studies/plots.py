@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .colors import colors
 from .design import Picture, levels_text
-from .nested_loop import draw_nested_loop
+from .nested_loop import draw_nested_loop, levels_of
 from .parameters import Value
 from .results import Results
 from .zip_plot import draw_zip
@@ -85,12 +86,6 @@ def _shown(name: str | None, picture: Picture, results: Results) -> Sequence[Val
     return [None] if name is None else levels_of(name, picture, results)
 
 
-def levels_of(name: str, picture: Picture, results: Results) -> Sequence[Value]:
-    """The drawn levels of a factor, or the drawn methods."""
-    every: Sequence[Value] = results.design.methods if name == "method" else results.design.factors[name]
-    return [level for level in every if level in picture.where.get(name, every)]
-
-
 def _only(frame: pd.DataFrame, name: str | None, level: Value | None) -> pd.DataFrame:
     if name is None or level is None:
         return frame
@@ -121,9 +116,8 @@ def _nominal(axis: Any, picture: Picture, results: Results) -> None:
 
 
 def _series(picture: Picture, results: Results, part: pd.DataFrame) -> list[tuple[Value, pd.DataFrame, str]]:
-    from matplotlib import colormaps
 
-    palette = colormaps["tab10"].colors + colormaps["Dark2"].colors
+    palette = colors()
     every: Sequence[Value] = (
         results.design.methods if picture.color == "method" else results.design.factors[picture.color]
     )

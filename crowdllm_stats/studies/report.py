@@ -83,8 +83,8 @@ def _readme(results: Results, pictures: Sequence[Path], arguments: Sequence[str]
         parts.append(markdown_table(table))
         if design.claims:
             parts.append(
-                "A claim is broken where the 95% interval of at least one cell (for all its cells together) lies wholly "
-                "beyond the bound, else kept."
+                "A claim is broken where the interval of at least one cell (95% for all its cells together) lies "
+                "wholly beyond the bound, else kept."
             )
     titles = {picture.file: picture.title or picture.file for picture in design.pictures}
     parts += [f"![{titles[picture.stem]}]({picture.name})" for picture in pictures]

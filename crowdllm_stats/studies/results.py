@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
@@ -84,7 +83,7 @@ class Results:
         return ", ".join(f"{name} = {levels_text([row[name]])}" for name in self.design.factors)
 
     def to_xarray(self) -> xarray.Dataset:
-        """Variables value, mcse, lower, upper, replicates and failed over the factors, method and measure; NaN where skipped.
+        """The numbers over the factors, method and measure; NaN where skipped. Choose with ``sel({"method": ...})``.
 
         Raises:
             ModuleNotFoundError: without xarray (in ``crowdllm-stats[generator]``).
@@ -104,7 +103,7 @@ class Results:
         }
         cube = cube.sel(order)
         cube.attrs = {"study": self.design.name, "title": self.design.title, "seed": self.design.seed}
-        return cube
+        return cube  # type: ignore[no-any-return]
 
     def __str__(self) -> str:
         return table_words(self)

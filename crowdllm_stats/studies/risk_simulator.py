@@ -23,9 +23,9 @@ class RiskSimulator(Simulator):
     A person's own mean is skewed (exponential, mean 0, variance 1); the twin's is ``gap + slope own + scatter g``. Both
     answer with normal noise. The LLM answers ``k`` times about ``gap`` with variance eta.
 
-    Methods and the truth each is after: "exact", "published" (Theorem 2) and "direct" (the squared difference of the two
-    means of the first answers) estimate ``L = gap^2 + ((1 - slope)^2 + scatter^2 + human_noise^2 + twin_noise^2)/N``;
-    "llm-exact" and "llm-published" (Proposition 1) ``L' = gap^2 + (1 + human_noise^2)/N + eta``.
+    Methods and the truth each is after: "exact", "published" (Theorem 2) and "direct" (the squared difference of the
+    two means of the first answers) estimate
+    ``L = gap^2 + ((1 - slope)^2 + scatter^2 + human_noise^2 + twin_noise^2)/N``; "llm-exact" and "llm-published" (Proposition 1) ``L' = gap^2 + (1 + human_noise^2)/N + eta``.
     """
 
     parameters = {

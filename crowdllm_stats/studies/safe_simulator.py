@@ -1,4 +1,4 @@
-"""Problems with a known gap and a known belief: where is the crowd no worse than the bare LLM, and where it is promised."""
+"""Problems with a known gap and belief: where the crowd is no worse than the bare LLM, and where it is promised."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class SafeIntervalSimulator(Simulator):
 
 def _gap(cell: Mapping[str, Any], draws: FloatArray) -> FloatArray:
     """Delta: normal with P(|Delta| <= kappa) = 0.95; uniform on [-kappa, kappa]; or at one of the two ends."""
-    kappa = cell["kappa"]
+    kappa = float(cell["kappa"])
     if cell["law"] == "normal":
         return np.asarray(kappa / ndtri(0.5 * (1.0 + PROMISED)) * ndtri(draws))
     if cell["law"] == "uniform":

@@ -16,8 +16,8 @@ from .summarise import runs_by_cell
 def draw_zip(picture: Picture, results: Results) -> Any:
     """One panel a method, for the one cell that ``where`` leaves.
 
-    Intervals are ranked by the distance of the estimate from the truth over half the width; the height is the
-    rank in percent, so that a method of level 95% turns red at 95.
+    Intervals are ranked by the distance of the truth from the estimate over that of the interval's end on its side; the
+    height is the rank in percent, so that a method of coverage 0.95 turns red at 95.
 
     Returns:
         The matplotlib figure.
@@ -55,9 +55,9 @@ def draw_zip(picture: Picture, results: Results) -> Any:
 
 
 def _panel(axis: Any, run: dict[str, Any]) -> None:
-    half = 0.5 * (run["upper"] - run["lower"])
-    distance = np.abs(run["estimate"] - run["truth"])
-    far = np.divide(distance, half, out=np.where(distance > 0.0, np.inf, 0.0), where=half > 0.0)
+    off = run["truth"] - run["estimate"]
+    reach = np.where(off > 0.0, run["upper"] - run["estimate"], run["estimate"] - run["lower"])
+    far = np.divide(np.abs(off), reach, out=np.where(off != 0.0, np.inf, 0.0), where=reach > 0.0)
     order = np.argsort(far, kind="stable")
     height = 100.0 * (np.arange(order.size) + 0.5) / order.size
     lower, upper, truth = (run[name][order] for name in ("lower", "upper", "truth"))
