@@ -13,8 +13,10 @@ from crowdllm_stats.studies.parameters import Parameter, Value
 from crowdllm_stats.studies.simulator import Job, Simulator
 
 if TYPE_CHECKING:
+    from crowdllm_stats.studies.conclusions import Conclusion
     from crowdllm_stats.studies.figure9.assessment import Examination, Grades
     from crowdllm_stats.studies.figure9.fits import Sample
+    from crowdllm_stats.studies.results import Results
 
 LENGTHS = ("epochs", "steps")
 
@@ -84,6 +86,21 @@ class Figure9(Simulator):
         grades = self._fit(jobs, steps=_steps(jobs[0].cell))
         found = (grades.trained, grades.untrained, grades.reference, grades.spread, grades.spread_untrained)
         return {name: values[:, None] for name, values in zip(self.outcomes, found, strict=True)}
+
+    def conclude(self, results: Results) -> Sequence[Conclusion]:
+        """The paper's five insights, a verdict each for every reading and length."""
+        from crowdllm_stats.studies.conclusions import Conclusion
+        from crowdllm_stats.studies.figure9.fitted_errors import fitted_errors
+        from crowdllm_stats.studies.figure9.verdicts import judge, panels_of
+        from crowdllm_stats.studies.store import Store
+
+        table = fitted_errors(results.design, Store(results.folder, results.design))
+        found = []
+        for (name, length), part in table.groupby(["reading", "length"], sort=False):
+            for verdict in judge(panels_of(part)).insights:
+                said = f"{name}, {length}: insight {verdict.insight}, {verdict.text}"
+                found.append(Conclusion(said, verdict.verdict, verdict.evidence))
+        return found
 
     def _fit(self, jobs: Sequence[Job], steps: int) -> Grades:
         from crowdllm_stats.studies.figure9.assessment import examine
