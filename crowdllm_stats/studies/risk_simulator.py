@@ -25,7 +25,8 @@ class RiskSimulator(Simulator):
 
     Methods and the truth each is after: "exact", "published" (Theorem 2) and "direct" (the squared difference of the
     two means of the first answers) estimate
-    ``L = gap^2 + ((1 - slope)^2 + scatter^2 + human_noise^2 + twin_noise^2)/N``; "llm-exact" and "llm-published" (Proposition 1) ``L' = gap^2 + (1 + human_noise^2)/N + eta``.
+    ``L = gap^2 + ((1 - slope)^2 + scatter^2 + human_noise^2 + twin_noise^2)/N``; "llm-exact" and "llm-published"
+    (Proposition 1) ``L' = gap^2 + (1 + human_noise^2)/N + eta``.
     """
 
     parameters = {
