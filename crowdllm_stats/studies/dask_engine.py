@@ -11,7 +11,7 @@ from .design import Design
 from .run import ONE_THREAD, Engine
 
 
-def cluster(scheduler: str, workers: int = 2) -> Engine:
+def cluster(scheduler: str, workers: int = 2, *, timeout: float = 10.0) -> Engine:
     """An engine on a Dask cluster; the bytes of every block are those of the other engines on the same kind of machine.
 
     A worker that dies loses nothing: its blocks are computed again elsewhere. The workers need this package, and one
@@ -20,6 +20,7 @@ def cluster(scheduler: str, workers: int = 2) -> Engine:
     Args:
         scheduler: address such as "tcp://10.0.0.5:8786", or "local" for a cluster of processes on this machine.
         workers: processes of a local cluster.
+        timeout: seconds to wait for the scheduler's answer.
 
     Raises:
         ValueError: on an address that is none, or where nobody answers.
@@ -38,7 +39,7 @@ def cluster(scheduler: str, workers: int = 2) -> Engine:
         from distributed import KilledWorker, as_completed
 
         left = iter(list(numbers))
-        with _connected(scheduler, workers, design) as client:
+        with _connected(scheduler, workers, design, timeout) as client:
             # a few blocks ahead of the workers, so that memory does not grow with the study
             ahead = 4 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
             running = as_completed(
@@ -65,7 +66,7 @@ def _submit(client: Any, design: Design, number: int) -> Any:
 
 
 @contextmanager
-def _connected(scheduler: str, workers: int, design: Design) -> Iterator[Any]:
+def _connected(scheduler: str, workers: int, design: Design, timeout: float) -> Iterator[Any]:
     """A client of the scheduler, or of a local cluster that ends with it."""
     from distributed import Client, LocalCluster
 
@@ -85,7 +86,7 @@ def _connected(scheduler: str, workers: int, design: Design) -> Iterator[Any]:
             yield client
         return
     try:
-        outside = Client(scheduler, timeout="10s")
+        outside = Client(scheduler, timeout=timeout)
     except OSError as error:
         raise ValueError(f"no Dask scheduler answers at {scheduler}: {' '.join(str(error).split())[:100]}") from None
     with outside as client:

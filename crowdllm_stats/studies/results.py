@@ -105,5 +105,20 @@ class Results:
         cube.attrs = {"study": self.design.name, "title": self.design.title, "seed": self.design.seed}
         return cube  # type: ignore[no-any-return]
 
+    def to_arviz(self) -> Any:
+        """An ArviZ InferenceData: group ``performance`` as :meth:`to_xarray`, group ``replicates`` every outcome.
+
+        Raises:
+            ModuleNotFoundError: without ArviZ (in ``crowdllm-stats[generator]``).
+            FileNotFoundError: if the blocks are gone.
+        """
+        import arviz
+
+        from .store import Store
+        from .summarise import replicates_xarray
+
+        single = replicates_xarray(self.design, Store(self.folder, self.design))
+        return arviz.InferenceData(performance=self.to_xarray(), replicates=single)
+
     def __str__(self) -> str:
         return table_words(self)
