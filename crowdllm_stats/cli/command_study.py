@@ -21,6 +21,10 @@ Name = Annotated[
     str, typer.Argument(metavar="NAME-OR-FILE", help="A study of `crowdllm-stats study list`, or a file NAME.toml.")
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer replicates and levels, as the study file says.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FACTOR=LEVEL[,LEVEL]", help="These levels of a factor alone; may be given several times."),
+]
 Workers = Annotated[
     int | None, typer.Option(metavar="K", help="Processes; all cores by default, 0 for none beside this one.")
 ]
@@ -58,12 +62,12 @@ def list_studies() -> None:
         print(f"{name}: {study_title(file)}")
 
 
-def show(name: Name, quick: Quick = False, store: Where = None) -> None:
+def show(name: Name, quick: Quick = False, only: Only = None, store: Where = None) -> None:
     """A study in words; what came out, where its blocks are finished."""
     from crowdllm_stats.studies.describe import describe
     from crowdllm_stats.studies.store import Store
 
-    design = _design(name, quick)
+    design = _design(name, quick, only)
     print(design.title)
     for part, words in describe(design):
         print(f"\n{part}: {words}" if "\n" not in words else f"\n{part}:\n{words}")
@@ -79,13 +83,14 @@ def plan(
     ] = None,
     pilot: Annotated[int, typer.Option(metavar="R", help="Replicates of the pilot.")] = 100,
     quick: Quick = False,
+    only: Only = None,
     workers: Workers = None,
 ) -> None:
     """How many replicates a wanted standard error takes, and how long the study will last."""
     from crowdllm_stats.studies.plan import plan_study
     from crowdllm_stats.studies.run import default_workers
 
-    design = _design(name, quick)
+    design = _design(name, quick, only)
     with _progress("pilot") as step:
         found = plan_study(
             design, mcse=mcse, pilot=pilot, workers=default_workers() if workers is None else workers, progress=step
@@ -97,6 +102,7 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
     def run(
         name: Name,
         quick: Quick = False,
+        only: Only = None,
         workers: Workers = None,
         scheduler: Scheduler = None,
         store: Where = None,
@@ -109,7 +115,7 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
         from crowdllm_stats.studies.store import Store
         from crowdllm_stats.studies.summarise import summarise
 
-        design = _design(name, quick)
+        design = _design(name, quick, only)
         if out is not None:
             _check_out(out, design)
         place = Store(_store_folder(design, store, quick), design)
@@ -135,12 +141,28 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
     return run
 
 
-def _design(name: str, quick: bool) -> Design:
+def _design(name: str, quick: bool, only: Sequence[str] | None = None) -> Design:
     from crowdllm_stats.studies.design_file import read_design
     from crowdllm_stats.studies.find import study_file
 
     design = read_design(study_file(name))
+    if only:
+        design = design.narrowed(_levels(design, only))
     return design.quickened() if quick else design
+
+
+def _levels(design: Design, only: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """What --only names, as the study's own levels."""
+    from crowdllm_stats.studies.design import levels_text
+
+    found: dict[str, tuple[Any, ...]] = {}
+    for text in only:
+        name, equals, listed = text.partition("=")
+        if not equals or name in found:
+            raise ValueError(f"--only must be FACTOR=LEVEL[,LEVEL], each factor once; got {text!r}")
+        known = {levels_text([level]): level for level in design.factors.get(name, ())}
+        found[name] = tuple(known.get(level, level) for level in listed.split(","))
+    return found
 
 
 def _store_folder(design: Design, store: Path | None, quick: bool) -> Path:

@@ -139,28 +139,55 @@ class Design:
                 return skip.reason
         return None
 
+    def narrowed(self, only: Mapping[str, tuple[Value, ...]]) -> Design:
+        """The same study with some levels alone; a cell's random numbers, and so its results, stay as they are.
+
+        Args:
+            only: factor -> the levels to keep; they become part of the study's name.
+
+        Raises:
+            ValueError: on a factor or a level that the study does not have.
+        """
+        for name, kept in only.items():
+            if name not in self.factors:
+                raise ValueError(f"{name!r} is no factor of {self.name}; factors: {', '.join(self.factors)}")
+            stray = [level for level in kept if level not in self.factors[name]]
+            if stray or not kept:
+                told = levels_text(stray) or "nothing"
+                raise ValueError(f"{told} is no level of {name!r}; levels: {levels_text(self.factors[name])}")
+        factors = {
+            name: tuple(level for level in levels if level in only.get(name, levels))
+            for name, levels in self.factors.items()
+        }
+        quick = {name: levels for name, levels in self.quick["factors"].items() if name not in only}
+        return self._on(
+            factors,
+            name="-".join([self.name, *(levels_text(factors[name]).replace(", ", "+") for name in only)]),
+            quick={**self.quick, "factors": quick},
+        )
+
     def quickened(self) -> Design:
         """The quick version: fewer replicates, and the levels that the file's ``quick`` table leaves."""
-        factors = {**self.factors, **self.quick["factors"]}
+        return self._on(
+            {**self.factors, **self.quick["factors"]},
+            replicates=self.quick["replicates"],
+            quick={"replicates": self.quick["replicates"], "factors": {}},
+        )
 
-        def left(where: Mapping[str, tuple[Value, ...]]) -> dict[str, tuple[Value, ...]] | None:
-            kept = {
-                name: tuple(level for level in levels if name not in factors or level in factors[name])
-                for name, levels in where.items()
-            }
-            return kept if all(kept.values()) else None
+    def _on(self, factors: dict[str, tuple[Value, ...]], **changes: Any) -> Design:
+        """The study on fewer levels: what speaks of the others alone (skips, claims, pictures) is left out."""
 
-        replicates: int = self.quick["replicates"]
-        quick = dataclasses.replace(
+        def keep(when: Mapping[str, tuple[Value, ...]]) -> bool:
+            return all(name not in factors or bool(set(when[name]) & set(factors[name])) for name in when)
+
+        return dataclasses.replace(
             self,
             factors=factors,
-            replicates=replicates,
-            skips=tuple(dataclasses.replace(s, when=when) for s in self.skips if (when := left(s.when)) is not None),
-            claims=tuple(dataclasses.replace(c, where=w) for c in self.claims if (w := left(c.where)) is not None),
-            pictures=tuple(dataclasses.replace(p, where=w) for p in self.pictures if (w := left(p.where)) is not None),
-            quick={"replicates": replicates, "factors": {}},
+            skips=tuple(skip for skip in self.skips if keep(skip.when)),
+            claims=tuple(claim for claim in self.claims if keep(claim.where)),
+            pictures=tuple(picture for picture in self.pictures if keep(picture.where)),
+            **changes,
         )
-        return dataclasses.replace(quick, block=min(self.block, quick.n_cells * replicates, max(replicates, 100)))
 
     def identity(self) -> dict[str, Any]:
         """What the stored numbers depend on, as plain values: two designs of equal identity share their blocks."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -43,7 +43,10 @@ def write_report(results: Results, out: Path, *, file: Path, arguments: Sequence
         ModuleNotFoundError: if the design has pictures and matplotlib is not installed.
     """
     out.mkdir(parents=True, exist_ok=True)
-    pictures = save_all(results, out)
+    titles = {picture.file: picture.title or picture.file for picture in results.design.pictures}
+    pictures = {file: titles[file.stem] for file in save_all(results, out)}
+    own = plan_of(results.design).simulator.draw(results, out)
+    pictures |= {file: title for title, file in own.items()}
     numbers = out / "results.parquet"
     _plain_levels(results.frame).to_parquet(numbers, index=False, compression="zstd")
     written = [numbers]
@@ -73,7 +76,7 @@ def _plain_levels(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.map(lambda value: list(value) if isinstance(value, tuple) else value)
 
 
-def _readme(results: Results, pictures: Sequence[Path], arguments: Sequence[str], file: Path) -> str:
+def _readme(results: Results, pictures: Mapping[Path, str], arguments: Sequence[str], file: Path) -> str:
     design = results.design
     found = conclude(results)
     parts = [f"# {design.title}", made_by(shlex.join(["crowdllm-stats", *arguments]), file.resolve().parents[1])]
@@ -86,8 +89,7 @@ def _readme(results: Results, pictures: Sequence[Path], arguments: Sequence[str]
                 "A claim is broken where the interval of at least one cell (95% for all its cells together) lies "
                 "wholly beyond the bound, else kept."
             )
-    titles = {picture.file: picture.title or picture.file for picture in design.pictures}
-    parts += [f"![{titles[picture.stem]}]({picture.name})" for picture in pictures]
+    parts += [f"![{title}]({picture.name})" for picture, title in pictures.items()]
     parts += ["## All cells together", "Smallest and largest are over cells; mcse is the Monte Carlo standard error."]
     parts.append(markdown_table(overview(results), 4))
     for spec in design.measures:

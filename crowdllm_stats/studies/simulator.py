@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -112,6 +113,10 @@ class Simulator:
         counts it, by method and cell. What comes out may depend on the jobs alone, never on other blocks.
         """
         raise NotImplementedError
+
+    def draw(self, results: Results, folder: Path) -> Mapping[str, Path]:
+        """Pictures of the simulator's own, beyond those of the study file: title -> PNG written to ``folder``."""
+        return {}
 
     def conclude(self, results: Results) -> Sequence[Conclusion]:
         """Verdicts of the simulator's own, beyond the claims of the study file."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from crowdllm_stats.inference.checks import FloatArray, check_choice
-from crowdllm_stats.studies.figure9.population import RealPopulation, Rows
+
+if TYPE_CHECKING:
+    from crowdllm_stats.studies.figure9.population import RealPopulation, Rows
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,6 +87,20 @@ class Figure9(Simulator):
         grades = self._fit(jobs, steps=_steps(jobs[0].cell))
         found = (grades.trained, grades.untrained, grades.reference, grades.spread, grades.spread_untrained)
         return {name: values[:, None] for name, values in zip(self.outcomes, found, strict=True)}
+
+    def draw(self, results: Results, folder: Path) -> Mapping[str, Path]:
+        """The figure in the paper's layout, one for every reading and length."""
+        from crowdllm_stats.studies.figure9.fitted_errors import fitted_errors
+        from crowdllm_stats.studies.figure9.picture import draw_figure9
+        from crowdllm_stats.studies.store import Store
+
+        table = fitted_errors(results.design, Store(results.folder, results.design))
+        found = {}
+        for (name, length), part in table.groupby(["reading", "length"], sort=False):
+            title = f"Reading '{name}': {reading(name).meaning}; training length: {length}"
+            found[title] = folder / f"figure9_{name}_{length}.png"
+            draw_figure9(part, title).savefig(found[title], dpi=110, metadata={"Software": None})
+        return found
 
     def conclude(self, results: Results) -> Sequence[Conclusion]:
         """The paper's five insights, a verdict each for every reading and length."""
