@@ -1,0 +1,156 @@
+"""What people see: claims and verdicts, pictures, the report's folder, plans."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from toy_simulator import TOYS, content
+
+from crowdllm_stats.studies.conclusions import judge_all
+from crowdllm_stats.studies.describe import describe
+from crowdllm_stats.studies.design_file import make_design
+from crowdllm_stats.studies.plan import plan_study, replicates_for
+from crowdllm_stats.studies.plots import draw
+from crowdllm_stats.studies.report import write_report
+from crowdllm_stats.studies.run import run_study
+from crowdllm_stats.studies.store import Store
+from crowdllm_stats.studies.summarise import summarise
+
+PICTURES = [
+    {"kind": "lines", "file": "lines", "measure": "bias", "x": "mean", "row": "n"},
+    {"kind": "coverage", "file": "dots", "x": "n", "column": "mean"},
+    {"kind": "zip", "file": "zip", "where": {"n": 8, "mean": 1.0}},
+    {"kind": "nested-loop", "file": "nested", "measure": "width"},
+    {"kind": "map", "file": "map", "measure": "positive", "x": "n", "y": "mean", "where": {"method": "plain"}},
+]
+CLAIMS = [
+    {"text": "plain is unbiased", "measure": "bias", "method": "plain", "at_least": 0.0, "at_most": 0.0},
+    {"text": "shrunken is unbiased", "measure": "bias", "method": "shrunken", "at_least": 0.0, "at_most": 0.0},
+    {"text": "shrunken covers", "measure": "coverage", "method": "shrunken", "at_least": 0.9, "where": {"n": [8]}},
+    {"text": "plain is positive", "measure": "positive", "method": "plain", "at_least": 0.9, "where": {"mean": [2.0]}},
+]
+
+
+@pytest.fixture
+def results(tmp_path):
+    skip = [{"method": "shrunken", "when": {"n": [3], "mean": [2.0]}, "reason": "left | out"}]
+    made = make_design(content(claim=CLAIMS, picture=PICTURES, skip=skip, replicates=40), "made", TOYS)
+    run_study(made, Store(tmp_path / "store", made))
+    return summarise(made, Store(tmp_path / "store", made))
+
+
+def test_claims_get_their_verdicts(results):
+    """40 replicates: the shrunken mean is off by half the mean, at mean 2 by over 15 standard errors."""
+    verdicts = [conclusion.verdict for conclusion in judge_all(results.design.claims, results)]
+    assert verdicts == ["kept", "broken", "broken", "kept"]
+    first, second = judge_all(results.design.claims, results)[:2]
+    assert first.evidence.startswith("in none of 6 cells beyond it; worst ")
+    assert second.evidence.startswith("beyond the bound in ")
+    assert "of 5 cells" in second.evidence
+    assert "at n = 8, mean = 2" in second.evidence
+
+
+def test_a_claim_without_a_value_is_undecided(results):
+    frame = results.frame.assign(value=np.nan)
+    import dataclasses
+
+    empty = dataclasses.replace(results, frame=frame)
+    assert judge_all(results.design.claims[:1], empty)[0].verdict == "undecided"
+
+
+def test_pictures_show_what_the_results_say(results):
+    drawn = {picture.file: draw(picture, results) for picture in results.design.pictures}
+    lines = drawn["lines"].axes[0].get_lines()
+    plotted = next(line for line in lines if line.get_label() == "plain")
+    rows = results.part("bias", "plain", {"n": (3,)})
+    np.testing.assert_array_equal(plotted.get_ydata(), rows["value"])
+    np.testing.assert_array_equal(plotted.get_xdata(), rows["mean"])
+    assert [axis.get_title() for axis in drawn["dots"].axes] == ["mean 0", "mean 1", "mean 2"]
+    red = [part for part in drawn["zip"].axes[1].collections if part.get_color()[0][0] > 0.8]
+    row = results.part("coverage", "shrunken", {"n": (8,), "mean": (1.0,)}).iloc[0]
+    assert len(red[0].get_segments()) == round(40 * (1 - row["value"]))
+    assert len(drawn["nested"].axes) == 2
+    assert drawn["map"].axes[0].get_xlabel() == "n"
+    words = {text.get_text() for text in drawn["map"].axes[0].texts}
+    assert f"{results.part('positive', 'plain')['value'].max():.2f}" in words
+
+
+def test_a_zip_plot_needs_one_cell(results):
+    import dataclasses
+
+    picture = dataclasses.replace(results.design.pictures[2], where={})
+    with pytest.raises(ValueError, match="a zip plot shows one cell; where leaves 6"):
+        draw(picture, results)
+
+
+def test_the_report_holds_tables_pictures_verdicts_and_a_manifest(results, tmp_path):
+    file = tmp_path / "simulations" / "made.toml"
+    file.parent.mkdir()
+    file.write_text("simulator = 'toy'\n", encoding="utf-8")
+    written = write_report(results, tmp_path / "report", file=file, arguments=["study", "run", "made"])
+    assert {path.name for path in written} == {
+        "README.md", "results.parquet", "contrasts.parquet", "results.parquet.manifest.json",
+        "lines.png", "dots.png", "zip.png", "nested.png", "map.png",
+    }  # fmt: skip
+    words = (tmp_path / "report" / "README.md").read_text(encoding="utf-8")
+    assert "**4 statements: 2 kept, 2 broken.** Broken: shrunken is unbiased; shrunken covers." in words
+    assert "crowdllm-stats study run made" in words
+    assert "- shrunken where mean in (2), n in (3): left | out" in words
+    table = pd.read_parquet(tmp_path / "report" / "results.parquet")
+    assert len(table) == 6 * 2 * 6
+    pd.testing.assert_frame_equal(table, results.frame, check_dtype=False)
+    manifest = json.loads((tmp_path / "report" / "results.parquet.manifest.json").read_text(encoding="utf-8"))
+    assert manifest["seed"] == 5
+    assert manifest["counts"] == {"cells": 6, "replicates": 40, "failed": 0, "skipped_pairs": 1}
+    again = write_report(results, tmp_path / "again", file=file, arguments=["study", "run", "made"])
+    for one, other in zip(written, again, strict=True):
+        if one.suffix in (".parquet", ".png"):
+            assert one.read_bytes() == other.read_bytes()
+
+
+def test_named_dimensions(results):
+    cube = results.to_xarray()
+    assert dict(cube.sizes) == {"n": 2, "mean": 3, "method": 2, "measure": 6}
+    row = results.part("width", "plain", {"n": (8,), "mean": (2.0,)}).iloc[0]
+    assert float(cube["value"].sel({"n": 8, "mean": 2.0, "method": "plain", "measure": "width"})) == row["value"]
+
+
+def test_the_arviz_object_has_both_groups(results):
+    pytest.importorskip("arviz", reason="needs ArviZ: crowdllm-stats[generator]")
+    both = results.to_arviz()
+    assert both.performance["value"].dims == ("n", "mean", "method", "measure")
+    assert both.replicates["estimate"].dims == ("n", "mean", "method", "replicate")
+
+
+def test_a_study_in_words_has_the_parts_in_order(results):
+    parts = [part for part, _ in describe(results.design)]
+    assert parts == ["Aims", "Data", "Varied", "Held", "Estimand", "Methods", "Measures", "Size", "Left out", "Claims"]
+
+
+def test_a_plan_names_replicates_and_a_range_of_time():
+    made = make_design(content(replicates=400), "made", TOYS)
+    plan = plan_study(made, mcse=0.01, pilot=50)
+    assert 0.0 < plan.seconds_low < plan.seconds_high
+    table = plan.precision.set_index("measure")
+    # a share near 1/2 at worst: at most 0.25 / 0.01^2 = 2,500 replicates
+    assert 1000 < table.loc["coverage", "replicates"] <= 2500
+    assert table.loc["positive", "mcse"] <= 0.5 / np.sqrt(400)
+    assert "time with 1 workers" in str(plan)
+    assert replicates_for(0.02, 100, 0.01) == 400
+    with pytest.raises(ValueError, match="must be positive; got 0"):
+        plan_study(made, mcse=0.0)
+    with pytest.raises(ValueError, match="pilot must be a whole number of at least 2"):
+        plan_study(made, pilot=1)
+
+
+def test_a_planned_standard_error_comes_out(tmp_path):
+    """The standard error that the pilot of 200 predicts for 400 replicates is within 15% of the one that comes out."""
+    made = make_design(content(factors={"n": [8]}, measures=["bias", "mae"], replicates=400), "made", TOYS)
+    plan = plan_study(made, pilot=200)
+    run_study(made, Store(tmp_path, made))
+    results = summarise(made, Store(tmp_path, made))
+    for row in plan.precision.itertuples():
+        assert row.mcse == pytest.approx(results.part(row.measure)["mcse"].max(), rel=0.15)
