@@ -253,7 +253,7 @@ class Reference:
             FileNotFoundError: if there is no such file.
         """
         try:
-            with np.load(Path(path), allow_pickle=False) as file:
+            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 given = {name: file[name] for name in file.files}
             return cls(
                 tuple(given["problems"].tolist()),

@@ -75,7 +75,7 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
     if not place.is_file():
         raise FileNotFoundError(f"no generator at {place}")
     try:
-        with np.load(place, allow_pickle=False) as file:
+        with place.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             given = {name: file[name] for name in file.files}
         told = json.loads(str(given["told"]))
         if told["format"] != FORMAT:
