@@ -162,9 +162,11 @@ def _map(axis: Any, picture: Picture, results: Results, part: pd.DataFrame) -> N
     for x, y, value in zip(part[picture.x], part[picture.y], part["value"], strict=True):
         values[up.index(y), across.index(x)] = value
     whole = results.part(picture.measure, where=picture.where)["value"]
-    axis.pcolormesh(values, cmap="RdYlBu", vmin=float(whole.min()), vmax=float(whole.max()))
+    mesh = axis.pcolormesh(values, cmap="RdYlBu", vmin=float(whole.min()), vmax=float(whole.max()))
     for (row, column), value in np.ndenumerate(values):
         words = "none" if np.isnan(value) else f"{value:.2f}"
-        axis.text(column + 0.5, row + 0.5, words, ha="center", va="center", fontsize=7)
+        light = np.isnan(value) or float(np.dot(mesh.to_rgba(value)[:3], (0.3, 0.6, 0.1))) > 0.5
+        ink = "black" if light else "white"
+        axis.text(column + 0.5, row + 0.5, words, ha="center", va="center", fontsize=7, color=ink)
     axis.set_xticks(np.arange(len(across)) + 0.5, [levels_text([level]) for level in across])
     axis.set_yticks(np.arange(len(up)) + 0.5, [levels_text([level]) for level in up])

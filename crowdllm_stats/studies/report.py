@@ -83,7 +83,7 @@ def _readme(results: Results, pictures: Mapping[Path, str], arguments: Sequence[
     if found:
         parts.append(_verdict_line(found))
         table = pd.DataFrame([{"statement": c.statement, "verdict": c.verdict, "evidence": c.evidence} for c in found])
-        parts.append(markdown_table(table))
+        parts.append(markdown_table(table.map(lambda words: words.replace("|", "\\|"))))
         if design.claims:
             parts.append(
                 "A claim is broken where the interval of at least one cell (95% for all its cells together) lies "

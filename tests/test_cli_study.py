@@ -1,0 +1,146 @@
+"""`crowdllm-stats study`, end to end: files, exit codes, one line of error, and stopping."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from crowdllm_stats.cli import main
+
+MINE = """
+title = "A study of one's own"
+simulator = "intervals"
+methods = ["classical", "ppi"]
+reference = "classical"
+measures = ["coverage", "width", "width_ratio"]
+replicates = 60
+seed = 1
+block = 20
+fixed = { N = 30 }
+[factors]
+n = [5, 12]
+correlation = [0.0, 0.8]
+[quick]
+replicates = 10
+factors = { n = [5] }
+[[claim]]
+text = "PPI covers at least 0.5"
+measure = "coverage"
+method = "ppi"
+at_least = 0.5
+[[picture]]
+kind = "lines"
+file = "width"
+measure = "width"
+x = "n"
+column = "correlation"
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "simulations").mkdir()
+    (tmp_path / "simulations" / "mine.toml").write_text(MINE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    """Standard output of a command, or standard error where it should fail."""
+    assert main(["study", *arguments]) == code
+    captured = capsys.readouterr()
+    if code:
+        assert captured.out == ""
+        assert captured.err.startswith("error: ")
+        assert captured.err.count("\n") == 1
+        return captured.err
+    assert captured.err == ""
+    return captured.out
+
+
+def test_list_and_show(capsys):
+    assert "mine: A study of one's own" in run(capsys, "list")
+    words = run(capsys, "show", "mine")
+    for part in ("Aims", "Varied", "Measures", "- `n` in 5, 12: human answers", "4 cells x 60 replicates in 12 blocks"):
+        assert part in words
+    assert "Blocks:" not in words
+
+
+def test_run_report_resume_and_show(capsys, folder):
+    out = run(capsys, "run", "mine", "--workers", "0", "--out", "report")
+    assert "12 blocks computed, 0 found" in out
+    assert "KEPT: PPI covers at least 0.5" in out
+    names = {path.name for path in (folder / "report").iterdir()}
+    assert names == {
+        "README.md", "contrasts.parquet", "results.parquet", "results.parquet.manifest.json", "width.png",
+    }  # fmt: skip
+    table = pd.read_parquet("report/results.parquet")
+    assert len(table) == 4 * 2 * 3
+    manifest = json.loads(Path("report/results.parquet.manifest.json").read_text(encoding="utf-8"))
+    assert manifest["command"] == "crowdllm-stats study run mine --workers 0 --out report"
+    assert "0 blocks computed, 12 found" in run(capsys, "resume", "mine", "--workers", "0")
+    assert "Blocks: 12 of 12 finished in out/mine" in run(capsys, "show", "mine")
+    found = json.loads(run(capsys, "run", "mine", "--workers", "0", "--json"))
+    assert found["study"] == "mine"
+    assert found["conclusions"][0]["verdict"] == "kept"
+    assert len(found["results"]) == 2 * 3
+    (folder / "simulations" / "mine.toml").write_text(MINE.replace("seed = 1", "seed = 2"), encoding="utf-8")
+    assert "out/mine holds blocks of another design: seed was 1, is 2" in run(capsys, "run", "mine", code=2)
+
+
+def test_quick_has_its_own_folder(capsys, folder):
+    assert "2 blocks computed" in run(capsys, "run", "mine", "--quick", "--workers", "0")
+    assert (folder / "out" / "mine-quick" / "design.json").is_file()
+    assert not (folder / "out" / "mine").exists()
+
+
+def test_plan_says_replicates_and_time(capsys):
+    words = run(capsys, "plan", "mine", "--mcse", "0.01", "--pilot", "20", "--workers", "1")
+    assert re.search(r"time with 1 workers: .* to .*", words)
+    assert re.search(r"coverage +0\.\d+ +\d+", words)
+
+
+BAD = [
+    (("run", "nine"), "unknown study 'nine'; known: "),
+    (("run", "nine.toml"), "there is no study file nine.toml"),
+    (("resume", "mine"), "nothing to resume: out/mine holds no started study"),
+    (("run", "mine", "--workers", "-1"), "--workers must be a whole number of at least 0; got -1"),
+    (("run", "mine", "--scheduler", "there"), 'scheduler must be "local" or an address such as tcp://host:8786'),
+    (("run", "mine", "--out", "simulations/mine.toml"), "--out simulations/mine.toml cannot be made: File exists"),
+    (("run", "mine", "--store", "simulations/mine.toml/x"), "cannot be written to: Not a directory"),
+    (("plan", "mine", "--mcse", "-1"), "the wanted standard error must be positive; got -1.0"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[" ".join(words) for words, _ in BAD])
+def test_what_cannot_be_run_gets_one_line_before_anything_runs(capsys, folder, arguments, message):
+    assert message in run(capsys, *arguments, code=2)
+    assert not list(folder.glob("**/*.parquet"))
+
+
+def test_a_bad_file_gets_one_line(capsys, folder):
+    (folder / "bad.toml").write_text(MINE.replace("n = [5, 12]", 'n = ["5"]'), encoding="utf-8")
+    message = run(capsys, "run", "bad.toml", code=2)
+    assert "bad.toml: factor 'n' must be a number, but '5' is text: write it without quotes" in message
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_folder_gets_one_line(capsys, folder):
+    (folder / "shut").mkdir(mode=0o500)
+    assert "cannot be written to: Permission denied" in run(capsys, "run", "mine", "--store", "shut/x", code=2)
+
+
+def test_as_a_program_with_two_processes_and_no_bar_in_a_pipe(folder):
+    command = [sys.executable, "-c", "from crowdllm_stats.cli import main; raise SystemExit(main())"]
+    done = subprocess.run(
+        [*command, "study", "run", "mine", "--workers", "2"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "12 blocks computed" in done.stdout
