@@ -96,7 +96,7 @@ def read_texts(data: CrowdData, model: str, *, column: str = "text", cache: Path
 def _embedded(texts: tuple[str, ...], model: str, cache: Path) -> np.ndarray:
     place = cache / "embeddings" / f"{_key(texts, model)}.npz"
     try:
-        with np.load(place, allow_pickle=False) as file:
+        with place.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return np.asarray(file["vectors"])
     except FileNotFoundError:
         pass

@@ -34,13 +34,6 @@ def write_study(
         ModuleNotFoundError: if matplotlib is not installed.
     """
     tables = write_tables(study, folder)
-    page = folder / "README.md"
-    page.write_text(
-        f"# {study.data}: CrowdLLM and the baselines\n\nMade by `{shlex.join(['crowdllm-stats', *arguments])}`.\n\n"
-        f"{markdown(study)}\n## Pictures\n\n![distributions](distributions.png)\n\n![workers](workers.png)\n",
-        encoding="utf-8",
-    )
-    pictures = write_pictures(study, folder)
     manifest = write_manifest(
         tables[0],
         arguments=arguments,
@@ -48,4 +41,29 @@ def write_study(
         seed=study.seeds[0],
         counts={**study.counts, "splits": len(study.seeds)},
     )
-    return [page, *tables, *pictures, manifest]
+    return [*tables, manifest, *write_page(study, folder, arguments=arguments)]
+
+
+def write_page(study: CaseStudy, folder: Path, *, arguments: Sequence[str]) -> list[Path]:
+    """Write README.md and the two pictures.
+
+    Args:
+        study: the case study.
+        folder: that is there.
+        arguments: the command line after the program's name.
+
+    Returns:
+        The files.
+
+    Raises:
+        ModuleNotFoundError: if matplotlib is not installed.
+    """
+    page = folder / "README.md"
+    page.write_text(
+        f"# {study.data}: CrowdLLM and the baselines\n\nMade by `{shlex.join(['crowdllm-stats', *arguments])}`.\n\n"
+        f"{markdown(study)}\n## Pictures\n\nShares of the answers; the thirds are by the problems' human mean:\n\n"
+        "![distributions](distributions.png)\n\nMAE of the mean against the number of virtual workers, dashed the "
+        "limit of endless ones:\n\n![workers](workers.png)\n",
+        encoding="utf-8",
+    )
+    return [page, *write_pictures(study, folder)]

@@ -1,0 +1,105 @@
+"""`crowdllm-stats evaluate`, end to end, with a real CrowdLLM on a small made survey."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crowdllm_stats.cli import main
+
+QUICK = ("steps=100", "hidden=8", "components=4", "population=64", "ridge=10", "ridge_network=40", "held_out=0")
+ROWS = ("global distribution", "ridge", "CrowdLLM, likelihood")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """30 problems on 4 levels, 17 people; one word of the text raises the answers; the backbone half knows."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("survey")
+    loud = rng.random(30) < 0.5
+    texts = [f"{'loud' if one else 'calm'} {rng.choice(['cat', 'dog', 'bird', 'fish'])}" for place, one in
+             enumerate(loud)]  # fmt: skip
+    rows = [
+        (
+            f"q{problem:02}",
+            f"w{who:02}",
+            int(np.clip(np.round(1.6 + 1.4 * loud[problem] + rng.normal()), 1, 4)),
+            texts[problem],
+        )
+        for problem in range(30)
+        for who in rng.permutation(17)[:6]
+    ]
+    pd.DataFrame(rows, columns=["problem", "participant", "response", "text"]).to_csv(
+        folder / "humans.csv", index=False
+    )
+    shares = rng.dirichlet(np.ones(4), size=30)
+    table = pd.DataFrame(shares, columns=["p_1", "p_2", "p_3", "p_4"])
+    table.insert(0, "problem", [f"q{problem:02}" for problem in range(30)])
+    table.to_csv(folder / "reference.csv", index=False)
+    return str(folder / "humans.csv"), str(folder / "reference.csv")
+
+
+def arguments(files, *more):
+    chosen = [word for row in ROWS for word in ("--row", row)]
+    told = [word for one in QUICK for word in ("--setting", one)]
+    return ["evaluate", files[0], "--backbone", files[1], "--scale", "1,2,3,4", "--embedding", "tfidf", "--seeds", "1",
+            *chosen, *told, *more]  # fmt: skip
+
+
+def test_a_study_on_a_file(capsys, files, tmp_path):
+    out = tmp_path / "study"
+    assert main(arguments(files, "--json", "--out", str(out))) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["command"] == "evaluate"
+    assert report["counts"] == {"answers": 180, "people": 17, "problems": 30, "unanswered": 0}
+    exact = {(one["row"], one["metric"]): one["value"] for one in report["scores"] if one["how"] == "exact"}
+    assert {row for row, _ in exact} == set(ROWS)
+    # One word of the text moves the answers by 1.4 levels: who reads it is far better than one distribution for all.
+    for row in ("ridge", "CrowdLLM, likelihood"):
+        assert exact[row, "mae"] < 0.8 * exact["global distribution", "mae"]
+    ours = [one for one in report["differences"] if one["metric"] == "wd" and one["against"] == "ridge"]
+    assert ours[0]["difference"] == pytest.approx(exact["CrowdLLM, likelihood", "wd"] - exact["ridge", "wd"])
+    assert report["left_out"]["random"] == "not asked for"
+    assert {path.name for path in out.iterdir()} == {
+        "README.md", "scores.csv", "differences.csv", "spread.csv", "sizes.csv", "shares.csv", "study.json",
+        "distributions.png", "workers.png", "scores.csv.manifest.json",
+    }  # fmt: skip
+    manifest = json.loads((out / "scores.csv.manifest.json").read_text(encoding="utf-8"))
+    assert [source.get("path", source.get("name")) for source in manifest["inputs"]] == [files[0], files[1]]
+    assert manifest["counts"]["splits"] == 1
+    assert "evaluate" in (out / "README.md").read_text(encoding="utf-8").splitlines()[2]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--seeds", "0"), "--seeds must be a whole number of at least 1"),
+        (("--protocol", "novel"), "protocol"),
+        (("--objective", "mle"), "objective"),
+        (("--row", "rigde"), "row 'rigde' cannot be made"),
+        (("--setting", "steps"), "--setting 'steps' is not NAME=VALUE"),
+        (("--setting", "mixing=3"), "--setting mixing: the rows differ in it"),
+        (("--setting", "depth=3"), "unknown hyper-parameter(s) depth"),
+        (("--embedding", "bert"), "neither 'minilm', 'tfidf', 'none' nor a folder"),
+        (("--backbone", "gpt4"), "backbone 'gpt4' is neither recorded:MODEL"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_line(capsys, files, more, message):
+    assert main([*arguments(files), *more]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_data_and_folder_are_checked_before_any_work(capsys, files, tmp_path):
+    place = tmp_path / "file"
+    place.touch()
+    assert main(arguments(files, "--out", str(place))) == 2
+    assert "is a file; name a folder" in capsys.readouterr().err
+    assert main(["evaluate", files[0], "--backbone", files[1]]) == 2
+    assert "--scale is missing" in capsys.readouterr().err
+    assert main(["evaluate", "example:human", "--backbone", files[1], "--scale", "1,2,3"]) == 2
+    assert "--scale is for files" in capsys.readouterr().err
+    assert main(["evaluate", "popcorn:x", "--backbone", files[1]]) == 2
+    assert "neither a file nor a data set" in capsys.readouterr().err
