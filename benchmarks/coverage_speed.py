@@ -1,0 +1,134 @@
+"""How many intervals a second the closed-form methods give at n = 10 people and N = 100 digital answers, on 2 cores.
+
+    OMP_NUM_THREADS=1 python benchmarks/coverage_speed.py   # writes reports/coverage/speed.md; under a minute
+
+An evaluation is one method's interval for one replicate. "methods" is the time from drawn answers to ends of the
+intervals, checks of the input included; "end to end" is a whole study: random numbers, answers, methods, blocks on disk
+and measures with their standard errors. Rates are over wall time with two processes, median and range of the runs; where
+the cores are shared with other work the rate over CPU time (times two) says what two free cores would give.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from crowdllm_stats.inference.intervals.dispatch import METHODS, choose
+from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.studies.compute import plan_of
+from crowdllm_stats.studies.design_file import make_design
+from crowdllm_stats.studies.grid import jobs
+from crowdllm_stats.studies.interval_simulator import INTERVALS, NEED_BOUNDS, draw, sample_of
+from crowdllm_stats.studies.run import ONE_THREAD, in_this_process, processes, run_study
+from crowdllm_stats.studies.store import Store
+from crowdllm_stats.studies.summarise import summarise
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "reports" / "coverage" / "speed.md"
+REPEATS, WORKERS, BLOCK = 5, 2, 4000
+CLOSED = [name for name in INTERVALS.methods if name != "set-betting"]
+
+
+def design(family, replicates):
+    methods = [name for name in CLOSED if family == "ordinal" or name not in NEED_BOUNDS]
+    return make_design(
+        {
+            "simulator": "intervals",
+            "factors": {"n": [10]},
+            "fixed": {"N": 100, "family": family},
+            "methods": methods,
+            "measures": ["coverage", "width", "bias"],
+            "replicates": replicates,
+            "seed": 1,
+            "block": BLOCK,
+        },
+        "speed",
+    )
+
+
+def methods_only(task):
+    """Wall time of all methods on one block of drawn answers, repeated; begins when both processes have drawn theirs."""
+    family, repeats, begin = task
+    made = design(family, BLOCK)
+    plan = plan_of(made)
+    work = jobs(made, plan.blocks[0], plan.grid)
+    answers, cell = draw(work), work[0].cell
+    every(answers, cell, made.methods)  # first call: imports, caches
+    while time.time() < begin:
+        time.sleep(0.001)
+    start, busy = time.time(), time.process_time()
+    for _ in range(repeats):
+        every(answers, cell, made.methods)
+    return start, time.time(), time.process_time() - busy, repeats * BLOCK * len(made.methods)
+
+
+def every(answers, cell, methods):
+    sample = sample_of(answers, cell)
+    for method in methods:
+        METHODS[choose(sample) if method == "auto" else method](sample)
+
+
+def rate_of_methods(family, pool):
+    found = list(pool.map(methods_only, [(family, 40, time.time() + 1.0)] * WORKERS))
+    wall = max(row[1] for row in found) - min(row[0] for row in found)
+    count = sum(row[3] for row in found)
+    return count / wall, WORKERS * count / sum(row[2] for row in found)
+
+
+def rate_end_to_end(family, engine, replicates=100_000):
+    made = design(family, replicates)
+    with tempfile.TemporaryDirectory() as folder:
+        begin = time.perf_counter()
+        run_study(made, Store(Path(folder), made), engine=engine)
+        summarise(made, Store(Path(folder), made))
+        return replicates * len(made.methods) / (time.perf_counter() - begin)
+
+
+def words(rates):
+    return f"{statistics.median(rates):,.0f} ({min(rates):,.0f} to {max(rates):,.0f})"
+
+
+def main():
+    os.environ.update(ONE_THREAD)
+    rows = []
+    with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
+        for family in ("normal", "ordinal"):
+            list(pool.map(methods_only, [(family, 1, 0.0)] * WORKERS))
+            both = [rate_of_methods(family, pool) for _ in range(REPEATS)]
+            rows.append(
+                {
+                    "answers": family,
+                    "methods": len(design(family, 2).methods),
+                    "methods alone, by wall time": words([wall for wall, _ in both]),
+                    "methods alone, by CPU time x 2": words([busy for _, busy in both]),
+                    "end to end, 2 processes": words([rate_end_to_end(family, processes(WORKERS)) for _ in range(3)]),
+                    "end to end, 1 process": words([rate_end_to_end(family, in_this_process) for _ in range(3)]),
+                }
+            )
+    import pandas as pd
+
+    load = os.getloadavg()[0]
+    text = "\n\n".join(
+        [
+            "# Interval evaluations a second, n = 10, N = 100, 2 processes",
+            made_by("OMP_NUM_THREADS=1 python benchmarks/coverage_speed.py", ROOT),
+            "Median (smallest to largest) over repeated runs. Methods alone: from drawn answers to the ends of the "
+            "intervals, input checks included. End to end: random numbers, answers, methods, blocks on disk, measures "
+            f"with standard errors, the start of the processes. Load of the machine's 2 cores at the end: {load:.1f} "
+            "(above 2 others were computing too).",
+            markdown_table(pd.DataFrame(rows)),
+        ]
+    )
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    OUT.write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
