@@ -16,10 +16,14 @@ from crowdllm_stats.backbones.fetch import MODELS, cache_folder
 from crowdllm_stats.backbones.recorded import RecordedBackbone
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.datasets.example import load_example
 from crowdllm_stats.report.manifest import described_answers, described_file
 from crowdllm_stats.tables.files import read_table
 
 RECORDED = "recorded:"
+
+#: The plain answers of the example that the package makes up.
+EXAMPLE = "example:reference"
 
 #: Rounding that a file of probabilities may show in the sum of a row.
 _ROUNDING = 1e-3
@@ -70,8 +74,8 @@ def read_references(
     """Reference answers to all problems of the data.
 
     Args:
-        backbone: "recorded:MODEL" (ratings recorded for POPQUORN's offensiveness texts); a .csv or .parquet file with
-            probabilities (see :func:`of_probabilities`) or with answers (columns problem, participant, response; one
+        backbone: "example:reference"; "recorded:MODEL" (ratings recorded for POPQUORN's offensiveness texts); a .csv or
+            .parquet file with probabilities (see :func:`of_probabilities`) or with answers (columns problem, participant, response; one
             participant a persona, the one with empty profile columns being no persona); "smollm2", the folder of a
             causal language model, or a hub id.
         data: the human answers.
@@ -91,6 +95,9 @@ def read_references(
         model = backbone.removeprefix(RECORDED)
         recorded = popquorn_llm_ratings(model, 12 if model in MODELS_WITH_12 else 6, folder)
         return _of_answers(backbone, recorded, data, described_answers(backbone, recorded.responses))
+    if backbone == EXAMPLE:
+        answers = load_example().reference
+        return _of_answers(backbone, answers, data, described_answers(backbone, answers.responses))
     if backbone.endswith((".csv", ".csv.gz", ".parquet")):
         place = Path(backbone)
         frame = read_table(place)

@@ -7,16 +7,11 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from crowdllm_stats.crowd import CrowdData
-
-#: Module that is missing: the extra that brings it.
-_EXTRAS = {"jax": "generator", "numpyro": "generator", "optax": "generator", "sklearn": "generator",
-           "crowdkit": "generator", "torch": "hf", "transformers": "hf", "matplotlib": "plot"}  # fmt: skip
+from crowdllm_stats.cli.generator_options import human_answers, hyper_parameters, needs_extras
 
 
 def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
@@ -84,9 +79,12 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
             raise ValueError(f"--seeds must be a whole number of at least 1; got {seeds}")
         if out is not None and out.exists() and not out.is_dir():
             raise ValueError(f"--out {out} is a file; name a folder")
-        settings = _settings(setting or [])
-        human = _human(data, scale, folder)
-        with _needs_extras(), _progress() as told:
+        settings = hyper_parameters(setting or [])
+        for name in ("objective", "mixing"):
+            if name in settings:
+                raise ValueError(f"--setting {name}: the rows differ in it; it cannot be set for all of them")
+        human = human_answers(data, scale, folder)
+        with needs_extras(), _progress() as told:
             from crowdllm_stats.case_study.references import read_references
             from crowdllm_stats.case_study.study import run_study
             from crowdllm_stats.case_study.texts import read_texts
@@ -120,56 +118,6 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
             print(f"Written: {len(written)} files in {out}")
 
     return command
-
-
-def _human(name: str, scale: str | None, folder: Path | None) -> CrowdData:
-    from crowdllm_stats.cli.inputs import named_data
-    from crowdllm_stats.crowd import CrowdData, Scale
-
-    if ":" in name and not Path(name).exists():
-        if scale is not None:
-            raise ValueError(f"--scale is for files; {name} has its own")
-        return named_data(name, folder)
-    if scale is None:
-        raise ValueError(f"--scale is missing: say the levels of the answers in {name}, for instance --scale 1,2,3,4,5")
-    return CrowdData.read(name, scale=Scale.parse(scale))
-
-
-def _settings(given: list[str]) -> dict[str, Any]:
-    """``name=value`` as hyper-parameters: true, false, numbers (several joined by commas), else words."""
-    settings: dict[str, Any] = {}
-    for text in given:
-        name, mark, value = text.partition("=")
-        if not mark or not name or not value:
-            raise ValueError(f"--setting {text!r} is not NAME=VALUE, for instance steps=300")
-        settings[name] = tuple(map(_value, value.split(","))) if "," in value else _value(value)
-    for name in ("objective", "mixing"):
-        if name in settings:
-            raise ValueError(f"--setting {name}: the rows differ in it; it cannot be set for all of them")
-    return settings
-
-
-def _value(word: str) -> Any:
-    if word in ("true", "false"):
-        return word == "true"
-    for kind in (int, float):
-        try:
-            return kind(word)
-        except ValueError:
-            continue
-    return word
-
-
-@contextmanager
-def _needs_extras() -> Iterator[None]:
-    """A missing extra as bad input: one line, exit code 2."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").split(".")[0])
-        if extra is None:
-            raise
-        raise ValueError(f"{error.name} is missing: pip install 'crowdllm-stats[{extra}]'") from None
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crowdllm_stats.cli.generator_options import needs_extras
+
 if TYPE_CHECKING:
     from crowdllm_stats.crowd import CrowdData
     from crowdllm_stats.generator.crowdllm import CrowdLLM
@@ -71,8 +73,9 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
             check_not_read("--reference-out", reference_out, (population, twins, str(out)))
         if seed < 0:
             raise ValueError(f"--seed must be a whole number of at least 0; got {seed}")
-        model = load_population(population)
-        bar = _bar()
+        with needs_extras():
+            model = load_population(population)
+        bar = progress_line()
         if twins is None:
             written, people, note = _plain(model, out, problem, n, effect, seed, bar)
         else:
@@ -123,12 +126,11 @@ def _twins(
 
 
 def _humans(name: str, model: CrowdLLM, data: Path | None) -> CrowdData:
-    from crowdllm_stats import datasets
+    from crowdllm_stats.cli.inputs import named_data
     from crowdllm_stats.crowd import CrowdData
 
-    family, _, member = name.partition(":")
-    if family == "popquorn" and not Path(name).exists():
-        return datasets.popquorn(member, data)
+    if ":" in name and not Path(name).exists():
+        return named_data(name, data)
     return CrowdData.read(name, scale=model.fitted.scale)
 
 
@@ -160,7 +162,7 @@ def _manifest(
     write_manifest(out, arguments=arguments, inputs=inputs, seed=seed, counts=counts)
 
 
-def _bar() -> Callable[[int, int], None]:
+def progress_line() -> Callable[[int, int], None]:
     """One progress line on stderr, off when that is no terminal."""
 
     def told(done: int, total: int) -> None:

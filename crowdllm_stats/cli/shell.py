@@ -13,6 +13,7 @@ import typer
 
 from crowdllm_stats.cli.command_backbone import backbone
 from crowdllm_stats.cli.command_evaluate import evaluate
+from crowdllm_stats.cli.command_fit import fit
 from crowdllm_stats.cli.command_simulate import simulate
 from crowdllm_stats.cli.command_study import study
 from crowdllm_stats.cli.command_theory import theory
@@ -73,6 +74,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         app.command(name)(_on_tables(function, arguments))
     app.command("demo")(demo)
     app.command("evaluate")(evaluate(arguments))
+    app.command("fit")(fit(arguments))
     app.command("simulate")(simulate(arguments))
     app.add_typer(theory(arguments), name="theory")
     app.add_typer(backbone(), name="backbone")

@@ -1,0 +1,57 @@
+"""`crowdllm-stats fit`: from human answers to a generator file that simulate reads."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from crowdllm_stats import CrowdLLM, load_example
+from crowdllm_stats.cli import main
+
+WORDS = ["fit", "example:human", "--backbone", "example:reference", "--setting", "steps=60", "--setting", "held_out=0"]
+
+
+def test_fits_writes_and_can_be_simulated(tmp_path, capsys):
+    out = tmp_path / "town.npz"
+    assert main([*WORDS, "--embedding", "tfidf", "--out", str(out), "--seed", "2", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["settings"]["steps"] == 60
+    fitted = CrowdLLM.load(out).fitted
+    assert (fitted.n_answers, fitted.n_people, len(fitted.problems)) == (96, 60, 12)
+    assert fitted.vectors.components.shape[0] > 0
+    manifest = json.loads((tmp_path / "town.npz.manifest.json").read_text(encoding="utf-8"))
+    assert manifest["seed"] == 2
+    assert manifest["counts"] == {"answers": 96, "people": 60}
+    answers = tmp_path / "answers.csv"
+    assert main(["simulate", str(out), "--n", "9", "--out", str(answers)]) == 0
+    assert len(answers.read_text(encoding="utf-8").splitlines()) == 1 + 9 * 12
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([*WORDS, "--out", "a.csv"], "must end in .npz"),
+        ([*WORDS, "--out", "nowhere/a.npz"], "does not exist"),
+        ([*WORDS, "--out", "a.npz", "--setting", "steps=none"], "steps"),
+        ([*WORDS, "--out", "a.npz", "--setting", "speed=3"], "unknown hyper-parameter(s) speed"),
+        ([*WORDS, "--out", "a.npz", "--seed", "-4"], "--seed must be a whole number"),
+        ([*WORDS, "--out", "a.npz", "--embedding", "absent"], "absent"),
+        (["fit", "example:human", "--backbone", "gpt", "--out", "a.npz"], "backbone 'gpt' is neither"),
+        (["fit", "absent.csv", "--backbone", "smollm2", "--out", "a.npz"], "--scale is missing"),
+    ],
+)
+def test_mistakes_get_one_line(tmp_path, capsys, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def test_example_reference_is_the_examples():
+    from crowdllm_stats.case_study.references import read_references
+
+    found = read_references("example:reference", load_example().human)
+    assert found.whole.problems == tuple(load_example().human.problems["problem"])
