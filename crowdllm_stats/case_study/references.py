@@ -75,9 +75,9 @@ def read_references(
 
     Args:
         backbone: "example:reference"; "recorded:MODEL" (ratings recorded for POPQUORN's offensiveness texts); a .csv or
-            .parquet file with probabilities (see :func:`of_probabilities`) or with answers (columns problem, participant, response; one
-            participant a persona, the one with empty profile columns being no persona); "smollm2", the folder of a
-            causal language model, or a hub id.
+            .parquet file with probabilities (see :func:`of_probabilities`) or with answers (columns problem,
+            participant, response; one participant a persona, the one with empty profile columns being no persona);
+            "smollm2", the folder of a causal language model, or a hub id.
         data: the human answers.
         folder: the data folder, for "recorded:".
         template: of a model's prompt without persona.
