@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -135,6 +137,26 @@ def test_a_bad_file_gets_one_line(capsys, folder):
 def test_an_unwritable_folder_gets_one_line(capsys, folder):
     (folder / "shut").mkdir(mode=0o500)
     assert "cannot be written to: Permission denied" in run(capsys, "run", "mine", "--store", "shut/x", code=2)
+
+
+def test_ctrl_c_is_one_line_and_keeps_what_is_finished(folder):
+    long = MINE.replace("replicates = 60", "replicates = 50000").replace("fixed = { N = 30 }", "fixed = { N = 2000 }")
+    (folder / "long.toml").write_text(long.replace("block = 20", "block = 200"), encoding="utf-8")
+    command = [sys.executable, "-c", "from crowdllm_stats.cli import main; raise SystemExit(main())"]
+    run = subprocess.Popen(
+        [*command, "study", "run", "long.toml", "--workers", "2"],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while len(list(folder.glob("out/long/blocks/*.parquet"))) < 2 and run.poll() is None:
+        time.sleep(0.01)
+    os.killpg(run.pid, signal.SIGINT)  # to all processes, as a terminal does
+    _, said = run.communicate(timeout=120)
+    assert (run.returncode, said) == (1, "error: stopped; finished blocks stay in out/long, 'study resume' goes on\n")
+    assert len(list(folder.glob("out/long/blocks/*.parquet"))) >= 2
+    assert not list(folder.glob("out/long/blocks/*.half"))
 
 
 def test_as_a_program_with_two_processes_and_no_bar_in_a_pipe(folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,8 +120,12 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
         if out is not None:
             _check_out(out, design)
         place = Store(_store_folder(design, store, quick), design)
-        with _progress(design.name) as step:
-            done = run_study(design, place, engine=_engine(workers, scheduler), resume=resume, progress=step)
+        try:
+            with _progress(design.name) as step:
+                done = run_study(design, place, engine=_engine(workers, scheduler), resume=resume, progress=step)
+        except KeyboardInterrupt:
+            print(f"error: stopped; finished blocks stay in {place.folder}, 'study resume' goes on", file=sys.stderr)
+            raise typer.Exit(1) from None
         results = summarise(design, place)
         found = conclude(results)
         if as_json:

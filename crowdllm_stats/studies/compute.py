@@ -85,10 +85,10 @@ def compute_block(design: Design, number: int) -> Computed:
         middle = time.perf_counter()
         outcomes = plan.simulator.run(work, block.methods)
     except Exception as error:
-        place = plan.grid[block.pairs[0][0]].text
+        first = block.pairs[0]
         raise RuntimeError(
-            f"simulator {design.simulator!r} failed in block {number}, which starts at {place}, replicate "
-            f"{block.pairs[0][1]}: {type(error).__name__}: {error}"
+            f"simulator {design.simulator!r} failed in block {number}, which starts at "
+            f"{plan.grid[first[0]].text}, replicate {first[1]}: {type(error).__name__}: {error}"
         ) from error
     content = _to_parquet(plan, block, _checked(outcomes, plan, block, len(work)))
     return Computed(number, block.shape, content, middle - begin, time.perf_counter() - middle)
@@ -115,11 +115,12 @@ def _to_parquet(plan: Plan, block: Block, outcomes: dict[str, FloatArray]) -> by
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pairs = np.array(block.pairs, dtype=np.int32)
+    listed = block.pairs
+    pairs = np.array(listed, dtype=np.int32)
     running = {number: set(methods_of(plan.design, plan.grid[number])) for number in np.unique(pairs[:, 0]).tolist()}
     columns: dict[str, list[np.ndarray]] = {name: [] for name in ("cell", "replicate", "method", *outcomes)}
     for place, method in enumerate(block.methods):
-        rows = np.array([method in running[number] for number, _ in block.pairs])
+        rows = np.array([method in running[number] for number, _ in listed])
         columns["cell"].append(pairs[rows, 0])
         columns["replicate"].append(pairs[rows, 1])
         code = plan.design.methods.index(method)

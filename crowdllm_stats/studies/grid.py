@@ -31,19 +31,37 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """Jobs that are run, stored and resumed together.
+    """Jobs that are run, stored and resumed together: a stretch of all (cell, replicate) pairs of one shape.
 
     Attributes:
         number: place among the study's blocks.
         shape: what its cells have in common.
-        pairs: (cell number, replicate) of its jobs, without the copies that fill it up.
+        members: numbers of all cells of the shape, shared by its blocks.
+        replicates: of every cell.
+        start: its first pair among those of the shape, all replicates of a cell before the next cell.
+        stop: one beyond its last pair.
         methods: those that apply in at least one of its cells.
     """
 
     number: int
     shape: str
-    pairs: tuple[tuple[int, int], ...]
+    members: tuple[int, ...]
+    replicates: int
+    start: int
+    stop: int
     methods: tuple[str, ...]
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """(cell number, replicate) of its jobs, without the copies that fill it up.
+
+        Example:
+            >>> Block(0, "all", (4, 7), 3, 2, 5, ("plain",)).pairs
+            ((4, 2), (7, 0), (7, 1))
+        """
+        return tuple(
+            (self.members[place // self.replicates], place % self.replicates) for place in range(self.start, self.stop)
+        )
 
 
 def cells(design: Design) -> list[Cell]:
@@ -65,19 +83,22 @@ def blocks(design: Design, simulator: Simulator) -> list[Block]:
             groups.setdefault(simulator.shape(design.full_cell(cell.levels)), []).append(cell)
     made: list[Block] = []
     for shape, members in groups.items():
-        running = {cell.number: methods_of(design, cell) for cell in members}
-        pairs = [(cell.number, replicate) for cell in members for replicate in range(design.replicates)]
-        for start in range(0, len(pairs), design.block):
-            part = tuple(pairs[start : start + design.block])
-            wanted = {method for number, _ in part for method in running[number]}
+        running = [methods_of(design, cell) for cell in members]
+        numbers = tuple(cell.number for cell in members)
+        total = len(members) * design.replicates
+        for start in range(0, total, design.block):
+            stop = min(start + design.block, total)
+            here = running[start // design.replicates : (stop - 1) // design.replicates + 1]
+            wanted = set().union(*here)
             methods = tuple(method for method in design.methods if method in wanted)
-            made.append(Block(len(made), shape, part, methods))
+            made.append(Block(len(made), shape, numbers, design.replicates, start, stop, methods))
     return made
 
 
 def jobs(design: Design, block: Block, grid: Sequence[Cell]) -> list[Job]:
     """The jobs of a block, filled up to the block's full length with copies of the last."""
-    full = {number: design.full_cell(grid[number].levels) for number in {number for number, _ in block.pairs}}
+    pairs = block.pairs
+    full = {number: design.full_cell(grid[number].levels) for number in {number for number, _ in pairs}}
     names = {number: design.cell_name(cell) for number, cell in full.items()}
-    made = [Job(full[number], replicate, design.seed, names[number]) for number, replicate in block.pairs]
+    made = [Job(full[number], replicate, design.seed, names[number]) for number, replicate in pairs]
     return made + [made[-1]] * (design.block - len(made))

@@ -98,7 +98,7 @@ def plan_study(
     if mcse is not None:
         replicates_for(1.0, 1, mcse)
     plan = plan_of(design)
-    first = {block.pairs[0][0]: block.number for block in reversed(plan.blocks)}
+    first = {block.members[block.start // block.replicates]: block.number for block in reversed(plan.blocks)}
     spread = np.unique(np.linspace(0, len(first) - 1, min(most_cells, len(first))).round().astype(int))
     chosen = [sorted(first)[place] for place in spread]
     warm = compute_block(design, first[chosen[0]])

@@ -111,7 +111,7 @@ def processes(workers: int) -> Engine:
         context = multiprocessing.get_context("spawn")
         with (
             _environment({**ONE_THREAD, **plan_of(design).simulator.environment}),
-            ProcessPoolExecutor(workers, context, _end_with_parent) as pool,
+            ProcessPoolExecutor(workers, context, _start_worker) as pool,
         ):
             waiting: set[Future[Computed]] = set()
             try:
@@ -154,11 +154,13 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _end_with_parent() -> None:
-    """In a worker: leave when the process that started it is killed; otherwise it would wait for ever."""
+def _start_worker() -> None:
+    """In a worker: leave when the process that started it is killed, else it would wait for ever; ignore Ctrl-C."""
     import multiprocessing
+    import signal
     from multiprocessing.connection import wait
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is None:
         return

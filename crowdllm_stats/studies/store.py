@@ -141,20 +141,25 @@ class Store:
         Raises:
             OSError: in one line, where the disk is full or the folder not writable; the other blocks stay.
         """
-        try:
+        with self._writing(f"block {number}"):
             write_whole(self.block_file(number), content)
+
+    @contextmanager
+    def _writing(self, what: str) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
             raise OSError(
-                f"block {number} could not be written to {self.folder}: {reason}; all finished blocks are kept: mend "
-                "this and run 'study resume'"
+                f"{what} could not be written to {self.folder}: {reason}; all finished blocks are kept: mend this and "
+                "run 'study resume'"
             ) from None
 
     def note_time(self, number: int, shape: str, prepare: float, run: float) -> None:
         """Add one line to ``times.csv``: how long a block took, the preparing apart."""
         file = self.folder / _TIMES
         new = not file.is_file()
-        with file.open("a", encoding="utf-8", newline="") as lines:
+        with self._writing(_TIMES), file.open("a", encoding="utf-8", newline="") as lines:
             out = csv.writer(lines, lineterminator="\n")
             if new:
                 out.writerow(["block", "prepare_seconds", "run_seconds", "shape"])
