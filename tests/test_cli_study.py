@@ -166,3 +166,6 @@ def test_as_a_program_with_two_processes_and_no_bar_in_a_pipe(folder):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "12 blocks computed" in done.stdout
+    assert main(["study", "run", "mine", "--workers", "0", "--store", "other"]) == 0
+    for file in sorted((folder / "other" / "blocks").iterdir()):
+        assert file.read_bytes() == (folder / "out" / "mine" / "blocks" / file.name).read_bytes()

@@ -34,12 +34,13 @@ CLAIMS = [
 ]
 
 
-@pytest.fixture
-def results(tmp_path):
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
     skip = [{"method": "shrunken", "when": {"n": [3], "mean": [2.0]}, "reason": "left | out"}]
     made = make_design(content(claim=CLAIMS, picture=PICTURES, skip=skip, replicates=40), "made", TOYS)
-    run_study(made, Store(tmp_path / "store", made))
-    return summarise(made, Store(tmp_path / "store", made))
+    run_study(made, Store(folder, made))
+    return summarise(made, Store(folder, made))
 
 
 def test_claims_get_their_verdicts(results):
