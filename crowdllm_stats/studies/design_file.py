@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from crowdllm_stats.inference.checks import check_count
-
-from .claims import Claim
-from .design import MOST_CELLS, MOST_ROWS, Design, Picture, Skip, levels_text
+from .design import MOST_CELLS, MOST_ROWS, Design
+from .design_tables import (
+    only_known,
+    read_claim,
+    read_count,
+    read_levels,
+    read_picture,
+    read_quick,
+    read_skip,
+    read_tables,
+    read_text,
+)
 from .grid import cells
 from .measure_names import MeasureSpec, read_measures
 from .parameters import Parameter, Value
@@ -22,7 +29,6 @@ KEYS = {
     "name", "title", "aims", "simulator", "factors", "fixed", "methods", "estimand", "measures", "reference",
     "replicates", "seed", "block", "skip", "claim", "picture", "quick",
 }  # fmt: skip
-PICTURE_KINDS = ("lines", "coverage", "zip", "nested-loop", "map")
 #: Columns of results and blocks, which no factor can be called.
 RESERVED = {
     "method", "measure", "value", "mcse", "lower", "upper", "replicates", "successes", "failed", "note", "difference",
@@ -70,9 +76,9 @@ def make_design(content: Mapping[str, Any], name: str, simulators: Mapping[str, 
         >>> make_design(content, "mine").n_cells
         2
     """
-    _only_known(content, KEYS, "the study")
+    only_known(content, KEYS, "the study")
     places = {**SIMULATORS, **(simulators or {})}
-    called = _text(content, "simulator")
+    called = read_text(content, "simulator")
     if called not in places:
         raise ValueError(f"unknown simulator {called!r}; known: {', '.join(places)}")
     simulator = load_simulator(places[called])
@@ -83,83 +89,44 @@ def make_design(content: Mapping[str, Any], name: str, simulators: Mapping[str, 
     level = fixed.get("level", known["level"].default if "level" in known else None)
     measures = read_measures(content.get("measures"), simulator.outcomes, level if isinstance(level, float) else None)
     reference = _reference(content, methods, measures)
-    replicates = _count(content, "replicates", 2)
+    replicates = read_count(content, "replicates", 2)
     design = Design(
-        name=_text(content, "name", name),
-        title=_text(content, "title", content.get("name", name)),
-        aims=_text(content, "aims", ""),
+        name=read_text(content, "name", name),
+        title=read_text(content, "title", content.get("name", name)),
+        aims=read_text(content, "aims", ""),
         simulator=called,
         place=places[called],
         parameters=known,
         factors=factors,
         fixed=fixed,
         methods=methods,
-        estimand=_text(content, "estimand", ""),
+        estimand=read_text(content, "estimand", ""),
         measures=measures,
         reference=reference,
         replicates=replicates,
-        seed=_count(content, "seed", 0),
-        block=_count({"block": content.get("block", simulator.block)}, "block", 1),
-        skips=tuple(_skip(entry, factors, known, methods) for entry in _tables(content, "skip")),
-        claims=tuple(_claim(entry, factors, known, methods, measures) for entry in _tables(content, "claim")),
-        pictures=tuple(_picture(entry, factors, known, methods, measures) for entry in _tables(content, "picture")),
-        quick=_quick(content, factors, known, replicates),
+        seed=read_count(content, "seed", 0),
+        block=read_count({"block": content.get("block", simulator.block)}, "block", 1),
+        skips=tuple(read_skip(entry, factors, known, methods) for entry in read_tables(content, "skip")),
+        claims=tuple(read_claim(entry, factors, known, methods, measures) for entry in read_tables(content, "claim")),
+        pictures=tuple(
+            read_picture(entry, factors, known, methods, measures) for entry in read_tables(content, "picture")
+        ),
+        quick=read_quick(content, factors, known, replicates),
     )
     _check_size(design)
     _check_pairs(design, simulator)
     return design
 
 
-def _only_known(table: Mapping[str, Any], known: set[str], where: str) -> None:
-    unknown = sorted(set(table) - known)
-    if unknown:
-        raise ValueError(f"{where} has unknown key {', '.join(map(repr, unknown))}; known: {', '.join(sorted(known))}")
-
-
-def _text(content: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    value = content.get(key, default)
-    if not isinstance(value, str):
-        raise ValueError(f"{key} must be a text; got {value!r}" if key in content else f"{key} is missing")
-    return value
-
-
-def _count(content: Mapping[str, Any], key: str, least: int) -> int:
-    if key not in content:
-        raise ValueError(f"{key} is missing: a whole number of at least {least}")
-    if isinstance(content[key], str | bool):
-        raise ValueError(f"{key} must be a whole number of at least {least}, without quotes; got {content[key]!r}")
-    return check_count(key, content[key], least)
-
-
-def _tables(content: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
-    value = content.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise ValueError(f"{key} must be written as [[{key}]] tables; got {value!r}")
-    return value
-
-
 def _factors(content: Mapping[str, Any], known: Mapping[str, Parameter]) -> dict[str, tuple[Value, ...]]:
     listed = content.get("factors")
     if not isinstance(listed, dict) or not listed:
         raise ValueError("factors is missing: a table [factors] with at least one factor and its levels")
-    found = {name: _levels(name, levels, known, "factor") for name, levels in listed.items()}
+    found = {name: read_levels(name, levels, known, "factor") for name, levels in listed.items()}
     taken = sorted(RESERVED & set(found))
     if taken:
         raise ValueError(f"factor {taken[0]!r} has the name of a column of the results; the simulator must rename it")
     return found
-
-
-def _levels(name: str, levels: Any, known: Mapping[str, Parameter], what: str) -> tuple[Value, ...]:
-    if name not in known:
-        raise ValueError(f"unknown {what} {name!r}; the simulator knows {', '.join(known)}")
-    if not isinstance(levels, list):
-        raise ValueError(f"{what} {name!r} must be a list of levels, for instance [5, 10]; got {levels!r}")
-    if not levels:
-        raise ValueError(f"{what} {name!r} has no levels: give at least one, or leave it out")
-    read = tuple(known[name].read(f"{what} {name!r}", level) for level in levels)
-    if len(set(read)) < len(read):
-        raise ValueError(f"{what} {name!r} has a level twice: {levels_text(read)}")
-    return read
 
 
 def _fixed(
@@ -202,149 +169,6 @@ def _reference(content: Mapping[str, Any], methods: tuple[str, ...], measures: t
     if reference is None and any(spec.kind == "width_ratio" for spec in measures):
         raise ValueError("measure 'width_ratio' needs reference = one of the methods")
     return reference
-
-
-def _where(
-    entry: Any, factors: Mapping[str, tuple[Value, ...]], known: Mapping[str, Parameter], key: str, also: str = ""
-) -> dict[str, tuple[Value, ...]]:
-    if not isinstance(entry, dict):
-        raise ValueError(f"{key} must be a table of factors and levels, for instance {{n = [5]}}; got {entry!r}")
-    found: dict[str, tuple[Value, ...]] = {}
-    for name, levels in entry.items():
-        if name == also:
-            found[name] = tuple(levels) if isinstance(levels, list) else (levels,)
-            continue
-        if name not in factors:
-            raise ValueError(f"{key} names {name!r}, which is no factor of this study; factors: {', '.join(factors)}")
-        read = _levels(name, levels if isinstance(levels, list) else [levels], known, f"{key}:")
-        stray = [level for level in read if level not in factors[name]]
-        if stray:
-            raise ValueError(
-                f"{key}: {levels_text(stray)} is no level of factor {name!r}; levels: {levels_text(factors[name])}"
-            )
-        found[name] = read
-    return found
-
-
-def _skip(
-    entry: Mapping[str, Any],
-    factors: Mapping[str, tuple[Value, ...]],
-    known: Mapping[str, Parameter],
-    methods: tuple[str, ...],
-) -> Skip:
-    _only_known(entry, {"when", "method", "reason"}, "a [[skip]] table")
-    method = entry.get("method")
-    if method is not None and method not in methods:
-        raise ValueError(f"skip names method {method!r}, which is not among {', '.join(methods)}")
-    if method is None and not entry.get("when"):
-        raise ValueError("a [[skip]] table without method and without when would leave nothing to run")
-    return Skip(_where(entry.get("when", {}), factors, known, "skip"), method, _text(entry, "reason"))
-
-
-def _claim(
-    entry: Mapping[str, Any],
-    factors: Mapping[str, tuple[Value, ...]],
-    known: Mapping[str, Parameter],
-    methods: tuple[str, ...],
-    measures: tuple[MeasureSpec, ...],
-) -> Claim:
-    _only_known(entry, {"text", "measure", "method", "at_least", "at_most", "where"}, "a [[claim]] table")
-    names = [spec.name for spec in measures]
-    if entry.get("measure") not in names:
-        raise ValueError(f"claim names measure {entry.get('measure')!r}; measures: {', '.join(names)}")
-    if entry.get("method") not in methods:
-        raise ValueError(f"claim names method {entry.get('method')!r}; methods: {', '.join(methods)}")
-    bound = Parameter("bound")
-    ends = {key: bound.number(f"claim: {key}", entry[key]) for key in ("at_least", "at_most") if key in entry}
-    if not ends:
-        raise ValueError(f"claim {entry.get('text')!r} needs at_least, at_most or both")
-    return Claim(
-        text=_text(entry, "text"),
-        measure=entry["measure"],
-        method=entry["method"],
-        at_least=ends.get("at_least"),
-        at_most=ends.get("at_most"),
-        where=_where(entry.get("where", {}), factors, known, "claim"),
-    )
-
-
-def _picture(
-    entry: Mapping[str, Any],
-    factors: Mapping[str, tuple[Value, ...]],
-    known: Mapping[str, Parameter],
-    methods: tuple[str, ...],
-    measures: tuple[MeasureSpec, ...],
-) -> Picture:
-    _only_known(
-        entry,
-        {"kind", "file", "measure", "x", "y", "row", "column", "color", "where", "title", "log"},
-        "a [[picture]] table",
-    )
-    kind, file = _text(entry, "kind"), _text(entry, "file")
-    if kind not in PICTURE_KINDS:
-        raise ValueError(f"picture kind must be one of {', '.join(PICTURE_KINDS)}; got {kind!r}")
-    if not file or any(letter in file for letter in "/\\.") or not file.isprintable():
-        raise ValueError(f"picture file must be a plain name without folder or ending; got {file!r}")
-    names = [spec.name for spec in measures]
-    measure = _text(entry, "measure", "coverage")
-    if measure not in names:
-        raise ValueError(f"picture {file!r} draws {measure!r}; measures: {', '.join(names)}")
-    for key in ("x", "y", "row", "column", "color"):
-        allowed = [*factors, "method"] if key == "color" else [*factors]
-        if entry.get(key) is not None and entry[key] not in allowed:
-            raise ValueError(f"picture {file!r}: {key} = {entry[key]!r} is none of {', '.join(allowed)}")
-    for key in {"lines": ("x",), "coverage": ("x",), "map": ("x", "y")}.get(kind, ()):
-        if entry.get(key) is None:
-            raise ValueError(f"picture {file!r} of kind {kind!r} needs {key}, a factor")
-    where = _where(entry.get("where", {}), factors, known, f"picture {file!r} where", "method")
-    for method in where.get("method", ()):
-        if method not in methods:
-            raise ValueError(f"picture {file!r} where names method {method!r}; methods: {', '.join(methods)}")
-    picture = Picture(
-        kind=kind,
-        file=file,
-        measure=measure,
-        x=entry.get("x"),
-        y=entry.get("y"),
-        row=entry.get("row"),
-        column=entry.get("column"),
-        color=_text(entry, "color", "method"),
-        where=where,
-        title=_text(entry, "title", ""),
-        log=bool(entry.get("log", False)),
-    )
-    _check_shown(picture, factors, methods)
-    return picture
-
-
-def _check_shown(picture: Picture, factors: Mapping[str, tuple[Value, ...]], methods: tuple[str, ...]) -> None:
-    """Every factor is on an axis or held at one level; a nested-loop plot has them all on its axis."""
-    if picture.kind == "nested-loop":
-        return
-    shown = {picture.x, picture.y, picture.row, picture.column}
-    shown |= set() if picture.kind == "map" else {picture.color}
-    levels = {**factors, "method": methods}
-    for name, all_levels in levels.items():
-        left = picture.where.get(name, all_levels)
-        if name not in shown and len(left) > 1:
-            raise ValueError(
-                f"picture {picture.file!r} does not show {name!r} ({levels_text(left)}): give it an axis (x, row, "
-                f"column, color) or one level under where"
-            )
-
-
-def _quick(
-    content: Mapping[str, Any], factors: Mapping[str, tuple[Value, ...]], known: Mapping[str, Parameter], full: int
-) -> dict[str, Any]:
-    entry = content.get("quick", {})
-    if not isinstance(entry, dict):
-        raise ValueError(f"quick must be a table [quick]; got {entry!r}")
-    _only_known(entry, {"replicates", "factors"}, "[quick]")
-    replicates = _count(entry, "replicates", 2) if "replicates" in entry else max(2, full // 20)
-    return {
-        "replicates": min(replicates, full),
-        "factors": _where(entry.get("factors", {}), factors, known, "quick.factors"),
-    }
 
 
 def _check_size(design: Design) -> None:
@@ -392,7 +216,7 @@ def _check_pairs(design: Design, simulator: Simulator) -> None:
     if not anything:
         raise ValueError("the [[skip]] tables leave nothing to run")
     for number, skip in enumerate(design.skips):
-        if number not in used and math.isfinite(number):
+        if number not in used:
             raise ValueError(
                 f"the [[skip]] table {number + 1} ({skip.reason!r}) skips nothing that an earlier one does not; take "
                 "it out"
