@@ -19,7 +19,8 @@ from crowdllm_stats.studies.figure9.objective import Batch, Packed, encode, pack
 
 LEARNING_RATE, DECAY, DECAY_SQUARE, TINY = 1e-3, 0.9, 0.999, 1e-8
 
-#: Steps of one compiled piece: their random numbers lie in memory at once.
+#: Steps of one compiled piece: their random numbers lie in memory at once, drawn piece by piece, so that another number
+#: here gives other draws.
 PIECE = 100
 
 #: The paper's generator with a semi-implicit encoder: hidden width 64, 5 further mixing draws of 8 dimensions, J = 10.

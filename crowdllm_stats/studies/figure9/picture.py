@@ -60,6 +60,8 @@ def draw_figure9(table: pd.DataFrame, title: str) -> Any:
     axes[0, 0].set_yscale("log")
     ticks = [one for one in (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5) if _within(one, *axes[0, 0].get_ylim())]
     axes[0, 0].set_yticks(ticks, [f"{one:g}" for one in ticks])
+    for axis in axes.flat:
+        axis.tick_params(axis="y", which="minor", left=False, labelleft=False)
     for axis in axes[-1]:
         axis.set_xlabel("workers W")
     for axis in axes[:, 0]:

@@ -1,0 +1,37 @@
+"""The report on Figure 9 from finished runs of its study.
+
+crowdllm-stats study run figure9 --only reading=profile --only length=epochs    # 2,160 fits; and the others likewise
+python benchmarks/figure9_report.py out/figure9-profile-epochs out/figure9-belief-epochs --out reports/figure9
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from crowdllm_stats.studies.design_file import read_design
+from crowdllm_stats.studies.figure9.overview import write_overview
+from crowdllm_stats.studies.find import study_file
+from crowdllm_stats.studies.store import Store
+
+
+def main() -> None:
+    """Read the folders of blocks, write the report."""
+    told = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    told.add_argument("stores", type=Path, nargs="+", help="folders of finished blocks")
+    told.add_argument("--out", type=Path, required=True)
+    arguments = told.parse_args()
+    file = study_file("figure9")
+    whole, studies = read_design(file), []
+    for folder in arguments.stores:
+        factors = json.loads((folder / "design.json").read_text(encoding="utf-8"))["factors"]
+        design = whole.narrowed({name: tuple(factors[name]) for name in ("reading", "length")})
+        studies.append((design, Store(folder, design)))
+    for path in write_overview(studies, arguments.out, file=file, command=["python", *sys.argv]):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
