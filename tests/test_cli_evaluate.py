@@ -24,7 +24,7 @@ def files(tmp_path_factory):
         (
             f"q{problem:02}",
             f"w{who:02}",
-            int(np.clip(np.round(1.6 + 1.4 * loud[problem] + rng.normal()), 1, 4)),
+            int(np.clip(np.round(1.3 + 2.0 * loud[problem] + rng.normal()), 1, 4)),
             texts[problem],
         )
         for problem in range(30)
@@ -55,7 +55,7 @@ def test_a_study_on_a_file(capsys, files, tmp_path):
     assert report["counts"] == {"answers": 180, "people": 17, "problems": 30, "unanswered": 0}
     exact = {(one["row"], one["metric"]): one["value"] for one in report["scores"] if one["how"] == "exact"}
     assert {row for row, _ in exact} == set(ROWS)
-    # One word of the text moves the answers by 1.4 levels: who reads it is far better than one distribution for all.
+    # One word of the text moves the answers by 2 levels: who reads it is far better than one distribution for all.
     for row in ("ridge", "CrowdLLM, likelihood"):
         assert exact[row, "mae"] < 0.8 * exact["global distribution", "mae"]
     ours = [one for one in report["differences"] if one["metric"] == "wd" and one["against"] == "ridge"]

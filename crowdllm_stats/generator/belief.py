@@ -20,6 +20,9 @@ Params = dict[str, Any]
 
 OBJECTIVES = ("likelihood", "paper")
 
+#: With mixing draws, in spreads of the answers at the start: size of the components' means, their standard deviation.
+MEANS_APART, COMPONENT = 1.5, 0.3
+
 
 class Answers(NamedTuple):
     """Arrays of a training set: T problems, N people, n answers.
@@ -82,7 +85,11 @@ class Belief:
     diversity: float = 1.0
 
     def initial(self, key: jax.Array, n_x: int, n_v: int, n_problems: int, n_people: int, sigma: float) -> Params:
-        """Starting values of everything learned; ``sigma`` in rating units."""
+        """Starting values of everything learned; ``sigma`` in rating units.
+
+        With mixing draws the components' means start spread out and their sd narrow. From means that are all equal
+        training never leaves the normal: splitting a normal into narrower normals changes nothing to first order.
+        """
         first, second = jax.random.split(key)
         size = {"hidden": self.hidden, "belief_dim": self.blender.belief_dim}
         k = self.blender.belief_dim
@@ -99,6 +106,12 @@ class Belief:
             "spread": {"mean": jnp.zeros((n_people, 1)), "log_sd": jnp.full((n_people, 1), -1.5)},
         }
         params["encoder"]["bias_spread"] = jnp.full((k,), jnp.log(sigma))
+        if self.mixing:
+            third = jax.random.fold_in(key, 2)
+            heads = jax.random.normal(third, (self.hidden, k)) * MEANS_APART * sigma / jnp.sqrt(self.hidden)
+            params["encoder"]["mean"] = heads
+            params["encoder"]["bias_spread"] = jnp.full((k,), jnp.log(COMPONENT * sigma))
+            params["blender"] = self.blender.initial(COMPONENT * sigma)
         return params
 
     def encode(self, params: Params, data: Answers, psi: jax.Array | None) -> Params:
