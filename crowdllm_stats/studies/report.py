@@ -15,7 +15,7 @@ from .compute import plan_of
 from .conclusions import Conclusion, judge_all
 from .describe import ADEMP, describe
 from .plots import save_all
-from .report_words import overview, wide
+from .report_words import drawn, overview, wide
 from .results import Results
 
 #: Most cells of a table in the README; the Parquet file has them all.
@@ -89,7 +89,12 @@ def _readme(results: Results, pictures: Mapping[Path, str], arguments: Sequence[
                 "A claim is broken where the interval of at least one cell (95% for all its cells together) lies "
                 "wholly beyond the bound, else kept."
             )
-    parts += [f"![{title}]({picture.name})" for picture, title in pictures.items()]
+    for place, title in pictures.items():
+        parts.append(f"![{title}]({place.name})")
+        shown = next((picture for picture in design.pictures if picture.file == place.stem), None)
+        if shown is not None and shown.kind in ("lines", "coverage") and design.n_cells > TABLE_CELLS:
+            parts.append(f"{shown.measure} in this picture: mean over its panels, in brackets smallest to largest.")
+            parts.append(markdown_table(drawn(results, shown)))
     parts += ["## All cells together", "Smallest and largest are over cells; mcse is the Monte Carlo standard error."]
     parts.append(markdown_table(overview(results), 4))
     for spec in design.measures:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .design import Picture, levels_text
+
 if TYPE_CHECKING:
     from .results import Results
 
@@ -40,6 +42,26 @@ def wide(results: Results, measure: str) -> pd.DataFrame:
     order = {method: place for place, method in enumerate(results.design.methods)}
     pivot = table.pivot_table(index=axes, columns="method", values="words", aggfunc="first", sort=False)
     return pivot[sorted(pivot.columns, key=order.__getitem__)].reset_index()
+
+
+def drawn(results: Results, picture: Picture) -> pd.DataFrame:
+    """What a picture of lines or dots shows, over its panels: mean value, and in brackets the smallest to largest."""
+    rows = results.part(picture.measure, where=picture.where)
+    rows = rows[rows["value"].notna()]
+    columns = [level for level in results.design.factors[str(picture.x)] if level in set(rows[str(picture.x)])]
+    every = results.design.methods if picture.color == "method" else results.design.factors[picture.color]
+    made = []
+    for level in every:
+        part = rows[[value == level for value in rows[picture.color]]]
+        if part.empty:
+            continue
+        line: dict[str, str] = {picture.color: levels_text([level])}
+        for column in columns:
+            values = part.loc[[value == column for value in part[str(picture.x)]], "value"]
+            words = f"{_number(values.mean())} ({_number(values.min())} to {_number(values.max())})"
+            line[f"{picture.x} {levels_text([column])}"] = "-" if values.empty else words
+        made.append(line)
+    return pd.DataFrame(made)
 
 
 def _number(value: float, digits: int = 4) -> str:
