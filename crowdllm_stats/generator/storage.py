@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FORMAT = "crowdllm-stats generator 1"
 
 _ARRAYS = ("x", "decision", "effect", "history", "held_out", "person_effect", "person_spread")
+#: Parameters of effects, without which people would silently keep none.
+_LIKELIHOOD = ("log_tau_problem", "log_tau_person", "log_tau_spread", "couple")
 _NUMBERS = ("new_problem_sd", "steps", "skipped", "seed", "n_answers", "n_people")
 
 
@@ -107,6 +109,9 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
         wrong = [name for name, value in _flat(fitted.params).items() if not np.isfinite(value).all()]
         if wrong:
             raise ValueError(f"params/{wrong[0]} holds numbers that are not finite")
+        lacking = [name for name in _LIKELIHOOD if name not in fitted.params]
+        if lacking and model.settings.objective == "likelihood":
+            raise ValueError(f"params/{lacking[0]} is not there")
         model._fitted = fitted
         model.predict(fitted.problems[:1])
     except Exception as error:

@@ -1,0 +1,118 @@
+"""Generators on file: every family comes back as it was; what is cut off, changed or foreign is refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+jax = pytest.importorskip("jax")
+
+from crowdllm_stats import ordinal  # noqa: E402
+from crowdllm_stats.generator.crowdllm import CrowdLLM  # noqa: E402
+from crowdllm_stats.generator.profiles import ProfileGenerator  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def written(rated, tmp_path_factory):
+    place = tmp_path_factory.mktemp("models") / "rated.npz"
+    rated.save(place)
+    return place
+
+
+@pytest.mark.parametrize("family", ["ordinal", "normal", "truncated", "categorical", "paper"])
+def test_every_family_comes_back_as_it_was(fits, tmp_path, family):
+    model = fits[family]
+    model.save(tmp_path / "model.npz")
+    other = CrowdLLM.load(tmp_path / "model.npz")
+    assert [one.name for one in tmp_path.iterdir()] == ["model.npz"]
+    assert str(other) == str(model)
+    assert other.settings == model.settings
+    own, told = model.fitted, other.fitted
+    assert (told.problems, told.scale, told.encoder, told.seed) == (own.problems, own.scale, own.encoder, own.seed)
+    pd.testing.assert_frame_equal(told.profiles, own.profiles)
+    for name in ("x", "decision", "effect", "history", "held_out"):
+        np.testing.assert_allclose(getattr(told, name), getattr(own, name), rtol=1e-6)
+    new = {"problems": ["q04", "q11"]}
+    for name in ("probabilities", "mean", "variance", "belief_mean"):
+        mine, theirs = (getattr(one.predict(**new), name) for one in (model, other))
+        assert (mine is None) == (theirs is None)
+        if mine is not None:
+            np.testing.assert_allclose(theirs, mine, rtol=1e-5)
+    answers = [one.simulate(["q07", "q20", "q03"], 60, seed=2).responses for one in (model, other)]
+    pd.testing.assert_frame_equal(*answers, rtol=1e-5)
+
+
+def test_a_population_of_its_own_is_written_and_the_training_profiles_are_not(rated, tmp_path):
+    lefts = ProfileGenerator.from_pool(pd.DataFrame({"group": ["left"] * 5}))
+    rated.with_recruiter(lefts, n=9).save(tmp_path / "lefts.npz")
+    other = CrowdLLM.load(tmp_path / "lefts.npz")
+    assert set(other.simulate(["q07", "q20", "q03"], 60).participants["group"]) == {"left"}
+    with np.load(tmp_path / "lefts.npz") as file:
+        told = json.loads(str(file["told"]))
+    assert told["profiles"] == {"group": ["left"] * 9}
+
+
+def change(place, target, **changes):
+    """The file with some arrays changed, or left out where None."""
+    with np.load(place) as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays |= changes
+    np.savez(target, **{name: value for name, value in arrays.items() if value is not None})
+    return target
+
+
+def test_files_that_are_cut_off_changed_or_foreign(written, tmp_path):
+    whole = written.read_bytes()
+    broken = tmp_path / "broken.npz"
+    for content in (b"", whole[: len(whole) // 2], whole[:-30], b"problem,response\n1,2\n"):
+        broken.write_bytes(content)
+        with pytest.raises(ValueError, match=r"broken.npz is not a whole generator file"):
+            CrowdLLM.load(broken)
+    flipped = bytearray(whole)
+    flipped[len(whole) // 3] ^= 0xFF
+    broken.write_bytes(bytes(flipped))
+    with pytest.raises(ValueError, match="is not a whole generator file"):
+        CrowdLLM.load(broken)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("told", None, "told"),
+        ("told", np.asarray(json.dumps({"format": "something else"})), "its format is 'something else'"),
+        ("x", np.zeros((3, 5)), "26 problems but 3 vectors"),
+        ("effect", None, "effect"),
+        ("params/encoder/x_mean", np.zeros((2, 1), dtype=np.float32), "generator file"),
+        (
+            "params/encoder/bias_mean",
+            np.array([np.nan], dtype=np.float32),
+            "bias_mean holds numbers that are not finite",
+        ),
+        ("params/log_tau_person", None, "log_tau_person is not there"),
+        ("vectors/scales", None, "scales"),
+        ("x", np.array([{"a": 1}], dtype=object), "allow_pickle"),
+    ],
+)
+def test_files_whose_parts_were_changed(written, tmp_path, name, value, told):
+    with pytest.raises(ValueError, match=told):
+        CrowdLLM.load(change(written, tmp_path / "changed.npz", **{name: value}))
+
+
+def test_places_that_cannot_be_written_or_read(rated, tmp_path):
+    with pytest.raises(ValueError, match="written as .npz; got 'model.pkl'"):
+        rated.save(tmp_path / "model.pkl")
+    with pytest.raises(FileNotFoundError, match="folder .* is not there"):
+        rated.save(tmp_path / "nowhere" / "model.npz")
+    with pytest.raises(FileNotFoundError, match="no generator at"):
+        CrowdLLM.load(tmp_path / "model.npz")
+
+
+def test_no_answers_and_no_ids_of_people_beyond_the_fitted_ones_are_written(written, rated):
+    with np.load(written) as file:
+        told = json.loads(str(file["told"]))
+        assert "response" not in told
+        assert not [name for name in file.files if file[name].dtype == object]
+    assert told["scale"]["levels"] == list(ordinal([1, 2, 3, 4, 5]).levels)
