@@ -15,6 +15,7 @@ from crowdllm_stats.studies.design_file import make_design
 from crowdllm_stats.studies.plan import plan_study, replicates_for
 from crowdllm_stats.studies.plots import draw
 from crowdllm_stats.studies.report import write_report
+from crowdllm_stats.studies.report_words import drawn
 from crowdllm_stats.studies.run import run_study
 from crowdllm_stats.studies.store import Store
 from crowdllm_stats.studies.summarise import summarise
@@ -77,6 +78,16 @@ def test_pictures_show_what_the_results_say(results):
     assert drawn["map"].axes[0].get_xlabel() == "n"
     words = {text.get_text() for text in drawn["map"].axes[0].texts}
     assert f"{results.part('positive', 'plain')['value'].max():.2f}" in words
+
+
+def test_a_drawn_table_has_mean_and_range_over_the_panels(results):
+    table = drawn(results, results.design.pictures[0])  # bias, mean across, one panel for each n
+    assert list(table.columns) == ["method", "mean 0", "mean 1", "mean 2"]
+    values = results.part("bias", "shrunken", {"mean": (1.0,)})["value"]
+    assert table.loc[1, "mean 1"] == f"{values.mean():.4g} ({values.min():.4g} to {values.max():.4g})"
+    only = results.part("bias", "shrunken", {"mean": (2.0,)})["value"]
+    assert len(only) == 1  # the other is skipped
+    assert table.loc[1, "mean 2"].startswith(f"{only.iloc[0]:.4g} (")
 
 
 def test_a_zip_plot_needs_one_cell(results):
