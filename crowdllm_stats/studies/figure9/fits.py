@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdllm_stats.generator import networks
 from crowdllm_stats.generator.belief import Belief
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.inference.checks import FloatArray
@@ -138,8 +139,18 @@ def draw_beliefs(
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _starts(belief: Belief, n_x: int, n_v: int, seeds: jax.Array, sigma: jax.Array) -> Packed:
+    """Starting weights, a leading axis of F: random hidden layers, heads at 0, sd of the belief that of the answers.
+
+    So the first belief is one normal about y_ref for everybody; ``CrowdLLM`` with mixing draws starts from components
+    that lie apart instead, which the paper does not have.
+    """
+
     def one(seed: jax.Array, spread: jax.Array) -> Packed:
-        return pack(belief.initial(jax.random.key(seed), n_x, n_v, 1, 1, spread))  # type: ignore[arg-type]
+        first, second = jax.random.split(jax.random.key(seed))
+        size = {"hidden": belief.hidden, "belief_dim": belief.blender.belief_dim}
+        encoder = networks.initial_encoder(first, n_x, n_v, mixing_dim=belief.mixing_dim, **size)
+        encoder["bias_spread"] = jnp.full((1,), jnp.log(spread))
+        return pack({"encoder": encoder, "decoder": networks.initial_decoder(second, n_x, n_v, **size)})
 
     start: Packed = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), jax.vmap(one)(seeds, sigma))
     return start

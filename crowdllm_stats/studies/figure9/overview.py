@@ -208,5 +208,6 @@ def _choices() -> str:
 - Each condition has the t interval over replicates of its contrast; the condition farthest from its claimed side
   counts for its insight. A verdict other than inconclusive takes a whole 95% interval on one side of the margin and a
   two-sided p of at most 0.05 after Holm over the five.
+- Fits start from one normal about y_ref for everybody (heads at 0, sd that of the answers).
 - Replicates share questions, held-out questions and truth over all cells, so contrasts within a replicate are paired.
 - Bands in the pictures are 95% t intervals for the cell's mean."""
