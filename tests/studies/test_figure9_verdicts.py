@@ -192,7 +192,8 @@ def test_report(finished, tmp_path):
     design, store = finished
     files = write_overview([finished], tmp_path, file=study_file("figure9"), command=["python", "somewhere"])
     assert {file.name for file in files} == {
-        "README.md", "fits.parquet", "conditions.parquet", "figure9_belief_steps.png", "fits.parquet.manifest.json"
+        "README.md", "fits.parquet", "conditions.parquet", "figure9_belief_steps.png", "time.png",
+        "fits.parquet.manifest.json",
     }  # fmt: skip
     fits = pd.read_parquet(tmp_path / "fits.parquet")
     assert len(fits) == 36

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -68,7 +69,10 @@ def write_overview(
     pd.concat(parts, ignore_index=True).to_parquet(conditions, index=False, compression="zstd")
     readme = out / "README.md"
     head = made_by(" ".join(command), file.resolve().parents[1])
-    readme.write_text(_readme(tables, verdicts, controls, head), encoding="utf-8")
+    cost = pd.concat([work_of(store) for _, store in studies], ignore_index=True)
+    cost_file = out / "time.png"
+    _draw_cost(cost, studies[0][0].block).savefig(cost_file, dpi=110, metadata={"Software": None})
+    readme.write_text(_readme(tables, verdicts, controls, head, cost), encoding="utf-8")
     total = sum(len(table) for table in tables.values())
     failed = sum(int(table["error"].isna().sum()) for table in tables.values())
     manifest = write_manifest(
@@ -78,7 +82,7 @@ def write_overview(
         seed=studies[0][0].seed,
         counts={"fits": total, "failed": failed, "runs": len(tables)},
     )
-    return [readme, fits, conditions, *written, manifest]
+    return [readme, fits, conditions, *written, cost_file, manifest]
 
 
 def draw_run(run: Run, table: pd.DataFrame, out: Path) -> Path:
@@ -107,7 +111,11 @@ def _untrained(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _readme(
-    tables: Mapping[Run, pd.DataFrame], verdicts: Mapping[Run, Verdicts], controls: Mapping[Run, Verdicts], head: str
+    tables: Mapping[Run, pd.DataFrame],
+    verdicts: Mapping[Run, Verdicts],
+    controls: Mapping[Run, Verdicts],
+    head: str,
+    cost: pd.DataFrame,
 ) -> str:
     parts = ["# Figure 9: the paper's simulation study again", _first_line(verdicts), head, _about(tables)]
     parts += ["## Verdicts", markdown_table(_grid(verdicts)), _exploration(verdicts)]
@@ -127,6 +135,7 @@ def _readme(
             parts.append(f"Insight 1 in its stronger form, {stronger.text}: {stronger.verdict}; {stronger.worst}.")
         parts += ["Means over the panel's cells and replicates:", markdown_table(_lines(tables[run]))]
     parts += ["## What is behind it", _choices()]
+    parts += ["## Time", _cost_words(cost), "![Time of a fit](time.png)"]
     parts.append(
         "`fits.parquet` has every fit, `conditions.parquet` every condition with its interval, its verdict alone, and "
         "the insight's verdict."
@@ -193,6 +202,45 @@ def _lines(table: pd.DataFrame) -> pd.DataFrame:
             "spread_largest": "learned s, largest cell",
         }
     )  # fmt: skip
+
+
+def work_of(store: Store) -> pd.DataFrame:
+    """What the blocks of a study took: ``prepare_seconds``, ``run_seconds``, ``answers`` and ``steps`` of a fit.
+
+    Raises:
+        FileNotFoundError: if the store has no ``times.csv``.
+    """
+    table = pd.read_csv(store.folder / "times.csv")
+    sizes = table["shape"].str.extract(r"(?P<answers>\d+) answers, (?P<steps>\d+) steps").astype(int)
+    return pd.concat([table.drop(columns="shape"), sizes], axis=1)
+
+
+def _draw_cost(cost: pd.DataFrame, fits: int) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+    axis = figure.subplots()
+    for label, part in (("500 steps", cost["steps"] == 500), ("other lengths", cost["steps"] != 500)):
+        rows = cost[part]
+        if len(rows):
+            axis.plot(rows["answers"], rows["run_seconds"] / fits, "o", markersize=3, alpha=0.4, label=label)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("responses W Q of a fit")
+    axis.set_ylabel("seconds of one process a fit")
+    axis.set_title(f"{fits} fits side by side; replicates multiply it", fontsize=9)
+    axis.legend(frameon=False, fontsize=8)
+    axis.grid(alpha=0.25)
+    return figure
+
+
+def _cost_words(cost: pd.DataFrame) -> str:
+    work, before = cost["run_seconds"].sum(), cost["prepare_seconds"].sum()
+    return (
+        f"All runs here: {work:,.0f} s of work and {before:,.0f} s of compiling, summed over processes of one thread "
+        "each by the clock (not processor time: other programs on the machine lengthen it). `speed.md` compares a fit's "
+        "processor time with a plain PyTorch loop."
+    )
 
 
 def _begun(words: str) -> str:
