@@ -32,6 +32,8 @@ OUT = ROOT / "reports" / "case_study_1"
 DATA = "popquorn:offensiveness"
 SEEDS = 5
 SMOLLM2 = "smollm2_reference.csv"
+#: Holds the line that says which commit made a study's tables.
+MADE_BY = "made_by.txt"
 
 #: The rows that a second backbone changes and those that they are compared with.
 OF_BACKBONE = ("global distribution", "LLM zero-shot", "LLM self-consistency", "kNN (20)", RIDGE, RIDGE_SCALED,
@@ -70,6 +72,7 @@ def run(out, names):
             human, references, texts, name=DATA, protocol=protocol, seeds=range(SEEDS), only=only, progress=progress
         )
         write_study(study, out / name, human, references, arguments=arguments(name))
+        (out / name / MADE_BY).write_text(made_by("python benchmarks/case_study_1.py", ROOT) + "\n", encoding="utf-8")
         print(study, flush=True)
 
 
@@ -164,7 +167,7 @@ def report(out):
         "",
         "# Case Study I: offensiveness",
         "",
-        made_by("python benchmarks/case_study_1.py", ROOT),
+        *sorted({(out / name / MADE_BY).read_text(encoding="utf-8").strip() for name in STUDIES}),
         "",
         "MAE, RMSE, CS and WD are per problem against the histogram of all its raters, means "
         "over problems and splits. `new-problems` holds out a fifth of the problems and of the people; `paper` a fifth of "
