@@ -238,8 +238,8 @@ def _cost_words(cost: pd.DataFrame) -> str:
     work, before = cost["run_seconds"].sum(), cost["prepare_seconds"].sum()
     return (
         f"All runs here: {work:,.0f} s of work and {before:,.0f} s of compiling, summed over processes of one thread "
-        "each by the clock (not processor time: other programs on the machine lengthen it). `speed.md` compares a fit's "
-        "processor time with a plain PyTorch loop."
+        "each by the clock (not processor time: other programs on the machine lengthen it). `speed.md` compares the "
+        "processor time of a fit with a plain PyTorch loop's."
     )
 
 
