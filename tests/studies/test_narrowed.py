@@ -55,3 +55,18 @@ def test_quick_levels_give_way_to_those_asked_for() -> None:
 def test_unknown_factors_and_levels_are_refused(only: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         design().narrowed(only)
+
+
+def test_the_command_reads_levels_as_the_study_has_them() -> None:
+    from crowdllm_stats.cli.command_study import _design
+
+    part = _design("figure9", False, ["noise=2,0", "reading=model", "workers=40"])
+    assert part.factors["noise"] == (0.0, 2.0)
+    assert part.factors["workers"] == (40,)
+    assert part.name == "figure9-0+2-model-40"
+    assert _design("figure9", False, None).n_cells == 1296
+    with pytest.raises(ValueError, match="fog is no level of 'noise'; levels: 0, 1, 2"):
+        _design("figure9", False, ["noise=fog"])
+    for text in (["noise"], ["noise=1", "noise=2"]):
+        with pytest.raises(ValueError, match="--only must be FACTOR=LEVEL"):
+            _design("figure9", False, text)

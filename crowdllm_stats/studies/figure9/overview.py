@@ -89,7 +89,7 @@ def draw_run(run: Run, table: pd.DataFrame, out: Path) -> Path:
     """The figure of one reading and length."""
     name, length = run
     file = out / f"figure9_{name}_{length}.png"
-    title = f"Reading '{name}': {reading(name).meaning}; training length: {length}"
+    title = f"Reading '{name}': {reading(name).meaning}\nTraining length: {length}"
     draw_figure9(table, title).savefig(file, dpi=110, metadata={"Software": None})
     return file
 
@@ -220,7 +220,7 @@ def _draw_cost(cost: pd.DataFrame, fits: int) -> Any:
 
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axis = figure.subplots()
-    for label, part in (("500 steps", cost["steps"] == 500), ("other lengths", cost["steps"] != 500)):
+    for label, part in (("500 steps", cost["steps"] == 500), ("100 epochs", cost["steps"] != 500)):
         rows = cost[part]
         if len(rows):
             axis.plot(rows["answers"], rows["run_seconds"] / fits, "o", markersize=3, alpha=0.4, label=label)

@@ -99,7 +99,7 @@ class Figure9(Simulator):
         for (name, length), part in table.groupby(["reading", "length"], sort=False):
             title = f"Reading '{name}': {reading(name).meaning}; training length: {length}"
             found[title] = folder / f"figure9_{name}_{length}.png"
-            draw_figure9(part, title).savefig(found[title], dpi=110, metadata={"Software": None})
+            draw_figure9(part, title.replace("; ", "\n")).savefig(found[title], dpi=110, metadata={"Software": None})
         return found
 
     def conclude(self, results: Results) -> Sequence[Conclusion]:
