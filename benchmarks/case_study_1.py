@@ -80,11 +80,14 @@ def first_line(studies):
     """Where CrowdLLM does not beat ridge, or that it does everywhere."""
     lost, won = [], []
     for name, study in studies.items():
-        for metric in ("mae", "wd"):
-            found = comparison(study, metric)
-            how = verdict(found)
-            words = f"{metric.upper()} in {name} ({how}: {in_words(found)})"
-            (won if how == "better" else lost).append(words)
+        for row in (CROWDLLM, CROWDLLM_PAPER):
+            for metric in ("mae", "wd"):
+                if not (study.differences["row"] == row).any():
+                    continue
+                found = comparison(study, metric, row)
+                how = verdict(found)
+                words = f"{metric.upper()} of {row!r} in {name} ({how}: {in_words(found)})"
+                (won if how == "better" else lost).append(words)
     if not lost:
         return "CrowdLLM beats ridge with the same features in MAE and WD in every study below."
     beaten = f" It beats it in {'; '.join(won)}." if won else ""

@@ -108,13 +108,13 @@ def test_the_papers_weights_are_one_over_people_and_their_answers():
 
 def test_the_papers_objective_is_equation_4():
     params, data = params_of(PAPER), paper_data()
-    close(losses(PAPER, "paper", params, data, 30_000), paper_by_hand(params, data, WEIGHT))
+    close(losses(PAPER, "paper", params, data, 6_000), paper_by_hand(params, data, WEIGHT))
 
 
 def test_without_diversity_the_belief_has_no_noise_of_its_own_in_the_blender():
     still = Belief(Blender("normal"), hidden=H, draws=4, loss_weight=0.7, diversity=0.0)
     params, data = params_of(still), paper_data()
-    close(losses(still, "paper", params, data, 30_000), paper_by_hand(params, data, WEIGHT, diversity=0.0))
+    close(losses(still, "paper", params, data, 6_000), paper_by_hand(params, data, WEIGHT, diversity=0.0))
 
 
 def test_held_out_answers_change_nothing():
@@ -131,13 +131,13 @@ def test_batches_are_unbiased_for_the_whole(objective):
     """Batches of 1 over an epoch of 7, each under many keys: 4.5 standard errors, false-alarm rate 7e-6."""
     belief = PAPER if objective == "paper" else NORMAL
     params, data = params_of(belief), paper_data() if objective == "paper" else data_of()
-    whole = losses(belief, objective, params, data, 20_000)
+    whole = losses(belief, objective, params, data, 4_000)
     data = data._replace(share=jnp.asarray(7.0))
     parts = np.mean([
-        losses(belief, objective, params, data.take(jnp.array([row]), data.share / 1), 20_000, seed=row + 1)
+        losses(belief, objective, params, data.take(jnp.array([row]), data.share / 1), 4_000, seed=row + 1)
         for row in range(7)
     ], axis=0)  # fmt: skip
-    error = np.hypot(whole.std(), parts.std()) / np.sqrt(20_000)
+    error = np.hypot(whole.std(), parts.std()) / np.sqrt(4_000)
     assert abs(whole.mean() - parts.mean()) < 4.5 * error
 
 
@@ -145,7 +145,7 @@ def test_mixing_draws_without_weight_are_the_plain_encoder():
     """In the paper's objective the same law; 4.5 standard errors."""
     mixed = Belief(Blender("normal"), hidden=H, draws=4, loss_weight=0.7, mixing=3, mixing_dim=2)
     data = paper_data()
-    found = losses(mixed, "paper", params_of(mixed, mixing_weights=0.0), data, 20_000)
+    found = losses(mixed, "paper", params_of(mixed, mixing_weights=0.0), data, 4_000)
     close(found, paper_by_hand(params_of(mixed, mixing_weights=0.0), data, WEIGHT))
 
 
@@ -156,8 +156,9 @@ def test_more_mixing_draws_raise_the_surrogate_bound():
     )
     params = params_of(few)
     params["encoder"]["mean"] = params["encoder"]["mean"] * 12.0
-    first, second = (losses(belief, "paper", params, paper_data(), 2_500) for belief in (few, many_draws))
-    assert second.mean() < first.mean() - 6 * np.hypot(first.std(), second.std()) / np.sqrt(2_500)
+    first, second = (losses(belief, "paper", params, paper_data(), 2_000) for belief in (few, many_draws))
+    apart = first - second
+    assert apart.mean() > 6 * apart.std() / np.sqrt(apart.size)
 
 
 NORMAL = Belief(Blender("normal"), hidden=H)
@@ -199,7 +200,7 @@ def likelihood_by_hand(params, data):
 def test_the_likelihood_is_that_of_the_answers_less_the_effects_divergence():
     params, data = params_of(NORMAL), data_of()
     params["couple"] = jnp.array([0.4])
-    close(losses(NORMAL, "likelihood", params, data, 20_000), likelihood_by_hand(params, data))
+    close(losses(NORMAL, "likelihood", params, data, 4_000), likelihood_by_hand(params, data))
     half = data._replace(weight=jnp.array([1.0, 0, 1, 1, 0, 0, 1]))
     close(losses(NORMAL, "likelihood", params, half, 20_000), likelihood_by_hand(params, half))
 
