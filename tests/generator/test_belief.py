@@ -50,8 +50,8 @@ def many(belief, objective):
     return jax.jit(jax.vmap(lambda params, key, data: belief.loss(objective, params, key, data), (None, 0, None)))
 
 
-def losses(belief, objective, params, data, keys=KEYS, seed=0):
-    return np.asarray(many(belief, objective)(params, jax.random.split(jax.random.key(seed), keys), data), np.float64)
+def losses(belief, objective, params, data, seed=0):
+    return np.asarray(many(belief, objective)(params, jax.random.split(jax.random.key(seed), KEYS), data), np.float64)
 
 
 def close(values, expected):
@@ -108,13 +108,13 @@ def test_the_papers_weights_are_one_over_people_and_their_answers():
 
 def test_the_papers_objective_is_equation_4():
     params, data = params_of(PAPER), paper_data()
-    close(losses(PAPER, "paper", params, data, 6_000), paper_by_hand(params, data, WEIGHT))
+    close(losses(PAPER, "paper", params, data), paper_by_hand(params, data, WEIGHT))
 
 
 def test_without_diversity_the_belief_has_no_noise_of_its_own_in_the_blender():
     still = Belief(Blender("normal"), hidden=H, draws=4, loss_weight=0.7, diversity=0.0)
     params, data = params_of(still), paper_data()
-    close(losses(still, "paper", params, data, 6_000), paper_by_hand(params, data, WEIGHT, diversity=0.0))
+    close(losses(still, "paper", params, data), paper_by_hand(params, data, WEIGHT, diversity=0.0))
 
 
 def test_held_out_answers_change_nothing():
@@ -122,8 +122,8 @@ def test_held_out_answers_change_nothing():
     kept = np.array([True, True, False, True, True, False, True])
     data = weighted(data_of(), kept, "paper", (1.0, 1.0, 1.0))
     moved = data._replace(answer=jnp.where(jnp.asarray(kept), data.answer, 1e4))
-    np.testing.assert_array_equal(losses(PAPER, "paper", params, data, 9), losses(PAPER, "paper", params, moved, 9))
-    assert (losses(PAPER, "paper", params, moved._replace(weight=jnp.ones(7)), 9) > 1e6).all()
+    np.testing.assert_array_equal(losses(PAPER, "paper", params, data), losses(PAPER, "paper", params, moved))
+    assert (losses(PAPER, "paper", params, moved._replace(weight=jnp.ones(7))) > 1e6).all()
 
 
 @pytest.mark.parametrize("objective", ["paper", "likelihood"])
@@ -131,13 +131,13 @@ def test_batches_are_unbiased_for_the_whole(objective):
     """Batches of 1 over an epoch of 7, each under many keys: 4.5 standard errors, false-alarm rate 7e-6."""
     belief = PAPER if objective == "paper" else NORMAL
     params, data = params_of(belief), paper_data() if objective == "paper" else data_of()
-    whole = losses(belief, objective, params, data, 4_000)
+    whole = losses(belief, objective, params, data)
     data = data._replace(share=jnp.asarray(7.0))
     parts = np.mean([
-        losses(belief, objective, params, data.take(jnp.array([row]), data.share / 1), 4_000, seed=row + 1)
+        losses(belief, objective, params, data.take(jnp.array([row]), data.share / 1), seed=row + 1)
         for row in range(7)
     ], axis=0)  # fmt: skip
-    error = np.hypot(whole.std(), parts.std()) / np.sqrt(4_000)
+    error = np.hypot(whole.std(), parts.std()) / np.sqrt(KEYS)
     assert abs(whole.mean() - parts.mean()) < 4.5 * error
 
 
@@ -145,7 +145,7 @@ def test_mixing_draws_without_weight_are_the_plain_encoder():
     """In the paper's objective the same law; 4.5 standard errors."""
     mixed = Belief(Blender("normal"), hidden=H, draws=4, loss_weight=0.7, mixing=3, mixing_dim=2)
     data = paper_data()
-    found = losses(mixed, "paper", params_of(mixed, mixing_weights=0.0), data, 4_000)
+    found = losses(mixed, "paper", params_of(mixed, mixing_weights=0.0), data)
     close(found, paper_by_hand(params_of(mixed, mixing_weights=0.0), data, WEIGHT))
 
 
@@ -156,7 +156,7 @@ def test_more_mixing_draws_raise_the_surrogate_bound():
     )
     params = params_of(few)
     params["encoder"]["mean"] = params["encoder"]["mean"] * 12.0
-    first, second = (losses(belief, "paper", params, paper_data(), 2_000) for belief in (few, many_draws))
+    first, second = (losses(belief, "paper", params, paper_data()) for belief in (few, many_draws))
     apart = first - second
     assert apart.mean() > 6 * apart.std() / np.sqrt(apart.size)
 
@@ -200,15 +200,15 @@ def likelihood_by_hand(params, data):
 def test_the_likelihood_is_that_of_the_answers_less_the_effects_divergence():
     params, data = params_of(NORMAL), data_of()
     params["couple"] = jnp.array([0.4])
-    close(losses(NORMAL, "likelihood", params, data, 4_000), likelihood_by_hand(params, data))
+    close(losses(NORMAL, "likelihood", params, data), likelihood_by_hand(params, data))
     half = data._replace(weight=jnp.array([1.0, 0, 1, 1, 0, 0, 1]))
-    close(losses(NORMAL, "likelihood", params, half, 20_000), likelihood_by_hand(params, half))
+    close(losses(NORMAL, "likelihood", params, half), likelihood_by_hand(params, half))
 
 
 def test_effects_switched_off_leave_the_likelihood_of_the_answers():
     bare = Belief(Blender("normal"), hidden=H, person_effects=False, problem_effects=False)
     params, data = params_of(bare), data_of()._replace(ridge=jnp.zeros(3))
-    found = losses(bare, "likelihood", params, data, 3)
+    found = losses(bare, "likelihood", params, data)
     mean, sd = (one[:, 0] for one in encoded(params, data))
     log_sigma = float(params["blender"]["log_sigma"])
     law = stats.norm(np.asarray(data.reference)[PROBLEM, 0] + mean, np.hypot(sd, np.exp(log_sigma)))
