@@ -104,6 +104,7 @@ def test_holm_makes_the_difference():
     assert second.worst.side == "reproduced"
     assert second.worst.p == pytest.approx(2 * stats.t.sf(2.8, REPLICATES - 1))
     assert second.verdict == "inconclusive"
+    assert second.evidence.endswith("so that the interval alone (reproduced) does not count")
     worst = [one.worst.p for one in found.insights]
     assert [one.p_holm for one in found.insights] == pytest.approx(multipletests(worst, method="holm")[1])
 

@@ -167,7 +167,8 @@ def _grid(verdicts: Mapping[Run, Verdicts]) -> pd.DataFrame:
     rows = [{"insight": f"{one.insight}. {one.text}"} for one in first.insights]
     for (name, length), found in verdicts.items():
         for row, one in zip(rows, found.insights, strict=True):
-            row[f"{name}, {length}"] = one.verdict
+            alone = one.verdict if one.worst is None else one.worst.side
+            row[f"{name}, {length}"] = one.verdict + ("" if alone == one.verdict else f" ({alone} before Holm)")
     return pd.DataFrame(rows)
 
 

@@ -89,6 +89,8 @@ class Verdict:
         if self.worst is None or self.p_holm is None:
             return self.why
         words = f"worst of {len(self.conditions)} conditions: {self.worst}; p after Holm {self.p_holm:.2g}"
+        if self.verdict != self.worst.side:
+            words += f", so that the interval alone ({self.worst.side}) does not count"
         failed = sum(one.failed for one in self.conditions)
         return words + (f"; {failed} replicates of conditions left out, a fit failed" if failed else "")
 
