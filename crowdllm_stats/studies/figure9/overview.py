@@ -182,10 +182,10 @@ def _exploration(verdicts: Mapping[Run, Verdicts]) -> str:
     }
     every = next(iter(verdicts.values())).to_frame().shape[0]
     words = ", ".join(f"{name} with {length} {count}" for (name, length), count in alone.items())
-    return (
-        f"Exploration, not a test: most insights are reproduced by {best} ({most} of 5). Conditions of {every} that "
-        f"hold alone: {words}."
+    said = (
+        f"most insights are reproduced by {best} ({most} of 5)" if most else "no run reproduces an insight as a whole"
     )
+    return f"Exploration, not a test: {said}. Conditions of {every} that hold alone: {words}."
 
 
 def _lines(table: pd.DataFrame) -> pd.DataFrame:
