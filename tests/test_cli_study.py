@@ -142,7 +142,9 @@ def test_an_unwritable_folder_gets_one_line(capsys, folder):
 def test_ctrl_c_is_one_line_and_keeps_what_is_finished(folder):
     long = MINE.replace("replicates = 60", "replicates = 50000").replace("fixed = { N = 30 }", "fixed = { N = 2000 }")
     (folder / "long.toml").write_text(long.replace("block = 20", "block = 200"), encoding="utf-8")
-    command = [sys.executable, "-c", "from crowdllm_stats.cli import main; raise SystemExit(main())"]
+    # A shell starts background jobs with Ctrl-C ignored, and Python then leaves it so: heard again here in any case.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heard}; from crowdllm_stats.cli import main; raise SystemExit(main())"]
     run = subprocess.Popen(
         [*command, "study", "run", "long.toml", "--workers", "2"],
         cwd=folder,
