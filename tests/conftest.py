@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+# Both draw from NumPy's global random state when imported; done here, it is not put down to the first test to need them.
+for _name in ("jax", "ot"):
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module(_name)
 
 
 @pytest.fixture(scope="session")
