@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# Both draw from NumPy's global random state when imported; done here, it is not put down to the first test to need them.
+# Both draw from NumPy's global random state when imported: not in the first test to need them.
 for _name in ("jax", "ot"):
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module(_name)
