@@ -14,14 +14,15 @@ from pathlib import Path
 from crowdllm_stats.backbones.embedder import embed
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.baselines.features import Features
+from crowdllm_stats.case_study.references import read_references
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.datasets import popquorn
-from crowdllm_stats.datasets.population import build_population, reference_of_table
+from crowdllm_stats.datasets.population import build_population
 
 
 def references(data: CrowdData, stored: Path | None) -> Reference:
     if stored is not None:
-        return reference_of_table(stored)
+        return read_references(str(stored), data).whole
     from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
 
     return TransformersBackbone("smollm2", template="offensiveness").reference(data.problems)

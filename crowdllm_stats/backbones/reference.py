@@ -266,7 +266,7 @@ class Reference:
             )
         except FileNotFoundError:
             raise
-        except Exception as error:
+        except Exception as error:  # a damaged file fails in the zip, the JSON or a shape: one message for all
             raise ValueError(f"{path} is not a whole reference file (.npz): {error}") from None
 
     def _with(self, logs: FloatArray, **changes: Any) -> Reference:

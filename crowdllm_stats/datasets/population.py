@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.crowd import CrowdData
@@ -106,22 +105,3 @@ def stored_reference(fitted: Fitted) -> Reference:
         profiles=vectors.profiles,
         source={"model": "stored in the fitted generator"},
     )
-
-
-def reference_of_table(path: str | os.PathLike[str]) -> Reference:
-    """Reference answers from a CSV file: the first column the problem, one column ``pANSWER`` for every answer.
-
-    Raises:
-        ValueError: on other columns.
-        FileNotFoundError: if there is no such file.
-    """
-    table = pd.read_csv(path, dtype={0: str})
-    columns = [column for column in table.columns[1:] if column.startswith("p")]
-    try:
-        answers = [float(column.removeprefix("p").removeprefix("_")) for column in columns]
-    except ValueError:
-        answers = []
-    if len(answers) < 2:
-        raise ValueError(f"{path} needs a column of problems and columns p1, p2, ... of probabilities")
-    names = table[table.columns[0]].astype(str)
-    return Reference.from_probabilities(names, answers, table[columns].to_numpy(dtype=np.float64))

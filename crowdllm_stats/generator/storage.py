@@ -114,7 +114,7 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
             raise ValueError(f"params/{lacking[0]} is not there")
         model._fitted = fitted
         model.predict(fitted.problems[:1])
-    except Exception as error:
+    except Exception as error:  # a damaged file fails in the zip, the JSON, a shape or the network: one message for all
         raise ValueError(f"{place} is not a whole generator file: {error}; write it again with save()") from None
     return model
 

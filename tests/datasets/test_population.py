@@ -18,7 +18,6 @@ from crowdllm_stats.datasets.population import (
     POPULATIONS,
     build_population,
     card,
-    reference_of_table,
     stored_reference,
 )
 
@@ -107,14 +106,3 @@ def test_unknown_names_and_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match="not a whole generator file"):
         load_population(tmp_path / "cut.npz")
     assert POPULATIONS == ("offensiveness",)
-
-
-def test_reference_of_table(tmp_path):
-    place = tmp_path / "reference.csv"
-    place.write_text("instance_id,p1,p2,p3\n007,0.2,0.3,0.5\n8,1,0,0\n", encoding="utf-8")
-    reference = reference_of_table(place)
-    assert reference.problems == ("007", "8")
-    np.testing.assert_allclose(reference.mean[:, 0], [2.3, 1.0])
-    place.write_text("instance_id,rating\n1,2\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="columns p1, p2"):
-        reference_of_table(place)

@@ -54,7 +54,7 @@ def losses(belief, objective, params, data, seed=0):
     return np.asarray(many(belief, objective)(params, jax.random.split(jax.random.key(seed), KEYS), data), np.float64)
 
 
-def close(values, expected):
+def assert_close(values, expected):
     """A mean of many keys within 4.5 standard errors: false-alarm rate 7e-6 each."""
     assert abs(values.mean() - expected) < 4.5 * values.std() / np.sqrt(values.size) + 1e-5 * abs(expected)
 
@@ -108,13 +108,13 @@ def test_the_papers_weights_are_one_over_people_and_their_answers():
 
 def test_the_papers_objective_is_equation_4():
     params, data = params_of(PAPER), paper_data()
-    close(losses(PAPER, "paper", params, data), paper_by_hand(params, data, WEIGHT))
+    assert_close(losses(PAPER, "paper", params, data), paper_by_hand(params, data, WEIGHT))
 
 
 def test_without_diversity_the_belief_has_no_noise_of_its_own_in_the_blender():
     still = Belief(Blender("normal"), hidden=H, draws=4, loss_weight=0.7, diversity=0.0)
     params, data = params_of(still), paper_data()
-    close(losses(still, "paper", params, data), paper_by_hand(params, data, WEIGHT, diversity=0.0))
+    assert_close(losses(still, "paper", params, data), paper_by_hand(params, data, WEIGHT, diversity=0.0))
 
 
 def test_held_out_answers_change_nothing():
@@ -146,7 +146,7 @@ def test_mixing_draws_without_weight_are_the_plain_encoder():
     mixed = Belief(Blender("normal"), hidden=H, draws=4, loss_weight=0.7, mixing=3, mixing_dim=2)
     data = paper_data()
     found = losses(mixed, "paper", params_of(mixed, mixing_weights=0.0), data)
-    close(found, paper_by_hand(params_of(mixed, mixing_weights=0.0), data, WEIGHT))
+    assert_close(found, paper_by_hand(params_of(mixed, mixing_weights=0.0), data, WEIGHT))
 
 
 def test_more_mixing_draws_raise_the_surrogate_bound():
@@ -200,9 +200,9 @@ def likelihood_by_hand(params, data):
 def test_the_likelihood_is_that_of_the_answers_less_the_effects_divergence():
     params, data = params_of(NORMAL), data_of()
     params["couple"] = jnp.array([0.4])
-    close(losses(NORMAL, "likelihood", params, data), likelihood_by_hand(params, data))
+    assert_close(losses(NORMAL, "likelihood", params, data), likelihood_by_hand(params, data))
     half = data._replace(weight=jnp.array([1.0, 0, 1, 1, 0, 0, 1]))
-    close(losses(NORMAL, "likelihood", params, half), likelihood_by_hand(params, half))
+    assert_close(losses(NORMAL, "likelihood", params, half), likelihood_by_hand(params, half))
 
 
 def test_effects_switched_off_leave_the_likelihood_of_the_answers():
