@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats.scales import BALLOT_MARK, Scale, approval, categorical, continuous, ordinal
+from crowdllm_stats.scales import BALLOT_MARK, Scale, approval, as_scale, categorical, continuous, ordinal
 from crowdllm_stats.tables.assemble import Wishes, assemble
 from crowdllm_stats.tables.files import read_table, suffix_of, write_table
 from crowdllm_stats.tables.ids import as_ids
@@ -63,7 +63,7 @@ class CrowdData:
         *,
         participants: pd.DataFrame | str | os.PathLike[str] | None = None,
         problems: pd.DataFrame | str | os.PathLike[str] | None = None,
-        scale: Scale | None = None,
+        scale: Scale | str | None = None,
         columns: Mapping[str, str] | None = None,
         profile_columns: Sequence[str] | None = None,
         problem_columns: Sequence[str] | None = None,
@@ -77,7 +77,8 @@ class CrowdData:
                 participant becomes a profile column, one with one value for every problem a problem column.
             participants: a table (or file) of profiles, at least all participants of the responses.
             problems: a table (or file) of problems, at least all problems of the responses.
-            scale: what answers can be; without it, any number.
+            scale: what answers can be: a Scale, or a text as ``--scale`` takes it on the command line, "1:5" (any
+                number between), "1,2,3,4,5" (these numbers) or "yes,no" (words); without it, any number.
             columns: our names to yours, for instance ``{"problem": "instance_id"}``.
             profile_columns: the columns of ``responses`` to keep as profile; once this or ``problem_columns`` is given,
                 columns named in neither are left out.
@@ -90,7 +91,8 @@ class CrowdData:
 
         Raises:
             ValueError: in one line naming column, count, rows and remedy: missing columns or values, text among
-                numbers, infinities, answers off the scale, unknown options, duplicates, conflicting profiles.
+                numbers, infinities, answers off the scale, unknown options, duplicates, conflicting profiles, a scale
+                that is not understood.
             FileNotFoundError: if ``participants`` or ``problems`` names no file.
 
         Example:
@@ -113,7 +115,7 @@ class CrowdData:
         *,
         participants: pd.DataFrame | str | os.PathLike[str] | None = None,
         problems: pd.DataFrame | str | os.PathLike[str] | None = None,
-        scale: Scale | None = None,
+        scale: Scale | str | None = None,
         columns: Mapping[str, str] | None = None,
         profile_columns: Sequence[str] | None = None,
         problem_columns: Sequence[str] | None = None,
@@ -135,6 +137,8 @@ class CrowdData:
             >>> _ = place.write_text("problem,participant,response\\n007,ann,4\\n", encoding="utf-8")
             >>> CrowdData.read(place).problems["problem"].tolist()
             ['007']
+            >>> print(CrowdData.read(place, scale="1:5").scale)
+            continuous 1 to 5
         """
         wishes = Wishes(participants, problems, scale, columns, profile_columns, problem_columns, repeats, missing)
         return cls(*assemble(read_table(path), os.fspath(path), wishes))
@@ -249,7 +253,12 @@ class CrowdData:
 
     @classmethod
     def from_crowdkit(
-        cls, labels: pd.DataFrame, *, scale: Scale | None = None, repeats: str = "refuse", missing: str = "refuse"
+        cls,
+        labels: pd.DataFrame,
+        *,
+        scale: Scale | str | None = None,
+        repeats: str = "refuse",
+        missing: str = "refuse",
     ) -> CrowdData:
         """Build from Crowd-Kit's columns ``task``, ``worker``, ``label``; ballots as :meth:`to_crowdkit` writes them.
 
@@ -265,7 +274,8 @@ class CrowdData:
             [1.0]
         """
         names = dict(zip(OURS, ("task", "worker", "label"), strict=True))
-        if scale is not None and scale.kind == "approval":
+        scale = as_scale(scale)
+        if scale.kind == "approval":
             labels = to_ballots(with_our_names(labels, names, OURS, "labels")).rename(columns=names)
         return cls.from_frame(labels, scale=scale, columns=names, repeats=repeats, missing=missing)
 

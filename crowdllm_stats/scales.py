@@ -85,7 +85,10 @@ class Scale:
 
     @staticmethod
     def parse(text: str) -> Scale:
-        """Read a scale from a command line: "1:5" is continuous, "1,2,3" ordinal, "yes,no" categorical.
+        """Read a scale from a text: "1:5" is continuous, "1,2,3" ordinal, "yes,no" categorical.
+
+        ``CrowdData.read(..., scale="1:5")`` and ``--scale 1:5`` on the command line both read it here. Ballots cannot
+        be written so; use :func:`approval`.
 
         Raises:
             ValueError: on anything else, saying the three forms.
@@ -115,6 +118,32 @@ class Scale:
             return "continuous, no ends" if self.bounds is None else f"continuous {self.low:g} to {self.high:g}"
         several = f" of at most {self.k} of" if self.kind == "approval" else ""
         return f"{self.kind}{several} {', '.join(self.options)}"
+
+
+def as_scale(scale: Scale | str | None) -> Scale:
+    """A scale as callers may give it: a :class:`Scale`, a text for :meth:`Scale.parse`, or None for any number.
+
+    Raises:
+        ValueError: on a text that is no scale, and on anything else.
+
+    Example:
+        >>> print(as_scale("1,2,3"))
+        ordinal 1, 2, 3
+        >>> as_scale((1, 5))
+        Traceback (most recent call last):
+        ...
+        ValueError: scale must be a text such as "1:5", ...; got (1, 5)
+    """
+    if scale is None:
+        return continuous()
+    if isinstance(scale, str):
+        return Scale.parse(scale)
+    if not isinstance(scale, Scale):
+        raise ValueError(
+            'scale must be a text such as "1:5", "1,2,3,4,5" or "yes,no", or a Scale (continuous(1, 5), ...); '
+            f"got {scale!r}"
+        )
+    return scale
 
 
 def continuous(low: float | None = None, high: float | None = None) -> Scale:

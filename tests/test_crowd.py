@@ -38,6 +38,23 @@ def test_columns_are_told_apart():
     assert data.exclusions == {}
 
 
+def test_a_scale_may_be_written_as_on_the_command_line(tmp_path):
+    place = tmp_path / "ratings.csv"
+    long_table().to_csv(place, index=False)
+    assert CrowdData.read(place, scale="1,2,3,4,5") == CrowdData.from_frame(long_table(), scale=FIVE)
+    assert CrowdData.read(place, scale="1:5").scale == continuous(1, 5)
+    labels = CrowdData.read(place, scale="1:5").to_crowdkit()
+    assert CrowdData.from_crowdkit(labels, scale="1:5").scale == continuous(1, 5)
+    words = CrowdData.from_frame(long_table(response=["no", "yes", "no", "no"]), scale="yes,no")
+    assert words.scale == categorical(["yes", "no"])
+    with pytest.raises(ValueError, match=r'scale \'1-5\' is not understood; write "1:5", "1,2,3,4,5" or "yes,no"'):
+        CrowdData.read(place, scale="1-5")
+    with pytest.raises(ValueError, match="holds 1 of 4 answers off the scale"):
+        CrowdData.read(place, scale="1:4")
+    with pytest.raises(ValueError, match=r"or a Scale \(continuous\(1, 5\), ...\); got \(1, 5\)"):
+        CrowdData.read(place, scale=(1, 5))
+
+
 def test_nested_people_do_not_take_the_problem_columns():
     frame = long_table(participant=["a", "b", "c", "d"])
     data = CrowdData.from_frame(frame.assign(country="DE"))

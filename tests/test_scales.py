@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crowdllm_stats.crowd import Scale, approval, categorical, continuous, ordinal
+from crowdllm_stats.scales import as_scale
 
 
 def test_bounds_and_kinds():
@@ -75,6 +76,14 @@ def test_refusals_are_one_line(make, message):
 @given(st.lists(st.integers(-50, 50), min_size=2, max_size=6, unique=True))
 def test_parse_reads_back_written_levels(levels):
     assert Scale.parse(",".join(map(str, levels))) == ordinal(levels)
+
+
+def test_as_scale_takes_a_scale_a_text_or_nothing():
+    assert as_scale(ordinal([1, 2])) == as_scale("1,2") == ordinal([1, 2])
+    assert as_scale(None) == continuous()
+    for wrong in ((1, 5), [1, 2, 3], 5):
+        with pytest.raises(ValueError, match=r'scale must be a text such as "1:5"'):
+            as_scale(wrong)
 
 
 def test_whole_floats_are_the_same_options_as_whole_numbers():

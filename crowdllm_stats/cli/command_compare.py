@@ -146,12 +146,13 @@ def _each(pairing: Pairing, loaded: Loaded, options: dict[str, Any], first: int)
     names = [name for name in METHODS if not name.startswith(FOLDS)]
     chosen = np.arange(len(pairing.problems)) < first
     paired = chosen & pairing.fully_paired
+    scale = loaded.human.scale
     panels: list[Panel] = []
     excluded: list[Row] = []
     for block in [*pairing.blocks(paired=True, chosen=paired), *pairing.blocks(paired=False, chosen=chosen & ~paired)]:
         try:
             table = compare_intervals(
-                block.human, block.twin, block.crowd, bounds=loaded.bounds, step=loaded.step, methods=names, **options
+                block.human, block.twin, block.crowd, bounds=scale.bounds, step=scale.step, methods=names, **options
             )
         except ValueError as reason:
             excluded += [{"problem": problem, "reason": str(reason)} for problem in block.problems]

@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from crowdllm_stats.cli.generator_options import human_answers, hyper_parameters, needs_extras
+from crowdllm_stats.cli.extras import needs_extras
+from crowdllm_stats.cli.generator_options import (
+    Backbone,
+    Embedding,
+    FileScale,
+    Humans,
+    PromptTemplate,
+    Setting,
+    human_answers,
+    hyper_parameters,
+)
+from crowdllm_stats.cli.options import AsJson, DataFolder
+from crowdllm_stats.cli.progress import status_line
+from crowdllm_stats.json_values import json_text, table_rows
 
 
 def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
     """The command; ``arguments`` go into the manifest."""
 
     def command(
-        data: Annotated[
-            str,
-            typer.Argument(
-                metavar="DATA",
-                help="Human answers: popquorn:offensiveness, popquorn:qa_difficulty, example:human, or a file.",
-            ),
-        ],
-        backbone: Annotated[
-            str,
-            typer.Option(
-                metavar="NAME",
-                help="Reference answers: recorded:gpt4 (or another recorded model), a .csv of probabilities or of "
-                "answers, smollm2, a model's folder.",
-            ),
-        ],
-        embedding: Annotated[
-            str, typer.Option(metavar="NAME", help="Of the problems' texts: minilm, tfidf, none, or a model's folder.")
-        ] = "minilm",
+        data: Humans,
+        backbone: Backbone,
+        embedding: Embedding = "minilm",
         protocol: Annotated[
             str,
             typer.Option(
@@ -49,30 +45,20 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
         row: Annotated[
             list[str] | None, typer.Option(metavar="NAME", help="Only this row; may be given several times.")
         ] = None,
-        setting: Annotated[
-            list[str] | None,
-            typer.Option(metavar="NAME=VALUE", help="A hyper-parameter of the CrowdLLM rows, for instance steps=300."),
-        ] = None,
-        scale: Annotated[
-            str | None, typer.Option(metavar="LEVELS", help="Answer scale of a file, for instance 1,2,3,4,5.")
-        ] = None,
-        template: Annotated[
-            str, typer.Option(metavar="NAME", help="A model's prompt, for instance offensiveness.")
-        ] = "zero_shot",
+        setting: Setting = None,
+        scale: FileScale = None,
+        template: PromptTemplate = "zero_shot",
         personas: Annotated[
             Path | None, typer.Option(metavar="FILE", help="Profiles to ask a model as: participant and others.")
         ] = None,
         persona_template: Annotated[
             str, typer.Option(metavar="NAME", help="A model's prompt with a persona.")
         ] = "multi_persona",
-        folder: Annotated[
-            Path | None,
-            typer.Option("--data", metavar="FOLDER", help="Folder of the data sets; CROWDLLM_STATS_DATA by default."),
-        ] = None,
+        folder: DataFolder = None,
         out: Annotated[
             Path | None, typer.Option(metavar="FOLDER", help="Also write tables, pictures, page and manifest here.")
         ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+        as_json: AsJson = False,
     ) -> None:
         """CrowdLLM and every baseline on real answers: exact and sampled, against ridge, spread checked."""
         if seeds < 1:
@@ -84,7 +70,7 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
             if name in settings:
                 raise ValueError(f"--setting {name}: the rows differ in it; it cannot be set for all of them")
         human = human_answers(data, scale, folder)
-        with needs_extras(), _progress() as told:
+        with needs_extras(), status_line("reading") as told:
             from crowdllm_stats.case_study.references import read_references
             from crowdllm_stats.case_study.study import run_study
             from crowdllm_stats.case_study.texts import read_texts
@@ -109,7 +95,7 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
 
                 written = write_study(study, out, human, references, arguments=arguments)
         if as_json:
-            print(json.dumps(_envelope(study), indent=2, allow_nan=False))
+            print(json_text(_envelope(study)))
             return
         from crowdllm_stats.case_study.wording import markdown
 
@@ -118,19 +104,6 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
             print(f"Written: {len(written)} files in {out}")
 
     return command
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """The step at work on stderr; nothing where that is no terminal."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda step: None
-        return
-    with console.status("reading") as status:
-        yield status.update
 
 
 def _envelope(study: Any) -> dict[str, Any]:
@@ -143,7 +116,6 @@ def _envelope(study: Any) -> dict[str, Any]:
     for field in dataclasses.fields(study):
         value = getattr(study, field.name)
         if isinstance(value, pd.DataFrame):
-            rows = value.astype(object)
-            value = rows.where(rows.notna(), None).to_dict("records")
+            value = table_rows(value)
         content[field.name] = value
     return content

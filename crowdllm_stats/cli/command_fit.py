@@ -2,52 +2,42 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from crowdllm_stats.cli.command_simulate import progress_line
-from crowdllm_stats.cli.generator_options import human_answers, hyper_parameters, needs_extras
+from crowdllm_stats.cli.extras import needs_extras
+from crowdllm_stats.cli.generator_options import (
+    Backbone,
+    Embedding,
+    FileScale,
+    Humans,
+    PromptTemplate,
+    Setting,
+    human_answers,
+    hyper_parameters,
+)
+from crowdllm_stats.cli.options import AsJson, DataFolder, check_seed
+from crowdllm_stats.cli.progress import progress_line
+from crowdllm_stats.json_values import json_text, table_rows
 
 
 def fit(arguments: Sequence[str]) -> Callable[..., None]:
     """The command; ``arguments`` go into the manifest."""
 
     def command(
-        data: Annotated[
-            str, typer.Argument(metavar="DATA", help="Human answers: popquorn:offensiveness, example:human, or a file.")
-        ],
-        backbone: Annotated[
-            str,
-            typer.Option(
-                metavar="NAME",
-                help="Reference answers: example:reference, recorded:gpt4, a .csv of probabilities or of answers, "
-                "smollm2, a model's folder.",
-            ),
-        ],
+        data: Humans,
+        backbone: Backbone,
         out: Annotated[Path, typer.Option(metavar="FILE", help="The generator, an .npz file.")],
-        embedding: Annotated[
-            str, typer.Option(metavar="NAME", help="Of the problems' texts: minilm, tfidf, none, or a model's folder.")
-        ] = "none",
-        setting: Annotated[
-            list[str] | None,
-            typer.Option(metavar="NAME=VALUE", help="A hyper-parameter, for instance objective=paper or mixing=5."),
-        ] = None,
-        scale: Annotated[
-            str | None, typer.Option(metavar="LEVELS", help="Answer scale of a file, for instance 1,2,3,4,5.")
-        ] = None,
-        template: Annotated[
-            str, typer.Option(metavar="NAME", help="A model's prompt, for instance offensiveness.")
-        ] = "zero_shot",
+        embedding: Embedding = "none",
+        setting: Setting = None,
+        scale: FileScale = None,
+        template: PromptTemplate = "zero_shot",
         seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of starting values and held-out problems.")] = 0,
-        folder: Annotated[
-            Path | None,
-            typer.Option("--data", metavar="FOLDER", help="Folder of the data sets; CROWDLLM_STATS_DATA by default."),
-        ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
+        folder: DataFolder = None,
+        as_json: AsJson = False,
     ) -> None:
         """Fit a generator to human answers and write it, with a manifest, for simulate.
 
@@ -57,8 +47,7 @@ def fit(arguments: Sequence[str]) -> Callable[..., None]:
             raise ValueError(f"--out {out} must end in .npz")
         if not out.absolute().parent.is_dir():
             raise FileNotFoundError(f"--out: the folder {out.absolute().parent} does not exist")
-        if seed < 0:
-            raise ValueError(f"--seed must be a whole number of at least 0; got {seed}")
+        check_seed(seed)
         settings = hyper_parameters(setting or [])
         human = human_answers(data, scale, folder)
         with needs_extras():
@@ -81,9 +70,9 @@ def fit(arguments: Sequence[str]) -> Callable[..., None]:
             counts={"answers": model.fitted.n_answers, "people": model.fitted.n_people},
         )
         if as_json:
-            table = model.fitted.tuning.to_dict("records")
+            table = table_rows(model.fitted.tuning)
             told = {"out": str(out), "settings": model.settings.to_dict(), "steps": model.fitted.steps, "tuning": table}
-            print(json.dumps({**told, "new_problem_sd": model.fitted.new_problem_sd}, indent=2))
+            print(json_text({**told, "new_problem_sd": model.fitted.new_problem_sd}))
             return
         print(model)
         for note in references.notes:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from crowdllm_stats.cli.options import Level, Seed, Tables
-from crowdllm_stats.cli.output import Report, Row
-
-if TYPE_CHECKING:
-    from crowdllm_stats.cli.estimate import Wanted
-    from crowdllm_stats.cli.inputs import Loaded
-    from crowdllm_stats.pairing import Pairing
+from crowdllm_stats.cli.output import Report, excluded_rows
 
 SHOW = (
     "problem",
@@ -50,47 +45,31 @@ def interval(
     A digital answer with a human's problem and participant is that human's twin, every other one is unlabelled; with
     --match, twins are built from profiles. The "saved" column says how many human answers the digital ones are worth.
     """
-    from crowdllm_stats.cli.estimate import Wanted, check_wanted, per_problem, pooled_row, savings
     from crowdllm_stats.cli.inputs import load
+    from crowdllm_stats.survey.intervals import check_interval, interval_from
 
-    check_wanted(Wanted(method, level, alternative, (0.0, 1.0), None, population_size, seed))
+    check_interval(method, level, alternative, population_size)
     loaded = load(tables)
-    wanted = Wanted(method, level, alternative, loaded.bounds, loaded.step, population_size, seed)
-    check_wanted(wanted)
-    pairing = paired_for(loaded, wanted)
-    results, excluded, why = per_problem(pairing, wanted)
-    notes = [*loaded.notes, *pairing.notes()]
-    if not pairing.n_pairs.any():
-        notes.append(
-            "no digital answer is a human's twin: human answers alone; --match COLUMNS builds twins from profiles"
-        )
-    elif method not in ("classical", "classical-small") and alternative == "two-sided":
-        notes.append(savings(pairing, results, wanted))
-    summary: list[Row] = []
-    if len(results) > 1:
-        summary, remark = pooled_row(pairing, wanted)
-        notes.append(remark)
+    found = interval_from(
+        loaded.human,
+        loaded.digital,
+        match=loaded.match,
+        method=method,
+        level=level,
+        alternative=alternative,
+        population_size=population_size,
+        seed=seed,
+    )
     return Report(
         command="interval",
         title=f"Population mean of each problem, level {level:g}",
-        results=results,
-        summary=summary,
-        excluded=excluded,
-        notes=notes,
-        counts=pairing.counts,
-        why=f"{pairing.why} {why}",
+        results=list(found.rows),
+        summary=[] if found.overall is None else [found.overall],
+        excluded=excluded_rows(found.excluded),
+        notes=[*loaded.notes, *found.notes],
+        counts=found.counts,
+        why=found.why,
         show=SHOW,
         inputs=loaded.inputs,
         seed=seed,
     )
-
-
-def paired_for(loaded: Loaded, wanted: Wanted) -> Pairing:
-    """The pairing; as a census where the digital answers cover exactly the population asked for."""
-    from crowdllm_stats.pairing import pair
-
-    if wanted.population_size is not None:
-        census = pair(loaded.human, loaded.digital, match=loaded.match, census=True)
-        if (census.n_crowd == wanted.population_size).all():
-            return census
-    return pair(loaded.human, loaded.digital, match=loaded.match)

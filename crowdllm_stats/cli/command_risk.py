@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crowdllm_stats.cli.command_safe import Reference, ReferenceParticipant, reference_answers
+from crowdllm_stats.cli.command_safe import Reference, ReferenceParticipant, check_reference, read_plain
 from crowdllm_stats.cli.options import Level, Tables
 from crowdllm_stats.cli.output import Report, Row
 
@@ -30,8 +30,12 @@ def risk(
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.inference.checks import check_level
     from crowdllm_stats.pairing import pair
+    from crowdllm_stats.survey.plain_answers import plain_answers
 
     check_level(level)
+    compared = reference is not None or reference_participant is not None
+    if compared:
+        check_reference(reference, reference_participant)
     loaded = load(tables)
     pairing = pair(loaded.human, loaded.digital, match=loaded.match)
     if not pairing.n_pairs.any():
@@ -40,8 +44,9 @@ def risk(
         )
     plain: dict[str, np.ndarray[Any, Any]] = {}
     inputs: list[dict[str, Any]] = []
-    if reference is not None or reference_participant is not None:
-        plain, inputs = reference_answers(tables, loaded, reference, reference_participant)
+    if compared:
+        answers, inputs = read_plain(tables, reference)
+        plain = plain_answers(loaded.digital, answers, reference_participant)
     results, excluded, unused, why = _problems(pairing, loaded, plain, level)
     notes = [*loaded.notes, *pairing.notes(unlabelled=False)]
     if unused:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crowdllm_stats.cli.generator_options import needs_extras
+from crowdllm_stats.cli.extras import needs_extras
+from crowdllm_stats.cli.options import AsJson, DataFolder, Problems, check_seed
+from crowdllm_stats.cli.progress import progress_line
+from crowdllm_stats.json_values import json_text
 
 if TYPE_CHECKING:
     from crowdllm_stats.crowd import CrowdData
@@ -29,9 +30,7 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         ],
         out: Annotated[Path, typer.Option(metavar="FILE", help="Where the answers go: .csv, .csv.gz or .parquet.")],
         n: Annotated[int, typer.Option(metavar="N", help="Number of digital people.")] = 100,
-        problem: Annotated[
-            list[str] | None, typer.Option(metavar="ID", help="Only this problem; may be given several times.")
-        ] = None,
+        problem: Problems = None,
         twins: Annotated[
             str | None,
             typer.Option(metavar="HUMANS", help="A twin for every answer of this human table, cross-fitted; see --by."),
@@ -53,10 +52,8 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         ] = None,
         k: Annotated[int, typer.Option(metavar="K", help="Plain answers a problem for --reference-out.")] = 8,
         seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of profiles and answers.")] = 0,
-        data: Annotated[
-            Path | None, typer.Option(metavar="FOLDER", help="Folder of the data sets; CROWDLLM_STATS_DATA by default.")
-        ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
+        data: DataFolder = None,
+        as_json: AsJson = False,
     ) -> None:
         """Answers of digital people to the problems a generator knows, with a manifest beside them.
 
@@ -71,8 +68,7 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         if reference_out is not None:
             check_out(reference_out)
             check_not_read("--reference-out", reference_out, (population, twins, str(out)))
-        if seed < 0:
-            raise ValueError(f"--seed must be a whole number of at least 0; got {seed}")
+        check_seed(seed)
         with needs_extras():
             model = load_population(population)
         bar = progress_line()
@@ -85,7 +81,7 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         told = {"population": population, "people": people, "answers": written, "out": str(out), "note": note}
         _manifest(arguments, population, twins, out, seed, {"people": people, "answers": written})
         if as_json:
-            print(json.dumps(told, indent=2))
+            print(json_text(told))
             return
         print(f"{written:,} answers of {people:,} digital people in {out}\n{note}")
 
@@ -160,14 +156,3 @@ def _manifest(
     if twins is not None:
         inputs.append(described_file(Path(twins)) if Path(twins).exists() else {"name": twins})
     write_manifest(out, arguments=arguments, inputs=inputs, seed=seed, counts=counts)
-
-
-def progress_line() -> Callable[[int, int], None]:
-    """One progress line on stderr, off when that is no terminal."""
-
-    def told(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            end = "\n" if done >= total else ""
-            print(f"\r{done:,} of {total:,}", end=end, file=sys.stderr, flush=True)
-
-    return told

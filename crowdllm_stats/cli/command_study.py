@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from crowdllm_stats.cli.options import AsJson
+from crowdllm_stats.json_values import json_text, table_rows
 
 if TYPE_CHECKING:
     from crowdllm_stats.studies.conclusions import Conclusion
@@ -36,7 +38,6 @@ Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Also wri
 Scheduler = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Dask: tcp://host:port, or 'local' for a local cluster.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 
 def study(arguments: Sequence[str]) -> typer.Typer:
@@ -129,7 +130,7 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
         results = summarise(design, place)
         found = conclude(results)
         if as_json:
-            print(json.dumps(_envelope(results, found, str(place.folder)), indent=2, allow_nan=False))
+            print(json_text(_envelope(results, found, str(place.folder))))
         else:
             _print_results(results, found)
             print(f"{done}\nBlocks: {place.folder}")
@@ -250,14 +251,12 @@ def _envelope(results: Results, found: Sequence[Conclusion], folder: str) -> dic
 
     from crowdllm_stats import __version__
     from crowdllm_stats.studies.report_words import overview
-    from crowdllm_stats.verify.report import plain
 
-    table = overview(results).to_dict("records")
     return {
         "command": "study",
         "version": __version__,
         "study": results.design.name,
-        "results": plain(table),
+        "results": table_rows(overview(results)),
         "conclusions": [dataclasses.asdict(conclusion) for conclusion in found],
         "failed": int(results.failures["failed"].sum()),
         "skipped": len(results.skipped),

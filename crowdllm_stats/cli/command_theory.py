@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from crowdllm_stats.cli.extras import needs_extras
+from crowdllm_stats.cli.options import AsJson
+from crowdllm_stats.json_values import json_text
 
 if TYPE_CHECKING:
     from crowdllm_stats.verify import Verification
@@ -45,20 +48,20 @@ def _verify(arguments: Sequence[str]) -> Callable[..., None]:
         symbolic_only: Annotated[
             bool, typer.Option("--symbolic-only", help="Leave the Monte Carlo checks out.")
         ] = False,
-        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+        as_json: AsJson = False,
     ) -> None:
         """Run the checks of every result: exit code 0 when all passed, 1 when one did not."""
         from crowdllm_stats.verify.report import require_matplotlib, write_report
         from crowdllm_stats.verify.run import verify as run
 
         wanted = only or []
-        with _needs_extras(), _progress(wanted, out is not None) as step:
+        with needs_extras(), _progress(wanted, out is not None) as step:
             if out is not None:
                 require_matplotlib()
             found = run(wanted, seed=seed, symbolic_only=symbolic_only, workers=_workers(), progress=step)
             written = [] if out is None else write_report(found, out, arguments=arguments, progress=step)
         if as_json:
-            print(json.dumps(_envelope(found), indent=2))
+            print(json_text(_envelope(found)))
         else:
             _print(found)
             if written:
@@ -79,7 +82,7 @@ def list_results() -> None:
     table = Table(show_edge=False, pad_edge=False, header_style="bold")
     for column in ("result", "title", "verdict"):
         table.add_column(column, no_wrap=column == "result", overflow="fold")
-    with _needs_extras():
+    with needs_extras():
         for name, folder in find_results().items():
             statement = load(folder).statement
             table.add_row(name, _escaped(statement.title), _escaped(statement.verdict))
@@ -94,18 +97,6 @@ def show(
 
     (folder,) = select(find_results(), [name]).values()
     print((folder / "README.md").read_text(encoding="utf-8"), end="")
-
-
-@contextmanager
-def _needs_extras() -> Iterator[None]:
-    """A missing extra as bad input: one line, exit code 2."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        extra = {"sympy": "theory", "matplotlib": "plot"}.get((error.name or "").split(".")[0])
-        if extra is None:
-            raise
-        raise ValueError(f"{error.name} is missing: pip install 'crowdllm-stats[{extra}]'") from None
 
 
 @contextmanager
@@ -129,9 +120,8 @@ def _workers() -> int:
 
 def _envelope(found: Verification) -> dict[str, Any]:
     from crowdllm_stats import __version__
-    from crowdllm_stats.verify.report import plain
 
-    return {"command": "theory verify", "version": __version__, **plain(found.to_dict())}
+    return {"command": "theory verify", "version": __version__, **found.to_dict()}
 
 
 def _print(found: Verification) -> None:

@@ -1,24 +1,64 @@
-"""What the commands around the generator share: human answers, hyper-parameters, missing extras."""
+"""What fit, evaluate and simulate share: options declared once, human answers, hyper-parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 if TYPE_CHECKING:
     from crowdllm_stats.crowd import CrowdData
 
-#: Module that is missing: the extra that brings it.
-_EXTRAS = {"jax": "generator", "numpyro": "generator", "optax": "generator", "sklearn": "generator",
-           "crowdkit": "generator", "torch": "hf", "transformers": "hf", "matplotlib": "plot"}  # fmt: skip
+Humans = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="Human answers: popquorn:offensiveness, popquorn:qa_difficulty, example:human, or a file.",
+    ),
+]
+Backbone = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Reference answers: example:reference, recorded:gpt4 (or another recorded model), a .csv of probabilities "
+        "or of answers, smollm2, a model's folder.",
+    ),
+]
+Embedding = Annotated[
+    str, typer.Option(metavar="NAME", help="Of the problems' texts: minilm, tfidf, none, or a model's folder.")
+]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="A hyper-parameter of CrowdLLM, for instance steps=300; may be given several times.",
+    ),
+]
+FileScale = Annotated[
+    str | None, typer.Option(metavar="LEVELS", help="Answer scale of a file, for instance 1,2,3,4,5.")
+]
+PromptTemplate = Annotated[str, typer.Option(metavar="NAME", help="A model's prompt, for instance offensiveness.")]
 
 
 def human_answers(name: str, scale: str | None, folder: Path | None) -> CrowdData:
-    """A data set by name, or a file on the scale given."""
+    """A data set by name, or a file on the scale given.
+
+    Args:
+        name: for instance "example:human", or a file.
+        scale: of a file, as :meth:`crowdllm_stats.Scale.parse` reads it.
+        folder: of the data sets; without it, CROWDLLM_STATS_DATA.
+
+    Raises:
+        ValueError: on a scale for a named data set, a file without scale, or an unknown name.
+        FileNotFoundError: if there is no such file.
+
+    Example:
+        >>> len(human_answers("example:human", None, None).responses)
+        96
+    """
     from crowdllm_stats.cli.inputs import named_data
-    from crowdllm_stats.crowd import CrowdData, Scale
+    from crowdllm_stats.crowd import CrowdData
 
     if ":" in name and not Path(name).exists():
         if scale is not None:
@@ -26,11 +66,19 @@ def human_answers(name: str, scale: str | None, folder: Path | None) -> CrowdDat
         return named_data(name, folder)
     if scale is None:
         raise ValueError(f"--scale is missing: say the levels of the answers in {name}, for instance --scale 1,2,3,4,5")
-    return CrowdData.read(name, scale=Scale.parse(scale))
+    return CrowdData.read(name, scale=scale)
 
 
 def hyper_parameters(given: list[str]) -> dict[str, Any]:
-    """``name=value`` as hyper-parameters: true, false, numbers (several joined by commas), else words."""
+    """``name=value`` as hyper-parameters: true, false, numbers (several joined by commas), else words.
+
+    Raises:
+        ValueError: on a text without name or value.
+
+    Example:
+        >>> hyper_parameters(["steps=300", "objective=paper", "ridges=0.1,1"])
+        {'steps': 300, 'objective': 'paper', 'ridges': (0.1, 1)}
+    """
     settings: dict[str, Any] = {}
     for text in given:
         name, mark, value = text.partition("=")
@@ -49,15 +97,3 @@ def _value(word: str) -> Any:
         except ValueError:
             continue
     return word
-
-
-@contextmanager
-def needs_extras() -> Iterator[None]:
-    """A missing extra as bad input: one line, exit code 2."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").split(".")[0])
-        if extra is None:
-            raise
-        raise ValueError(f"{error.name} is missing: pip install 'crowdllm-stats[{extra}]'") from None

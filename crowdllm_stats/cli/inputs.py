@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crowdllm_stats.cli.options import Tables
-from crowdllm_stats.cli.wording import several
+from crowdllm_stats.survey.words import several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,12 +26,18 @@ FREE = "free"
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """Both tables, the answer scale's ends, and what to say about the reading."""
+    """Both tables, each with the scale asked for, and what to say about the reading.
+
+    Attributes:
+        human: the human answers.
+        digital: the digital population's answers.
+        match: columns to build twins from.
+        notes: what was left out on request.
+        inputs: both sources, for the manifest.
+    """
 
     human: CrowdData
     digital: CrowdData
-    bounds: tuple[float, float] | None
-    step: float | None
     match: list[str]
     notes: list[str]
     inputs: list[dict[str, Any]]
@@ -58,8 +64,7 @@ def load(tables: Tables) -> Loaded:
     notes = [*_left_out("human", human), *_left_out("digital", digital)]
     if tables.problem:
         human, digital = _only(human, tables.problem), _also_only(digital, tables.problem)
-    used = scale or human.scale
-    return Loaded(human, digital, used.bounds, used.step, match, notes, [human_source, digital_source])
+    return Loaded(human, digital, match, notes, [human_source, digital_source])
 
 
 def same_source(first: str, second: str) -> bool:
@@ -75,36 +80,26 @@ def same_source(first: str, second: str) -> bool:
     return one.exists() and other.exists() and one.samefile(other)
 
 
-def read_reference(name: str, tables: Tables) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The LLM's plain answers: columns problem and response, one row an answer.
+def read_reference(name: str, tables: Tables) -> tuple[CrowdData, dict[str, Any]]:
+    """The LLM's plain answers, several a problem where they are repeated, and a description of their source.
 
     Raises:
         ValueError: if a column is missing or an answer is not a number.
         FileNotFoundError: if there is no such file.
     """
     from crowdllm_stats.report.manifest import described_answers, described_file
+    from crowdllm_stats.survey.plain_answers import from_table
+    from crowdllm_stats.tables.files import read_table
 
     if same_source(name, tables.humans):
         raise ValueError(f"--reference {name}: these are the human answers; give the LLM's plain answers")
     if ":" in name and not Path(name).exists():
         data = named_data(name, tables.data)
-        return data.responses[["problem", "response"]], described_answers(name, data.responses)
-    from crowdllm_stats.crowd import CrowdData
-    from crowdllm_stats.tables.files import read_table
-
+        return data, described_answers(name, data.responses)
     frame = read_table(name)
-    columns = _columns(frame, tables)
-    ours = {theirs: ours for ours, theirs in columns.items()}
-    frame = frame.rename(columns=ours)
-    absent = [column for column in ("problem", "response") if column not in frame.columns]
-    if absent:
-        raise ValueError(
-            f"{name}: no column {absent[0]!r}; the columns there are {', '.join(map(str, frame.columns))}; "
-            f"say which one it is with --{absent[0]}-column NAME"
-        )
-    answers = frame[["problem", "response"]].assign(participant="reference")
-    data = CrowdData.from_frame(answers, repeats="keep", missing="drop" if tables.drop_missing else "refuse")
-    return data.responses[["problem", "response"]], described_file(Path(name))
+    ours = {theirs: ours for ours, theirs in _columns(frame, tables).items()}
+    data = from_table(frame.rename(columns=ours), name, "drop" if tables.drop_missing else "refuse")
+    return data, described_file(Path(name))
 
 
 def _scale(option: str, text: str | None) -> Scale | None:
@@ -131,6 +126,7 @@ def _read(name: str, tables: Tables, scale: Scale | None, match: list[str]) -> t
         data = named_data(name, tables.data)
         if scale is not None:
             _check_scale(name, data, scale)
+            data = dataclasses.replace(data, scale=scale)
         return data, described_answers(name, data.responses)
     frame = read_table(name)
     wishes = Wishes(

@@ -8,6 +8,24 @@ from typing import Annotated
 
 import typer
 
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="FOLDER", help="Folder of the data sets; CROWDLLM_STATS_DATA by default."),
+]
+Problems = Annotated[
+    list[str] | None, typer.Option("--problem", metavar="ID", help="Only this problem; may be given several times.")
+]
+
+#: What every --json says; crowdllm_stats.json_values is how it is done.
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one JSON object instead of text. An infinite number is null, and the key not_finite beside it "
+        "names it, for instance upper: inf.",
+    ),
+]
+
 
 @dataclasses.dataclass(frozen=True)
 class Tables:
@@ -40,19 +58,15 @@ class Tables:
         str | None,
         typer.Option(metavar="COLUMNS", help="Build twins from these profile columns, for instance gender,race."),
     ] = None
-    problem: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Only this problem; may be given several times.")
-    ] = None
+    problem: Problems = None
     problem_column: Annotated[str, typer.Option(metavar="NAME", help="The problem's column.")] = "problem"
     participant_column: Annotated[str, typer.Option(metavar="NAME", help="The participant's column.")] = "participant"
     response_column: Annotated[str, typer.Option(metavar="NAME", help="The answer's column.")] = "response"
     drop_missing: Annotated[
         bool, typer.Option("--drop-missing", help="Leave rows without an answer out, and count them.")
     ] = False
-    data: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Folder of the data sets; CROWDLLM_STATS_DATA by default.")
-    ] = None
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False
+    data: DataFolder = None
+    json: AsJson = False
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write every row to a .csv, .parquet or .json file.")
     ] = None
@@ -60,3 +74,19 @@ class Tables:
 
 Level = Annotated[float, typer.Option(metavar="LEVEL", help="Confidence level.")]
 Seed = Annotated[int | None, typer.Option(metavar="SEED", help="Seed, for methods that draw random numbers.")]
+
+
+def check_seed(seed: int | None) -> None:
+    """Refuse a negative seed.
+
+    Raises:
+        ValueError: naming the option and its value.
+
+    Example:
+        >>> check_seed(-1)
+        Traceback (most recent call last):
+        ...
+        ValueError: --seed must be a whole number of at least 0; got -1
+    """
+    if seed is not None and seed < 0:
+        raise ValueError(f"--seed must be a whole number of at least 0; got {seed}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 import textwrap
@@ -11,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crowdllm_stats.cli.wording import cut, in_flags, several
+from crowdllm_stats.cli.wording import cut, in_flags
+from crowdllm_stats.json_values import json_text
+from crowdllm_stats.survey.words import several
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -57,7 +58,7 @@ def emit(report: Report, *, as_json: bool, out: Path | None, arguments: Sequence
     if out is not None:
         written = _write(report, out, arguments)
     if as_json:
-        print(json.dumps(envelope(report), indent=2, allow_nan=False))
+        print(json_text(envelope(report)))
         return
     _print(report)
     if out is not None:
@@ -68,24 +69,44 @@ def _in_flags(report: Report) -> Report:
     """The report with the library's remarks in the words of the command line."""
     return dataclasses.replace(
         report,
-        results=[row | {"note": in_flags(row["note"])} if row.get("note") else row for row in report.results],
+        results=_notes_in_flags(report.results),
+        summary=_notes_in_flags(report.summary),
         excluded=[row | {"reason": in_flags(row["reason"])} for row in report.excluded],
         notes=[in_flags(note) for note in report.notes],
         why=in_flags(report.why),
     )
 
 
+def _notes_in_flags(rows: list[Row]) -> list[Row]:
+    return [row | {"note": in_flags(row["note"])} if row.get("note") else row for row in rows]
+
+
+def excluded_rows(excluded: Mapping[str, str]) -> list[Row]:
+    """Problem -> reason as the rows of a report.
+
+    Example:
+        >>> excluded_rows({"q01": "no reference answer"})
+        [{'problem': 'q01', 'reason': 'no reference answer'}]
+    """
+    return [{"problem": problem, "reason": reason} for problem, reason in excluded.items()]
+
+
 def envelope(report: Report) -> Row:
-    """The JSON object: command, version, results, summary, excluded, counts, notes, why."""
+    """The JSON object: command, version, results, summary, excluded, counts, notes, why.
+
+    Raises:
+        ArithmeticError: if a result is not a number; unlimited ones are fine.
+    """
     from crowdllm_stats import __version__
 
+    _refuse_nan([*report.results, *report.summary])
     return {
         "command": report.command,
         "version": __version__,
-        "results": [_plain(row) for row in report.results],
-        "summary": [_plain(row) for row in report.summary],
+        "results": report.results,
+        "summary": report.summary,
         "excluded": report.excluded,
-        "counts": {name: int(count) for name, count in report.counts.items()},
+        "counts": _whole(report.counts),
         "notes": report.notes,
         "why": report.why,
     }
@@ -127,7 +148,7 @@ def _write(report: Report, out: Path, arguments: Sequence[str]) -> Path:
 
     check_out(out)
     if out.suffix == ".json":
-        out.write_text(json.dumps(envelope(report), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        out.write_text(json_text(envelope(report)) + "\n", encoding="utf-8")
     else:
         write_table(pd.DataFrame([_flat(row) for row in _all_rows(report)]), out)
     return write_manifest(
@@ -149,19 +170,11 @@ def _flat(row: Row) -> Row:
     return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in row.items()}
 
 
-def _plain(value: Any) -> Any:
-    """NumPy values as Python's; unlimited ends as the words "inf" and "-inf"."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        if math.isnan(value):
-            raise ArithmeticError("a result is not a number")
-        return str(value)
-    return value
+def _refuse_nan(rows: Sequence[Row]) -> None:
+    for row in rows:
+        for name, value in _flat(row).items():
+            if isinstance(value, float) and math.isnan(value):
+                raise ArithmeticError(f"{name} of problem {row.get('problem')} is not a number")
 
 
 #: Least width of the column of notes.

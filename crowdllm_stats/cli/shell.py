@@ -18,7 +18,7 @@ from crowdllm_stats.cli.command_simulate import simulate
 from crowdllm_stats.cli.command_study import study
 from crowdllm_stats.cli.command_theory import theory
 from crowdllm_stats.cli.commands import ON_TABLES, demo
-from crowdllm_stats.cli.options import Tables
+from crowdllm_stats.cli.options import Tables, check_seed
 from crowdllm_stats.cli.output import Report, check_not_read, check_out, emit
 from crowdllm_stats.cli.wording import in_flags
 
@@ -107,8 +107,7 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str]) -> Cal
             read = (tables.humans, tables.digital, values.get("reference"))
             check_not_read("--out", tables.out, read)
             check_not_read("--picture", values.get("picture"), read)
-        if (values.get("seed") or 0) < 0:
-            raise ValueError(f"--seed must be a whole number of at least 0; got {values['seed']}")
+        check_seed(values.get("seed"))
         report = function(tables, **values)
         emit(report, as_json=tables.json, out=tables.out, arguments=arguments)
 

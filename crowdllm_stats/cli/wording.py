@@ -1,4 +1,4 @@
-"""Messages of the library in the words of the command line, and how numbers and ids stand in sentences."""
+"""Messages of the library in the words of the command line, and long ids cut."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import re
 _PHRASES = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
+        (r"^(method|alternative|kappa|eta) (?=must )", r"--\1 "),
+        (r"^method (?='[^']+' needs )", "--method "),
+        (r"method='([^']+)'", r"--method \1"),
+        (r"match=\[\.\.\.\]", "--match COLUMNS"),
+        (r"read the human answers with scale=\"1:5\" or the like", "give --scale 1:5 or the like"),
+        (r"\bgive (kappa|eta)(?=\.)", r"give --\1"),
+        (r"\breference_participant\b", "--reference-participant"),
         (r"pass folder=", "give --data FOLDER"),
         (r'pass missing="drop"', "give --drop-missing"),
         (r"columns=\{'(\w+)': \.\.\.\}", r"--\1-column NAME"),
@@ -45,16 +52,6 @@ def in_flags(text: str) -> str:
     for pattern, words in _PHRASES:
         text = pattern.sub(words, text)
     return text
-
-
-def several(count: int, noun: str) -> str:
-    """A number and its noun.
-
-    Example:
-        >>> several(1, "problem"), several(2, "problem")
-        ('1 problem', '2 problems')
-    """
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def cut(text: str, width: int) -> str:

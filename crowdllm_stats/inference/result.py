@@ -9,22 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-
-def _plain(value: Any) -> Any:
-    """NumPy values as plain Python ones (for JSON); unlimited ends stay as the words "inf" and "-inf"."""
-    if isinstance(value, np.ndarray):
-        return [_plain(item) for item in value.tolist()] if value.ndim else _plain(value.item())
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    return value
+from crowdllm_stats.json_values import json_object
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,8 +63,15 @@ class Result:
         return notes
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as plain Python values, ready for JSON."""
-        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        """All fields as plain Python values, ready for JSON: an unlimited end is None, and named in ``not_finite``.
+
+        Example:
+            >>> from crowdllm_stats import interval
+            >>> answer = interval([4, 2, 5, 3], method="classical", alternative="larger").to_dict()
+            >>> answer["upper"], answer["not_finite"]
+            (None, {'upper': 'inf'})
+        """
+        return json_object({field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
 
     def _word(self, value: Any) -> str:
         if value is None:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats.inference.checks import check_choice
-from crowdllm_stats.scales import Scale, continuous
+from crowdllm_stats.scales import Scale, as_scale
 from crowdllm_stats.tables.answers import as_answers
 from crowdllm_stats.tables.attributes import attribute_table, given_table, plain, sort_columns
 from crowdllm_stats.tables.files import read_table
@@ -27,7 +27,7 @@ class Wishes:
 
     participants: pd.DataFrame | str | os.PathLike[str] | None = None
     problems: pd.DataFrame | str | os.PathLike[str] | None = None
-    scale: Scale | None = None
+    scale: Scale | str | None = None
     columns: Mapping[str, str] | None = None
     profile_columns: Sequence[str] | None = None
     problem_columns: Sequence[str] | None = None
@@ -63,7 +63,7 @@ def assemble(frame: pd.DataFrame, source: str, wishes: Wishes) -> Parts:
     """
     check_choice("repeats", wishes.repeats, ("refuse", "keep"))
     check_choice("missing", wishes.missing, ("refuse", "drop"))
-    scale = continuous() if wishes.scale is None else wishes.scale
+    scale = as_scale(wishes.scale)
     frame = with_our_names(frame, wishes.columns, OURS, source)
     if not len(frame):
         raise ValueError(f"{source}: there is a header but no rows; at least one answer is needed")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from crowdllm_stats.json_values import json_text
 
 from .load import load
 from .outcome import Outcome, Verification
@@ -52,7 +53,7 @@ def write_report(
             progress(outcome.statement.name)
     table, numbers = out / "README.md", out / "theory.json"
     content = {**verification.to_dict(), "sympy": metadata.version("sympy")}
-    numbers.write_text(json.dumps(plain(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    numbers.write_text(json_text(content) + "\n", encoding="utf-8")
     table.write_text(_readme(verification, arguments), encoding="utf-8")
     manifest = write_manifest(
         numbers,
@@ -84,19 +85,6 @@ def require_matplotlib() -> None:
 def _described(file: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
     """A file's description under a name that is the same on every machine."""
     return {**file, "path": f"theory/{outcome.statement.name}/checks.py"}
-
-
-def plain(value: Any) -> Any:
-    """Numbers that JSON does not know as words."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return str(value)
-    return value
 
 
 def _readme(verification: Verification, arguments: Sequence[str]) -> str:

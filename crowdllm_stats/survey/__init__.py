@@ -1,0 +1,1 @@
+"""From two tables to answers: the calculators applied to human and digital ``CrowdData``, problem by problem."""

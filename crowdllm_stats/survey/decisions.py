@@ -1,0 +1,244 @@
+"""Is the digital crowd no worse than the bare LLM? Decided for every problem from a human and a digital table."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crowdllm_stats.inference.backbone_quality import BackboneQuality, backbone_quality
+from crowdllm_stats.inference.checks import FloatArray, check_level
+from crowdllm_stats.inference.safe_decision import SafeDecision, safe_decision
+from crowdllm_stats.inference.safe_interval import safe_interval
+from crowdllm_stats.pairing import Pairing, pair
+from crowdllm_stats.survey.columns import match_columns
+from crowdllm_stats.survey.decision_notes import decision_notes
+from crowdllm_stats.survey.plain_answers import plain_answers, without
+from crowdllm_stats.survey.result import Row, SurveyResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from crowdllm_stats.crowd import CrowdData
+
+#: Probability with which kappa bounds the gap, as the paper's example has it.
+KAPPA_LEVEL = 0.9
+
+ENDS = ("published_lower", "published_upper", "inside_published", "exact_lower", "exact_upper", "inside_exact")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Case:
+    """One problem that can be judged: answers of people, of the crowd and of the plain LLM."""
+
+    problem: str
+    human: FloatArray  # (n,)
+    crowd: FloatArray  # (N,)
+    reference: FloatArray  # (R,)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return len(self.human), len(self.crowd), len(self.reference)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Wanted:
+    """What is given, or None."""
+
+    kappa: float | None
+    eta: float | None
+    level: float
+    bounds: tuple[float, float] | None
+    step: float | None
+
+
+def safe_decision_from(
+    human: CrowdData,
+    digital: CrowdData,
+    reference: CrowdData | pd.DataFrame | None = None,
+    *,
+    reference_participant: str | None = None,
+    match: Sequence[str] = (),
+    kappa: float | None = None,
+    eta: float | None = None,
+    level: float = 0.95,
+) -> SurveyResult:
+    """Is the crowd's mean no worse than one answer of the bare LLM? Decided for each problem from the human answers.
+
+    A digital person's belief is the answer less the mean reference answer; the crowd is every digital person of the
+    problem, twins included. :func:`crowdllm_stats.safe_decision` tests the exact condition, with Benjamini-Hochberg
+    over all problems tested, and :func:`crowdllm_stats.safe_interval` gives the interval of safe belief means as
+    published and exact, at the estimated Delta. The scale's ends are those of ``human.scale``. The command
+    ``crowdllm-stats safe-interval`` is this function.
+
+    Args:
+        human: answers of people that the digital population was not fitted to.
+        digital: answers of the digital population to the same problems.
+        reference: the LLM's plain answers, as CrowdData or as a table with the columns ``problem`` and ``response``,
+            one row an answer; several a problem count as independent.
+        reference_participant: the plain LLM's participant id in ``digital``, instead of ``reference``; it then is no
+            part of the crowd (with ``match`` it stands in for people without a persona).
+        match: profile columns to build twins from; empty pairs by the participants' names.
+        kappa: bound on ``|Delta|``; by default estimated from the problems, to hold with probability 0.9.
+        eta: variance of one answer of the LLM; by default estimated from repeated reference answers, and 0 where there
+            is one alone, taken as the LLM's exact mean.
+        level: confidence level of each one-sided test.
+
+    Returns:
+        SurveyResult, without a row over all problems. Its rows have the columns of
+        :func:`crowdllm_stats.safe_decision` (``adjusted`` after Benjamini-Hochberg, with ``p_adjusted`` where the
+        problem was tested), and where kappa is known ``kappa`` and the ends of both intervals, None for the exact one
+        where it is empty.
+
+    Raises:
+        ValueError: on bad input, unless exactly one of ``reference`` and ``reference_participant`` is given, or if no
+            problem has two human, two digital and one reference answer.
+
+    Source: the paper's Theorem 3; theory/README.md has it as published and exact.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> example = load_example()
+        >>> found = safe_decision_from(example.human, example.digital, example.reference)
+        >>> found.to_frame()["decision"].value_counts().to_dict()
+        {'undetermined': 9, 'safe': 3}
+    """
+    check_safe(kappa, eta, level)
+    answers = plain_answers(digital, reference, reference_participant)
+    columns = match_columns(match)
+    if reference_participant is not None and not columns:
+        digital = without(digital, reference_participant)
+    pairing = pair(human, digital, match=columns, census=True)
+    cases, excluded = _cases(pairing, answers)
+    quality = None if kappa is not None else _quality(cases)
+    bound = kappa if kappa is not None else _kappa(quality)
+    wanted = _Wanted(bound, eta, level, human.scale.bounds, human.scale.step)
+    rows, why = _rows(cases, wanted)
+    _adjust(rows, level)
+    notes = decision_notes(rows, quality, bound, eta, [len(case.reference) for case in cases])
+    return SurveyResult(rows, None, excluded, notes, pairing.counts, why)
+
+
+def check_safe(kappa: float | None, eta: float | None, level: float) -> None:
+    """Refuse numbers that no two tables could be judged with.
+
+    Raises:
+        ValueError: naming the argument and its value.
+
+    Example:
+        >>> check_safe(None, -0.5, 0.95)
+        Traceback (most recent call last):
+        ...
+        ValueError: eta must not be negative, got -0.5
+    """
+    check_level(level)
+    for name, value in (("kappa", kappa), ("eta", eta)):
+        if value is not None and not value >= 0:
+            raise ValueError(f"{name} must not be negative, got {value:g}")
+
+
+def _cases(pairing: Pairing, answers: dict[str, FloatArray]) -> tuple[list[_Case], dict[str, str]]:
+    """The problems that can be judged, and problem -> reason of the others."""
+    by_problem = {
+        problem: block.human[place]
+        for block in pairing.blocks(paired=False)
+        for place, problem in enumerate(block.problems)
+    }
+    cases: list[_Case] = []
+    excluded: dict[str, str] = {}
+    for place, problem in enumerate(pairing.problems):
+        if len(by_problem[problem]) < 2:
+            excluded[problem] = "fewer than 2 human answers"
+        elif int(pairing.n_crowd[place]) < 2:
+            excluded[problem] = "fewer than 2 digital answers"
+        elif problem not in answers:
+            excluded[problem] = "no reference answer"
+        else:
+            cases.append(_Case(problem, by_problem[problem], pairing.crowd_of(place), answers[problem]))
+    if not cases:
+        raise ValueError(f"no problem can be judged: {next(iter(excluded.values()))}")
+    return cases, excluded
+
+
+def _quality(cases: list[_Case]) -> BackboneQuality | None:
+    if len(cases) < 2:
+        return None
+    return backbone_quality([case.human for case in cases], [case.reference for case in cases], level=KAPPA_LEVEL)
+
+
+def _kappa(quality: BackboneQuality | None) -> float | None:
+    """The guaranteed kappa where it is finite, else the corrected one; None where neither is."""
+    if quality is None:
+        return None
+    return quality.kappa if math.isfinite(quality.kappa) else quality.kappa_corrected
+
+
+def _rows(cases: list[_Case], wanted: _Wanted) -> tuple[list[Row], str]:
+    """A row a problem in the order of the cases, one call a shape, and what they rest on."""
+    groups: dict[tuple[int, int, int], list[_Case]] = {}
+    for case in cases:
+        groups.setdefault(case.shape, []).append(case)
+    made: list[Row] = []
+    whys: dict[str, str] = {}  # of the first shape
+    for (_, size, given), group in groups.items():
+        human, crowd, reference = (
+            np.stack([getattr(case, name) for case in group]) for name in ("human", "crowd", "reference")
+        )
+        single = np.zeros(len(group)) if given == 1 else reference.var(axis=1, ddof=1)
+        variance = single if wanted.eta is None else np.full(len(group), wanted.eta)
+        beliefs = crowd - reference.mean(axis=1, keepdims=True)
+        decision = safe_decision(
+            beliefs, human, reference, n_digital=size, eta=variance, bounds=wanted.bounds,
+            step=None if wanted.bounds is None else wanted.step, level=wanted.level,
+        )  # fmt: skip
+        rows: list[Row] = decision.to_frame(index=[case.problem for case in group]).reset_index().to_dict("records")
+        for row, p_safe, p_unsafe in zip(rows, decision.p_safe, decision.p_unsafe, strict=True):
+            row |= {"adjusted": row.pop("decision_adjusted"), "p_safe": float(p_safe), "p_unsafe": float(p_unsafe)}
+        whys.setdefault("decision", decision.why)
+        if wanted.kappa is not None:
+            whys.setdefault("intervals", _add_intervals(rows, beliefs, decision, wanted.kappa, variance))
+        made += rows
+    place = {case.problem: number for number, case in enumerate(cases)}
+    return sorted(made, key=lambda row: place[row["problem"]]), _in_one(list(whys.values()))
+
+
+def _in_one(texts: list[str]) -> str:
+    """Several explanations as one, each sentence once."""
+    sentences = dict.fromkeys(sentence.rstrip(".") for text in texts for sentence in text.split(". "))
+    return f"{'. '.join(sentences)}."
+
+
+def _add_intervals(
+    rows: list[Row], beliefs: FloatArray, decision: SafeDecision, kappa: float, variance: FloatArray
+) -> str:
+    """Write the ends of both intervals into the rows."""
+    for row in rows:
+        row["kappa"] = kappa
+    second = (beliefs**2).mean(axis=1)
+    ends = safe_interval(beliefs.mean(axis=1), second, decision.delta, kappa, beliefs.shape[1], eta=variance)
+    empty = np.atleast_1d(ends.exact.half_width) == -np.inf
+    for name in ENDS:
+        values: list[Any] = np.atleast_1d(getattr(ends, name)).tolist()
+        for row, value, none in zip(rows, values, empty, strict=True):
+            row[name] = None if none and name in ("exact_lower", "exact_upper") else value
+    for sentence, mask in ends.flags.items():
+        for row, holds in zip(rows, np.atleast_1d(mask).tolist(), strict=True):
+            if holds:
+                row["note"] = "; ".join(part for part in (row.get("note"), sentence) if part)
+    return ends.why
+
+
+def _adjust(rows: list[Row], level: float) -> None:
+    """Benjamini-Hochberg over all problems that were tested, whatever their sizes."""
+    from scipy.stats import false_discovery_control
+
+    tested = [row for row in rows if row["belief_mean"] != 0.0 and row["delta_upper"] != float("inf")]
+    if not tested:
+        return
+    for row, adjusted in zip(tested, false_discovery_control([row["p_value"] for row in tested]), strict=True):
+        row["p_adjusted"] = float(adjusted)
+        direction = "safe" if row["p_safe"] <= row["p_unsafe"] else "unsafe"
+        row["adjusted"] = direction if adjusted <= 1.0 - level else "undetermined"

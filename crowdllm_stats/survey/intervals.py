@@ -1,0 +1,241 @@
+"""A confidence interval for every problem's human mean, from a human and a digital table."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from crowdllm_stats.inference.checks import ALTERNATIVES, check_choice, check_count, check_level
+from crowdllm_stats.inference.intervals import METHODS, Interval
+from crowdllm_stats.inference.intervals import interval as calculator
+from crowdllm_stats.pairing import Block, Pairing, pair
+from crowdllm_stats.survey.columns import match_columns
+from crowdllm_stats.survey.result import Row, SurveyResult
+
+if TYPE_CHECKING:
+    from crowdllm_stats.crowd import CrowdData
+
+HUMAN_ONLY = ("classical", "classical-small")
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """Which interval: the method and what goes with it.
+
+    Attributes:
+        method: as of ``interval``.
+        level: of confidence.
+        alternative: "two-sided", "larger" or "smaller".
+        bounds: ends of the answer scale, None without.
+        step: distance of neighbouring answers, None where the bounds say it.
+        population_size: of a finite population, None for an unlimited one.
+        seed: for methods that draw random numbers.
+    """
+
+    method: str
+    level: float
+    alternative: str
+    bounds: tuple[float, float] | None
+    step: float | None
+    population_size: int | None
+    seed: int | None
+
+
+def interval_from(
+    human: CrowdData,
+    digital: CrowdData,
+    *,
+    match: Sequence[str] = (),
+    method: str = "auto",
+    level: float = 0.95,
+    alternative: str = "two-sided",
+    population_size: int | None = None,
+    seed: int | None = None,
+) -> SurveyResult:
+    """A confidence interval for what people on average answer to each problem, and for the mean over all problems.
+
+    A digital answer with a human's (problem, participant) is that human's twin, every other one is unlabelled; with
+    ``match``, twins are built from profiles (:func:`crowdllm_stats.pairing.pair`). With ``method="auto"`` a problem
+    whose every human answer has a twin, and that has unlabelled digital answers, is computed with both; any other one
+    from its human answers alone, for leaving out people who lack a twin could shift the mean. The ends of the scale are
+    those of ``human.scale``. The command ``crowdllm-stats interval`` is this function.
+
+    Args:
+        human: answers of people.
+        digital: answers of the digital population to the same problems.
+        match: profile columns to build twins from; empty pairs by the participants' names.
+        method: as of :func:`crowdllm_stats.interval`; the cross-fitted ones are not here, they need one digital table
+            a fold.
+        level: confidence level in (0, 1).
+        alternative: "two-sided"; "larger" gives a lower end only, "smaller" an upper end only.
+        population_size: m, when the target is the mean of m people of whom those who answered are a random sample.
+        seed: shuffles the order in which "set-betting" takes the answers.
+
+    Returns:
+        SurveyResult. Its rows have the columns of :class:`~crowdllm_stats.Interval` and ``saved``, how many human
+        answers the digital ones are worth (effective number less number; 0 where none was used). Its row over all
+        problems takes people as independent units (:func:`crowdllm_stats.pooled.pool`).
+
+    Raises:
+        ValueError: on bad input, if the tables have no problem in common, if the method needs twins or a scale with
+            ends and there are none, or if no problem can be computed.
+
+    Source: theory/README.md, Theorems 4 and 5 and "Beyond the paper".
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> example = load_example()
+        >>> found = interval_from(example.human, example.digital)
+        >>> found.to_frame()[["lower", "estimate", "upper"]].loc["q01"].astype(float).round(2).to_dict()
+        {'lower': 1.51, 'estimate': 2.39, 'upper': 3.43}
+        >>> round(found.overall["estimate"], 2), found.excluded
+        (3.09, {})
+    """
+    from crowdllm_stats.survey.overall import overall_row
+    from crowdllm_stats.survey.savings import savings
+
+    wanted = Wanted(method, level, alternative, human.scale.bounds, human.scale.step, population_size, seed)
+    check_interval(method, level, alternative, population_size)
+    _check_bounds(wanted)
+    pairing = _paired(human, digital, match_columns(match), population_size)
+    rows, excluded, why = per_problem(pairing, wanted)
+    notes = pairing.notes()
+    if not pairing.n_pairs.any():
+        notes.append("no digital answer is a human's twin: human answers alone; match=[...] builds twins from profiles")
+    elif method not in HUMAN_ONLY and alternative == "two-sided":
+        notes.append(savings(pairing, rows, wanted))
+    overall = None
+    if len(rows) > 1:
+        overall, remark = overall_row(pairing, wanted)
+        notes.append(remark)
+    return SurveyResult(rows, overall, excluded, notes, pairing.counts, f"{pairing.why} {why}")
+
+
+def check_interval(method: str, level: float, alternative: str, population_size: int | None) -> None:
+    """Refuse options that no two tables could be computed with.
+
+    Raises:
+        ValueError: naming the option, its value and what is allowed.
+
+    Example:
+        >>> check_interval("auto", 0.95, "both", None)
+        Traceback (most recent call last):
+        ...
+        ValueError: alternative must be one of 'two-sided', 'larger', 'smaller'; got 'both'
+    """
+    if method.startswith("cross-fitted"):
+        raise ValueError(
+            f"method {method!r} needs one digital table a fold: use crowdllm_stats.interval with folds in Python"
+        )
+    check_choice("method", method, ("auto", *(name for name in METHODS if not name.startswith("cross-fitted"))))
+    check_level(level)
+    check_choice("alternative", alternative, ALTERNATIVES)
+    if population_size is not None:
+        check_count("population_size", population_size, 2)
+
+
+def _check_bounds(wanted: Wanted) -> None:
+    needed = wanted.method == "classical-small" or wanted.method.startswith("set-")
+    if needed and wanted.bounds is None:
+        raise ValueError(
+            f'method {wanted.method!r} needs the ends of the answer scale: read the human answers with scale="1:5" '
+            "or the like"
+        )
+
+
+def _paired(human: CrowdData, digital: CrowdData, match: list[str], population_size: int | None) -> Pairing:
+    """The pairing; as a census where the digital answers cover exactly the population asked for."""
+    if population_size is not None:
+        census = pair(human, digital, match=match, census=True)
+        if (census.n_crowd == population_size).all():
+            return census
+    return pair(human, digital, match=match)
+
+
+def per_problem(pairing: Pairing, wanted: Wanted) -> tuple[list[Row], dict[str, str], str]:
+    """Rows of results, problem -> reason of those left out, and what the intervals need; one call a shape.
+
+    Raises:
+        ValueError: if twins are needed and there are none, or no problem can be computed.
+    """
+    rows: list[Row] = []
+    reasons: dict[str, str] = {}
+    whys: dict[str, str] = {}
+    for block in _blocks(pairing, wanted):
+        try:
+            answer = _one(block, wanted, pairing.census)
+        except ValueError as reason:
+            reasons |= dict.fromkeys(block.problems, str(reason))
+            continue
+        whys.setdefault(answer.method, answer.why)
+        rows += _rows(block, answer)
+    if wanted.method not in ("auto", *HUMAN_ONLY):
+        needed = f"no human answer has a twin, which method {wanted.method!r} needs"
+        lacking = [problem for problem, pairs in zip(pairing.problems, pairing.n_pairs, strict=True) if not pairs]
+        reasons |= dict.fromkeys(lacking, needed)
+    if not rows:
+        raise ValueError(f"no problem could be computed: {next(iter(reasons.values()))}")
+    place = {problem: number for number, problem in enumerate(pairing.problems)}
+    rows.sort(key=lambda row: place[row["problem"]])
+    excluded = {problem: reasons[problem] for problem in pairing.problems if problem in reasons}
+    return rows, excluded, " ".join(f"{method}: {why}" for method, why in whys.items())
+
+
+def _blocks(pairing: Pairing, wanted: Wanted) -> list[Block]:
+    if wanted.method in HUMAN_ONLY:
+        return list(pairing.blocks(paired=False))
+    if wanted.method != "auto":
+        if not pairing.n_pairs.any():
+            raise ValueError(
+                f"method {wanted.method!r} needs digital twins, and no digital answer has a human's problem and "
+                "participant: give match=[...] to build twins from profiles, or use method='classical'"
+            )
+        return list(pairing.blocks(paired=True))
+    paired = pairing.fully_paired
+    return [*pairing.blocks(paired=True, chosen=paired), *pairing.blocks(paired=False, chosen=~paired)]
+
+
+def _one(block: Block, wanted: Wanted, census: bool) -> Interval:
+    return calculator(
+        block.human,
+        block.twin,
+        block.crowd,
+        method=wanted.method,
+        level=wanted.level,
+        alternative=wanted.alternative,
+        bounds=wanted.bounds,
+        step=wanted.step,
+        population_size=wanted.population_size,
+        census=census and block.crowd is not None,
+        seed=wanted.seed,
+    )
+
+
+def _rows(block: Block, answer: Interval) -> list[Row]:
+    rows: list[Row] = answer.to_frame(index=list(block.problems)).reset_index().to_dict("records")
+    for row, left in zip(rows, block.left_out.tolist(), strict=True):
+        row["saved"] = saved(row)
+        if left:
+            row["note"] = joined(row["note"], f"{left} human answers without a twin are not used")
+    return rows
+
+
+def saved(row: Row) -> float:
+    """Human answers that the digital ones are worth: ``effective_n - n_labeled``; 0 where none was used.
+
+    Example:
+        >>> saved({"method": "ppi++", "effective_n": 13.5, "n_labeled": 8})
+        5.5
+    """
+    return 0.0 if row["method"] in HUMAN_ONLY else float(row["effective_n"]) - float(row["n_labeled"])
+
+
+def joined(*parts: str) -> str:
+    """Remarks as one, the empty ones left out.
+
+    Example:
+        >>> joined("few answers", "", "no twin")
+        'few answers; no twin'
+    """
+    return "; ".join(part for part in parts if part)

@@ -1,0 +1,56 @@
+"""The mean over all problems as one row, people as the independent units."""
+
+from __future__ import annotations
+
+from crowdllm_stats.inference.intervals import auto_method, interval
+from crowdllm_stats.pairing import Pairing
+from crowdllm_stats.pooled import pool
+from crowdllm_stats.survey.intervals import HUMAN_ONLY, Wanted, joined, saved
+from crowdllm_stats.survey.result import Row
+from crowdllm_stats.survey.words import several
+
+#: Beginnings of the methods for one problem at a time: each person answers once.
+ONE_PROBLEM = ("set-", "crowdllm", "cross-fitted")
+
+
+def overall_row(pairing: Pairing, wanted: Wanted) -> tuple[Row | None, str]:
+    """The mean over all problems as a row, and how it was made; or None and the reason why there is none."""
+    if wanted.method.startswith(ONE_PROBLEM):
+        return None, (
+            f"No row over all problems: method {wanted.method!r} knows no people who answered several problems; "
+            "auto, classical, ppi, ppi++, ppi-small and ppi++-small do."
+        )
+    try:
+        return _pooled(pairing, wanted)
+    except ValueError as reason:
+        return None, f"No row over all problems: {reason}"
+
+
+def _pooled(pairing: Pairing, wanted: Wanted) -> tuple[Row, str]:
+    pooled = pool(pairing)
+    people = len(set(pooled.people))
+    method, why = wanted.method, pooled.why
+    if method == "auto":
+        crowd = 0 if pooled.crowd is None else len(pooled.crowd)
+        method = auto_method(people, crowd, pooled.crowd is not None, False)
+        if crowd and method in HUMAN_ONLY:
+            why = f"{why} Computed from human answers: auto wants at least as many further digital people as humans."
+    elif method not in HUMAN_ONLY and pooled.crowd is None:
+        method, why = "classical", f"{why} So the method is classical."
+    elif method == "classical-small":
+        method, why = "classical", f"{why} Answers centred by problem have no bounds, so the method is classical."
+    used = method not in HUMAN_ONLY
+    answer = interval(
+        pooled.human,
+        pooled.twin if used else None,
+        pooled.crowd if used else None,
+        clusters=pooled.people,
+        method=method,
+        level=wanted.level,
+        alternative=wanted.alternative,
+    )
+    row: Row = {"problem": "all", **answer.to_frame().to_dict("records")[0]}
+    row["saved"] = saved(row)
+    wider = "" if wanted.population_size is None else "for the wider population: population_size is not used here"
+    row["note"] = joined(row["note"], f"{several(len(pooled.problems), 'problem')}, {people} people", wider)
+    return row, f"all: {why}"

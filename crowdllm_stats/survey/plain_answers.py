@@ -1,0 +1,94 @@
+"""The LLM's plain answers, given without a persona: a table of their own, or one participant of the digital table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.inference.checks import FloatArray
+
+
+def plain_answers(
+    digital: CrowdData, reference: CrowdData | pd.DataFrame | None, reference_participant: str | None
+) -> dict[str, FloatArray]:
+    """The plain answers by problem, shape (R,) each.
+
+    Args:
+        digital: answers of the digital population.
+        reference: the plain answers, as CrowdData or as a table with the columns ``problem`` and ``response``, one row
+            an answer.
+        reference_participant: the plain LLM's participant id in ``digital``, instead of ``reference``.
+
+    Raises:
+        ValueError: unless exactly one of the two is given; if a column is missing, an answer is no number, or the
+            participant has no answer.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> example = load_example()
+        >>> plain_answers(example.digital, example.reference, None)["q01"].shape
+        (10,)
+    """
+    if reference is not None and reference_participant is not None:
+        raise ValueError("reference and reference_participant both name the LLM's plain answers: give one, not both")
+    if reference is None and reference_participant is None:
+        raise ValueError("the LLM's plain answers are needed: give either reference or reference_participant")
+    if isinstance(reference, pd.DataFrame):
+        reference = from_table(reference, "reference")
+    if reference is not None:
+        if not reference.scale.numeric:
+            raise ValueError(f"reference answers must be numbers here, but their scale is {reference.scale}")
+        return _by_problem(reference.responses)
+    responses = digital.responses
+    mine = responses[responses["participant"] == reference_participant]
+    if mine.empty:
+        raise ValueError(f"reference_participant {reference_participant!r} has no answer in the digital table")
+    return _by_problem(mine)
+
+
+def from_table(frame: pd.DataFrame, source: str, missing: str = "refuse") -> CrowdData:
+    """A table with the columns ``problem`` and ``response`` as the answers of one participant, "reference".
+
+    Args:
+        frame: one row an answer; other columns are not used.
+        source: how messages name the table.
+        missing: as of ``CrowdData.from_frame``.
+
+    Raises:
+        ValueError: if a column is missing, or an answer is missing or no number.
+
+    Example:
+        >>> from_table(pd.DataFrame({"problem": ["a", "a"], "response": [3, 4]}), "reference").responses.shape
+        (2, 4)
+    """
+    absent = [column for column in ("problem", "response") if column not in frame.columns]
+    if absent:
+        raise ValueError(
+            f"{source}: no column {absent[0]!r}; the columns there are {', '.join(map(str, frame.columns))}; "
+            f"say which one it is with columns={{'{absent[0]}': ...}}"
+        )
+    answers = frame[["problem", "response"]].assign(participant="reference")
+    return CrowdData.from_frame(answers, repeats="keep", missing=missing)
+
+
+def without(digital: CrowdData, participant: str) -> CrowdData:
+    """The digital table without one participant's answers.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> example = load_example()
+        >>> len(example.digital.responses) - len(without(example.digital, "d001").responses)
+        12
+    """
+    import dataclasses
+
+    rest = digital.responses[digital.responses["participant"] != participant]
+    return dataclasses.replace(digital, responses=rest.reset_index(drop=True))
+
+
+def _by_problem(responses: pd.DataFrame) -> dict[str, Any]:
+    grouped = responses.groupby("problem", sort=False)["response"]
+    return {str(problem): np.asarray(values.to_numpy(dtype=float)) for problem, values in grouped}
