@@ -26,7 +26,8 @@ import torch
 from crowdllm_stats.studies.figure9.fits import PAPER, Sample, fit, steps_of
 from crowdllm_stats.studies.figure9.objective import Batch, paper_loss
 from crowdllm_stats.studies.figure9.population import COORDINATES
-from crowdllm_stats.studies.figure9.simulator import FIGURE9, sample
+from crowdllm_stats.studies.figure9.samples import learned, responses_of
+from crowdllm_stats.studies.figure9.simulator import FIGURE9
 from crowdllm_stats.studies.parameters import Value, cell_text
 from crowdllm_stats.studies.simulator import Job
 
@@ -127,7 +128,7 @@ def compare(workers: int, questions: int, batch: int, turns: int) -> dict[str, A
     steps, size = min(MOST_STEPS, steps_of(n, batch, epochs=100)), min(batch, n)
     ours, theirs = [], []
     for turn in range(turns + 1):
-        made = [sample(job)[0] for job in jobs(workers, questions)]
+        made = [learned(job, responses_of(job)) for job in jobs(workers, questions)]
         begin = time.process_time()
         fits = fit(made, COORDINATES, batch=batch, steps=steps).trained
         fits = {name: np.asarray(leaf) for name, leaf in fits.items()}  # waits for the result

@@ -57,4 +57,6 @@ def meaning(spec: MeasureSpec) -> str:
         return f"mean of {spec.outcome}"
     if spec.kind == "share":
         return f"share with {spec.outcome} among the replicates with {spec.among}"
+    if spec.kind == "ratio":
+        return f"mean of {spec.outcome} over mean of {spec.among}"
     return MEASURES[spec.kind][1]

@@ -15,7 +15,7 @@ from .design_tables import (
     read_levels,
     read_picture,
     read_quick,
-    read_skip,
+    read_skips,
     read_tables,
     read_text,
 )
@@ -106,7 +106,9 @@ def make_design(content: Mapping[str, Any], name: str, simulators: Mapping[str, 
         replicates=replicates,
         seed=read_count(content, "seed", 0),
         block=read_count({"block": content.get("block", simulator.block)}, "block", 1),
-        skips=tuple(read_skip(entry, factors, known, methods) for entry in read_tables(content, "skip")),
+        skips=tuple(
+            skip for entry in read_tables(content, "skip") for skip in read_skips(entry, factors, known, methods)
+        ),
         claims=tuple(read_claim(entry, factors, known, methods, measures) for entry in read_tables(content, "claim")),
         pictures=tuple(
             read_picture(entry, factors, known, methods, measures) for entry in read_tables(content, "picture")
@@ -218,6 +220,7 @@ def _check_pairs(design: Design, simulator: Simulator) -> None:
     for number, skip in enumerate(design.skips):
         if number not in used:
             raise ValueError(
-                f"the [[skip]] table {number + 1} ({skip.reason!r}) skips nothing that an earlier one does not; take "
-                "it out"
+                f"the [[skip]] table with reason {skip.reason!r}"
+                f"{'' if skip.method is None else f' skips nothing for {skip.method!r}'}"
+                f"{' skips nothing' if skip.method is None else ''} that an earlier one does not; take it out"
             )

@@ -103,24 +103,29 @@ def _where(
     return found
 
 
-def read_skip(
+def read_skips(
     entry: Mapping[str, Any],
     factors: Mapping[str, tuple[Value, ...]],
     known: Mapping[str, Parameter],
     methods: tuple[str, ...],
-) -> Skip:
-    """One ``[[skip]]`` table.
+) -> list[Skip]:
+    """One ``[[skip]]`` table: a skip for each method it names, or one for all of them.
 
     Raises:
         ValueError: naming what is unknown or missing.
     """
     only_known(entry, {"when", "method", "reason"}, "a [[skip]] table")
-    method = entry.get("method")
-    if method is not None and method not in methods:
-        raise ValueError(f"skip names method {method!r}, which is not among {', '.join(methods)}")
-    if method is None and not entry.get("when"):
+    named = entry.get("method")
+    listed = named if isinstance(named, list) else [named]
+    for method in listed:
+        if method not in methods and named is not None:
+            raise ValueError(f"skip names method {method!r}, which is not among {', '.join(methods)}")
+    if not listed:
+        raise ValueError("a [[skip]] table has an empty list of methods: name some, or leave method out for all")
+    if named is None and not entry.get("when"):
         raise ValueError("a [[skip]] table without method and without when would leave nothing to run")
-    return Skip(_where(entry.get("when", {}), factors, known, "skip"), method, read_text(entry, "reason"))
+    when, reason = _where(entry.get("when", {}), factors, known, "skip"), read_text(entry, "reason")
+    return [Skip(when, method, reason) for method in listed]
 
 
 def read_claim(

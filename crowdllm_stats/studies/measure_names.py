@@ -13,9 +13,10 @@ class MeasureSpec:
 
     Attributes:
         name: its name in results.
-        kind: a key of :data:`MEASURES`, "mean" of an outcome, or "share" of ``outcome`` among ``among``.
-        outcome: for "mean" and "share".
-        among: for "share": the outcome (0 or 1) that says which replicates count.
+        kind: a key of :data:`MEASURES`, "mean" of an outcome, "share" of ``outcome`` among ``among``, or "ratio" of the
+            means of ``outcome`` and ``among``.
+        outcome: for "mean", "share" and "ratio".
+        among: for "share": the outcome (0 or 1) that says which replicates count; for "ratio": below the line.
         nominal: the value it should have, if there is one (drawn as a line).
     """
 
@@ -53,7 +54,7 @@ def read_measures(listed: Any, outcomes: Sequence[str], level: float | None) -> 
 
     Args:
         listed: list of names (of :data:`MEASURES`, or of an outcome, for its mean) and of tables
-            ``{name, share, among}``.
+            ``{name, share, among}`` or ``{name, ratio, over}``.
         outcomes: what the simulator gives.
         level: nominal confidence level, where the study has one.
 
@@ -76,12 +77,15 @@ def read_measures(listed: Any, outcomes: Sequence[str], level: float | None) -> 
 
 def _read(entry: Any, outcomes: Sequence[str], level: float | None) -> MeasureSpec:
     if isinstance(entry, Mapping):
-        if set(entry) != {"name", "share", "among"}:
-            raise ValueError(f"measures: a table needs exactly name, share and among; got {dict(entry)!r}")
-        for part in ("share", "among"):
+        above, below = ("ratio", "over") if "ratio" in entry else ("share", "among")
+        if set(entry) != {"name", above, below}:
+            raise ValueError(
+                f"measures: a table needs exactly name, share and among, or name, ratio and over; got {dict(entry)!r}"
+            )
+        for part in (above, below):
             if entry[part] not in outcomes:
                 raise ValueError(f"measures: {entry[part]!r} is no outcome; known: {', '.join(outcomes)}")
-        return MeasureSpec(str(entry["name"]), "share", entry["share"], entry["among"])
+        return MeasureSpec(str(entry["name"]), above, entry[above], entry[below])
     if entry in MEASURES:
         missing = [name for name in MEASURES[entry][0] if name not in outcomes]
         if missing:

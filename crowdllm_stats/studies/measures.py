@@ -97,6 +97,8 @@ def measure(
         return _proportion(values) if spec.outcome in proportions else _mean(values)
     if spec.kind == "share":
         return _share(outcomes[str(spec.outcome)], outcomes[str(spec.among)])
+    if spec.kind == "ratio":
+        return _ratio(outcomes[str(spec.outcome)], outcomes[str(spec.among)])
     if spec.kind == "width_ratio":
         if reference is None:
             raise ValueError("width_ratio needs the outcomes of a reference method")

@@ -93,7 +93,7 @@ BAD = [
     ({"skip": [{"when": {"n": [3, 8]}, "reason": "x"}]}, "the [[skip]] tables leave nothing to run"),
     (
         {"skip": [{"when": {"n": [3]}, "reason": "x"}, {"method": "plain", "when": {"n": [3]}, "reason": "again"}]},
-        "the [[skip]] table 2 ('again') skips nothing",
+        "the [[skip]] table with reason 'again' skips nothing",
     ),
     ({"claim": [{"text": "a", "measure": "power", "method": "plain", "at_least": 1}]}, "claim names measure 'power'"),
     ({"claim": [{"text": "a", "measure": "bias", "method": "p", "at_least": 1}]}, "claim names method 'p'"),

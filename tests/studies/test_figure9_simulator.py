@@ -15,7 +15,8 @@ from crowdllm_stats.studies.figure9.population import COORDINATES, RealPopulatio
 from crowdllm_stats.studies.figure9.questions import questions
 from crowdllm_stats.studies.figure9.readings import READINGS, reading
 from crowdllm_stats.studies.figure9.responses import ask
-from crowdllm_stats.studies.figure9.simulator import FIGURE9, sample
+from crowdllm_stats.studies.figure9.samples import examination, learned, responses_of
+from crowdllm_stats.studies.figure9.simulator import FIGURE9
 from crowdllm_stats.studies.parameters import cell_text
 from crowdllm_stats.studies.simulator import Job
 
@@ -27,6 +28,11 @@ def job(replicate=0, **changes):
     cell |= {"reading": "profile", "length": "steps", "noise": 1.0, "diversity": 1.0, "workers": 3, "questions": 4,
              "steps": 6, "pool": 30, "virtual": 5, "truth_draws": 50, **changes}  # fmt: skip
     return Job(cell, replicate, 77, cell_text(cell, FIGURE9.parameters))
+
+
+def sample(one):
+    got = responses_of(one)
+    return learned(one, got), examination(one, got)
 
 
 # -- the population ----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,9 @@ class Grades:
     answers: FloatArray
 
 
-def rows_of(population: RealPopulation, problems: NDArray[np.int64], profiles: FloatArray) -> NDArray[np.float32]:
+def rows_of(
+    population: RealPopulation, problems: NDArray[np.int64], profiles: NDArray[np.floating[Any]]
+) -> NDArray[np.float32]:
     """Problem's and person's coordinates side by side and a 1, (n, D + P + 1)."""
     ones = np.ones((len(problems), 1))
     return np.concatenate([population.given[problems], profiles, ones], axis=1).astype(np.float32)

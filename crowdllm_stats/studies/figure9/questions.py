@@ -56,3 +56,14 @@ def questions(
     uniforms = generator(seed, "shared", str(replicate), "truth").random((draws, population.n_uniforms))
     people = population.profiles(uniforms, noise)
     return Questions(training, test, population.reference[test] + population.mean_belief(test, people))
+
+
+@functools.lru_cache(maxsize=64)
+def training_truth(
+    population: RealPopulation, seed: int, replicate: int, noise: float, size: int, held_out: int, draws: int
+) -> FloatArray:
+    """Mean answers of the real population to the training questions, shape (T,); arguments of :func:`questions`."""
+    asked = questions(population, seed, replicate, noise, size, held_out, draws)
+    uniforms = generator(seed, "shared", str(replicate), "truth").random((draws, population.n_uniforms))
+    people = population.profiles(uniforms, noise)
+    return population.reference[asked.training] + population.mean_belief(asked.training, people)

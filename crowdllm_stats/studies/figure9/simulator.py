@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats.studies.figure9.numbers import sizes, steps_wanted, whole
 from crowdllm_stats.studies.figure9.readings import READINGS, reading
 from crowdllm_stats.studies.parameters import Parameter, Value
 from crowdllm_stats.studies.simulator import Job, Simulator
 
 if TYPE_CHECKING:
     from crowdllm_stats.studies.conclusions import Conclusion
-    from crowdllm_stats.studies.figure9.assessment import Examination, Grades
-    from crowdllm_stats.studies.figure9.fits import Sample
+    from crowdllm_stats.studies.figure9.assessment import Grades
     from crowdllm_stats.studies.results import Results
 
 LENGTHS = ("epochs", "steps")
@@ -59,10 +57,10 @@ class Figure9(Simulator):
         Raises:
             ValueError: if a worker is to answer more questions than the pool has for training.
         """
-        pool, held_out = _sizes(cell)
+        pool, held_out = sizes(cell)
         if not 0 < held_out < pool:
             raise ValueError(f"pool {pool} with held_out {cell['held_out']} leaves {held_out} questions for the test")
-        if _whole(cell, "questions") > pool - held_out:
+        if whole(cell, "questions") > pool - held_out:
             raise ValueError(
                 f"questions {cell['questions']} is more than the {pool - held_out} that a pool of {pool} has for "
                 "training; raise pool, or lower questions or held_out"
@@ -70,21 +68,21 @@ class Figure9(Simulator):
 
     def shape(self, cell: Mapping[str, Value]) -> str:
         """Cells of equally many answers and steps run side by side."""
-        n = _whole(cell, "workers") * _whole(cell, "questions")
-        return f"{n} answers, {_steps(cell)} steps, batch {min(n, _whole(cell, 'batch'))}"
+        n = whole(cell, "workers") * whole(cell, "questions")
+        return f"{n} answers, {steps_wanted(cell)} steps, batch {min(n, whole(cell, 'batch'))}"
 
     def prepare(self, jobs: Sequence[Job], methods: Sequence[str]) -> None:
         """Read the population and compile: a few steps on the block's own sizes, without results."""
         from crowdllm_stats.studies.figure9.fits import PIECE
 
-        key = (len(jobs), min(_whole(jobs[0].cell, "batch"), _size(jobs[0])), min(PIECE, _steps(jobs[0].cell)))
+        key = (len(jobs), min(whole(jobs[0].cell, "batch"), _size(jobs[0])), min(PIECE, steps_wanted(jobs[0].cell)))
         if key not in _COMPILED:
             self._fit(jobs, steps=key[2])
             _COMPILED.add(key)
 
     def run(self, jobs: Sequence[Job], methods: Sequence[str]) -> Mapping[str, FloatArray]:
         """Fit and examine; every outcome has shape (jobs, 1)."""
-        grades = self._fit(jobs, steps=_steps(jobs[0].cell))
+        grades = self._fit(jobs, steps=steps_wanted(jobs[0].cell))
         found = (grades.trained, grades.untrained, grades.reference, grades.spread, grades.spread_untrained)
         return {name: values[:, None] for name, values in zip(self.outcomes, found, strict=True)}
 
@@ -121,84 +119,19 @@ class Figure9(Simulator):
         from crowdllm_stats.studies.figure9.assessment import examine
         from crowdllm_stats.studies.figure9.fits import fit
         from crowdllm_stats.studies.figure9.population import COORDINATES, real_population
+        from crowdllm_stats.studies.figure9.samples import examination, learned, responses_of
 
-        made = [sample(job) for job in jobs]
-        batch = _whole(jobs[0].cell, "batch")
-        fits = fit([one for one, _ in made], COORDINATES, batch=batch, steps=steps)
-        return examine(real_population(str(jobs[0].cell["population"])), fits, [one for _, one in made])
+        batch, pairs = whole(jobs[0].cell, "batch"), [(job, responses_of(job)) for job in jobs]
+        fits = fit([learned(*pair) for pair in pairs], COORDINATES, batch=batch, steps=steps)
+        return examine(real_population(str(jobs[0].cell["population"])), fits, [examination(*pair) for pair in pairs])
 
 
 #: Sizes that this process has compiled already.
 _COMPILED: set[tuple[int, int, int]] = set()
 
 
-def sample(job: Job) -> tuple[Sample, Examination]:
-    """What one fit learns from, and what it is examined with."""
-    from crowdllm_stats.studies.figure9.assessment import Examination, rows_of
-    from crowdllm_stats.studies.figure9.fits import PAPER, Sample
-    from crowdllm_stats.studies.figure9.population import real_population
-    from crowdllm_stats.studies.figure9.questions import questions
-    from crowdllm_stats.studies.figure9.responses import ask
-
-    cell = job.cell
-    population, meant = real_population(str(cell["population"])), reading(str(cell["reading"]))
-    epsilon = _number(cell, "diversity")
-    profile_noise, diversity = meant.profile_noise(epsilon), meant.model_diversity(epsilon)
-    pool, held_out = _sizes(cell)
-    draws = _whole(cell, "truth_draws")
-    asked = questions(population, job.seed, job.replicate, profile_noise, pool, held_out, draws)
-    workers, each, noise = _whole(cell, "workers"), _whole(cell, "questions"), _number(cell, "noise")
-    got = ask(population, asked, meant, epsilon, noise, workers, each, job.own_rng("responses"))
-    reference = population.reference[got.problem]
-    centre = float(population.reference[np.unique(got.problem)].mean())
-    virtual, rng = _whole(cell, "virtual"), job.own_rng("virtual workers")
-    profiles = population.profiles(rng.random((held_out * virtual, population.n_uniforms)), profile_noise)
-    return (
-        Sample(
-            row=rows_of(population, got.problem, got.profiles[got.worker]),
-            reference=reference,
-            centred=reference - centre,
-            answer=got.answer,
-            diversity=diversity,
-            start=int(job.own_rng("start").integers(2**32)),
-            order=job.own_rng("batches"),
-            draws=job.own_rng("draws"),
-        ),
-        Examination(
-            asked=asked,
-            profiles=profiles.reshape(held_out, virtual, -1),
-            psi=rng.standard_normal((held_out, virtual, PAPER.mixing_dim)),
-            noise=rng.standard_normal((held_out, virtual)),
-            centre=centre,
-            diversity=diversity,
-        ),
-    )
-
-
-def _steps(cell: Mapping[str, Value]) -> int:
-    n = _whole(cell, "workers") * _whole(cell, "questions")
-    if cell["length"] == "steps":
-        return _whole(cell, "steps")
-    return _whole(cell, "epochs") * -(-n // _whole(cell, "batch"))
-
-
 def _size(job: Job) -> int:
-    return _whole(job.cell, "workers") * _whole(job.cell, "questions")
-
-
-def _sizes(cell: Mapping[str, Value]) -> tuple[int, int]:
-    """Questions of the pool, and those held out."""
-    pool = _whole(cell, "pool")
-    return pool, round(_number(cell, "held_out") * pool)
-
-
-def _whole(cell: Mapping[str, Value], name: str) -> int:
-    return int(_number(cell, name))
-
-
-def _number(cell: Mapping[str, Value], name: str) -> float:
-    value: Any = cell[name]
-    return float(value)
+    return whole(job.cell, "workers") * whole(job.cell, "questions")
 
 
 FIGURE9 = Figure9()

@@ -1,0 +1,87 @@
+"""What one fit of Figure 9 learns from and is examined with, from the study's seed, its cell and its replicate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from crowdllm_stats.studies.figure9.assessment import Examination, rows_of
+from crowdllm_stats.studies.figure9.fits import PAPER, Sample
+from crowdllm_stats.studies.figure9.numbers import number, sizes, whole
+from crowdllm_stats.studies.figure9.population import RealPopulation, real_population
+from crowdllm_stats.studies.figure9.questions import Questions, questions
+from crowdllm_stats.studies.figure9.readings import reading
+from crowdllm_stats.studies.figure9.responses import Responses, ask
+from crowdllm_stats.studies.simulator import Job
+
+
+def population_of(job: Job) -> RealPopulation:
+    """The real population."""
+    return real_population(str(job.cell["population"]))
+
+
+def profile_noise_of(job: Job) -> float:
+    """Scale of the noise of the profile generator, of real and of virtual workers."""
+    return reading(str(job.cell["reading"])).profile_noise(number(job.cell, "diversity"))
+
+
+def model_diversity_of(job: Job) -> float:
+    """Factor on the generator's own belief randomness."""
+    return reading(str(job.cell["reading"])).model_diversity(number(job.cell, "diversity"))
+
+
+def questions_of(job: Job) -> Questions:
+    """The replicate's questions."""
+    pool, held_out = sizes(job.cell)
+    draws = whole(job.cell, "truth_draws")
+    return questions(population_of(job), job.seed, job.replicate, profile_noise_of(job), pool, held_out, draws)
+
+
+def responses_of(job: Job) -> Responses:
+    """What the workers of the cell answered in this replicate."""
+    cell = job.cell
+    return ask(
+        population_of(job),
+        questions_of(job),
+        reading(str(cell["reading"])),
+        number(cell, "diversity"),
+        number(cell, "noise"),
+        whole(cell, "workers"),
+        whole(cell, "questions"),
+        job.own_rng("responses"),
+    )
+
+
+def centre_of(job: Job, got: Responses) -> float:
+    """Mean y_ref of the problems that were answered."""
+    return float(population_of(job).reference[np.unique(got.problem)].mean())
+
+
+def learned(job: Job, got: Responses) -> Sample:
+    """The answers of one fit, and its random numbers; ``got`` from :func:`responses_of`."""
+    population = population_of(job)
+    reference = population.reference[got.problem]
+    return Sample(
+        row=rows_of(population, got.problem, got.profiles[got.worker]),
+        reference=reference,
+        centred=reference - centre_of(job, got),
+        answer=got.answer,
+        diversity=model_diversity_of(job),
+        start=int(job.own_rng("start").integers(2**32)),
+        order=job.own_rng("batches"),
+        draws=job.own_rng("draws"),
+    )
+
+
+def examination(job: Job, got: Responses) -> Examination:
+    """The virtual workers of one fit; ``got`` from :func:`responses_of`."""
+    population, virtual, asked = population_of(job), whole(job.cell, "virtual"), questions_of(job)
+    rng, tests = job.own_rng("virtual workers"), len(asked.test)
+    profiles = population.profiles(rng.random((tests * virtual, population.n_uniforms)), profile_noise_of(job))
+    return Examination(
+        asked=asked,
+        profiles=profiles.reshape(tests, virtual, -1),
+        psi=rng.standard_normal((tests, virtual, PAPER.mixing_dim)),
+        noise=rng.standard_normal((tests, virtual)),
+        centre=centre_of(job, got),
+        diversity=model_diversity_of(job),
+    )
