@@ -12,6 +12,7 @@ SIMULATORS: dict[str, str] = {
     "safe-interval": "crowdllm_stats.studies.safe_simulator:SAFE_INTERVAL",
     "risk": "crowdllm_stats.studies.risk_simulator:RISK",
     "figure9": "crowdllm_stats.studies.figure9.simulator:FIGURE9",
+    "figure9-coverage": "crowdllm_stats.studies.figure9.coverage_simulator:FIGURE9_COVERAGE",
 }
 
 
