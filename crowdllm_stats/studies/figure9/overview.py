@@ -69,7 +69,7 @@ def write_overview(
     pd.concat(parts, ignore_index=True).to_parquet(conditions, index=False, compression="zstd")
     readme = out / "README.md"
     head = made_by(" ".join(command), file.resolve().parents[1])
-    cost = pd.concat([work_of(store) for _, store in studies], ignore_index=True)
+    cost = pd.concat([work_of(store.folder) for _, store in studies], ignore_index=True)
     cost_file = out / "time.png"
     _draw_cost(cost, studies[0][0].block).savefig(cost_file, dpi=110, metadata={"Software": None})
     readme.write_text(_readme(tables, verdicts, controls, head, cost), encoding="utf-8")
@@ -205,13 +205,13 @@ def _lines(table: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def work_of(store: Store) -> pd.DataFrame:
-    """What the blocks of a study took: ``prepare_seconds``, ``run_seconds``, ``answers`` and ``steps`` of a fit.
+def work_of(folder: Path) -> pd.DataFrame:
+    """What the blocks in a folder took: ``prepare_seconds``, ``run_seconds``, ``answers`` and ``steps`` of a fit.
 
     Raises:
-        FileNotFoundError: if the store has no ``times.csv``.
+        FileNotFoundError: if it has no ``times.csv``.
     """
-    table = pd.read_csv(store.folder / "times.csv")
+    table = pd.read_csv(folder / "times.csv")
     sizes = table["shape"].str.extract(r"(?P<answers>\d+) answers, (?P<steps>\d+) steps").astype(int)
     return pd.concat([table.drop(columns="shape"), sizes], axis=1)
 
@@ -239,8 +239,9 @@ def _cost_words(cost: pd.DataFrame) -> str:
     work, before = cost["run_seconds"].sum(), cost["prepare_seconds"].sum()
     return (
         f"All runs here: {work:,.0f} s of work and {before:,.0f} s of compiling, summed over processes of one thread "
-        "each by the clock (not processor time: other programs on the machine lengthen it). `speed.md` compares the "
-        "processor time of a fit with a plain PyTorch loop's."
+        "each by the clock (not processor time: other programs on the machine lengthen it). `grid.md` has a whole grid "
+        "end to end, its memory, and how it grows with replicates; `speed.md` compares the processor time of a fit "
+        "with a plain PyTorch loop's."
     )
 
 
