@@ -1,0 +1,105 @@
+"""What the commands on two tables refuse, with one line and exit code 2, and how they name it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command_line import BOTH, run, run_json, survey, write
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("interval", *BOTH, "--method", "best"), "--method must be one of"),
+        (("interval", *BOTH, "--level", "95"), "did you mean 0.95"),
+        (("interval", *BOTH, "--level", "high"), "--level"),
+        (("interval", *BOTH, "--alternative", "up"), "--alternative must be one of"),
+        (("interval", *BOTH, "--method", "cross-fitted"), "one digital table a fold"),
+        (("interval", *BOTH, "--scale", "1:3"), "off the scale"),
+        (("interval", *BOTH, "--scale", "yes,no"), "the commands need numbers"),
+        (("interval", *BOTH, "--match", "income"), "no profile column 'income'"),
+        (("interval", *BOTH, "--match", ","), "--match needs at least one"),
+        (("interval", *BOTH, "--problem", "q99"), "--problem 'q99'"),
+        (("interval", *BOTH, "--out", "x.xlsx"), "must end in .csv, .parquet or .json"),
+        (("interval", *BOTH, "--out", "no/such/x.csv"), "does not exist"),
+        (("interval", *BOTH, "--population-size", "3"), "--population-size must be whole"),
+        (("interval", "example:human"), "DIGITAL"),
+        (("interval", "example:humans", "example:digital"), "did you mean example:human?"),
+        (("interval", *BOTH, "--problem", "q3"), "did you mean 'q03'?"),
+        (("interval", *BOTH, "--seed", "-1"), "--seed must be a whole number of at least 0; got -1"),
+        (("interval", "example:people", "example:digital"), "neither a file nor a data set"),
+        (("intervall",), "intervall"),
+        (("interval", *BOTH, "--colour"), "--colour"),
+        (("safe-interval", *BOTH), "--reference FILE or --reference-participant"),
+        (("safe-interval", *BOTH, "--reference", "x.csv", "--reference-participant", "d001"), "not both"),
+        (("safe-interval", *BOTH, "--reference-participant", "nobody"), "no answer in the digital table"),
+        (("safe-interval", *BOTH, "--reference", "example:reference", "--eta", "-1"), "--eta must not be negative"),
+        (("compare", *BOTH, "--picture", "x.gif"), ".png"),
+        (("planner", *BOTH), "--half-width"),
+        (("planner", *BOTH, "--half-width", "0"), "--half-width must be positive"),
+    ],
+)
+def test_bad_input_exits_2_with_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in run(capsys, *arguments, code=2)
+
+
+def test_missing_answers_are_refused_or_dropped_and_counted(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    humans = write(tmp_path / "h.csv", "problem,participant,response\na,x,1\na,y,\na,z,6\n")
+    digital = write(tmp_path / "d.csv", "problem,participant,response\na,d1,1\na,d2,2\n")
+    assert "give --drop-missing" in run(capsys, "interval", humans, digital, code=2)
+    result = run_json(capsys, "interval", humans, digital, "--drop-missing")
+    assert result["results"][0]["n_labeled"] == 2
+    assert "1 row of the human table left out: missing response" in result["notes"]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_input_file_is_never_written_over(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [*survey(tmp_path), write(tmp_path / "plain.csv", "problem,response\na,1\nb,2\n")]
+    before = Path(paths[place]).read_bytes()
+    monkeypatch.chdir(tmp_path)
+    given = (*paths[:2], "--reference", paths[2], "--out", Path(paths[place]).name)
+    assert "this is the input file" in run(capsys, "safe-interval", *given, code=2)
+    assert Path(paths[place]).read_bytes() == before
+    link = tmp_path / "link.png"
+    link.symlink_to(paths[0])
+    assert "--picture" in run(capsys, "compare", *paths[:2], "--picture", str(link), code=2)
+    assert not list(tmp_path.glob("*.manifest.json"))
+
+
+def test_one_table_in_two_places_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    humans, digital = survey(tmp_path)
+    assert "HUMANS and DIGITAL are the same" in run(capsys, "interval", humans, f"{tmp_path}/./humans.csv", code=2)
+    assert "HUMANS and DIGITAL" in run(capsys, "interval", BOTH[0], BOTH[0], code=2)
+    assert "the human answers" in run(capsys, "safe-interval", humans, digital, "--reference", humans, code=2)
+
+
+def test_messages_name_options_of_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    _, digital = survey(tmp_path)
+    renamed = write(tmp_path / "r.csv", "item,participant,response\na,x,1\n")
+    assert "--problem-column NAME" in run(capsys, "interval", renamed, digital, code=2)
+    words = write(tmp_path / "w.csv", "problem,participant,response\na,x,yes\n")
+    error = run(capsys, "interval", words, digital, code=2)
+    assert "code the answers as numbers" in error
+    assert "categorical" not in error
+    alone = write(tmp_path / "n.csv", "problem,participant,response\na,z,1\na,y,3\n")
+    notes = " ".join(run_json(capsys, "compare", alone, digital, "--problem", "a")["notes"])
+    assert "digital_labeled" not in notes
+    assert "bounds=" not in notes
+    assert "--scale LOW:HIGH" in notes
+    risk = run_json(capsys, "risk", *BOTH)
+    assert "noise_var" not in risk["why"]
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert "is a folder" in run(capsys, "interval", str(folder), digital, code=2)
+
+
+def test_match_lists_the_profile_columns_that_are_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    header = "problem,participant,response,gender,topic\n"
+    humans = write(tmp_path / "h.csv", f"{header}a,x,1,w,t\na,y,2,m,t\nb,x,2,w,u\n")
+    digital = write(tmp_path / "d.csv", f"{header}a,d,1,w,t\nb,d,2,w,u\n")
+    assert "'race' (it has: gender)" in run(capsys, "interval", humans, digital, "--match", "race", code=2)

@@ -1,0 +1,34 @@
+"""`crowdllm-stats planner`, end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import BOTH, run_json, write
+
+from crowdllm_stats.datasets import load_example
+
+
+def test_planner_plans_from_the_pilot(capsys: pytest.CaptureFixture[str]) -> None:
+    result = run_json(capsys, "planner", *BOTH, "--half-width", "0.4")
+    example = load_example()
+    row = result["results"][0]
+    humans = example.human.responses.query("problem == 'q01'").set_index("participant")["response"]
+    twins = example.digital.responses.query("problem == 'q01'").set_index("participant")["response"][humans.index]
+    assert row["human_sd"] == pytest.approx(humans.std())
+    assert row["correlation"] == pytest.approx(np.corrcoef(humans, twins)[0, 1])
+    typical = result["summary"][0]
+    assert typical["n_with_digital"] < typical["n_human_only"]
+    assert typical["n_human_only_low"] <= typical["n_human_only"] <= typical["n_human_only_high"]
+
+
+def test_a_pilot_of_equal_answers_is_warned_about(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rows = [f"a,p{who},3" for who in range(5)]
+    humans = write(tmp_path / "h.csv", "\n".join(["problem,participant,response", *rows]))
+    more = [f"a,d{who},{who + 1}" for who in range(3)]
+    digital = write(tmp_path / "d.csv", "\n".join(["problem,participant,response", *rows, *more]))
+    result = run_json(capsys, "planner", humans, digital, "--half-width", "0.2")
+    assert any("Warning: all pilot answers are equal" in note for note in result["notes"])
+    assert "all pilot answers are equal" in result["results"][0]["note"]
