@@ -13,6 +13,7 @@ SIMULATORS: dict[str, str] = {
     "risk": "crowdllm_stats.studies.risk_simulator:RISK",
     "figure9": "crowdllm_stats.studies.figure9.simulator:FIGURE9",
     "figure9-coverage": "crowdllm_stats.studies.figure9.coverage_simulator:FIGURE9_COVERAGE",
+    "trained": "crowdllm_stats.studies.trained.simulator:TRAINED",
 }
 
 
