@@ -99,12 +99,13 @@ class TrainedSimulator(Simulator):
         return f"{cell_text(sizes, self.parameters)}; {folded}"
 
     def prepare(self, jobs: Sequence[Job], methods: Sequence[str]) -> None:
-        """Read the population and compile: a few steps on the block's own sizes, without results."""
+        """Read the population and compile, a whole piece and what is left of one: without results."""
         from crowdllm_stats.studies.figure9.fits import PIECE
 
         key = (len(jobs), self.shape(jobs[0].cell))
         if key not in _COMPILED:
-            _simulate(jobs, steps=min(PIECE, _whole(jobs[0].cell, "steps")))
+            steps = _whole(jobs[0].cell, "steps")
+            _simulate(jobs, steps=min(steps, PIECE + steps % PIECE))
             _COMPILED.add(key)
 
     def run(self, jobs: Sequence[Job], methods: Sequence[str]) -> Mapping[str, FloatArray]:
