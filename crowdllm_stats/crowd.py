@@ -214,7 +214,19 @@ class CrowdData:
         return Split(self.select(problems=train), self.select(problems=test))
 
     def to_frame(self) -> pd.DataFrame:
-        """The long table with profiles and problem columns joined to every answer."""
+        """The long table with profiles and problem columns joined to every answer.
+
+        Returns:
+            One row an answer, in the order of ``responses``: its columns, then those of profiles, then those of
+            problems.
+            People and problems without an answer have no row.
+
+        Example:
+            >>> frame = pd.DataFrame({"problem": [1, 1], "participant": ["ann", "bob"], "response": [4, 5],
+            ...                       "age": [31, 47]})
+            >>> CrowdData.from_frame(frame).to_frame().columns.tolist()
+            ['problem', 'participant', 'response', 'age']
+        """
         joined = self.responses.merge(self.participants, on="participant", how="left", validate="many_to_one")
         return joined.merge(self.problems, on="problem", how="left", validate="many_to_one")
 

@@ -13,15 +13,43 @@ from crowdllm_stats.inference.checks import FloatArray
 
 
 class Fitted(Protocol):
-    """A fitted baseline."""
+    """A fitted baseline: anything with :meth:`predict`.
+
+    Example:
+        >>> import numpy as np
+        >>> class Coin:
+        ...     def predict(self, problems):
+        ...         return np.full((len(problems), 2), 0.5)
+        >>> fitted: Fitted = Coin()
+        >>> fitted.predict(["a", "b", "c"]).shape
+        (3, 2)
+    """
 
     def predict(self, problems: Sequence[str]) -> FloatArray:
-        """Probabilities of the answers to each problem, shape (T, A), in the order of the scale."""
+        """Probabilities of the answers to each problem.
+
+        Args:
+            problems: ids, T of them.
+
+        Returns:
+            Shape (T, A), the A answers in the order of the scale; every row adds up to 1.
+
+        Raises:
+            ValueError: on a problem that the baseline knows too little of.
+        """
         ...
 
 
 class Baseline(Protocol):
-    """A way of predicting, with its settings, not yet fitted."""
+    """A way of predicting, with its settings, not yet fitted: anything with :meth:`fit`.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> from crowdllm_stats.baselines import GlobalDistribution
+        >>> baseline: Baseline = GlobalDistribution()
+        >>> baseline.fit(load_example().human).predict(["q01", "q02"]).shape
+        (2, 5)
+    """
 
     def fit(self, train: CrowdData, features: Features | None = None) -> Fitted:
         """Learn from training answers.
@@ -70,5 +98,17 @@ def need_features(features: Features | None, name: str) -> Features:
 
 
 def training_table(train: CrowdData) -> Histograms:
-    """Counts of the training answers, of the problems that have any."""
+    """Counts of the training answers, of the problems that have any.
+
+    Returns:
+        Histograms: ``counts`` of shape (T, A), each row with at least one answer.
+
+    Raises:
+        ValueError: as :func:`crowdllm_stats.histograms.histograms`, for instance on a scale without listed answers.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> training_table(load_example().human).counts.shape
+        (12, 5)
+    """
     return histograms(train).answered()

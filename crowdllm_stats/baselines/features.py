@@ -59,7 +59,22 @@ class Features:
 
     @classmethod
     def of_reference(cls, reference: Reference) -> Features:
-        """The probabilities of every answer under every profile, d = profiles x answers."""
+        """The probabilities of every answer under every profile as features, d = profiles x answers.
+
+        Args:
+            reference: probabilities of shape (T, P, A).
+
+        Returns:
+            Features of shape (T, P A), the answers of the first profile first.
+
+        Example:
+            >>> from crowdllm_stats import load_example
+            >>> from crowdllm_stats.backbones import RecordedBackbone
+            >>> example = load_example()
+            >>> reference = RecordedBackbone(example.reference).reference(example.human.problems)
+            >>> Features.of_reference(reference).table.shape
+            (12, 5)
+        """
         return cls(reference.problems, reference.probabilities.reshape(len(reference.problems), -1))
 
     @classmethod

@@ -16,14 +16,30 @@ from crowdllm_stats.inference.checks import FloatArray, check_count
 
 @dataclass(frozen=True, eq=False)
 class FittedNeighbours:
-    """Training histograms and where their problems lie."""
+    """A fitted :class:`NearestNeighbours`: training histograms and where their problems lie.
+
+    Attributes:
+        table: of the training problems.
+        features: of the training problems and of those to be predicted.
+        k: neighbours.
+    """
 
     table: Histograms
     features: Features
     k: int
 
     def predict(self, problems: Sequence[str]) -> FloatArray:
-        """Mean histogram of the k training problems at the least Euclidean distance; ties go to the earlier problem."""
+        """Mean histogram of the k training problems at the least Euclidean distance; ties go to the earlier problem.
+
+        Args:
+            problems: ids, T of them.
+
+        Returns:
+            Shape (T, A).
+
+        Raises:
+            ValueError: on problems without features.
+        """
         here, there = self.features.rows(problems), self.features.rows(self.table.problems)
         squared = (here**2).sum(axis=1)[:, None] - 2.0 * here @ there.T + (there**2).sum(axis=1)
         nearest = np.argsort(squared, axis=1, kind="stable")[:, : self.k]

@@ -16,12 +16,20 @@ from crowdllm_stats.inference.checks import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class SameForAll:
-    """One distribution for every problem, shape (A,)."""
+    """One distribution for every problem.
+
+    Attributes:
+        distribution: shape (A,), in the order of the scale.
+
+    Example:
+        >>> SameForAll(np.array([0.25, 0.75])).predict(["a", "b", "c"]).shape
+        (3, 2)
+    """
 
     distribution: FloatArray
 
     def predict(self, problems: Sequence[str]) -> FloatArray:
-        """The distribution, once a problem."""
+        """The distribution, once a problem: shape (T, A). Any id will do."""
         return np.tile(self.distribution, (len(problems), 1))
 
 
@@ -36,7 +44,7 @@ class Random:
     """
 
     def fit(self, train: CrowdData, features: Features | None = None) -> SameForAll:
-        """Only the scale is used."""
+        """Only the scale is used: 1/A for each of its A answers; ``features`` is ignored."""
         answers = len(training_table(train).answers)
         return SameForAll(np.full(answers, 1.0 / answers))
 
@@ -52,19 +60,39 @@ class GlobalDistribution:
     """
 
     def fit(self, train: CrowdData, features: Features | None = None) -> SameForAll:
-        """Count the training answers."""
+        """Count the training answers, over all problems together; ``features`` is ignored."""
         counts = training_table(train).counts.sum(axis=0)
         return SameForAll(np.asarray(counts / counts.sum()))
 
 
 @dataclass(frozen=True, eq=False)
 class OwnHistograms:
-    """The training histogram of each problem."""
+    """The training histogram of each problem; :class:`OwnRaters` makes it.
+
+    Attributes:
+        table: counts of the training answers, of the problems that have any.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> fitted = OwnHistograms(training_table(load_example().human))
+        >>> fitted.predict(["q03", "q01"]).shape
+        (2, 5)
+        >>> fitted.predict(["q99"])
+        Traceback (most recent call last):
+        ...
+        ValueError: 1 problem(s) have no training rater, for instance 'q99'; OwnRaters predicts problems ...
+    """
 
     table: Histograms
 
     def predict(self, problems: Sequence[str]) -> FloatArray:
         """Shares of the training answers to each problem.
+
+        Args:
+            problems: ids, T of them.
+
+        Returns:
+            Shape (T, A), the A answers in the order of the scale; every row adds up to 1.
 
         Raises:
             ValueError: on a problem without training answers.
@@ -89,5 +117,5 @@ class OwnRaters:
     """
 
     def fit(self, train: CrowdData, features: Features | None = None) -> OwnHistograms:
-        """Count the training answers to every problem."""
+        """Count the training answers to every problem; ``features`` is ignored."""
         return OwnHistograms(training_table(train))

@@ -20,7 +20,14 @@ _GRID = np.logspace(-4.0, 3.0, 22)
 
 @dataclass(frozen=True, eq=False)
 class FittedRidge:
-    """Coefficients, and the penalty that cross-validation chose."""
+    """A fitted :class:`Ridge`: coefficients, and the penalty that cross-validation chose.
+
+    Attributes:
+        features: of the training problems and of those to be predicted, d numbers each.
+        intercept: b, shape (A,).
+        coefficients: W, shape (A, d).
+        penalty: on ``|W|^2``.
+    """
 
     features: Features
     intercept: FloatArray
@@ -28,7 +35,17 @@ class FittedRidge:
     penalty: float
 
     def predict(self, problems: Sequence[str]) -> FloatArray:
-        """Projected to probabilities, shape (T, A)."""
+        """``b + W x_t``, projected to the nearest probabilities.
+
+        Args:
+            problems: ids, T of them.
+
+        Returns:
+            Shape (T, A).
+
+        Raises:
+            ValueError: on problems without features.
+        """
         return on_simplex(self.intercept + self.features.rows(problems) @ self.coefficients.T)
 
 

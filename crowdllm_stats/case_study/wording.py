@@ -17,7 +17,15 @@ MAIN = {"mae": "MAE", "rmse": "RMSE", "cs": "CS", "wd": "WD"}
 
 
 def best_ridge(study: CaseStudy, metric: str) -> str:
-    """The form of ridge, of those with CrowdLLM's features, that scored better on a metric: a choice in its favour."""
+    """The form of ridge, of those with CrowdLLM's features, that scored better on a metric: a choice in its favour.
+
+    Args:
+        study: the case study.
+        metric: "mae", "rmse", "wd" (less is better) or "cs" (more is better).
+
+    Returns:
+        The row's name.
+    """
     forms = [name for name in (RIDGE, RIDGE_SCALED) if (study.scores["row"] == name).any()]
     return min(forms, key=lambda name: study.value(name, metric) * (-1.0 if metric == "cs" else 1.0))
 
@@ -37,14 +45,32 @@ def comparison(study: CaseStudy, metric: str, row: str | None = None) -> pd.Seri
 
 
 def verdict(difference: pd.Series) -> str:
-    """ "better", "worse" or "no different", by whether the interval excludes 0; below 0 is better but for "cs"."""
+    """"better", "worse" or "no different", by whether the interval excludes 0; below 0 is better but for "cs".
+
+    Args:
+        difference: with ``metric``, ``lower`` and ``upper``, as :func:`comparison` gives it.
+
+    Example:
+        >>> verdict(pd.Series({"metric": "wd", "lower": -0.03, "upper": -0.01}))
+        'better'
+        >>> verdict(pd.Series({"metric": "cs", "lower": -0.03, "upper": -0.01}))
+        'worse'
+    """
     sign = -1.0 if difference["metric"] == "cs" else 1.0
     low, high = sorted((sign * difference["lower"], sign * difference["upper"]))
     return "better" if high < 0.0 else "worse" if low > 0.0 else "no different"
 
 
 def in_words(difference: pd.Series) -> str:
-    """``-0.012 [-0.017, -0.007], p = 0.0005``."""
+    """A paired difference with its interval and p-value as text.
+
+    Args:
+        difference: with ``difference``, ``lower``, ``upper`` and ``p_value``.
+
+    Example:
+        >>> in_words(pd.Series({"difference": -0.012, "lower": -0.017, "upper": -0.007, "p_value": 0.0005}))
+        '-0.0120 [-0.0170, -0.0070], p = 0.0005'
+    """
     return (
         f"{difference['difference']:+.4f} [{difference['lower']:+.4f}, {difference['upper']:+.4f}], "
         f"p = {difference['p_value']:.2g}"
@@ -52,7 +78,12 @@ def in_words(difference: pd.Series) -> str:
 
 
 def main_table(study: CaseStudy) -> pd.DataFrame:
-    """MAE, RMSE, CS and WD of every row, exact and sampled, each with its standard error, and the published rows."""
+    """MAE, RMSE, CS and WD of every row, exact and sampled, each with its standard error, and the published rows.
+
+    Returns:
+        One row a predictor, all cells text; "MAE published" and so on in the protocol "paper" alone, empty where the
+        paper has no such row.
+    """
     table = _wide(study, tuple(MAIN), ("exact", "sampled"))
     beside = published(study.data)
     if study.protocol == "paper" and not beside.empty:

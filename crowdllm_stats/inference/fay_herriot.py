@@ -44,7 +44,18 @@ class Prior:
 
 @dataclass(frozen=True)
 class FayHerriot:
-    """A fitted model; :meth:`predict` applies it to other problems."""
+    """A fitted model; :meth:`predict` applies it to other problems.
+
+    Attributes:
+        coefficients: beta, shape (p,).
+        covariance: of beta, shape (p, p).
+        within: variance of one answer as a function of the mean.
+        within_typical: geometric mean of that variance over the fitted problems.
+        nodes: values of the between-problem variance A, shape (K,), rising.
+        posterior: of A and the power g, shape (K, 3), adding up to 1.
+        median: posterior median of A.
+        power: posterior mean of g.
+    """
 
     coefficients: FloatArray
     covariance: FloatArray
@@ -56,7 +67,14 @@ class FayHerriot:
     power: float
 
     def predict(self, design: FloatArray) -> Prior:
-        """The prior of problems with regression rows ``design`` (S, p)."""
+        """What the model says of problems before their own answers are looked at.
+
+        Args:
+            design: regression rows, shape (S, p), of the columns that the model was fitted with.
+
+        Returns:
+            Prior, its arrays of S problems.
+        """
         raw = design @ self.coefficients
         mean = keep_inside(raw, self.within.bounds)
         within = self.within.value(mean)
@@ -125,7 +143,12 @@ def fit_fay_herriot(
 
 
 def keep_inside(mean: FloatArray, bounds: tuple[float, float] | None) -> FloatArray:
-    """``mean`` moved at least 5% of the scale away from its ends (a regression line knows no ends)."""
+    """``mean`` moved at least 5% of the scale away from its ends (a regression line knows no ends).
+
+    Example:
+        >>> keep_inside(np.array([0.5, 3.0, 4.9]), (1.0, 5.0)).tolist()
+        [1.2, 3.0, 4.8]
+    """
     if bounds is None:
         return mean
     edge = MARGIN * (bounds[1] - bounds[0])

@@ -96,7 +96,17 @@ def described_file(path: Path) -> dict[str, Any]:
 
 
 def described_answers(name: str, answers: pd.DataFrame) -> dict[str, Any]:
-    """A named data set: the hash of its answers as CSV, and their number."""
+    """A named data set as the manifest names it: the hash of its answers as CSV, and their number.
+
+    Args:
+        name: for instance "popquorn:offensiveness".
+        answers: the table of answers; its row and column order count.
+
+    Example:
+        >>> import pandas as pd
+        >>> described_answers("mine", pd.DataFrame({"response": [4, 5]}))["answers"]
+        2
+    """
     content = answers.to_csv(index=False, lineterminator="\n").encode("utf-8")
     return {"name": name, "answers_sha256": hashlib.sha256(content).hexdigest(), "answers": len(answers)}
 

@@ -83,5 +83,17 @@ def heavy_tailed(z: FloatArray) -> FloatArray:
 
 
 def family_of(cell: Mapping[str, Any]) -> Family:
-    """The family that a cell names."""
+    """The family that a cell names.
+
+    Args:
+        cell: with ``family``, ``probabilities`` and ``share``, as :func:`family` takes them.
+
+    Raises:
+        ValueError: if the probabilities do not add up to 1.
+
+    Example:
+        >>> law = family_of({"family": "binary", "probabilities": (), "share": 0.2})
+        >>> law.mean, law.bounds
+        (0.2, (0.0, 1.0))
+    """
     return family(cell["family"], cell["probabilities"], cell["share"])

@@ -65,5 +65,28 @@ def judge(claim: Claim, results: Results) -> Conclusion:
 
 
 def judge_all(claims: Sequence[Claim], results: Results) -> list[Conclusion]:
-    """Every claim in turn."""
+    """Every claim in turn, each by :func:`judge`.
+
+    Args:
+        claims: of the study file.
+        results: with the claims' measures and methods.
+
+    Returns:
+        A conclusion a claim, in the order given. Each claim has its own 95%; claims are not corrected for one another.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from crowdllm_stats.studies.design_file import make_design
+        >>> from crowdllm_stats.studies.results import Results
+        >>> content = {"title": "Mine", "simulator": "intervals", "factors": {"n": [5, 10]}, "methods": ["classical"],
+        ...            "measures": ["coverage"], "replicates": 100, "seed": 1,
+        ...            "claim": [{"text": "covers 0.9", "measure": "coverage", "method": "classical", "at_least": 0.9}]}
+        >>> frame = pd.DataFrame({"n": [5, 10], "method": "classical", "measure": "coverage", "value": [0.72, 0.95],
+        ...                       "mcse": [0.045, 0.022], "successes": [72.0, 95.0], "replicates": 100, "failed": 0,
+        ...                       "note": ""})
+        >>> results = Results(make_design(content, "mine"), frame, pd.DataFrame(), Path("out/mine"))
+        >>> for conclusion in judge_all(results.design.claims, results):
+        ...     print(conclusion.verdict, "-", conclusion.evidence)
+        broken - beyond the bound in 1 of 2 cells; worst 0.72 (standard error 0.045) at n = 5
+    """
     return [judge(claim, results) for claim in claims]

@@ -8,7 +8,12 @@ from pathlib import Path
 
 
 def study_folders() -> list[Path]:
-    """The places where studies are looked for."""
+    """The places where studies are looked for, the working folder's ``simulations/`` first; only those that exist.
+
+    Example:
+        >>> study_folders()[-1].name
+        'simulations'
+    """
     package = Path(__file__).resolve().parents[1]
     candidates = (Path.cwd() / "simulations", package / "package_data" / "simulations", package.parent / "simulations")
     return [folder for folder in dict.fromkeys(path.resolve() for path in candidates) if folder.is_dir()]

@@ -13,7 +13,12 @@ from .simulator import Job, Simulator
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One combination of levels; ``number`` counts all combinations, the first factor slowest."""
+    """One combination of levels.
+
+    Attributes:
+        number: place among all combinations, the first factor slowest.
+        levels: factor -> its level here.
+    """
 
     number: int
     levels: Mapping[str, Value]
@@ -65,18 +70,56 @@ class Block:
 
 
 def cells(design: Design) -> list[Cell]:
-    """All cells, those that are skipped included."""
+    """All cells, those that are skipped included, by number.
+
+    Example:
+        >>> from crowdllm_stats.studies.design_file import make_design
+        >>> content = {"simulator": "intervals", "factors": {"n": [5, 10], "correlation": [0.0, 0.8]}, "seed": 1,
+        ...            "methods": ["classical"], "measures": ["coverage"], "replicates": 30}
+        >>> [cell.text for cell in cells(make_design(content, "mine"))][:2]
+        ['n = 5, correlation = 0', 'n = 5, correlation = 0.8']
+    """
     combinations = itertools.product(*design.factors.values())
     return [Cell(number, dict(zip(design.factors, levels, strict=True))) for number, levels in enumerate(combinations)]
 
 
 def methods_of(design: Design, cell: Cell) -> tuple[str, ...]:
-    """The methods that are run in a cell."""
+    """The methods that are run in a cell: those of the study that none of its ``[[skip]]`` tables takes out there.
+
+    Args:
+        design: the study.
+        cell: one of :func:`cells`.
+
+    Returns:
+        Names in the order of the study's methods; empty where the cell is skipped as a whole.
+
+    Example:
+        >>> from crowdllm_stats.studies.design_file import make_design
+        >>> content = {"simulator": "intervals", "factors": {"n": [2, 5], "correlation": [0.0, 0.8]}, "seed": 1,
+        ...            "methods": ["classical", "ppi++-small"], "measures": ["coverage"], "replicates": 30,
+        ...            "skip": [{"method": "ppi++-small", "when": {"n": [2]}, "reason": "needs 3 people"}]}
+        >>> design = make_design(content, "mine")
+        >>> [methods_of(design, cell) for cell in cells(design)][1:3]
+        [('classical',), ('classical', 'ppi++-small')]
+    """
     return tuple(method for method in design.methods if design.skipped(cell.levels, method) is None)
 
 
 def blocks(design: Design, simulator: Simulator) -> list[Block]:
-    """The study's blocks: cells of one shape in their order, all replicates of a cell before the next cell."""
+    """The study's blocks: cells of one shape in their order, all replicates of a cell before the next cell.
+
+    Args:
+        design: the study; a block has ``design.block`` jobs, the last one of a shape may have fewer.
+        simulator: says which cells have one shape.
+
+    Example:
+        >>> from crowdllm_stats.studies.design_file import make_design
+        >>> from crowdllm_stats.studies.interval_simulator import INTERVALS
+        >>> content = {"simulator": "intervals", "factors": {"n": [5, 10]}, "methods": ["classical"], "seed": 1,
+        ...            "measures": ["coverage"], "replicates": 50, "block": 20}
+        >>> [(block.shape, len(block.pairs)) for block in blocks(make_design(content, "mine"), INTERVALS)][:3]
+        [('n=5', 20), ('n=5', 20), ('n=5', 10)]
+    """
     groups: dict[str, list[Cell]] = {}
     for cell in cells(design):
         if methods_of(design, cell):
@@ -96,7 +139,16 @@ def blocks(design: Design, simulator: Simulator) -> list[Block]:
 
 
 def jobs(design: Design, block: Block, grid: Sequence[Cell]) -> list[Job]:
-    """The jobs of a block, filled up to the block's full length with copies of the last."""
+    """The jobs of a block, filled up to the block's full length with copies of the last.
+
+    Args:
+        design: the study.
+        block: one of :func:`blocks`.
+        grid: all cells, by number.
+
+    Returns:
+        ``design.block`` jobs; the copies' outcomes are thrown away.
+    """
     pairs = block.pairs
     full = {number: design.full_cell(grid[number].levels) for number in {number for number, _ in pairs}}
     names = {number: design.cell_name(cell) for number, cell in full.items()}

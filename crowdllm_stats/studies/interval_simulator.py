@@ -96,7 +96,14 @@ class IntervalSimulator(Simulator):
 
 
 def draw(jobs: Sequence[Job]) -> Answers:
-    """The answers of a block's jobs, which are all of one cell."""
+    """The answers of a block's jobs, which are all of one cell.
+
+    Args:
+        jobs: of one cell, differing in their replicate.
+
+    Returns:
+        Answers, a row a job; a job's row does not depend on the others.
+    """
     cell: Mapping[str, Any] = jobs[0].cell
     n, size, r, eta, bias, memory = (cell[name] for name in ("n", "N", "correlation", "noise", "bias", "memory"))
     z = ndtri(uniforms(jobs, "people", 2 * n))
@@ -109,7 +116,12 @@ def draw(jobs: Sequence[Job]) -> Answers:
 
 
 def sample_of(answers: Answers, cell: Mapping[str, Any]) -> Sample:
-    """The checked input of every interval method."""
+    """The checked input of every interval method.
+
+    Args:
+        answers: of one block.
+        cell: with ``level``, ``known_bounds`` and the family's keys.
+    """
     return read_sample(
         answers.human,
         answers.twins,

@@ -23,7 +23,11 @@ TABLE_CELLS = 60
 
 
 def conclude(results: Results) -> list[Conclusion]:
-    """The verdicts on the study file's claims, then the simulator's own."""
+    """The verdicts on the study file's claims, then the simulator's own.
+
+    Args:
+        results: of a finished study.
+    """
     return [*judge_all(results.design.claims, results), *plan_of(results.design).simulator.conclude(results)]
 
 

@@ -41,20 +41,37 @@ class Results:
 
     @property
     def failures(self) -> pd.DataFrame:
-        """Replicates that failed, by method and cell; only pairs where some did."""
+        """Replicates that failed, by method and cell; only pairs where some did.
+
+        Returns:
+            Columns: the factors, ``method``, ``failed``.
+        """
         rows = self.frame[self.frame["failed"] > 0].drop_duplicates([*self.design.factors, "method"])
         return rows[[*self.design.factors, "method", "failed"]].reset_index(drop=True)
 
     @property
     def skipped(self) -> pd.DataFrame:
-        """Pairs that were not run, with the reason."""
+        """Pairs that were not run, with the reason.
+
+        Returns:
+            Columns: the factors, ``method``, ``note``.
+        """
         rows = self.frame[self.frame["note"] != ""].drop_duplicates([*self.design.factors, "method"])
         return rows[[*self.design.factors, "method", "note"]].reset_index(drop=True)
 
     def part(
         self, measure: str, method: str | None = None, where: Mapping[str, tuple[Value, ...]] | None = None
     ) -> pd.DataFrame:
-        """The rows of a measure, on request of one method and of some levels; skipped pairs left out."""
+        """The rows of a measure, on request of one method and of some levels; skipped pairs left out.
+
+        Args:
+            measure: name of a measure.
+            method: all methods by default.
+            where: factor -> the levels wanted.
+
+        Returns:
+            Rows of :attr:`frame`, its columns and index.
+        """
         keep = (self.frame["measure"] == measure) & (self.frame["note"] == "")
         if method is not None:
             keep &= self.frame["method"] == method
@@ -63,7 +80,15 @@ class Results:
         return self.frame[keep]
 
     def simultaneous(self, rows: pd.DataFrame, level: float = 0.95) -> tuple[pd.Series, pd.Series]:
-        """Lower and upper ends that hold for all these rows together (Bonferroni; Clopper-Pearson for proportions)."""
+        """Lower and upper ends that hold for all these rows together (Bonferroni; Clopper-Pearson for proportions).
+
+        Args:
+            rows: of :attr:`frame`.
+            level: for all of them together.
+
+        Returns:
+            Lower and upper ends, with the index of ``rows``; the value itself where it has no standard error.
+        """
         from statsmodels.stats.proportion import proportion_confint
 
         miss = (1.0 - level) / max(len(rows), 1)
@@ -79,7 +104,7 @@ class Results:
         return lower, upper
 
     def place(self, row: Any) -> str:
-        """The cell of a row, for people."""
+        """The cell of a row, for people: "n = 5, family = normal"."""
         return ", ".join(f"{name} = {levels_text([row[name]])}" for name in self.design.factors)
 
     def to_xarray(self) -> xarray.Dataset:

@@ -89,7 +89,15 @@ def run_study(
 
 
 def in_this_process(design: Design, numbers: Iterable[int]) -> Iterator[Computed]:
-    """One block after the other, here; for notebooks and tests."""
+    """One block after the other, here; for notebooks and tests.
+
+    Args:
+        design: the study.
+        numbers: of the blocks wanted.
+
+    Raises:
+        RuntimeError: if the simulator fails.
+    """
     for number in numbers:
         yield compute_block(design, number)
 
@@ -135,7 +143,12 @@ def processes(workers: int) -> Engine:
 
 
 def default_workers() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use, at least 1: on Linux those that ``taskset`` or a container leaves to it.
+
+    Example:
+        >>> 1 <= default_workers() <= (os.cpu_count() or 1)
+        True
+    """
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 

@@ -82,7 +82,14 @@ def _outcomes(tasks: list[tuple[Path, int, bool]], workers: int) -> Iterator[Out
 
 
 def run_folder(task: tuple[Path, int, bool]) -> Outcome:
-    """The outcome of one folder, for (folder, seed, symbolic only)."""
+    """The outcome of one folder: its symbolic checks, then the Monte Carlo ones.
+
+    A check that breaks off counts as one that did not pass, with the error as its evidence.
+
+    Args:
+        task: folder of the result, seed, and whether to leave the Monte Carlo checks out; one argument, so that
+            processes can share the folders out among them.
+    """
     folder, seed, symbolic_only = task
     start = time.perf_counter()
     try:

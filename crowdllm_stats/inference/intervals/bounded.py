@@ -63,7 +63,14 @@ def floored_variance(sample: Sample, variance: FloatArray, leverage: FloatArray)
 
 
 def feasible_range(sample: Sample) -> tuple[FloatArray, FloatArray]:
-    """Smallest and largest possible target: the scale's ends, or in a finite population what the answers leave open."""
+    """Smallest and largest possible target, batch shape each: the scale's ends, or what the answers leave open.
+
+    In a finite population of m people the n answers are part of the target:
+    ``(1 - n/m) low + (n/m) ybar`` to ``(1 - n/m) high + (n/m) ybar``.
+
+    Raises:
+        ValueError: on a sample without bounds.
+    """
     if sample.bounds is None:
         raise ValueError("the range of the scale is unknown: give bounds=(low, high)")
     low, high = sample.bounds
@@ -73,7 +80,15 @@ def feasible_range(sample: Sample) -> tuple[FloatArray, FloatArray]:
 
 
 def outside(sample: Sample, estimate: FloatArray) -> FloatArray:
-    """Where the estimate lies outside the feasible range, by more than rounding."""
+    """Where the estimate lies outside the feasible range, by more than rounding.
+
+    Args:
+        sample: with bounds.
+        estimate: batch shape.
+
+    Returns:
+        Mask of batch shape.
+    """
     least, most = feasible_range(sample)
     room = 1e-9 * (most.max() - least.min() + np.abs(least).max())
     return np.asarray((estimate < least - room) | (estimate > most + room))

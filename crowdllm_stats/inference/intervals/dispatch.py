@@ -144,7 +144,11 @@ def interval(
 
 
 def choose(sample: Sample) -> str:
-    """What 'auto' stands for on this sample; over a batch the problem with the fewest effective people decides."""
+    """What 'auto' stands for on this sample; over a batch the problem with the fewest effective people decides.
+
+    Returns:
+        The method's name, see :func:`auto_method`.
+    """
     paired = sample.twins is not None and sample.crowd is not None
     enough = paired and bool(np.all(CROWD_FROM * sample.crowd_ratio <= 1.0 + 1e-9))
     bounded, folded = sample.bounds is not None, sample.folds is not None
@@ -152,7 +156,16 @@ def choose(sample: Sample) -> str:
 
 
 def compute(sample: Sample, method: str) -> Interval:
-    """Run one method on a checked sample and wrap its answer."""
+    """Run one method on a checked sample and wrap its answer.
+
+    Args:
+        sample: from ``read_sample``.
+        method: "auto" or a key of :data:`METHODS`.
+
+    Raises:
+        ValueError: on an unknown method, on fewer than two people (effectively 1.5 with weights or clusters), on folds
+            that the method does not use, and where the method itself refuses the sample.
+    """
     if method == "auto":
         method = choose(sample)
     if method not in METHODS:

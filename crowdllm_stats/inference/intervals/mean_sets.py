@@ -23,12 +23,43 @@ def serfling(n: int, population: Any) -> FloatArray:
 
 
 def clt_half(variance: FloatArray, n: int, miss: float, sides: int) -> FloatArray:
-    """``t_{n-1} s/sqrt(n)``: the set of the central limit theorem, with Student's quantile since n is small."""
+    """``t_{n-1} s/sqrt(n)``: the set of the central limit theorem, with Student's quantile since n is small.
+
+    Args:
+        variance: of one value, ddof 1.
+        n: number of values.
+        miss: probability of missing the mean.
+        sides: 1 or 2, among which ``miss`` is shared.
+
+    Returns:
+        Half-width, shape of ``variance``.
+
+    Example:
+        >>> clt_half(np.array([4.0]), 16, 0.05, 2).round(3)
+        array([1.066])
+    """
     return np.asarray(stdtrit(n - 1.0, 1.0 - miss / sides) * np.sqrt(variance / n))
 
 
 def hoeffding_half(span: float, n: int, miss: float, sides: int, factor: FloatArray) -> FloatArray:
-    """``R sqrt(factor log(sides/miss) / (2 n))`` (Hoeffding 1963, theorem 2; Serfling 1974 without replacement)."""
+    """``R sqrt(factor log(sides/miss) / (2 n))``.
+
+    Args:
+        span: R, largest less smallest possible value.
+        n: number of values.
+        miss: probability of missing the mean.
+        sides: 1 or 2, among which ``miss`` is shared.
+        factor: of :func:`serfling`, 1 for an unlimited population.
+
+    Returns:
+        Half-width, shape of ``factor``.
+
+    Source: Hoeffding 1963, theorem 2; without replacement Serfling 1974.
+
+    Example:
+        >>> hoeffding_half(4.0, 100, 0.05, 2, np.array([1.0])).round(3)
+        array([0.543])
+    """
     return np.asarray(span * np.sqrt(factor * np.log(sides / miss) / (2.0 * n)))
 
 

@@ -62,7 +62,17 @@ def ppi_plus(sample: Sample) -> Core:
 
 
 def tuned_power(sample: Sample, twins: FloatArray) -> tuple[FloatArray, dict[str, Any]]:
-    """The PPI++ weight of the digital answers and the flags that explain a weight of 0."""
+    """The PPI++ weight of the digital answers and the flags that explain a weight of 0.
+
+    ``lambda = cov(y, f) / ((1 + n/N) var(f, crowd))``, clipped to [0, 1]; 0 where twins and crowd are all equal.
+
+    Args:
+        sample: with a crowd.
+        twins: shape (..., n).
+
+    Returns:
+        Weights of batch shape, and sentence -> mask of batch shape.
+    """
     n, size = sample.n, sample.n_digital
     residual = sample.human - sample.human_mean[..., None]
     centre = sample.mean(twins)
@@ -76,7 +86,20 @@ def tuned_power(sample: Sample, twins: FloatArray) -> tuple[FloatArray, dict[str
 
 
 def weight_flags(twins: FloatArray, raw: FloatArray) -> dict[str, Any]:
-    """Why the digital answers got no weight: equal twins, or twins that do not rise with their humans."""
+    """Why the digital answers got no weight: equal twins, or twins that do not rise with their humans.
+
+    Args:
+        twins: shape (..., n); deviations from any centre will do.
+        raw: the weight before clipping, batch shape.
+
+    Returns:
+        Sentence -> mask of batch shape.
+
+    Example:
+        >>> flags = weight_flags(np.array([[3.0, 3.0], [1.0, 2.0], [2.0, 1.0]]), np.array([0.0, 0.7, -0.7]))
+        >>> [mask.tolist() for mask in flags.values()]
+        [[True, False, False], [False, False, True]]
+    """
     equal = np.all(twins == twins[..., :1], axis=-1)
     return {
         "lambda 0: the twins are all equal and cannot tell people apart": equal,

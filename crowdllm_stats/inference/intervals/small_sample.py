@@ -82,7 +82,19 @@ def regression_core(
     crowd_var: FloatArray,
     why: str,
 ) -> Core:
-    """Two-phase regression given the twins' deviations from their mean; shared with the cross-fitted version."""
+    """Two-phase regression given the twins' deviations from their mean; shared with the cross-fitted version.
+
+    Args:
+        sample: the people.
+        deviation: of each twin from the twins' mean (with folds: that of its fold), shape (..., n).
+        twin_mean: batch shape.
+        crowd_mean: batch shape.
+        crowd_var: variance of one digital answer, batch shape.
+        why: the method in one or two sentences.
+
+    Raises:
+        ValueError: on fewer than 3 people, effectively 2.5: a slope and a level leave nothing for the spread.
+    """
     if sample.n < 3 or np.any(sample.units < 2.5):
         raise ValueError(
             f"a slope and a level need about 3 independent people; a problem has effectively {sample.units.min():.3g} "
