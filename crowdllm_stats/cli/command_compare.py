@@ -29,7 +29,13 @@ PAIRED_POOLED = ("ppi", "ppi++", "ppi-small", "ppi++-small")
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """One problem's place in a table of methods."""
+    """One problem's place in a table of methods.
+
+    Attributes:
+        problem: its id, or "all".
+        table: the methods' intervals, of a batch of problems.
+        place: the problem's row in that batch.
+    """
 
     problem: str
     table: IntervalTable
@@ -165,7 +171,12 @@ def _each(pairing: Pairing, loaded: Loaded, options: dict[str, Any], first: int)
 
 
 def draw(panels: list[Panel], picture: Path) -> None:
-    """One panel a problem, at most the first six, one bar a method."""
+    """Draw one panel a problem, at most the first six, one bar a method.
+
+    Args:
+        panels: in the order shown.
+        picture: the file, .png, .pdf or .svg.
+    """
     from matplotlib.figure import Figure
 
     shown = panels[:6]

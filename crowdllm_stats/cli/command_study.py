@@ -57,7 +57,19 @@ def study(arguments: Sequence[str]) -> typer.Typer:
 
 
 def list_studies() -> None:
-    """Name and title of every study."""
+    """Name and title of every study, one a line, by name.
+
+    \f
+    Studies are looked for in the working folder's ``simulations/`` first, then among those of the package; of two with
+    one name the first found is listed. A file that cannot be read is listed as such.
+
+    Example:
+        >>> import contextlib, io
+        >>> with contextlib.redirect_stdout(io.StringIO()) as told:
+        ...     list_studies()
+        >>> "coverage: " in told.getvalue()
+        True
+    """
     from crowdllm_stats.studies.find import find_studies, study_title
 
     for name, file in find_studies().items():
@@ -65,7 +77,13 @@ def list_studies() -> None:
 
 
 def show(name: Name, quick: Quick = False, only: Only = None, store: Where = None) -> None:
-    """A study in words; what came out, where its blocks are finished."""
+    """A study in words; what came out, where its blocks are finished.
+
+    \f
+    Raises:
+        FileNotFoundError: if there is no such study; the message lists the known ones.
+        ValueError: on a study file with a mistake, an unknown level in ``only``, or blocks of another design.
+    """
     from crowdllm_stats.studies.describe import describe
     from crowdllm_stats.studies.store import Store
 
@@ -88,7 +106,13 @@ def plan(
     only: Only = None,
     workers: Workers = None,
 ) -> None:
-    """How many replicates a wanted standard error takes, and how long the study will last."""
+    """How many replicates a wanted standard error takes, and how long the study will last.
+
+    \f
+    Raises:
+        FileNotFoundError: if there is no such study.
+        ValueError: on a study file with a mistake, or an ``mcse`` that is not positive.
+    """
     from crowdllm_stats.studies.plan import plan_study
     from crowdllm_stats.studies.run import default_workers
 

@@ -257,7 +257,13 @@ def _filled(report: Report) -> list[str]:
 
 
 def table_of(report: Report, columns: Sequence[str], id_width: int = ID_WIDTH) -> Table:
-    """The first rows of the results, and the rows over all problems, as a table for the screen; long ids are cut."""
+    """The first rows of the results, and the rows over all problems, as a table for the screen; long ids are cut.
+
+    Args:
+        report: what the command has to say.
+        columns: those to show, in this order.
+        id_width: most letters of a problem's id.
+    """
     from rich.table import Table
     from rich.text import Text
 

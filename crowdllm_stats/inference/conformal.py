@@ -19,7 +19,16 @@ SPARE_PROBLEMS = 5
 
 @dataclass(frozen=True, eq=False)
 class ConformalIntervals(Result):
-    """One estimate and interval a new problem, arrays (S,), and on how many problems the intervals are calibrated."""
+    """One estimate and interval for each of S new problems, and on how many problems the intervals are calibrated.
+
+    Attributes:
+        estimate: shape (S,), inside the scale where it has ends.
+        lower: shape (S,).
+        upper: shape (S,).
+        half_width: half of ``upper - lower``, shape (S,).
+        level: of the intervals, on average over splits and new problems.
+        n_calibration: C, the problems whose scores make the width.
+    """
 
     columns: ClassVar[tuple[str, ...]] = ("estimate", "lower", "upper", "half_width")
 

@@ -20,7 +20,23 @@ LEAST_WITH_DIGITAL = 3
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plan(Result):
-    """Human answers needed for a wanted half-width; the ranges are None unless the pilot's size was given."""
+    """Human answers needed for a wanted half-width, see :func:`plan_answers`; scalars, or arrays of the batch shape.
+
+    Attributes:
+        half_width: wanted, in units of the answers.
+        human_sd: standard deviation of the human answers to one problem.
+        correlation: of humans with their twins within a problem.
+        n_human_only: answers without a digital population.
+        n_human_only_low: lower end of its range by the pilot; None unless the pilot's size was given.
+        n_human_only_high: upper end.
+        n_with_digital: answers with the digital population.
+        n_with_digital_low: lower end of its range by the pilot, or None.
+        n_with_digital_high: upper end.
+        saved: ``n_human_only - n_with_digital``.
+        n_digital: N, None for as many as one likes.
+        n_pilot: size of the pilot, or None.
+        level: of the planned interval, and of the ranges.
+    """
 
     columns: ClassVar[tuple[str, ...]] = (
         "half_width",

@@ -18,7 +18,12 @@ _SPLITS = 10
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ProfileBound(Result):
-    """Bounds on ``W1(generated, target)``: as ``published``, and the ``sharper`` one its proof gives."""
+    """Bounds on the Wasserstein-1 distance ``W1(generated, target)`` of profiles, see :func:`profile_bound`.
+
+    Attributes:
+        published: as the paper has it.
+        sharper: what its proof gives.
+    """
 
     columns: ClassVar[tuple[str, ...]] = ("published", "sharper")
 

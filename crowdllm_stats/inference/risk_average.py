@@ -16,7 +16,15 @@ from crowdllm_stats.inference.result import Result
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RiskAverage(Result):
-    """Means over problems: ``mean``, ``lower`` and ``upper`` map a component's name to its value."""
+    """Means over problems, each with Student's t interval over problems.
+
+    Attributes:
+        mean: component -> mean.
+        lower: component -> lower end.
+        upper: component -> upper end.
+        level: of each interval.
+        n_problems: number of problems.
+    """
 
     mean: dict[str, float]
     lower: dict[str, float]

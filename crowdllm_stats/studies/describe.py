@@ -52,7 +52,20 @@ def describe(design: Design) -> list[tuple[str, str]]:
 
 
 def meaning(spec: MeasureSpec) -> str:
-    """What a measure is, in words."""
+    """What a measure is, in words.
+
+    Args:
+        spec: of a study; see :func:`~crowdllm_stats.studies.measure_names.read_measures`.
+
+    Returns:
+        A phrase without a full stop.
+
+    Example:
+        >>> meaning(MeasureSpec("coverage", "coverage"))
+        'share of intervals that contain the truth'
+        >>> meaning(MeasureSpec("loss", "mean", outcome="loss"))
+        'mean of loss'
+    """
     if spec.kind == "mean":
         return f"mean of {spec.outcome}"
     if spec.kind == "share":

@@ -14,7 +14,12 @@ from crowdllm_stats.tables.words import coded, rows_text, some, word
 
 @dataclass(frozen=True, eq=False)
 class Ids:
-    """A column of ids as ``codes`` into ``names``; a missing id has code -1."""
+    """A column of ids, taken apart.
+
+    Attributes:
+        codes: place of each row's id in ``names``, shape (rows,); -1 where it is missing.
+        names: the different ids, text, by first appearance.
+    """
 
     codes: NDArray[np.int64]
     names: NDArray[Any]

@@ -62,7 +62,21 @@ def _not_there(name: str, ours: str, there: list[str], label: str) -> str:
 
 
 def of_ballots(frame: pd.DataFrame, scale: Scale) -> pd.DataFrame:
-    """Approval ballots as single labels: task "problem|option", label 1 (on the ballot) or 0."""
+    """Approval ballots as single labels, as Crowd-Kit has them; :func:`to_ballots` is the way back.
+
+    Args:
+        frame: columns ``task``, ``worker``, ``label``, the label a tuple of options.
+        scale: of kind "approval".
+
+    Returns:
+        A row a ballot and option: task "problem|option", label 1 (on the ballot) or 0.
+
+    Example:
+        >>> from crowdllm_stats.scales import approval
+        >>> frame = pd.DataFrame({"task": ["a"], "worker": ["ann"], "label": [("park",)]})
+        >>> of_ballots(frame, approval(["park", "school"]))[["task", "label"]].to_dict("list")
+        {'task': ['a|park', 'a|school'], 'label': [1, 0]}
+    """
     parts = []
     for option in scale.options:
         part = frame.copy()

@@ -77,6 +77,15 @@ def distinct(series: pd.Series) -> tuple[NDArray[np.int64], pd.Index]:
 
 
 def coded(series: pd.Series) -> tuple[NDArray[np.int64], list[Any]]:
-    """As :func:`distinct`, the values as a plain list."""
+    """As :func:`distinct`, the values as a plain list.
+
+    Returns:
+        Codes of shape (rows,), -1 for a missing value, and the different values.
+
+    Example:
+        >>> codes, values = coded(pd.Series(["b", "a", None, "b"]))
+        >>> codes.tolist(), values
+        ([0, 1, -1, 0], ['b', 'a'])
+    """
     codes, values = distinct(series)
     return codes, values.tolist()

@@ -86,7 +86,30 @@ def write_overview(
 
 
 def draw_run(run: Run, table: pd.DataFrame, out: Path) -> Path:
-    """The figure of one reading and length."""
+    """Draw the figure of one reading and training length to a file.
+
+    Args:
+        run: (reading, length), for instance ("profile", "epochs").
+        table: the fits of this run, as :func:`~crowdllm_stats.studies.figure9.picture.draw_figure9` takes them.
+        out: the folder, which must exist.
+
+    Returns:
+        The file, ``figure9_READING_LENGTH.png``.
+
+    Raises:
+        ValueError: on an unknown reading, or if no fit has an error that is a number.
+
+    Source: the paper's Figure 9, its layout.
+
+    Example:
+        >>> import itertools, tempfile
+        >>> cells = itertools.product([0.1, 0.9], [0.2, 1.0], [5, 40], [10, 40], [1, 2])
+        >>> table = pd.DataFrame(cells, columns=["noise", "diversity", "questions", "workers", "replicate"])
+        >>> table["error"] = 0.3 + 0.1 * table["noise"] + 0.01 * table["replicate"]
+        >>> table = table.assign(error_untrained=0.6, error_reference=0.5)
+        >>> draw_run(("profile", "epochs"), table, Path(tempfile.mkdtemp())).name
+        'figure9_profile_epochs.png'
+    """
     name, length = run
     file = out / f"figure9_{name}_{length}.png"
     title = f"Reading '{name}': {reading(name).meaning}\nTraining length: {length}"
