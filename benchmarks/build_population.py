@@ -1,9 +1,11 @@
 """Rebuild the shipped population "offensiveness" from POPQUORN, SmolLM2 and MiniLM.
 
-    python benchmarks/build_population.py --out offensiveness.npz [--reference FILE.csv]
+    python benchmarks/build_population.py --out offensiveness.npz [--reference FILE.csv | recorded:gpt4]
 
 Needs the data folder (CROWDLLM_STATS_DATA) and both small models (crowdllm-stats backbone fetch ...). The reference
-answers take about 3 minutes on 2 cores; --reference reads stored ones (columns instance_id, p1..p5) in their place.
+answers take about 3 minutes on 2 cores; --reference reads stored ones in their place: a table (columns instance_id,
+p1..p5), or ratings recorded in the data folder. A population fitted to recorded ratings is made for
+studies on this machine and is not shipped.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ from crowdllm_stats.datasets import popquorn
 from crowdllm_stats.datasets.population import build_population
 
 
-def references(data: CrowdData, stored: Path | None) -> Reference:
+def references(data: CrowdData, stored: str | None) -> Reference:
     if stored is not None:
-        return read_references(str(stored), data).whole
+        return read_references(stored, data).whole
     from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
 
     return TransformersBackbone("smollm2", template="offensiveness").reference(data.problems)
@@ -31,7 +33,7 @@ def references(data: CrowdData, stored: Path | None) -> Reference:
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--out", type=Path, required=True)
-    words.add_argument("--reference", type=Path, default=None)
+    words.add_argument("--reference", default=None)
     asked = words.parse_args()
     data = popquorn("offensiveness")
     vectors = embed(data.problems["text"].tolist(), "minilm").vectors

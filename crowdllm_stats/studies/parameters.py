@@ -10,7 +10,7 @@ from typing import Any
 
 from crowdllm_stats.inference.checks import check_choice
 
-KINDS = ("number", "whole", "choice", "flag", "numbers")
+KINDS = ("number", "whole", "choice", "flag", "numbers", "text")
 
 Value = float | int | str | bool | tuple[float, ...]
 
@@ -21,7 +21,7 @@ class Parameter:
 
     Attributes:
         meaning: what it is, with its unit; shown by ``crowdllm-stats study show``.
-        kind: "number", "whole", "choice" (one of ``choices``), "flag" (true or false) or "numbers" (a list).
+        kind: "number", "whole", "choice" (one of ``choices``), "flag" (true or false), "numbers" (a list) or "text".
         default: the value of studies that say nothing; None where every study must say.
         least: smallest allowed number; for "numbers" of every entry.
         most: largest allowed number.
@@ -55,6 +55,10 @@ class Parameter:
         if self.kind == "choice":
             if value not in self.choices or not isinstance(value, str):
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, self.choices))}; got {value!r}")
+            return value
+        if self.kind == "text":
+            if not isinstance(value, str) or not value:
+                raise ValueError(f"{name} must be a text in quotes; got {value!r}")
             return value
         if self.kind == "numbers":
             if not isinstance(value, list | tuple) or not value:

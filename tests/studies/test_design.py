@@ -72,6 +72,8 @@ BAD = [
     ({"measures": ["bias", "bias"]}, "measures lists 'bias' twice"),
     ({"measures": [{"name": "a", "share": "positive"}]}, "a table needs exactly name, share and among"),
     ({"measures": [{"name": "a", "share": "positive", "among": "x"}]}, "'x' is no outcome"),
+    ({"measures": [{"name": "a", "ratio": "positive"}]}, "or name, ratio and over; got"),
+    ({"measures": [{"name": "a", "ratio": "x", "over": "positive"}]}, "'x' is no outcome"),
     ({"measures": ["width_ratio"], "reference": None}, "measure 'width_ratio' needs reference"),
     ({"reference": "only-large"}, "reference 'only-large' is not among the methods"),
     ({"replicates": "100"}, "replicates must be a whole number of at least 2, without quotes; got '100'"),
@@ -87,6 +89,8 @@ BAD = [
     ({"skip": [{"method": "shrunken", "when": {"n": [4]}, "reason": "x"}]}, "skip: 4 is no level of factor 'n'"),
     ({"skip": [{"method": "shrunken", "when": {"k": [4]}, "reason": "x"}]}, "skip names 'k', which is no factor"),
     ({"skip": [{"method": "other", "reason": "x"}]}, "skip names method 'other'"),
+    ({"skip": [{"method": ["plain", "other"], "reason": "x"}]}, "skip names method 'other'"),
+    ({"skip": [{"method": [], "reason": "x"}]}, "an empty list of methods"),
     ({"skip": [{"reason": "x"}]}, "would leave nothing to run"),
     ({"skip": [{"method": "plain", "when": {"n": [3]}}]}, "reason is missing"),
     ({"skip": {"method": "plain"}}, "skip must be written as [[skip]] tables"),
@@ -114,6 +118,13 @@ def test_a_bad_design_gets_one_clear_line(changes, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         design(**changes)
     assert "\n" not in str(caught.value)
+
+
+def test_a_skip_may_name_several_methods():
+    skip = {"method": ["plain", "shrunken"], "when": {"n": [3]}, "reason": "few"}
+    made = design(skip=[skip])
+    told = [made.skipped({"n": n, "mean": 0.0}, method) for n in (3, 8) for method in ("plain", "shrunken")]
+    assert told == ["few", "few", None, None]
 
 
 def test_files_are_named_in_what_is_said_of_them(tmp_path):
@@ -159,7 +170,10 @@ def test_stating_a_default_keeps_the_random_numbers():
 
 def test_bad_parameter_kinds_are_refused():
     with pytest.raises(ValueError, match="kind must be one of"):
-        Parameter("a", "text")
+        Parameter("a", "word")
+    with pytest.raises(ValueError, match="p must be a text in quotes; got 3"):
+        Parameter("a", "text").read("p", 3)
+    assert Parameter("a", "text").read("p", "some.npz") == "some.npz"
     with pytest.raises(ValueError, match=r"p must be a list of numbers, for instance \[0.2, 0.8\]; got 0.5"):
         Parameter("a", "numbers").read("p", 0.5)
     with pytest.raises(ValueError, match="p must be one of 'x', 'y'; got 'z'"):

@@ -70,6 +70,13 @@ def test_means_shares_and_ratios_by_hand():
     # 5.6 / 2.8 = 2; residuals 2.5 - 4, 4 - 4, 8 - 8, 5.5 - 8, 8 - 4 over 2.8; squares sum to 24.5
     assert ratio.value == pytest.approx(2.0)
     assert ratio.mcse == pytest.approx(SQ(24.5 / (5 * 4)) / 2.8)
+    made = {"kept": np.array([0.5, 0.25, 0.0, 0.5, 0.25]), "called": np.array([1.0, 0.5, 0.0, 0.5, 0.5])}
+    found = measure(MeasureSpec("a", "ratio", "kept", "called"), made)
+    # 0.3 / 0.5 = 0.6; residuals -0.1, -0.05, 0, 0.2, -0.05 over 0.5; squares sum to 0.055
+    assert found.value == pytest.approx(0.6)
+    assert found.mcse == pytest.approx(SQ(0.055 / (5 * 4)) / 0.5)
+    empty = measure(MeasureSpec("a", "ratio", "kept", "called"), {**made, "called": np.zeros(5)})
+    assert np.isnan(empty.value)
     with pytest.raises(ValueError, match="width_ratio needs the outcomes of a reference method"):
         measure(MeasureSpec("a", "width_ratio"), MADE)
 

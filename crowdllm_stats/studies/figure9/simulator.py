@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crowdllm_stats.datasets.population import POPULATIONS
 from crowdllm_stats.inference.checks import FloatArray
 from crowdllm_stats.studies.figure9.numbers import sizes, steps_wanted, whole
 from crowdllm_stats.studies.figure9.readings import READINGS, reading
@@ -34,7 +35,12 @@ class Figure9(Simulator):
         "diversity": Parameter("belief diversity epsilon", least=0.0),
         "workers": Parameter("real workers W", "whole", least=1),
         "questions": Parameter("questions a real worker answers, Q", "whole", least=1),
-        "population": Parameter("the real population: shipped", "choice", "offensiveness", choices=("offensiveness",)),
+        "population": Parameter(
+            "the real population: 'offensiveness', which is shipped, or an .npz file of CrowdLLM.save (what is in the "
+            "file is no part of a study's identity: give another fit another name)",
+            "text",
+            "offensiveness",
+        ),
         "epochs": Parameter("epochs over the cell's answers, length 'epochs'", "whole", 100, least=1),
         "steps": Parameter("gradient steps, length 'steps'", "whole", 500, least=1),
         "batch": Parameter("most answers of a gradient step", "whole", 32, least=1),
@@ -52,11 +58,18 @@ class Figure9(Simulator):
     }
 
     def check(self, cell: Mapping[str, Value]) -> None:
-        """Refuse cells without enough questions.
+        """Refuse cells without enough questions, and a population that is not there.
 
         Raises:
-            ValueError: if a worker is to answer more questions than the pool has for training.
+            ValueError: if a worker is to answer more questions than the pool has for training, or population is
+                neither shipped nor a file.
         """
+        name = str(cell["population"])
+        if name not in POPULATIONS and not (name.endswith(".npz") and Path(name).is_file()):
+            raise ValueError(
+                f"population must be one of {', '.join(map(repr, POPULATIONS))} or an .npz file of CrowdLLM.save; "
+                f"there is no file {name!r}"
+            )
         pool, held_out = sizes(cell)
         if not 0 < held_out < pool:
             raise ValueError(f"pool {pool} with held_out {cell['held_out']} leaves {held_out} questions for the test")
