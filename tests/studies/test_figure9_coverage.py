@@ -1,4 +1,4 @@
-"""The coverage study over Figure 9's grid: who judges, what is asked of the fits, what is counted, what is concluded."""
+"""The coverage study over Figure 9's grid: who judges, what is asked of the fits, what is counted and concluded."""
 
 from __future__ import annotations
 
