@@ -183,6 +183,6 @@ def write_whole(file: Path, content: bytes) -> None:
             out.flush()
             os.fsync(out.fileno())
         os.replace(half, file)
-    except OSError:
+    except BaseException:  # Ctrl-C too
         half.unlink(missing_ok=True)
         raise

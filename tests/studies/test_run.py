@@ -19,7 +19,7 @@ from toy_simulator import TOYS, content
 from crowdllm_stats.studies.compute import compute_block, plan_of
 from crowdllm_stats.studies.design_file import make_design
 from crowdllm_stats.studies.run import in_this_process, processes, run_study
-from crowdllm_stats.studies.store import Store
+from crowdllm_stats.studies.store import Store, write_whole
 from crowdllm_stats.studies.summarise import replicates_xarray, summarise
 
 HERE = Path(__file__).resolve().parent
@@ -196,6 +196,16 @@ def test_a_full_disk_is_one_clear_error_and_nothing_is_lost(tmp_path, monkeypatc
         run_study(made, store)
     assert len(bytes_of(tmp_path)) == 4  # the first of the six was the design; no half is left
     assert run_study(made, store, resume=True).found == 4
+
+
+def test_ctrl_c_within_a_write_leaves_neither_a_file_nor_a_half(tmp_path, monkeypatch):
+    def stopped(number):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("crowdllm_stats.studies.store.os.fsync", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "000001.parquet", b"block")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_failures_are_counted_by_method_and_cell_and_contrasts_stay_paired(tmp_path):
