@@ -29,7 +29,7 @@ class Judges:
     Attributes:
         problem: rows of the questions, (T,).
         truth: the real population's mean answers, (T,).
-        kappa: the 0.95 quantile of the gaps ``|truth - y_ref|`` of the replicate's whole pool, taken up to the next gap.
+        kappa: the 0.95 quantile of the gaps ``|truth - y_ref|`` of the whole pool, taken up to the next gap.
         answers: (T, n); NaN where fewer people answered the question.
         profiles: coded, (T, n, P).
     """
