@@ -14,22 +14,23 @@ import pandas as pd
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.baselines.features import Features
 from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.generator.arviz_object import arviz_object
 from crowdllm_stats.generator.belief import Belief, Params
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.participation import Participation
 from crowdllm_stats.generator.people import even_people
 from crowdllm_stats.generator.prediction import Prediction, predict
-from crowdllm_stats.generator.preparing import Prepared, check_data, decisions, prepare, unit_of, weighted
+from crowdllm_stats.generator.preparing import Prepared, check_data, prepare, unit_of, weighted
+from crowdllm_stats.generator.problem_table import problem_table
 from crowdllm_stats.generator.profiles import ProfileGenerator
 from crowdllm_stats.generator.recruiting import recruit
 from crowdllm_stats.generator.settings import Settings
 from crowdllm_stats.generator.simulation import Drawn, draw_blocks, long_table, write_parquet
 from crowdllm_stats.generator.training import Trained, trainer_for
 from crowdllm_stats.generator.tuning import Tuned, tune
-from crowdllm_stats.inference.checks import FloatArray, check_choice, check_count
-
-EFFECTS = ("typical", "fitted")
+from crowdllm_stats.generator.units import answers_in, blender_in, training_unit
+from crowdllm_stats.inference.checks import FloatArray, check_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +86,9 @@ class CrowdLLM:
     ) -> CrowdLLM:  # fmt: skip
         """Learn beliefs from human answers.
 
-        A share of the training problems is held out first, to find the number of steps and how far a new problem's
-        effect may lie from what text and reference say; then all are used.
+        A share of the training problems (of 10 or more) is held out first, to find penalties or the number of steps
+        and how far a new problem's effect may lie from what text and reference say; then all are used. The likelihood
+        is trained in units of about the answers' spread, see :mod:`crowdllm_stats.generator.units`.
 
         Args:
             data: human answers on an ordinal, categorical or continuous scale.
@@ -101,27 +103,31 @@ class CrowdLLM:
 
         Raises:
             ValueError: on one participant or fewer than two problems, problems without reference or embedding, answers
-                on another scale than the reference's, repeats, training that fails.
+                on another scale than the reference's, repeats, training that fails, arguments of another type, the
+                paper's objective on answers whose standard deviation exceeds 5.
         """
         seed = check_count("seed", seed, least=0)
+        check_data(data, reference, embedding)
         blender = Blender.of_scale(data.scale, self.settings.family)
-        check_data(data, reference)
-        belief = self.belief(blender)
         part = prepare(data, reference, embedding, blender, self.settings, seed)
+        unit = training_unit(part.answers, blender, self.settings.objective)
+        belief = self.belief(blender_in(blender, unit))
+        inside = replace(part, answers=answers_in(part.answers, blender, unit))
+        spread = unit_of(inside.answers, belief.blender)
         trainer = trainer_for(belief, self.settings, len(part.answers.problem))
-        unit = unit_of(part.answers, blender)
 
         def start(key: jax.Array) -> Params:
             size = (part.vectors.width, part.encoder.width, len(part.problems), len(part.people))
-            return belief.initial(key, *size, unit)
+            return belief.initial(key, *size, spread)
 
-        tuned = tune(belief, trainer, part, start, self.settings, unit, seed, progress)
+        tuned = tune(belief, trainer, inside, start, self.settings, spread, seed, progress)
         trained, skipped = tuned.trained, tuned.skipped
         if trained is None or self.settings.refit:
             everything = np.ones(len(part.answers.problem), dtype=bool)
-            answers = weighted(part.answers, everything, self.settings.objective, tuned.ridge)
+            answers = weighted(inside.answers, everything, self.settings.objective, tuned.ridge)
             trained = trainer.fit(start, answers, seed=seed, steps=tuned.steps, progress=progress)
             skipped += trained.skipped
+        trained, tuned = trained.in_rating_units(blender, unit), tuned.in_rating_units(blender, unit)
         self._fitted = self._kept(data, part, trained, tuned, skipped, seed)
         return self
 
@@ -181,50 +187,8 @@ class CrowdLLM:
     def problem_table(
         self, problems: Iterable[Any], reference: Reference | None, embedding: Features | None, effect: str
     ) -> dict[str, Any]:
-        """Arrays of problems: ids, ``x``, ``reference``, ``centred``, ``effect`` (T, K) and ``known`` (T,).
-
-        Args:
-            problems: ids; those of the training set need neither reference nor embedding.
-            reference: of the others.
-            embedding: of the others.
-            effect: "fitted" gives training problems the effect learned from their own answers; "typical" gives every
-                problem 0, the median effect of a new problem.
-
-        Raises:
-            ValueError: on no problem, repeated ones, unknown ones without reference.
-        """
-        check_choice("effect", effect, EFFECTS)
-        fitted = self.fitted
-        names = tuple(str(one) for one in problems)
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"problems must be at least one id, each once; got {len(names)}")
-        place = {name: row for row, name in enumerate(fitted.problems)}
-        known = np.array([name in place for name in names])
-        new = tuple(name for name in names if name not in place)
-        if new and reference is None:
-            raise ValueError(
-                f"{len(new)} problem(s) are not among the training problems, for instance {new[0]!r}; give reference= "
-                "(and embedding=, if fitted with one) for them"
-            )
-        k = fitted.decision.shape[1]
-        x, own = np.zeros((len(names), fitted.x.shape[1])), np.zeros((len(names), k))
-        shift = np.zeros((len(names), k))
-        rows = [place[name] for name in names if name in place]
-        x[known], own[known] = fitted.x[rows], fitted.decision[rows]
-        if effect == "fitted":
-            shift[known] = fitted.effect[rows]
-        if new and reference is not None:
-            family = self.blender.family
-            x[~known] = fitted.vectors.transform(new, reference, embedding)
-            own[~known] = decisions(reference, new, self.settings, family, fitted.seed)
-        return {
-            "problems": names,
-            "x": x,
-            "reference": own,
-            "centred": own - fitted.vectors.decision_mean,
-            "effect": shift,
-            "known": known & (effect == "fitted"),
-        }
+        """Arrays of problems, see :func:`crowdllm_stats.generator.problem_table.problem_table`."""
+        return problem_table(self.fitted, self.settings, self.blender.family, problems, reference, embedding, effect)
 
     def predict(
         self, problems: Iterable[Any] | None = None, *, reference: Reference | None = None,
@@ -239,12 +203,14 @@ class CrowdLLM:
             problems: ids; all training problems by default.
             reference: reference answers of problems that were not in the training set.
             embedding: their embedding.
-            effect: see :meth:`problem_table`.
+            effect: "fitted" gives training problems the effect learned from their own answers; "typical" gives every
+                problem the median effect of a new one, 0.
             people: profiles of the population, a row a person; the training people by default.
             seed: of the even draws behind it.
 
         Raises:
-            ValueError: as :meth:`problem_table`; on profiles the coding does not know; before :meth:`fit`.
+            ValueError: on no or repeated problems, new ones without reference, another reference of a training problem
+                than it was fitted with; on profiles the coding does not know; before :meth:`fit`.
         """
         fitted, seed = self.fitted, check_count("seed", seed, least=0)
         table = self.problem_table(fitted.problems if problems is None else problems, reference, embedding, effect)
@@ -280,13 +246,14 @@ class CrowdLLM:
             participation: who answers what; everybody everything by default.
             reference: reference answers of problems that were not in the training set.
             embedding: their embedding.
-            effect: see :meth:`problem_table`.
+            effect: see :meth:`predict`.
 
         Returns:
             CrowdData, the type that human answers have; on a continuous scale where the family draws numbers.
 
         Raises:
-            ValueError: as :meth:`problem_table`; on profiles the coding does not know; before :meth:`fit`.
+            ValueError: on no or repeated problems, new ones without reference, another reference of a training problem
+                than it was fitted with; on profiles the coding does not know; before :meth:`fit`.
         """
         crowd = self._crowd(problems, n, seed, people, participation, reference, embedding, effect)
         frames = [long_table(drawn, crowd.ids, crowd.problems, crowd.levels) for drawn in crowd.blocks]
@@ -318,6 +285,11 @@ class CrowdLLM:
         participation: Participation | None, reference: Reference | None, embedding: Features | None, effect: str,
     ) -> Crowd:  # fmt: skip
         fitted, blender, seed = self.fitted, self.blender, check_count("seed", seed, least=0)
+        if participation is not None and not isinstance(participation, Participation):
+            raise ValueError(
+                f"participation must be a Participation, got {type(participation).__name__}; make one with "
+                "Participation.given(...) or Participation.from_data(...)"
+            )
         table = self.problem_table(fitted.problems if problems is None else problems, reference, embedding, effect)
         profiles = recruit(fitted.recruiter if people is None else people, fitted.profiles, n, seed)
         ids = profiles["participant"].tolist()
@@ -353,24 +325,18 @@ class CrowdLLM:
     def to_arviz(self, problems: Iterable[Any] | None = None, n: int = 100, *, seed: int = 0) -> Any:
         """Simulated answers with named dimensions as an ArviZ object: ``posterior_predictive["response"]``.
 
-        Dimensions are chain (1), draw (virtual people) and problem; the training loss stands in ``sample_stats``.
+        Dimensions are chain (1), draw (virtual people, whose ids are the coordinate ``participant``) and problem; the
+        training loss stands in ``sample_stats``.
 
         Args:
             problems: ids; all training problems by default.
             n: virtual people.
             seed: of profiles and answers.
         """
-        import arviz
-
         crowd = self._crowd(problems, n, seed, None, None, None, None, "fitted")
         answers = np.concatenate([drawn.answers for drawn in crowd.blocks], axis=1)
         values = answers if crowd.levels is None else crowd.levels[answers.astype(np.int64)]
-        return arviz.from_dict(
-            posterior_predictive={"response": values.T[None]},
-            sample_stats={"loss": np.asarray(self.fitted.history)[None]},
-            coords={"problem": list(crowd.problems), "participant": crowd.ids},
-            dims={"response": ["problem"]},
-        )
+        return arviz_object(values, crowd.ids, crowd.problems, self.fitted.history)
 
     def with_settings(self, **changes: Any) -> CrowdLLM:
         """An unfitted generator with some hyper-parameters changed."""

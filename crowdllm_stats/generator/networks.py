@@ -64,10 +64,10 @@ def encode(params: Mapping[str, Any], problem: Params, person: Params, psi: jax.
     """Mean and log standard deviation of the belief given the mixing draw, Eq. 1.
 
     ``mean = linear(x, v) + W_m h``, ``log sd = linear(x, v) + W_s h`` with
-    ``h = tanh(g_x(x_t) + g_z(v_i) + W_psi psi)``.
+    ``h = tanh(g_x(x_t) + g_z(v_i) + W_psi psi)``. The log sd is kept from 6 below to 4 above that of the unit.
 
     Args:
-        params: see :func:`initial_encoder`.
+        params: see :func:`initial_encoder`; ``log_unit`` where it was trained in another unit than the rating's.
         problem: rows of :func:`of_problems`, shapes broadcasting with ``person``.
         person: rows of :func:`of_people`.
         psi: mixing draws, shape (..., Q); None for a plain normal encoder.
@@ -80,9 +80,10 @@ def encode(params: Mapping[str, Any], problem: Params, person: Params, psi: jax.
         hidden = hidden + psi @ params["psi_hidden"]
     hidden = jnp.tanh(hidden)
     log_sd = problem["spread"] + person["spread"] + hidden @ params["spread"]
+    unit = params.get("log_unit", 0.0)
     return {
         "mean": problem["mean"] + person["mean"] + hidden @ params["mean"],
-        "log_sd": jnp.clip(log_sd, -6.0, 4.0),
+        "log_sd": jnp.clip(log_sd, unit - 6.0, unit + 4.0),
     }
 
 

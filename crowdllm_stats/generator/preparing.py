@@ -17,6 +17,7 @@ from crowdllm_stats.generator.encoding import ProfileEncoder
 from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.problem_vectors import ProblemVectors
 from crowdllm_stats.generator.settings import Settings
+from crowdllm_stats.generator.units import values_of
 from crowdllm_stats.inference.checks import FloatArray
 
 #: Least probability of an option under the reference, so that its logarithm stays finite.
@@ -123,21 +124,49 @@ def weighted(answers: Answers, kept: NDArray[np.bool_], objective: str, ridge: t
 
 
 def unit_of(answers: Answers, blender: Blender) -> float:
-    """Spread of the answers in rating units, at least a thousandth; 1 on a scale of words."""
+    """Spread of the answers in units of training, at least a thousandth; 1 on a scale of words."""
     if blender.family == "categorical":
         return 1.0
-    values = np.asarray(answers.answer, dtype=np.float64)
-    if blender.family == "ordinal":
-        values = np.asarray(blender.answers)[values.astype(np.int64)]
-    return max(float(values.std()), 1e-3)
+    return max(float(values_of(answers, blender).std()), 1e-3)
 
 
-def check_data(data: CrowdData, reference: Reference | Fitted) -> None:
-    """Refuse too few people or problems, and reference answers that are not on the data's scale.
+def check_reference(reference: Reference | None) -> None:
+    """Refuse reference answers that are none.
 
     Raises:
-        ValueError: naming the number, the answer and the scale.
+        ValueError: naming the type and the way to a reference.
     """
+    if not isinstance(reference, Reference):
+        raise ValueError(
+            f"reference must be a Reference, got {type(reference).__name__}; a backbone's reference(problems) gives "
+            "one, Reference.from_probabilities(problems, answers, table) makes one of a table"
+        )
+
+
+def check_embedding(embedding: Features | None) -> None:
+    """Refuse an embedding without problem ids.
+
+    Raises:
+        ValueError: naming the type and the way to features.
+    """
+    if embedding is not None and not isinstance(embedding, Features):
+        raise ValueError(
+            f"embedding must be Features, a row of numbers for each problem id, got {type(embedding).__name__}; make "
+            "them with crowdllm_stats.baselines.Features.of(problems, vectors), for instance of embed(texts).vectors"
+        )
+
+
+def check_data(data: CrowdData, reference: Reference | Fitted, embedding: Features | None) -> None:
+    """Refuse what is no data, reference or embedding, too few people or problems, and reference answers off the scale.
+
+    Raises:
+        ValueError: naming the argument and its type, the number, or the answer and the scale.
+    """
+    if not isinstance(data, CrowdData):
+        raise ValueError(f"data must be a CrowdData, got {type(data).__name__}; make one with CrowdData.from_frame()")
+    if not isinstance(reference, Fitted):
+        check_reference(reference)
+    check_embedding(embedding)
     people, problems = data.responses["participant"].nunique(), data.responses["problem"].nunique()
     if people < 2 or problems < 2:
         raise ValueError(

@@ -86,6 +86,19 @@ class ProblemVectors:
         """D, coordinates of a problem vector."""
         return len(self.components) + len(self.reference_mean)
 
+    def check_answers(self, reference: Reference) -> None:
+        """Refuse a reference with other answers or profiles than in training.
+
+        Raises:
+            ValueError: naming both.
+        """
+        told = (tuple(str(answer) for answer in reference.answers), reference.profiles)
+        if told != (self.answers, self.profiles):
+            raise ValueError(
+                f"the reference has answers {', '.join(told[0])} under {len(told[1])} profile(s); the generator was "
+                f"fitted with {', '.join(self.answers)} under {len(self.profiles)}"
+            )
+
     def transform(self, problems: Iterable[str], reference: Reference, embedding: Features | None) -> FloatArray:
         """Problem vectors, shape (T, D).
 
@@ -94,12 +107,7 @@ class ProblemVectors:
                 answers or profiles of the reference than in training.
         """
         names = list(problems)
-        told = (tuple(str(answer) for answer in reference.answers), reference.profiles)
-        if told != (self.answers, self.profiles):
-            raise ValueError(
-                f"the reference has answers {', '.join(told[0])} under {len(told[1])} profile(s); the generator was "
-                f"fitted with {', '.join(self.answers)} under {len(self.profiles)}"
-            )
+        self.check_answers(reference)
         blocks = []
         if self.components.size:
             if embedding is None:

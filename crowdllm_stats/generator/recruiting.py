@@ -6,6 +6,7 @@ import pandas as pd
 
 from crowdllm_stats.generator.profiles import ProfileGenerator
 from crowdllm_stats.inference.checks import check_count
+from crowdllm_stats.tables.ids import as_ids
 
 #: People recruited when nobody says how many.
 USUAL = 100
@@ -23,7 +24,8 @@ def recruit(
         seed: of the profiles.
 
     Raises:
-        ValueError: on a table without the column, repeated ids, or fewer rows than wanted.
+        ValueError: on a table without the column or without a row, missing or repeated ids, fewer rows than wanted,
+            and on what is neither table nor generator.
 
     Example:
         >>> pool = pd.DataFrame({"gender": ["Man", "Woman", "Woman"]})
@@ -31,21 +33,38 @@ def recruit(
         ['v000001', 'v000002']
     """
     if isinstance(people, pd.DataFrame):
-        if "participant" not in people.columns:
-            raise ValueError("people needs a column 'participant' with an id a row, beside the profile columns")
-        wanted = len(people) if n is None else check_count("n", n)
-        if wanted > len(people) or people["participant"].duplicated().any():
-            raise ValueError(
-                f"people holds {people['participant'].nunique()} different participant(s) in {len(people)} rows; "
-                f"{wanted} are wanted, each once"
-            )
-        return people.head(wanted).assign(participant=lambda table: table["participant"].astype(str))
+        return _given(people, n)
+    if people is not None and not isinstance(people, ProfileGenerator):
+        raise ValueError(
+            f"people must be a table with a row a person or a ProfileGenerator; got {type(people).__name__}"
+        )
     wanted = USUAL if n is None else check_count("n", n)
     if people is None:
         if not len(pool.columns):
             return pd.DataFrame({"participant": [f"v{number:06d}" for number in range(1, wanted + 1)]})
         people = ProfileGenerator.from_pool(pool)
     return people.sample(wanted, seed=seed).table
+
+
+def _given(people: pd.DataFrame, n: int | None) -> pd.DataFrame:
+    """The first n rows of a table, ids as text as everywhere (1 and 1.0 are "1")."""
+    if "participant" not in people.columns:
+        raise ValueError("people needs a column 'participant' with an id a row, beside the profile columns")
+    if people.empty:
+        raise ValueError("people holds nobody; give a row a person")
+    ids = as_ids(people["participant"], "people: column 'participant'")
+    if ids.missing.any():
+        raise ValueError(
+            f"people: column 'participant' is empty in {int(ids.missing.sum())} of {len(people)} rows; give every "
+            "person an id"
+        )
+    wanted = len(people) if n is None else check_count("n", n)
+    if wanted > len(people) or len(ids.names) < len(people):
+        raise ValueError(
+            f"people holds {len(ids.names)} different participant(s) in {len(people)} rows; {wanted} are wanted, each "
+            "once"
+        )
+    return people.assign(participant=ids.column().to_numpy()).head(wanted)
 
 
 __all__ = ["recruit"]

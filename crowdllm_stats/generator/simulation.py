@@ -164,12 +164,15 @@ def write_parquet(
         The number of answers written.
 
     Raises:
+        ValueError: on another ending than .parquet, or a folder of that name.
         FileNotFoundError: if the folder does not exist.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     place = Path(path)
+    if place.suffix != ".parquet" or place.is_dir():
+        raise ValueError(f"path: answers are streamed to a file that ends in .parquet; got {place}")
     if not place.parent.is_dir():
         raise FileNotFoundError(f"folder {place.parent} is not there")
     words = levels is not None and np.asarray(levels).dtype.kind in "US"

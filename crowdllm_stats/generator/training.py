@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -14,8 +14,10 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from crowdllm_stats.generator.belief import Answers, Belief, Params
+from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.keys import root_key
 from crowdllm_stats.generator.settings import Settings
+from crowdllm_stats.generator.units import log_density_shift, rating_units
 from crowdllm_stats.inference.checks import FloatArray
 
 Loss = Callable[[Params, jax.Array, Answers], jax.Array]
@@ -45,6 +47,12 @@ class Trained:
     skipped: int
     restart: int
     losses: FloatArray
+
+    def in_rating_units(self, blender: Blender, unit: float) -> Trained:
+        """What training on answers divided by ``unit`` gave, for the answers themselves."""
+        shift = log_density_shift(blender, unit)
+        changed = {name: getattr(self, name) + shift for name in ("history", "held_out", "losses")}
+        return replace(self, params=rating_units(self.params, unit), **changed)
 
 
 class Trainer:

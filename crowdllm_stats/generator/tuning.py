@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -12,10 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats.generator.belief import Belief, Params
+from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.new_problems import problem_spread
 from crowdllm_stats.generator.preparing import Prepared, weighted
 from crowdllm_stats.generator.settings import Settings
 from crowdllm_stats.generator.training import PIECE, Trained, Trainer
+from crowdllm_stats.generator.units import log_density_shift
 
 #: Least number of training problems of which some can be held out.
 LEAST_PROBLEMS = 10
@@ -42,6 +44,16 @@ class Tuned:
     held_out: NDArray[np.float64]
     skipped: int
     trained: Trained | None
+
+    def in_rating_units(self, blender: Blender, unit: float) -> Tuned:
+        """What was found on answers divided by ``unit``, for the answers themselves; but ``trained`` as it is."""
+        table, shift = self.table.copy(), log_density_shift(blender, unit)
+        if len(table):
+            table["loss"] += shift
+        if self.spread is None:
+            return replace(self, table=table, held_out=self.held_out + shift)
+        table["spread"] *= unit
+        return replace(self, spread=self.spread * unit, table=table, held_out=self.held_out + shift)
 
 
 def tune(

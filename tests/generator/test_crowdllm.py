@@ -268,6 +268,10 @@ def test_arviz_gets_named_dimensions(fits):
     assert response.dims == ("chain", "draw", "problem")
     assert response.shape == (1, 9, 2)
     assert response["problem"].to_numpy().tolist() == ["q03", "q01"]
+    simulated = fits["normal"].simulate(["q03", "q01"], n=9, seed=2)
+    assert response["participant"].dims == ("draw",)
+    assert response["participant"].to_numpy().tolist() == simulated.participants["participant"].tolist()
+    np.testing.assert_allclose(response[0].to_numpy().T.reshape(-1), simulated.responses["response"], rtol=1e-6)
     assert found.sample_stats["loss"].shape == (1, 250)
 
 
@@ -354,11 +358,19 @@ PLAIN = Reference.from_probabilities(["a", "b"], [1, 2, 3, 4, 5], np.full((2, 5)
         ({"scale": ordinal([1, 2, 3])}, "off the scale"),
         ({"seed": -3}, "seed must be a whole number of at least 0; got -3"),
         ({"seed": 0.5}, "seed must be a whole number"),
+        ({"reference": pd.DataFrame({"problem": ["a"]})}, "reference must be a Reference, got DataFrame"),
+        ({"reference": "nonsense"}, "reference must be a Reference, got str"),
+        ({"embedding": np.zeros((2, 3))}, r"embedding must be Features.*got ndarray; make them with"),
     ],
 )
 def test_data_that_cannot_be_fitted(change, told):
     with pytest.raises(ValueError, match=told):
         fit_of(**{"frame": FRAME, "reference": PLAIN, "scale": RATING, **change})
+
+
+def test_a_plain_table_is_no_data():
+    with pytest.raises(ValueError, match="data must be a CrowdData, got DataFrame; make one with"):
+        CrowdLLM().fit(FRAME, PLAIN)
 
 
 def test_probabilities_that_are_none():
@@ -387,7 +399,10 @@ def test_repeats_ballots_words_and_scales_that_do_not_fit(rated, made):
     ("asked", "told"),
     [
         ({"problems": []}, "at least one id, each once; got 0"),
-        ({"problems": ["q01", "q01"]}, "each once"),
+        ({"problems": ["q01", "q00", "q01"]}, "each once; got 3, 'q01' more than once"),
+        ({"problems": "q01"}, r"problems must be a list of ids; got the text 'q01'; say \['q01'\]"),
+        ({"reference": [0.2, 0.8]}, "reference must be a Reference, got list"),
+        ({"embedding": [0.2, 0.8]}, "embedding must be Features"),
         ({"problems": ["nowhere"]}, "'nowhere'; give reference="),
         ({"effect": "none"}, "effect must be one of"),
         ({"seed": -1}, "seed must be a whole number of at least 0"),
@@ -407,12 +422,39 @@ def test_questions_that_cannot_be_answered(rated, verb, asked, told):
         (pd.DataFrame({"group": ["left"]}), None, "needs a column 'participant'"),
         (pd.DataFrame({"participant": ["a", "a"], "group": ["left"] * 2}), None, "1 different participant"),
         (pd.DataFrame({"participant": ["a", "b"], "group": ["left"] * 2}), 3, "3 are wanted"),
+        (pd.DataFrame({"participant": [1, "1"], "group": ["left"] * 2}), None, "1 different participant"),
+        (pd.DataFrame({"participant": ["a", None], "group": ["left"] * 2}), None, "'participant' is empty in 1 of 2"),
+        (pd.DataFrame({"participant": [], "group": []}), None, "people holds nobody"),
+        (["a", "b"], None, "people must be a table with a row a person or a ProfileGenerator; got list"),
         (None, 0, "n must be a whole number of at least 1"),
     ],
 )
 def test_people_that_cannot_be_asked(rated, people, n, told):
     with pytest.raises(ValueError, match=told):
         rated.simulate(n=n, people=people)
+
+
+def test_participation_that_is_none(rated):
+    with pytest.raises(ValueError, match=r"participation must be a Participation, got float; make one with"):
+        rated.simulate(["q01"], 5, participation=0.5)
+
+
+def test_ids_of_people_are_read_as_everywhere(rated):
+    people = pd.DataFrame({"participant": [3.0, 1.0], "group": ["left", "right"]})
+    assert rated.simulate(["q01"], people=people).responses["participant"].tolist() == ["3", "1"]
+
+
+def test_training_problems_keep_the_reference_that_they_were_fitted_with(made, rated):
+    """The same one may be given again; another would be left unread beside the learned effects."""
+    same = rated.predict(["q03", "q07"], reference=made.reference).mean
+    np.testing.assert_array_equal(same, rated.predict(["q03", "q07"]).mean)
+    turned = Reference.from_probabilities(PROBLEMS, [1, 2, 3, 4, 5], made.reference.probabilities[:, :, ::-1])
+    for verb in ("predict", "simulate"):
+        with pytest.raises(ValueError, match="2 training problem.*for instance 'q03'.*or fit again with this reference"):
+            getattr(rated, verb)(["q03", "q07"], reference=turned)
+    words = Reference.from_probabilities(["q03"], ["no", "yes"], [[0.5, 0.5]])
+    with pytest.raises(ValueError, match="the reference has answers no, yes"):
+        rated.predict(["q03"], reference=words)
 
 
 def test_ids_of_the_made_crowd_are_what_the_tests_think(made):

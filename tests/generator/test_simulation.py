@@ -110,6 +110,14 @@ def test_a_file_that_fails_half_way_is_not_left_behind(tmp_path):
         write_parquet(blocks(), ["u", "v"], ("a",), None, tmp_path / "nowhere" / "e.parquet")
 
 
+def test_a_stream_goes_to_parquet_alone(rated, tmp_path):
+    (tmp_path / "folder.parquet").mkdir()
+    for name in ("answers.csv", "folder.parquet"):
+        with pytest.raises(ValueError, match="streamed to a file that ends in .parquet"):
+            rated.simulate_to(tmp_path / name, THREE, 5)
+    assert [one.name for one in tmp_path.iterdir()] == ["folder.parquet"]
+
+
 def test_even_people_cover_profiles_and_effects_evenly(rated):
     """A scrambled Sobol sequence: moments far nearer than 1,024 random draws would bring them."""
     belief = rated.belief(rated.blender)
