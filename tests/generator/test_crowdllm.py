@@ -450,7 +450,9 @@ def test_training_problems_keep_the_reference_that_they_were_fitted_with(made, r
     np.testing.assert_array_equal(same, rated.predict(["q03", "q07"]).mean)
     turned = Reference.from_probabilities(PROBLEMS, [1, 2, 3, 4, 5], made.reference.probabilities[:, :, ::-1])
     for verb in ("predict", "simulate"):
-        with pytest.raises(ValueError, match="2 training problem.*for instance 'q03'.*or fit again with this reference"):
+        with pytest.raises(
+            ValueError, match="2 training problem.*for instance 'q03'.*or fit again with this reference"
+        ):
             getattr(rated, verb)(["q03", "q07"], reference=turned)
     words = Reference.from_probabilities(["q03"], ["no", "yes"], [[0.5, 0.5]])
     with pytest.raises(ValueError, match="the reference has answers no, yes"):
