@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -83,3 +83,23 @@ class Fitted:
                 f"{len(unknown)} problem(s) are not among the training problems, for instance {unknown[0]!r}"
             )
         return np.array([place[name] for name in names], dtype=np.int64)
+
+    def with_problems(self, known: Fitted, problems: Iterable[str]) -> Fitted:
+        """The same, with further problems at the median effect of a new one.
+
+        Args:
+            known: has their vectors and reference decisions.
+            problems: ids that are not among the training problems.
+
+        Raises:
+            ValueError: on problems that ``known`` does not have.
+        """
+        names = tuple(problems)
+        rows = known.rows(names)
+        return replace(
+            self,
+            problems=(*self.problems, *names),
+            x=np.concatenate([self.x, known.x[rows]]),
+            decision=np.concatenate([self.decision, known.decision[rows]]),
+            effect=np.concatenate([self.effect, np.zeros((len(names), self.effect.shape[1]))]),
+        )

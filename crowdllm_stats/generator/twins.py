@@ -35,13 +35,15 @@ def cross_fitted_twins(
     model: CrowdLLM, human: CrowdData, n: int, *, folds: int = 5, seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Twins:  # fmt: skip
-    """A twin for every human answer, by a generator that this person's answers had no part in.
+    """A twin for every human answer, by a generator to which this person's answers were not shown.
 
     People are dealt into folds. For each fold a generator is fitted to the other folds' answers, with the problem
-    vectors, reference decisions and penalties of ``model``; it answers for the fold's people, as people of their
-    profiles, and for the fold's share of n further people, whose profiles are drawn with replacement from the profiles
-    of all real people. So a twin and a further person of the same fold follow one law, given the profile, and the
-    average over twins and over further people aim at the same number: what prediction-powered intervals ask for.
+    vectors, reference decisions and penalties (or number of steps) of ``model``, which were chosen on all answers;
+    a problem that nobody outside the fold answered has the median effect of a new problem. The generator answers
+    for the fold's people, as people of their profiles, and for the fold's share of n further people, whose profiles
+    are drawn with replacement from the profiles of all real people. So a twin and a further person of the same fold
+    follow one law, given the profile, and the average over twins and over further people aim at the same number:
+    what prediction-powered intervals ask for.
 
     Args:
         model: fitted to the same problems; its weights are not used.
@@ -81,11 +83,15 @@ def cross_fitted_twins(
     further = pd.concat([pd.DataFrame({"participant": extra}), profiles], axis=1)
     share = np.arange(n) % folds
     fresh = _same_settings(model)
-    parts = []
+    parts, unseen = [], 0
     for number in range(folds):
         inside = fold.index[fold == number]
         others = human.select(participants=fold.index[fold != number])
         learned = CrowdLLM(**fresh).fit(others, model.fitted, seed=seed)
+        known = set(learned.fitted.problems)
+        lacking = [name for name in problems if name not in known]
+        learned._fitted = learned.fitted.with_problems(model.fitted, lacking)
+        unseen += len(lacking)
         own = people[people["participant"].isin(inside)]
         all_answers = learned.simulate(problems, people=own, seed=seed).responses
         parts.append(all_answers.merge(asked, on=["problem", "participant"], validate="one_to_one"))
@@ -103,6 +109,9 @@ def cross_fitted_twins(
         f"{folds} folds of people: a twin answers from a generator fitted without his fold, {n} further people are "
         "shared out over the folds' generators with profiles drawn from the real people's."
     )
+    if unseen:
+        why += f" {unseen} times a problem that nobody outside a fold answered has the median effect of a new problem."
+    why += _chosen_before(model)
     return Twins(digital, fold, why)
 
 
@@ -112,8 +121,9 @@ def twins_by_problem(
 ) -> Twins:  # fmt: skip
     """A digital answer of every real person to every problem, by a generator that saw no answer to that problem.
 
-    Problems are dealt into folds. For each fold a generator is fitted to the answers to the other folds' problems; it
-    knows every person's kept effects from there. The digital answer is the expected one,
+    Problems are dealt into folds. For each fold a generator is fitted to the answers to the other folds' problems, with
+    the penalties (or number of steps) of ``model``, which were chosen on all answers; it knows every person's kept
+    effects from there. The digital answer is the expected one,
     ``E[y | x_t, v_i, a_i, e_i]`` at the fitted effects of the person and the median effect of the problem. For a
     problem, the answers of those who rated it are twins, those of all others the unlabelled crowd: people of one
     population, so that the interval aims at the mean answer of the people in the table (and, where these are a random
@@ -172,6 +182,7 @@ def twins_by_problem(
     )
     if unseen:
         why += f" {unseen} times a person without answers outside a fold answers as an average person of his profile."
+    why += _chosen_before(model)
     return Twins(digital, fold, why)
 
 
@@ -208,6 +219,14 @@ def expected_answers(learned: CrowdLLM, problems: list[str], known: CrowdLLM, pe
             "response": values.reshape(-1),
         }
     )
+
+
+def _chosen_before(model: CrowdLLM) -> str:
+    """What all answers had a part in."""
+    if not len(model.fitted.tuning):
+        return ""
+    what = "The penalties" if model.settings.decay else "The number of training steps"
+    return f" {what} of all folds' fits are those of the generator given, chosen on all answers."
 
 
 def _same_settings(model: CrowdLLM) -> dict[str, Any]:

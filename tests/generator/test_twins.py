@@ -53,6 +53,41 @@ def test_a_persons_own_answers_do_not_move_his_twin(model, example):
     assert of(before, mates).equals(of(after, mates))
 
 
+def test_a_problem_of_one_persons_fold_is_answered_like_a_new_one(model, example):
+    """Of q05 one answer is left: outside that person's fold nobody answered it."""
+    responses = example.responses
+    fifth = responses["problem"] == "q05"
+    only = responses.loc[fifth, "participant"].iloc[0]
+    data = CrowdData.from_frame(
+        responses[~fifth | (responses["participant"] == only)], participants=example.participants, scale=example.scale
+    )
+    made = cross_fitted_twins(model, data, 9, folds=3, seed=1)
+    fold = made.folds[only]
+    assert "1 times a problem that nobody outside a fold answered" in made.why
+    others = data.select(participants=made.folds.index[made.folds != fold])
+    learned = CrowdLLM(**{**SETTINGS, "ridge": (10.0,), "ridge_network": (40.0,)}).fit(others, model.fitted, seed=1)
+    assert "q05" not in learned.fitted.problems
+    wider = learned.fitted.with_problems(model.fitted, ["q05"])
+    learned._fitted = wider
+    assert (wider.effect[-1] == 0).all()
+    twin = learned.simulate(["q05"], people=data.participants[data.participants["participant"] == only], seed=1)
+    digital = made.digital.responses
+    found = digital[(digital["problem"] == "q05") & (digital["participant"] == only)]
+    assert found["response"].tolist() == twin.responses["response"].tolist()
+    assert (digital["problem"] == "q05").sum() == 1 + 9
+    with pytest.raises(ValueError, match="'q99'"):
+        learned.fitted.with_problems(model.fitted, ["q99"])
+
+
+def test_twins_say_what_was_chosen_on_all_answers(model, example):
+    assert "chosen on all answers" not in twins_by_problem(model, example, folds=2).why
+    settings = {**SETTINGS, "steps": 50, "held_out": 0.3}
+    tuned = CrowdLLM(**settings).fit(example, model.fitted, seed=1)
+    assert "The penalties of all folds' fits are those of the generator given" in twins_by_problem(
+        tuned, example, folds=2
+    ).why  # fmt: skip
+
+
 def test_a_problems_answers_do_not_move_its_digital_answers(model, example):
     before = twins_by_problem(model, example, folds=3, seed=1)
     one = before.folds.index[0]
