@@ -85,11 +85,17 @@ def rows(references: References, texts: Texts, protocol: str, **settings: Any) -
         references: of all problems.
         texts: of all problems.
         protocol: "paper" or "new-problems".
-        **settings: hyper-parameters put over those of all CrowdLLM rows.
+        **settings: hyper-parameters of all CrowdLLM rows; not those in which the rows differ.
 
     Returns:
         Rows.
+
+    Raises:
+        ValueError: on a hyper-parameter in which the rows differ.
     """
+    fixed = sorted({name for own in GENERATORS.values() for name in own} & set(settings))
+    if fixed:
+        raise ValueError(f"settings: the rows differ in {' and '.join(fixed)}; it cannot be set for all of them")
     made: dict[str, Row] = {"random": _baseline(Random()), "global distribution": _baseline(GlobalDistribution())}
     out: dict[str, str] = {}
     if protocol == "paper":

@@ -40,6 +40,9 @@ GLAD_SPLITS = 1
 #: Metrics by which rows are compared.
 COMPARED = ("mae", "wd", "rmse", "cs")
 
+#: Different problems that the check of the spread needs.
+LEAST_SCORED = 3
+
 #: Problems by human mean, a third each.
 THIRDS = ("lowest third", "middle third", "highest third")
 
@@ -143,14 +146,16 @@ def run_study(
         objective: which CrowdLLM is compared with ridge, "likelihood" or "paper"; the rows hold both.
         only: names of the rows to make, all that can be made by default; the compared CrowdLLM and a ridge among them.
         progress: called with words before each step.
-        **settings: hyper-parameters of all CrowdLLM rows, see :class:`crowdllm_stats.generator.settings.Settings`.
+        **settings: hyper-parameters of all CrowdLLM rows, see :class:`crowdllm_stats.generator.settings.Settings`, but
+            ``objective`` and ``mixing``, in which the rows differ.
 
     Returns:
         CaseStudy.
 
     Raises:
         ValueError: on a scale without levels, no or repeated seeds, problems with a single answer, a row in
-            ``only`` that cannot be made, no CrowdLLM or ridge to compare, and as the rows.
+            ``only`` that cannot be made, no CrowdLLM or ridge to compare, a hyper-parameter in which the rows differ,
+            fewer than three problems to score, and as the rows.
     """
     check_choice("objective", objective, tuple(BY_OBJECTIVE))
     if data.scale.kind != "ordinal":
@@ -161,9 +166,8 @@ def run_study(
     told = progress or (lambda step: None)
     made = _chosen(rows(references, texts, protocol, **settings), only, BY_OBJECTIVE[objective])
     splits = []
-    for seed in chosen:
-        split = held_out(data, protocol, seed=seed)
-        predicted = {}
+    for split in _held_out(data, protocol, chosen):
+        seed, predicted = split.seed, {}
         for row, fit in made.made.items():
             told(f"split {seed}: {row}")
             predicted[row] = fit(split.train, split.truth.problems, seed)
@@ -194,6 +198,18 @@ def run_study(
             "unanswered": sum(one.split.unanswered for one in splits),
         },
     )
+
+
+def _held_out(data: CrowdData, protocol: str, seeds: Sequence[int]) -> list[HeldOut]:
+    """The splits; refused before anything is fitted where they score too few problems."""
+    splits = [held_out(data, protocol, seed=seed) for seed in seeds]
+    scored = {name for split in splits for name in split.truth.problems}
+    if len(scored) < LEAST_SCORED:
+        raise ValueError(
+            f"{len(seeds)} split(s) score {len(scored)} different problem(s); a case study needs {LEAST_SCORED}: give "
+            "more seeds, or answers to more problems"
+        )
+    return splits
 
 
 def _chosen(every: Rows, only: Sequence[str] | None, ours: str) -> Rows:
@@ -305,7 +321,10 @@ def _sizes(splits: Sequence[_Split]) -> pd.DataFrame:
 
 
 def _shares(splits: Sequence[_Split]) -> pd.DataFrame:
-    """Shares of all answers, each problem weighed by its human answers; for all problems and for thirds of them."""
+    """Shares of all answers, each problem weighed by its human answers; for all problems and for thirds of them.
+
+    Thirds are left out where some third holds no problem: with fewer than three problems in every split.
+    """
     values = splits[0].split.truth.numbers
     totals: dict[tuple[str, str], Any] = {}
     for one in splits:
@@ -316,10 +335,13 @@ def _shares(splits: Sequence[_Split]) -> pd.DataFrame:
             counts = shares * truth.totals[:, None]
             for group, kept in {"all": third >= 0, **{word: third == n for n, word in enumerate(THIRDS)}}.items():
                 totals[group, row] = totals.get((group, row), 0.0) + counts[kept].sum(axis=0)
+    groups = {group for (group, _), counts in totals.items() if counts.sum() > 0.0}
+    shown = groups if groups >= set(THIRDS) else {"all"}
     return pd.DataFrame(
         [
             {"problems": group, "row": row, "answer": float(answer), "share": float(part)}
             for (group, row), counts in totals.items()
+            if group in shown
             for answer, part in zip(values, counts / counts.sum(), strict=True)
         ]
     )

@@ -7,6 +7,7 @@ import pandas as pd
 from crowdllm_stats.case_study.published import published
 from crowdllm_stats.case_study.rows import BY_OBJECTIVE, RIDGE, RIDGE_SCALED
 from crowdllm_stats.case_study.study import FLOOR, GLAD_SPLITS, PERFECT, CaseStudy
+from crowdllm_stats.evaluation.paired import FEW
 from crowdllm_stats.report.markdown import markdown_table
 
 AGGREGATES = ("", " median", " majority", " dawid-skene", " glad")
@@ -125,7 +126,8 @@ def markdown(study: CaseStudy) -> str:
         "",
         f"## {ours} less ridge",
         "",
-        "Paired by problem, bootstrap over problems; below 0 CrowdLLM is better in MAE, RMSE and WD, above 0 in CS.",
+        "Paired by problem, bootstrap over problems; below 0 CrowdLLM is better in MAE, RMSE and WD, above 0 in CS."
+        + _few(study),
         "",
         markdown_table(_differences_table(study)),
         "",
@@ -158,6 +160,11 @@ def _setting(study: CaseStudy) -> str:
         f"Backbone {study.backbone}, embedding {study.embedding}, protocol {study.protocol}, splits "
         f"{', '.join(map(str, study.seeds))}; {scored}{alone}."
     )
+
+
+def _few(study: CaseStudy) -> str:
+    count = int(study.differences["n_problems"].min())
+    return f" Of {count} problems alone: the intervals are too short, the p-values too small." if count < FEW else ""
 
 
 def _left_out(study: CaseStudy) -> list[str]:

@@ -12,6 +12,10 @@ from crowdllm_stats.inference.checks import FloatArray, check_count, check_level
 from crowdllm_stats.inference.result import Result
 from crowdllm_stats.scores import Scores
 
+#: With fewer problems than this a percentile bootstrap is too sure: at level 0.95 it misses 0.10 of equal predictors at
+#: 10 problems, 0.06 at 30.
+FEW = 30
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PairedDifference(Result):
@@ -37,7 +41,9 @@ def paired_difference(
     A problem's contributions are averaged over the splits it was tested in, for a and for b; the difference is that of
     their means over problems (for "rmse" of the roots of the means). Problems, not splits, are the independent units,
     so the bootstrap draws problems: percentile interval, and as p-value twice the smaller share of bootstrap
-    differences on one side of 0, a share counted as (k + 1) / (n_boot + 1).
+    differences on one side of 0, a share counted as (k + 1) / (n_boot + 1). T problems cannot tell more than T tosses
+    of a coin: the p-value is never below ``2^(1 - T)``, and with fewer than 30 problems a flag says that interval and
+    p-value are too sure.
 
     Args:
         a: scores of one predictor.
@@ -74,15 +80,16 @@ def paired_difference(
     boot = _bootstrap(each, metric, draws, np.random.default_rng(check_count("seed", seed, least=0)))
     lower, upper = np.quantile(boot, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     tail = min(int(np.sum(boot <= 0.0)), int(np.sum(boot >= 0.0)))
+    p_value = min(1.0, max(2.0 * (tail + 1) / (draws + 1), 2.0 ** (1 - problems)))
     return PairedDifference(
         why="Problems are a random sample of the problems that the comparison speaks of. The bootstrap holds the chance"
         " of drawing these problems; that of splits and of fitting only as far as it is averaged over the splits.",
-        flags={},
+        flags={f"fewer than {FEW} problems: interval too short, p-value too small": problems < FEW},
         metric=metric,
         difference=float(_difference(each.mean(axis=0), metric)),
         lower=float(lower),
         upper=float(upper),
-        p_value=min(1.0, 2.0 * (tail + 1) / (draws + 1)),
+        p_value=p_value,
         n_problems=problems,
         n_splits=int(a.per_problem["split"].nunique()),
         level=level,

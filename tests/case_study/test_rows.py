@@ -27,6 +27,11 @@ def test_which_rows_can_be_made():
     assert {RIDGE_SCALED, "ridge on the embedding alone"} < set(bare.left_out)
 
 
+def test_what_rows_differ_in_cannot_be_set():
+    with pytest.raises(ValueError, match="the rows differ in mixing; it cannot be set for all of them"):
+        rows(REFERENCES, TEXTS, "paper", mixing=3, steps=5)
+
+
 def test_personas_alone_leave_zero_shot_out():
     both = of_probabilities(TABLE.assign(profile="ann"), HUMAN)
     found = rows(both, TEXTS, "paper")

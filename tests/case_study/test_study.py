@@ -117,6 +117,21 @@ def test_shares_and_sizes_cover_all_rows(studies):
     np.testing.assert_allclose(large, pd.Series(exact)[large.index], atol=0.1)
 
 
+def test_two_problems_a_split_have_no_thirds(monkeypatch):
+    monkeypatch.setattr(module, "_generator", quick)
+    kept, texts = [RIDGE, CROWDLLM], read_texts(HUMAN, "none")
+    study = run_study(FEW, REFERENCES, texts, seeds=[0, 1], only=kept)
+    assert [len(held_out(FEW, "new-problems", seed=seed).truth.problems) for seed in (0, 1)] == [2, 2]
+    assert set(study.shares["problems"]) == {"all"}
+    assert study.shares["share"].notna().all()
+    scored = study.scores["n_problems"].iloc[0]
+    assert scored in (3, 4)
+    assert f"Of {scored} problems alone: the intervals are too short" in markdown(study)
+    monkeypatch.setattr(module, "_generator", lambda *given: lambda *told: pytest.fail("fitted before it was refused"))
+    with pytest.raises(ValueError, match=r"1 split\(s\) score 2 different problem\(s\); a case study needs 3"):
+        run_study(FEW, REFERENCES, texts, seeds=[0])
+
+
 def test_spreads_of_the_generators_and_ridge(studies):
     assert list(studies["new"].spread["row"]) == [VAE, CROWDLLM_PAPER, CROWDLLM, RIDGE, RIDGE_SCALED]
     assert list(studies["paper"].spread["row"]) == [CROWDLLM_PAPER, RIDGE]
@@ -147,6 +162,8 @@ def test_pages_say_what_was_compared_and_hold_the_published_rows(studies, tmp_pa
     assert "- No row 'VAE': not asked for." in text
     assert "0.45 / 0.48 / 0.43 / 1.00 / 0.53" in text
     assert "published" not in markdown(studies["new"])
+    assert studies["new"].differences["n_problems"].iloc[0] < 30
+    assert "problems alone" in markdown(studies["new"])
     written = write_study(studies["new"], tmp_path / "out", HUMAN, REFERENCES, arguments=["evaluate", "made"])
     assert sorted(path.name for path in written) == sorted(path.name for path in (tmp_path / "out").iterdir())
     assert len(written) == 10

@@ -67,6 +67,18 @@ def test_pairing_finds_a_small_difference_under_large_noise():
     assert a.standard_error("mae") > 0.02
 
 
+def test_few_problems_cannot_be_sure():
+    """Three problems that all favour a: a coin falls thus in 1 of 4 cases, on either side."""
+    three = paired_difference(scores([0.1, 0.2, 0.3]), scores([1.1, 1.3, 1.2]))
+    assert three.upper < 0.0
+    assert three.p_value == 0.25
+    assert three.to_frame()["note"].tolist() == ["fewer than 30 problems: interval too short, p-value too small"]
+    rng = np.random.default_rng(4)
+    many = paired_difference(scores(rng.normal(size=30)), scores(5.0 + rng.normal(size=30)))
+    assert many.p_value == pytest.approx(2 / 4001)
+    assert many.to_frame()["note"].tolist() == [""]
+
+
 def test_bad_wishes_are_refused():
     with pytest.raises(ValueError, match=r"not scored on the same problems of the same splits \(2 row\(s\) differ\)"):
         paired_difference(scores([0.1, 0.2]), scores([0.1, 0.2, 0.3, 0.4]))
