@@ -17,6 +17,7 @@ from crowdllm_stats.backbones.recorded import RecordedBackbone
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.datasets.example import load_example
+from crowdllm_stats.inference.checks import FloatArray
 from crowdllm_stats.report.manifest import described_answers, described_file
 from crowdllm_stats.tables.files import read_table
 
@@ -127,7 +128,8 @@ def of_probabilities(
         source: for the manifest.
 
     Raises:
-        ValueError: on missing columns or problems, negative numbers, sums off 1, a row that is there twice.
+        ValueError: on missing columns or problems, what is no number, negative numbers, sums off 1, a row that is there
+            twice, a scale without a list of answers.
 
     Example:
         >>> from crowdllm_stats import load_example
@@ -137,15 +139,20 @@ def of_probabilities(
         [[3.0]]
     """
     answers = data.scale.levels or data.scale.options
+    if not answers:
+        raise ValueError(
+            f"{name}: a table of probabilities needs a scale with a list of answers, and the scale is {data.scale}; "
+            "say the levels of the answers, for instance 1,2,3,4,5 instead of 1:5"
+        )
     words = [f"{one:g}" if isinstance(one, float) else one for one in answers]
     key = "problem" if "problem" in frame.columns else "instance_id"
     chosen = [next((c for c in (f"p_{word}", f"p{word}") if c in frame.columns), None) for word in words]
     absent = [f"p_{word}" for word, column in zip(words, chosen, strict=True) if column is None]
     if key not in frame.columns:
         absent.insert(0, "problem")
-    if absent or not words:
+    if absent:
         raise ValueError(
-            f"{name}: no column {', '.join(absent) or 'of probabilities'}; a file of references holds problem and a "
+            f"{name}: no column {', '.join(absent)}; a file of references holds problem and a "
             f"column p_ANSWER for each of {', '.join(words)}, or the columns problem, participant, response"
         )
     ids = frame[key].astype(str).str.replace(r"^(\d+)\.0$", r"\1", regex=True)
@@ -154,13 +161,15 @@ def of_probabilities(
     )
     if pd.DataFrame({"problem": ids, "profile": profile}).duplicated().any():
         raise ValueError(f"{name}: a problem stands there twice under one profile; keep one row each")
-    raw = frame[chosen].to_numpy(dtype=np.float64)
+    raw = _numbers(frame[chosen], ids, name)
     total = raw.sum(axis=1)
     bad = ~(np.isfinite(raw).all(axis=1) & (raw >= 0.0).all(axis=1) & (np.abs(total - 1.0) <= _ROUNDING))
     if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        shown = f"it holds {raw[first].min():g}" if raw[first].min() < 0.0 else f"it sums to {total[first]:.4g}"
         raise ValueError(
-            f"{name}: {int(bad.sum())} row(s) are no probabilities, the first of problem {ids[bad].iloc[0]!r}; they "
-            "must be at least 0 and sum to 1"
+            f"{name}: {int(bad.sum())} of {len(bad)} row(s) are no probabilities, the first of problem "
+            f"{ids.iloc[first]!r} ({shown}); make every row at least 0 and divide it by its sum"
         )
     wanted = data.problems["problem"]
     table = pd.DataFrame(raw / total[:, None], index=pd.MultiIndex.from_arrays([profile, ids]))
@@ -169,11 +178,12 @@ def of_probabilities(
     names = [one for one in dict.fromkeys(profile) if one]
     for one in dict.fromkeys(profile):
         rows = table.loc[one].reindex(wanted)
-        lacking = int(rows.isna().any(axis=1).sum())
-        if lacking:
+        lacking = wanted[rows.isna().any(axis=1).to_numpy()]
+        if len(lacking):
             who = f" under profile {one!r}" if one else ""
             raise ValueError(
-                f"{name}: {lacking} of {len(wanted)} problem(s) have no row{who}; give one for each problem"
+                f"{name}: {len(lacking)} of {len(wanted)} problem(s) have no row{who}, for instance "
+                f"{lacking.iloc[0]!r}; give one for each problem"
             )
         if one:
             blocks.append(rows.to_numpy())
@@ -186,6 +196,25 @@ def of_probabilities(
     left = len(set(ids) - set(wanted))
     notes = (f"{left} problem(s) of {name} are not among the human answers'; they are not used.",) if left else ()
     return References(name, found.get("alone"), found.get("personas"), dict(source or {}), notes)
+
+
+def _numbers(table: pd.DataFrame, ids: pd.Series, name: str) -> FloatArray:
+    """The columns of probabilities, refusing what is no number."""
+    columns = []
+    for column in table.columns:
+        words = table[column].astype(object)
+        found = pd.to_numeric(words, errors="coerce")
+        if found.isna().any():
+            first = int(np.flatnonzero(found.isna())[0])
+            value = words.iloc[first]
+            shown = "nothing" if value is None or value != value or str(value).strip() == "" else repr(value)
+            raise ValueError(
+                f"{name}: column {column!r} holds {shown} where a probability should stand, in "
+                f"{int(found.isna().sum())} of {len(found)} row(s), the first of problem {ids.iloc[first]!r}; correct "
+                "the numbers"
+            )
+        columns.append(found.to_numpy(dtype=np.float64))
+    return np.column_stack(columns)
 
 
 def _of_answers(name: str, recorded: CrowdData, data: CrowdData, source: Mapping[str, Any]) -> References:

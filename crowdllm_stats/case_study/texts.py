@@ -70,7 +70,8 @@ def read_texts(data: CrowdData, model: str, *, column: str = "text", cache: Path
         cache: the cache folder, the user's by default.
 
     Raises:
-        ValueError: without such a column, and as :func:`crowdllm_stats.backbones.embedder.embed`.
+        ValueError: without such a column, on a problem without text, and as
+            :func:`crowdllm_stats.backbones.embedder.embed`.
         FileNotFoundError: if "minilm" is not fetched.
 
     Example:
@@ -85,6 +86,14 @@ def read_texts(data: CrowdData, model: str, *, column: str = "text", cache: Path
         raise ValueError(
             f"the table of problems has no column {column!r} to embed; it has {', '.join(data.problems.columns)}; add "
             f"the texts, or choose the embedding {NONE!r}"
+        )
+    lacking = data.problems.loc[
+        [not isinstance(one, str) or not one.strip() for one in data.problems[column]], "problem"
+    ]
+    if len(lacking):
+        raise ValueError(
+            f"{len(lacking)} of {len(problems)} problem(s) have no text in column {column!r}, for instance "
+            f"{lacking.iloc[0]!r}; add the texts, leave these problems out, or choose the embedding {NONE!r}"
         )
     texts = tuple(data.problems[column])
     if model == TFIDF:

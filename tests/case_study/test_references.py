@@ -6,6 +6,7 @@ import pytest
 from survey import LEVELS, survey
 
 from crowdllm_stats.case_study.references import References, of_probabilities, read_references
+from crowdllm_stats.crowd import CrowdData, continuous
 
 _, HUMAN, TABLE = survey()
 COLUMNS = [f"p_{level:g}" for level in LEVELS]
@@ -71,10 +72,20 @@ def test_a_single_recorded_participant_is_the_backbone_alone(tmp_path):
 def test_bad_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match="no column p_3; a file of references holds problem and a column p_ANSWER"):
         of_probabilities(TABLE.drop(columns="p_3"), HUMAN)
-    with pytest.raises(ValueError, match=r"2 row\(s\) are no probabilities, the first of problem 'q03'"):
+    with pytest.raises(ValueError, match=r"2 of 25 row\(s\) are no prob.*, the first of problem 'q03' \(it sums to 2"):
         of_probabilities(TABLE.assign(p_1=TABLE["p_1"].where(~TABLE["problem"].isin(["q03", "q05"]), 2.0)), HUMAN)
-    with pytest.raises(ValueError, match=r"1 of 25 problem\(s\) have no row; give one for each problem"):
+    with pytest.raises(ValueError, match=r"1 of 25 row\(s\) .* problem 'q02' \(it holds -0.1\); make every row"):
+        of_probabilities(TABLE.assign(p_1=TABLE["p_1"].where(TABLE["problem"] != "q02", -0.1)), HUMAN)
+    with pytest.raises(ValueError, match=r"1 of 25 problem\(s\) have no row, for instance 'q03'; give one for each"):
         of_probabilities(TABLE.drop(index=3), HUMAN)
+    for value, shown in (("many", "'many'"), ("", "nothing"), (None, "nothing")):
+        strange = TABLE.astype({"p_2": object})
+        strange.loc[4, "p_2"] = value
+        with pytest.raises(ValueError, match=f"'p_2' holds {shown} where .* in 1 of 25 row.* of problem 'q04'"):
+            of_probabilities(strange, HUMAN)
+    free = CrowdData(HUMAN.responses, HUMAN.participants, HUMAN.problems, continuous(1, 4))
+    with pytest.raises(ValueError, match="needs a scale with a list of answers, and the scale is continuous 1 to 4"):
+        of_probabilities(TABLE, free)
     with pytest.raises(ValueError, match="stands there twice under one profile"):
         of_probabilities(pd.concat([TABLE, TABLE.iloc[:1]]), HUMAN)
     with pytest.raises(ValueError, match="neither recorded:MODEL, a .csv or .parquet file"):

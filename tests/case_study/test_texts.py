@@ -46,6 +46,16 @@ def test_no_embedding_needs_no_text():
         read_texts(bare, "tfidf")
 
 
+@pytest.mark.parametrize("blank", [None, np.nan, " "])
+def test_a_problem_without_text_is_named(blank):
+    problems = HUMAN.problems.assign(text=HUMAN.problems["text"].where(HUMAN.problems["problem"] != "q07", blank))
+    gap = CrowdData(HUMAN.responses, HUMAN.participants, problems, HUMAN.scale)
+    with pytest.raises(
+        ValueError, match=r"1 of 25 problem\(s\) have no text in column 'text', for instance 'q07'; add"
+    ):
+        read_texts(gap, "tfidf")
+
+
 def test_an_embedding_is_computed_once_and_kept(counted):
     calls, model, cache = counted
     first = read_texts(HUMAN, model, cache=cache).features(["q00"])
