@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ FORMAT = "crowdllm-stats generator 1"
 _ARRAYS = ("x", "decision", "effect", "history", "held_out", "person_effect", "person_spread")
 #: Parameters of effects, without which people would silently keep none.
 _LIKELIHOOD = ("log_tau_problem", "log_tau_person", "log_tau_spread", "couple")
+#: Arrays in which every number is used; losses may hold those of steps left out.
+_FINITE = ("x", "decision", "effect", "person_effect", "person_spread")
 _NUMBERS = ("new_problem_sd", "steps", "skipped", "seed", "n_answers", "n_people")
 
 
@@ -77,8 +80,14 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
     if not place.is_file():
         raise FileNotFoundError(f"no generator at {place}")
     try:
+        if not zipfile.is_zipfile(place):
+            raise ValueError("it is no .npz archive, or cut off")
         with place.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             given = {name: file[name] for name in file.files}
+        if "told" not in given:
+            raise ValueError(
+                f"it holds {', '.join(list(given)[:5]) or 'nothing'}, but not what a generator's file tells"
+            )
         told = json.loads(str(given["told"]))
         if told["format"] != FORMAT:
             raise ValueError(f"its format is {told['format']!r}, not {FORMAT!r}")
@@ -106,6 +115,11 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
         )
         if len(fitted.problems) != len(fitted.x) or len(fitted.x) != len(fitted.effect):
             raise ValueError(f"{len(fitted.problems)} problems but {len(fitted.x)} vectors")
+        if not len(fitted.people) == len(fitted.person_effect) == len(fitted.person_spread):
+            raise ValueError(f"{len(fitted.people)} people but {len(fitted.person_effect)} effects of people")
+        wrong = [name for name in _FINITE if not np.isfinite(tables[name]).all()]
+        if wrong:
+            raise ValueError(f"{wrong[0]} holds numbers that are not finite")
         wrong = [name for name, value in _flat(fitted.params).items() if not np.isfinite(value).all()]
         if wrong:
             raise ValueError(f"params/{wrong[0]} holds numbers that are not finite")

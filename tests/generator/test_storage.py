@@ -71,6 +71,8 @@ def test_files_that_are_cut_off_changed_or_foreign(written, tmp_path):
         broken.write_bytes(content)
         with pytest.raises(ValueError, match=r"broken.npz is not a whole generator file"):
             CrowdLLM.load(broken)
+    with pytest.raises(ValueError, match="it is no .npz archive, or cut off; write it again"):
+        CrowdLLM.load(broken)
     flipped = bytearray(whole)
     flipped[len(whole) // 3] ^= 0xFF
     broken.write_bytes(bytes(flipped))
@@ -81,9 +83,11 @@ def test_files_that_are_cut_off_changed_or_foreign(written, tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("told", None, "told"),
+        ("told", None, "it holds problems, people, .*, but not what a generator's file tells"),
         ("told", np.asarray(json.dumps({"format": "something else"})), "its format is 'something else'"),
         ("x", np.zeros((3, 5)), "26 problems but 3 vectors"),
+        ("effect", np.full((26, 1), np.nan), "effect holds numbers that are not finite"),
+        ("person_effect", np.zeros((3, 1)), "70 people but 3 effects of people"),
         ("effect", None, "effect"),
         ("params/encoder/x_mean", np.zeros((2, 1), dtype=np.float32), "generator file"),
         (
