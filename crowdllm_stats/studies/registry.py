@@ -21,7 +21,7 @@ def load_simulator(place: str) -> Simulator:
     """The simulator at "module:attribute".
 
     Raises:
-        TypeError: if something else stands there.
+        TypeError: if something else stands there, or a simulator with an outcome named like a parameter.
 
     Example:
         >>> load_simulator(SIMULATORS["intervals"]).methods[0]
@@ -31,4 +31,7 @@ def load_simulator(place: str) -> Simulator:
     found = getattr(import_module(module), attribute)
     if not isinstance(found, Simulator):
         raise TypeError(f"{place} is a {type(found).__name__}, not a Simulator")
+    twice = sorted(set(found.outcomes) & set(found.parameters))
+    if twice:
+        raise TypeError(f"{place} names {', '.join(map(repr, twice))} as an outcome and as a parameter; rename one")
     return found

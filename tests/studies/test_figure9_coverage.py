@@ -146,7 +146,7 @@ def test_interval_outcomes_by_hand():
     np.testing.assert_allclose(found["covered"], inside.mean(axis=1))
     np.testing.assert_allclose(found["breadth"], (2 * t).mean(axis=1))
     np.testing.assert_allclose(wide["breadth_over_t"], wide["breadth"] / found["breadth"])
-    assert np.array_equal(found["questions"], [7.0, 7.0])
+    assert np.array_equal(found["judged"], [7.0, 7.0])
     assert np.isnan(found["called"]).all()
 
 
@@ -175,12 +175,12 @@ def test_a_question_without_a_number_fails_its_replicate_and_no_question_too():
     odd = Evidence(human, twins, known.crowd, known.reference, known.truth, known.kappa, known.level)
     for method in INTERVALS:
         found = judge(method, odd)
-        assert np.isfinite(found["questions"][0])
-        assert np.isfinite(found["breadth"][1]) == np.isfinite(found["questions"][1])
+        assert np.isfinite(found["judged"][0])
+        assert np.isfinite(found["breadth"][1]) == np.isfinite(found["judged"][1])
     nothing = Evidence(
         *(getattr(known, name)[:, :0] for name in ("human", "twins", "crowd", "reference", "truth")), known.kappa, 0.9
     )
-    assert all(np.isnan(judge(method, nothing)["questions"]).all() for method in FIGURE9_COVERAGE.methods)
+    assert all(np.isnan(judge(method, nothing)["judged"]).all() for method in FIGURE9_COVERAGE.methods)
 
 
 # -- the simulator -----------------------------------------------------------------------------------------------------
@@ -238,7 +238,11 @@ def test_a_study_runs_and_concludes(tmp_path):
     assert len(said) == 4 * 3 + 2 + 2 + 4  # three intervals, both knowing ones once for either people, the decision
     exact = [one for one in said if one.statement.startswith("the exact interval")]
     assert [one.verdict for one in exact] == ["kept", "kept"]
+    assert set(table["questions"]) == {8}
+    assert table["judged"].max() == 6
     figure = draw_coverage(table)
+    width = figure.axes[1].get_lines()[0]
+    assert list(width.get_xdata()) == [96]  # 12 workers, 8 questions each
     assert len(figure.axes) == 3
     # the same fit judges alike in whatever order the block's jobs are
     jobs = jobs_of(made, plan_of(made).blocks[0], plan_of(made).grid)

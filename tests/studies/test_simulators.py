@@ -170,3 +170,14 @@ def test_the_exact_risk_is_unbiased_and_the_published_is_not():
     assert max(abs(by_method[method]) for method in ("exact", "direct", "llm-exact")) < 5.0
     assert by_method["published"] > 20.0
     assert by_method["llm-published"] > 20.0
+
+
+def test_an_outcome_named_like_a_parameter_is_refused(monkeypatch):
+    from crowdllm_stats.studies import risk_simulator
+
+    class Odd(type(risk_simulator.RISK)):
+        outcomes = ("N", "risk")
+
+    monkeypatch.setattr(risk_simulator, "ODD", Odd(), raising=False)
+    with pytest.raises(TypeError, match="names 'N' as an outcome and as a parameter"):
+        load_simulator("crowdllm_stats.studies.risk_simulator:ODD")

@@ -87,7 +87,7 @@ def _widths(axis: Any, fresh: pd.DataFrame, n: int) -> None:
     axis.set_yticks(ticks, [f"{one:g}" for one in ticks])
     axis.minorticks_off()
     axis.set_title(f"Mean width over Student's t, {n} new people a question", fontsize=10)
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(0.0, 0.62))
 
 
 def _safety(axis: Any, fresh: pd.DataFrame, n: int, level: float) -> None:

@@ -46,7 +46,7 @@ def judged_fits(results: Results) -> pd.DataFrame:
         for method, run in runs.items():
             sound = run.sound()
             parts.append({"replicate": run.replicates[~run.failed], **sound})
-            cells += [(*(full[name] for name in varied), method)] * len(sound["questions"])
+            cells += [(*(full[name] for name in varied), method)] * len(sound["judged"])
     frame = pd.DataFrame(cells, columns=[*varied, "method"])
     for name in ("replicate", *OUTCOMES):
         frame[name] = np.concatenate([part[name] for part in parts])

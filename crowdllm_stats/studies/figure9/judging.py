@@ -19,9 +19,9 @@ INTERVALS = ("classical", "crowdllm", "ppi", "ppi++", "ppi-small", "ppi++-small"
 #: Where the belief mean is safe: Theorem 3 with Delta known, its exact form, and the test on the people's answers.
 SAFE = ("safe-published", "safe-exact", "safe-decision")
 
-#: Of intervals: share of questions whose mean lies inside, mean width, and the latter over Student's t.
+#: How many questions; of intervals: share whose mean lies inside, mean width, and the latter over Student's t's.
 #: Of safe intervals: share of questions called safe, rightly so, with any wrong statement, and truly safe.
-OUTCOMES = ("questions", "covered", "breadth", "breadth_over_t", "called", "right", "wrong", "no_worse")
+OUTCOMES = ("judged", "covered", "breadth", "breadth_over_t", "called", "right", "wrong", "no_worse")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class Evidence:
 def judge(method: str, evidence: Evidence) -> Mapping[str, FloatArray]:
     """The outcomes of one method over all questions of each replicate, (R,); NaN where the method has no such outcome.
 
-    A method that gives no number on some question gives none there: ``questions`` is NaN then, which counts as failed;
+    A method that gives no number on some question gives none there: ``judged`` is NaN then, which counts as failed;
     so it does where there is no question.
 
     Args:
@@ -77,7 +77,7 @@ def judge(method: str, evidence: Evidence) -> Mapping[str, FloatArray]:
         >>> human, twins, crowd = (rng.normal(3.0, 1.0, (2, 7, k)) for k in (5, 5, 30))
         >>> known = Evidence(human, twins, crowd, np.full((2, 7), 3.2), np.full((2, 7), 3.0), np.full(2, 0.5), 0.95)
         >>> found = judge("classical", known)
-        >>> found["questions"], found["breadth_over_t"]
+        >>> found["judged"], found["breadth_over_t"]
         (array([7., 7.]), array([1., 1.]))
         >>> judge("safe-exact", known)["wrong"]
         array([0., 0.])
@@ -96,7 +96,7 @@ def _interval(method: str, evidence: Evidence) -> dict[str, FloatArray]:
     covered = (lower <= evidence.truth) & (evidence.truth <= upper)
     breadth, usual = (upper - lower).mean(axis=1), evidence.usual_breadth
     found = {
-        "questions": np.full(len(known), float(covered.shape[1])),
+        "judged": np.full(len(known), float(covered.shape[1])),
         "covered": covered.mean(axis=1),
         "breadth": breadth,
         "breadth_over_t": np.divide(breadth, usual, out=np.full(len(known), np.nan), where=usual > 0.0),
@@ -119,7 +119,7 @@ def _safe(method: str, evidence: Evidence) -> dict[str, FloatArray]:
         called = np.asarray(region.inside_published if method == "safe-published" else region.inside_exact)
         refused = np.zeros_like(called) if method == "safe-published" else ~called
     return {
-        "questions": np.full(len(gap), float(gap.shape[1])),
+        "judged": np.full(len(gap), float(gap.shape[1])),
         "called": called.mean(axis=1),
         "right": (called & no_worse).mean(axis=1),
         "wrong": ((called & ~no_worse) | (refused & no_worse)).mean(axis=1),
