@@ -70,7 +70,7 @@ def _coverage(axis: Any, table: pd.DataFrame, level: float) -> None:
     axis.set_xlabel("people a question who judge")
     axis.set_title(f"Coverage of the population's mean answer (nominal {level:g})", fontsize=10)
     axis.grid(axis="y", alpha=0.25)
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0.37, 0.0))
 
 
 def _widths(axis: Any, fresh: pd.DataFrame, n: int) -> None:
@@ -106,7 +106,7 @@ def _safety(axis: Any, fresh: pd.DataFrame, n: int, level: float) -> None:
     _responses(axis)
     axis.set_ylim(-0.02, 1.02)
     axis.set_title("Is the crowd safe? Share of held-out questions", fontsize=10)
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(frameon=False, fontsize=7.5, loc="center left", bbox_to_anchor=(0.0, 0.505))
 
 
 def _line(axis: Any, rows: pd.DataFrame, outcome: str, color: Any, label: str) -> None:
