@@ -39,6 +39,8 @@ def test_fits_writes_and_can_be_simulated(tmp_path, capsys):
         ([*WORDS, "--out", "a.npz", "--embedding", "absent"], "absent"),
         (["fit", "example:human", "--backbone", "gpt", "--out", "a.npz"], "backbone 'gpt' is neither"),
         (["fit", "absent.csv", "--backbone", "smollm2", "--out", "a.npz"], "--scale is missing"),
+        ([*WORDS, "--out", "a.npz", "--problems", "q.csv"], "--problems is for files; example:human has its own"),
+        ([*WORDS, "--out", "a.npz", "--response-column", "mark"], "--response-column is for files"),
     ],
 )
 def test_mistakes_get_one_line(tmp_path, capsys, monkeypatch, words, message):
@@ -55,3 +57,31 @@ def test_example_reference_is_the_examples():
 
     found = read_references("example:reference", load_example().human)
     assert found.whole.problems == tuple(load_example().human.problems["problem"])
+
+
+def test_texts_and_profiles_from_files_of_their_own(tmp_path, capsys):
+    human = load_example().human
+    names = {"problem": "item", "participant": "who", "response": "mark"}
+    rows = human.responses.rename(columns=names).astype({"mark": object})
+    rows.loc[[3, 8], "mark"] = ""
+    rows.to_csv(tmp_path / "answers.csv", index=False)
+    human.problems.rename(columns=names).to_csv(tmp_path / "texts.csv", index=False)
+    human.participants.rename(columns=names).to_csv(tmp_path / "people.csv", index=False)
+    words = ["fit", str(tmp_path / "answers.csv"), *WORDS[2:], "--scale", "1,2,3,4,5", "--embedding", "tfidf"]
+    words += ["--problems", str(tmp_path / "texts.csv"), "--participants", str(tmp_path / "people.csv")]
+    out = tmp_path / "town.npz"
+    assert main([*words, "--out", str(out)]) == 2
+    assert "say which one it is with --problem-column NAME" in capsys.readouterr().err
+    words += [word for ours, theirs in names.items() for word in (f"--{ours}-column", theirs)]
+    assert main([*words, "--out", str(out)]) == 2
+    assert "is empty in 2 of 96 rows (data rows 4, 9); fill them, or give --drop-missing" in capsys.readouterr().err
+    assert main([*words, "--out", str(out), "--drop-missing"]) == 0
+    assert "2 rows of " in capsys.readouterr().out
+    fitted = CrowdLLM.load(out).fitted
+    assert fitted.n_answers == 94
+    assert [column.name for column in fitted.encoder.columns] == ["gender", "age_group"]
+    manifest = json.loads((tmp_path / "town.npz.manifest.json").read_text(encoding="utf-8"))
+    assert [source.get("path", "").rpartition("/")[2] for source in manifest["inputs"][:3]] == [
+        "answers.csv", "texts.csv", "people.csv",
+    ]  # fmt: skip
+    assert manifest["counts"]["missing response"] == 2

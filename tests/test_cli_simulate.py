@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from crowdllm_stats import CrowdLLM, load_example
-from crowdllm_stats.backbones import RecordedBackbone
+from crowdllm_stats import CrowdData, CrowdLLM, categorical, load_example
+from crowdllm_stats.backbones import RecordedBackbone, Reference
 from crowdllm_stats.cli import main
 
 
@@ -49,7 +50,8 @@ def test_a_problems_answers_do_not_depend_on_the_others(tmp_path):
 @pytest.mark.parametrize("by", ["people", "problems"])
 def test_from_twins_to_the_three_jobs(generator, tmp_path, capsys, by):
     humans, digital, plain = str(generator.with_name("humans.csv")), str(tmp_path / "d.csv"), str(tmp_path / "r.csv")
-    words = ["simulate", str(generator), "--twins", humans, "--by", by, "--folds", "3", "--n", "40", "--k", "4"]
+    words = ["simulate", str(generator), "--twins", humans, "--by", by, "--folds", "3", "--k", "4"]
+    words += ["--n", "40"] if by == "people" else []
     assert main([*words, "--out", digital, "--reference-out", plain]) == 0
     assert "folds" in capsys.readouterr().out
     assert len(pd.read_csv(plain)) == 12 * 4
@@ -65,17 +67,75 @@ def test_from_twins_to_the_three_jobs(generator, tmp_path, capsys, by):
     ("words", "message"),
     [
         (["politeness"], "no population 'politeness'"),
-        (["offensiveness", "--problem", "9999"], "not among the training problems, for instance '9999'"),
+        (["offensiveness", "--problem", "9999"], "--problem '9999' is not among the 1500 problems"),
         (["offensiveness", "--n", "0"], "n must be a whole number of at least 1; got 0"),
         (["offensiveness", "--seed", "-1"], "--seed must be a whole number of at least 0; got -1"),
         (["offensiveness", "--effect", "mine", "--problem", "1"], "effect must be one of 'typical', 'fitted'"),
         (["offensiveness", "--n", "10000"], "are streamed to .parquet only"),
         (["offensiveness", "--twins", "absent.csv"], "absent.csv"),
+        (["offensiveness", "--twins", "a.csv", "--by", "day"], "--by must be one of 'people', 'problems'; got 'day'"),
+        (["offensiveness", "--twins", "a.csv", "--n", "40"], "--n 40: with --twins by problems the crowd is everybody"),
+        (
+            ["offensiveness", "--twins", "a.csv", "--effect", "typical"],
+            "--effect typical cannot be joined with --twins",
+        ),
+        (["offensiveness", "--twins", "a.csv", "--problem", "12"], "--problem cannot be joined with --twins"),
+        (["offensiveness", "--twins", "example:human", "--drop-missing"], "--drop-missing is for files; example:human"),
+        (["offensiveness", "--problem-column", "item"], "--problem-column says how the table of --twins is read"),
+        (["offensiveness", "--reference-out", "r.csv", "--k", "0"], "--k must be a whole number of at least 1; got 0"),
+        (
+            ["offensiveness", "--reference-out", "r.json"],
+            "--reference-out: r.json: file type not known; use one of .csv",
+        ),
+        (
+            ["offensiveness", "--out", "b.json"],
+            "--out: b.json: file type not known; use one of .csv, .csv.gz, .parquet",
+        ),
+        (["offensiveness", "--out", "folder.csv"], "--out folder.csv is a folder; name a file"),
+        (["offensiveness", "--out", "nowhere/b.csv"], "--out: the folder"),
     ],
 )
-def test_mistakes_get_one_line(tmp_path, capsys, words, message):
-    assert main(["simulate", *words, "--out", str(tmp_path / "a.csv")]) == 2
+def test_mistakes_get_one_line(tmp_path, capsys, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.csv").mkdir()
+    assert main(["simulate", "--out", str(tmp_path / "a.csv"), *words]) == 2
     told = capsys.readouterr().err
     assert message in told
     assert told.count("\n") == 1
     assert not (tmp_path / "a.csv").exists()
+
+
+def test_packed_files_and_columns_of_other_names(generator, tmp_path, capsys):
+    humans = pd.read_csv(generator.with_name("humans.csv"))
+    other = humans.rename(columns={"problem": "item", "participant": "who", "response": "mark"})
+    other.loc[4, "mark"] = None
+    profiles = ["gender", "age_group"]
+    other[["who", *profiles]].drop_duplicates().to_csv(tmp_path / "people.csv", index=False)
+    other.drop(columns=profiles).to_csv(tmp_path / "other.csv", index=False)
+    words = ["--problem-column", "item", "--participant-column", "who", "--response-column", "mark", "--drop-missing"]
+    out = tmp_path / "d.csv.gz"
+    place = ["--participants", str(tmp_path / "people.csv"), "--twins", str(tmp_path / "other.csv"), "--folds", "2"]
+    assert main(["simulate", str(generator), *place, *words, "--out", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert f"1 row of {tmp_path / 'other.csv'} left out: missing response." in told
+    assert len(pd.read_csv(out)) == 60 * 12
+
+
+def test_plain_answers_of_words(tmp_path, capsys):
+    """One distribution of words is drawn from; the mean over personas would be none."""
+    names, people = ["a", "b", "c"], [f"p{row}" for row in range(7)]
+    frame = pd.DataFrame(
+        {"problem": names * 7, "participant": np.repeat(people, 3), "response": ["no", "yes", "no"] * 7}
+    )
+    data = CrowdData.from_frame(frame, scale=categorical(["no", "yes"]))
+    for personas, code in ((1, 0), (2, 2)):
+        shares = np.full((3, personas, 2), 0.5)
+        profiles = ("ann", "bob")[:personas] if personas > 1 else ("",)
+        reference = Reference.from_probabilities(names, ["no", "yes"], shares, profiles=profiles)
+        CrowdLLM(steps=2, held_out=0.0, hidden=3).fit(data, reference).save(tmp_path / "words.npz")
+        words = ["--n", "3", "--reference-out", str(tmp_path / "r.csv"), "--k", "5"]
+        out = tmp_path / f"{personas}.csv"
+        assert main(["simulate", str(tmp_path / "words.npz"), *words, "--out", str(out)]) == code
+        assert out.exists() == (code == 0)
+    assert set(pd.read_csv(tmp_path / "r.csv")["response"]) == {"no", "yes"}
+    assert "asked as 2 personas, and words have no mean" in capsys.readouterr().err

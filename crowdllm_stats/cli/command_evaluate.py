@@ -22,6 +22,16 @@ from crowdllm_stats.cli.generator_options import (
 )
 from crowdllm_stats.cli.options import AsJson, DataFolder
 from crowdllm_stats.cli.progress import status_line
+from crowdllm_stats.cli.reading import (
+    DropMissing,
+    ParticipantColumn,
+    ParticipantsFile,
+    ProblemColumn,
+    ProblemsFile,
+    Reading,
+    ResponseColumn,
+    left_out,
+)
 from crowdllm_stats.json_values import json_text, table_rows
 
 
@@ -47,6 +57,12 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
         ] = None,
         setting: Setting = None,
         scale: FileScale = None,
+        problems: ProblemsFile = None,
+        participants: ParticipantsFile = None,
+        problem_column: ProblemColumn = "problem",
+        participant_column: ParticipantColumn = "participant",
+        response_column: ResponseColumn = "response",
+        drop_missing: DropMissing = False,
         template: PromptTemplate = "zero_shot",
         personas: Annotated[
             Path | None, typer.Option(metavar="FILE", help="Profiles to ask a model as: participant and others.")
@@ -69,7 +85,8 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
         for name in ("objective", "mixing"):
             if name in settings:
                 raise ValueError(f"--setting {name}: the rows differ in it; it cannot be set for all of them")
-        human = human_answers(data, scale, folder)
+        reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
+        human = human_answers(data, scale, folder, reading)
         with needs_extras(), status_line("reading") as told:
             from crowdllm_stats.case_study.references import read_references
             from crowdllm_stats.case_study.study import run_study
@@ -89,6 +106,7 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
                 human, references, texts, name=data, protocol=protocol, seeds=range(seeds), objective=objective,
                 only=row, progress=told, **settings,
             )  # fmt: skip
+            study = dataclasses.replace(study, notes=(*left_out(data, human), *study.notes))
             written = []
             if out is not None:
                 from crowdllm_stats.case_study.writing import write_study

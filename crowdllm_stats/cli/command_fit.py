@@ -21,6 +21,16 @@ from crowdllm_stats.cli.generator_options import (
 )
 from crowdllm_stats.cli.options import AsJson, DataFolder, check_seed
 from crowdllm_stats.cli.progress import progress_line
+from crowdllm_stats.cli.reading import (
+    DropMissing,
+    ParticipantColumn,
+    ParticipantsFile,
+    ProblemColumn,
+    ProblemsFile,
+    Reading,
+    ResponseColumn,
+    left_out,
+)
 from crowdllm_stats.json_values import json_text, table_rows
 
 
@@ -34,6 +44,12 @@ def fit(arguments: Sequence[str]) -> Callable[..., None]:
         embedding: Embedding = "none",
         setting: Setting = None,
         scale: FileScale = None,
+        problems: ProblemsFile = None,
+        participants: ParticipantsFile = None,
+        problem_column: ProblemColumn = "problem",
+        participant_column: ParticipantColumn = "participant",
+        response_column: ResponseColumn = "response",
+        drop_missing: DropMissing = False,
         template: PromptTemplate = "zero_shot",
         seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of starting values and held-out problems.")] = 0,
         folder: DataFolder = None,
@@ -49,7 +65,8 @@ def fit(arguments: Sequence[str]) -> Callable[..., None]:
             raise FileNotFoundError(f"--out: the folder {out.absolute().parent} does not exist")
         check_seed(seed)
         settings = hyper_parameters(setting or [])
-        human = human_answers(data, scale, folder)
+        reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
+        human = human_answers(data, scale, folder, reading)
         with needs_extras():
             from crowdllm_stats.case_study.references import read_references
             from crowdllm_stats.case_study.texts import read_texts
@@ -65,17 +82,18 @@ def fit(arguments: Sequence[str]) -> Callable[..., None]:
         write_manifest(
             out,
             arguments=arguments,
-            inputs=[source, dict(references.source)],
+            inputs=[source, *map(described_file, reading.files), dict(references.source)],
             seed=seed,
-            counts={"answers": model.fitted.n_answers, "people": model.fitted.n_people},
+            counts={"answers": model.fitted.n_answers, "people": model.fitted.n_people, **human.exclusions},
         )
+        notes = [*left_out(data, human), *references.notes]
         if as_json:
             table = table_rows(model.fitted.tuning)
             told = {"out": str(out), "settings": model.settings.to_dict(), "steps": model.fitted.steps, "tuning": table}
-            print(json_text({**told, "new_problem_sd": model.fitted.new_problem_sd}))
+            print(json_text({**told, "new_problem_sd": model.fitted.new_problem_sd, "notes": notes}))
             return
         print(model)
-        for note in references.notes:
+        for note in notes:
             print(f"- {note}")
         print(f"Written: {out}")
 

@@ -11,14 +11,28 @@ import typer
 from crowdllm_stats.cli.extras import needs_extras
 from crowdllm_stats.cli.options import AsJson, DataFolder, Problems, check_seed
 from crowdllm_stats.cli.progress import progress_line
+from crowdllm_stats.cli.reading import (
+    DropMissing,
+    ParticipantColumn,
+    ParticipantsFile,
+    ProblemColumn,
+    Reading,
+    ResponseColumn,
+    left_out,
+)
 from crowdllm_stats.json_values import json_text
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from crowdllm_stats.crowd import CrowdData
     from crowdllm_stats.generator.crowdllm import CrowdLLM
 
 #: More answers than this are streamed, without profiles, and only to Parquet.
 STREAMED = 2_000_000
+
+#: Digital people, when nobody says how many.
+USUAL = 100
 
 
 def simulate(arguments: Sequence[str]) -> Callable[..., None]:
@@ -29,7 +43,9 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
             str, typer.Argument(metavar="POPULATION", help="offensiveness (shipped), or a generator's .npz file.")
         ],
         out: Annotated[Path, typer.Option(metavar="FILE", help="Where the answers go: .csv, .csv.gz or .parquet.")],
-        n: Annotated[int, typer.Option(metavar="N", help="Number of digital people.")] = 100,
+        n: Annotated[
+            int | None, typer.Option(metavar="N", help="Number of digital people, 100 by default; --twins: see --by.")
+        ] = None,
         problem: Problems = None,
         twins: Annotated[
             str | None,
@@ -47,8 +63,18 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         effect: Annotated[
             str, typer.Option(metavar="WHICH", help="fitted: what the problems' own answers said; typical: the median.")
         ] = "fitted",
+        participants: ParticipantsFile = None,
+        problem_column: ProblemColumn = "problem",
+        participant_column: ParticipantColumn = "participant",
+        response_column: ResponseColumn = "response",
+        drop_missing: DropMissing = False,
         reference_out: Annotated[
-            Path | None, typer.Option(metavar="FILE", help="Also write K plain answers of the LLM a problem here.")
+            Path | None,
+            typer.Option(
+                metavar="FILE",
+                help="Also write K plain answers of the LLM a problem here, each the mean over the personas it was "
+                "asked as.",
+            ),
         ] = None,
         k: Annotated[int, typer.Option(metavar="K", help="Plain answers a problem for --reference-out.")] = 8,
         seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of profiles and answers.")] = 0,
@@ -60,24 +86,35 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         With --twins, every human answer gets a digital one by a generator that had no part of it, and unlabelled people
         come from the same generators: what interval, safe-interval and risk compare.
         """
-        from crowdllm_stats.cli.output import check_not_read, check_out
+        from crowdllm_stats.cli.output import check_not_read
         from crowdllm_stats.datasets.population import load_population
+        from crowdllm_stats.inference.checks import check_choice, check_count
+        from crowdllm_stats.tables.files import write_table
 
-        check_out(out)
+        _check_table("--out", out)
         check_not_read("--out", out, (population, twins))
         if reference_out is not None:
-            check_out(reference_out)
+            _check_table("--reference-out", reference_out)
             check_not_read("--reference-out", reference_out, (population, twins, str(out)))
+            check_count("--k", k)
         check_seed(seed)
+        check_choice("--by", by, ("people", "problems"))
+        reading = Reading(None, participants, problem_column, participant_column, response_column, drop_missing)
+        _check_together(twins, by, n, effect, problem, reading)
         with needs_extras():
             model = load_population(population)
+        _check_known(problem, model)
+        plain = None if reference_out is None else _references(model, problem, k, seed)
         bar = progress_line()
+        count = USUAL if n is None else n
         if twins is None:
-            written, people, note = _plain(model, out, problem, n, effect, seed, bar)
+            written, people, note = _plain(model, out, problem, count, effect, seed, bar)
         else:
-            written, people, note = _twins(model, out, twins, by, problem, n, folds, seed, data, bar)
-        if reference_out is not None:
-            _references(model, problem, k, seed, reference_out)
+            human = _humans(twins, model, data, reading)
+            written, people, note = _twins(model, out, human, by, count, folds, seed, bar)
+            note = " ".join([note, *left_out(twins, human)])
+        if reference_out is not None and plain is not None:
+            write_table(plain, reference_out)
         told = {"population": population, "people": people, "answers": written, "out": str(out), "note": note}
         _manifest(arguments, population, twins, out, seed, {"people": people, "answers": written})
         if as_json:
@@ -102,17 +139,53 @@ def _plain(
     return model.simulate_to(out, problems, n, seed=seed, effect=effect, progress=bar), n, f"{note} Without profiles."
 
 
-def _twins(
-    model: CrowdLLM, out: Path, humans: str, by: str, problem: list[str] | None, n: int, folds: int, seed: int,
-    data: Path | None, bar: Any,
-) -> tuple[int, int, str]:  # fmt: skip
-    from crowdllm_stats.generator.twins import cross_fitted_twins, twins_by_problem
-    from crowdllm_stats.inference.checks import check_choice
+def _check_table(option: str, out: Path) -> None:
+    """Refuse a file of answers that could not be written, before any work is done."""
+    from crowdllm_stats.tables.files import suffix_of
 
-    check_choice("--by", by, ("people", "problems"))
-    human = _humans(humans, model, data)
+    try:
+        suffix_of(out)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+    if out.is_dir():
+        raise ValueError(f"{option} {out} is a folder; name a file")
+    if not out.absolute().parent.is_dir():
+        raise FileNotFoundError(f"{option}: the folder {out.absolute().parent} does not exist")
+
+
+def _check_together(
+    twins: str | None, by: str, n: int | None, effect: str, problem: list[str] | None, reading: Reading
+) -> None:
+    """Refuse options that the others leave without effect."""
+    if twins is None:
+        if reading.options:
+            raise ValueError(f"{reading.options[0]} says how the table of --twins is read, and there is no --twins")
+        return
     if problem:
         raise ValueError("--problem cannot be joined with --twins: the generators need all problems; choose later")
+    if effect != "fitted":
+        raise ValueError(f"--effect {effect} cannot be joined with --twins, which never saw what they answer; drop it")
+    if by == "problems" and n is not None:
+        raise ValueError(
+            f"--n {n}: with --twins by problems the crowd is everybody else in {twins}; drop --n, or say --by people"
+        )
+
+
+def _check_known(problem: list[str] | None, model: CrowdLLM) -> None:
+    known = model.fitted.problems
+    unknown = [name for name in problem or [] if name not in set(known)]
+    if unknown:
+        raise ValueError(
+            f"--problem {unknown[0]!r} is not among the {len(known)} problems that the generator knows ({known[0]} to "
+            f"{known[-1]}); new ones, with a reference of theirs, go through CrowdLLM.simulate in Python"
+        )
+
+
+def _twins(
+    model: CrowdLLM, out: Path, human: CrowdData, by: str, n: int, folds: int, seed: int, bar: Any
+) -> tuple[int, int, str]:
+    from crowdllm_stats.generator.twins import cross_fitted_twins, twins_by_problem
+
     if by == "people":
         made = cross_fitted_twins(model, human, n, folds=folds, seed=seed, progress=bar)
     else:
@@ -121,28 +194,33 @@ def _twins(
     return len(made.digital.responses), made.digital.responses["participant"].nunique(), made.why
 
 
-def _humans(name: str, model: CrowdLLM, data: Path | None) -> CrowdData:
+def _humans(name: str, model: CrowdLLM, data: Path | None, reading: Reading) -> CrowdData:
     from crowdllm_stats.cli.inputs import named_data
-    from crowdllm_stats.crowd import CrowdData
 
     if ":" in name and not Path(name).exists():
+        reading.refuse_named(name)
         return named_data(name, data)
-    return CrowdData.read(name, scale=model.fitted.scale)
+    return reading.read(name, model.fitted.scale)
 
 
-def _references(model: CrowdLLM, problem: list[str] | None, k: int, seed: int, out: Path) -> None:
+def _references(model: CrowdLLM, problem: list[str] | None, k: int, seed: int) -> pd.DataFrame:
+    """K plain answers of the LLM a problem, columns problem and response."""
     import numpy as np
     import pandas as pd
 
     from crowdllm_stats.datasets.population import stored_reference
-    from crowdllm_stats.tables.files import write_table
 
     reference = stored_reference(model.fitted)
     if problem:
         reference = reference.select(problem)
-    answers = np.asarray(reference.sample(k, seed=seed)).mean(axis=1)  # over the profiles the LLM was asked as
-    frame = pd.DataFrame({"problem": np.repeat(reference.problems, k), "response": answers.reshape(-1)})
-    write_table(frame, out)
+    drawn = np.asarray(reference.sample(k, seed=seed))
+    words = drawn.dtype.kind in "US"
+    if words and drawn.shape[1] > 1:
+        raise ValueError(
+            f"--reference-out: the LLM was asked as {drawn.shape[1]} personas, and words have no mean; drop it"
+        )
+    answers = drawn[:, 0] if words else drawn.mean(axis=1)  # over the profiles the LLM was asked as
+    return pd.DataFrame({"problem": np.repeat(reference.problems, k), "response": answers.reshape(-1)})
 
 
 def _manifest(

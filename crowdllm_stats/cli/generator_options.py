@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crowdllm_stats.cli.reading import Reading
+
 if TYPE_CHECKING:
     from crowdllm_stats.crowd import CrowdData
 
@@ -41,32 +43,34 @@ FileScale = Annotated[
 PromptTemplate = Annotated[str, typer.Option(metavar="NAME", help="A model's prompt, for instance offensiveness.")]
 
 
-def human_answers(name: str, scale: str | None, folder: Path | None) -> CrowdData:
+def human_answers(name: str, scale: str | None, folder: Path | None, reading: Reading) -> CrowdData:
     """A data set by name, or a file on the scale given.
 
     Args:
         name: for instance "example:human", or a file.
         scale: of a file, as :meth:`crowdllm_stats.Scale.parse` reads it.
         folder: of the data sets; without it, CROWDLLM_STATS_DATA.
+        reading: how a file is read.
 
     Raises:
-        ValueError: on a scale for a named data set, a file without scale, or an unknown name.
+        ValueError: on a scale or a way of reading for a named data set, a file without scale, or an unknown name.
         FileNotFoundError: if there is no such file.
 
     Example:
-        >>> len(human_answers("example:human", None, None).responses)
+        >>> len(human_answers("example:human", None, None, Reading()).responses)
         96
     """
     from crowdllm_stats.cli.inputs import named_data
-    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.crowd import Scale
 
     if ":" in name and not Path(name).exists():
         if scale is not None:
             raise ValueError(f"--scale is for files; {name} has its own")
+        reading.refuse_named(name)
         return named_data(name, folder)
     if scale is None:
         raise ValueError(f"--scale is missing: say the levels of the answers in {name}, for instance --scale 1,2,3,4,5")
-    return CrowdData.read(name, scale=scale)
+    return reading.read(name, Scale.parse(scale))
 
 
 def hyper_parameters(given: list[str]) -> dict[str, Any]:

@@ -17,6 +17,10 @@ _PHRASES = tuple(
         (r"\breference_participant\b", "--reference-participant"),
         (r"pass folder=", "give --data FOLDER"),
         (r'pass missing="drop"', "give --drop-missing"),
+        (r', or pass repeats="keep"', ""),
+        (r"name the columns to keep with profile_columns=\[\.{3}\] and problem_columns=\[\.{3}\]", "leave it out"),
+        (r"; write it again with save\(\)", "; write it again with fit"),
+        (r"; use twins by people", "; use --by people"),
         (r"columns=\{'(\w+)': \.\.\.\}", r"--\1-column NAME"),
         (
             r"or declare the scale with scale=categorical\(\[\.\.\.\]\) or approval\(\[\.\.\.\]\)",
