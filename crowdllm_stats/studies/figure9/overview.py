@@ -157,6 +157,10 @@ def _readme(
             stronger = found.stronger
             parts.append(f"Insight 1 in its stronger form, {stronger.text}: {stronger.verdict}; {stronger.worst}.")
         parts += ["Means over the panel's cells and replicates:", markdown_table(_lines(tables[run]))]
+    parts.append(
+        "Exploration with another ground truth, a population fitted to GPT-4's recorded ratings, by "
+        "`benchmarks/figure9_gpt4.py`: `gpt4.md`."
+    )
     parts += ["## What is behind it", _choices()]
     parts += ["## Time", _cost_words(cost), "![Time of a fit](time.png)"]
     parts.append(
