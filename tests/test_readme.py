@@ -33,3 +33,9 @@ def test_links_lead_somewhere():
     missing = [link for link in links if not (README.parent / link).exists()]
     assert links
     assert missing == []
+
+
+def test_the_study_of_ones_own_is_the_packaged_one_and_takes_20_lines():
+    (shown,) = re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert shown == (README.parent / "simulations" / "own_crowd.toml").read_text(encoding="utf-8")
+    assert len([line for line in shown.splitlines() if line and not line.startswith("#")]) <= 20

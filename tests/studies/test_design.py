@@ -141,8 +141,9 @@ def test_files_are_named_in_what_is_said_of_them(tmp_path):
 
 def test_packaged_studies_are_sound_and_so_are_their_quick_versions():
     found = find_studies([SIMULATIONS])
-    assert {"coverage", "safe_interval", "risk", "own_survey"} <= set(found)
-    for name in ("coverage", "safe_interval", "risk", "own_survey"):
+    names = {"coverage", "safe_interval", "risk", "own_survey", "own_crowd", "coverage_trained", "figure9"}
+    assert names <= set(found)
+    for name in names:
         made = read_design(found[name])
         quick = made.quickened()
         assert 0 < quick.n_cells <= made.n_cells

@@ -114,16 +114,19 @@ class Figure9(Simulator):
         return found
 
     def conclude(self, results: Results) -> Sequence[Conclusion]:
-        """The paper's five insights, a verdict each for every reading and length."""
+        """The paper's five insights, a verdict each for every reading and length; nothing where none can be judged."""
         from crowdllm_stats.studies.conclusions import Conclusion
         from crowdllm_stats.studies.figure9.fitted_errors import fitted_errors
-        from crowdllm_stats.studies.figure9.verdicts import judge, panels_of
+        from crowdllm_stats.studies.figure9.verdicts import NOT_JUDGED, judge, panels_of
         from crowdllm_stats.studies.store import Store
 
         table = fitted_errors(results.design, Store(results.folder, results.design))
         found = []
         for (name, length), part in table.groupby(["reading", "length"], sort=False):
-            for verdict in judge(panels_of(part)).insights:
+            insights = judge(panels_of(part)).insights
+            if all(verdict.verdict == NOT_JUDGED for verdict in insights):
+                continue
+            for verdict in insights:
                 said = f"{name}, {length}: insight {verdict.insight}, {verdict.text}"
                 found.append(Conclusion(said, verdict.verdict, verdict.evidence))
         return found
