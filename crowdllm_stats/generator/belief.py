@@ -199,7 +199,10 @@ class Belief:
             numpyro.sample("belief", law)
 
     def decision_loss(self, params: Params, data: Answers) -> jax.Array:
-        """``l(yhat, y)`` of every answer, ``yhat`` the mean of J blended decisions; shape (n,)."""
+        """``l(yhat, y)`` of every answer, ``yhat`` the mean of J decisions ``y_ref + delta``; shape (n,).
+
+        The blender's own noise, which adds the constant ``sigma^2 / J``, and the ends of a bounded scale are left out.
+        """
         n, k = data.problem.shape[0], self.blender.belief_dim
         key = numpyro.prng_key()
         first, second = jax.random.split(key)

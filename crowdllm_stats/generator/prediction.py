@@ -36,7 +36,8 @@ class Prediction:
         variance: expected variance of the answers within a problem, over people and noise, shape (T,); for problems
             whose effect is not known, averaged over that effect. None on a scale of words.
         belief_mean: ``E delta``, shape (T,), and
-        belief_second_moment: ``E delta^2``, shape (T,), for the safe interval; None on a scale of words.
+        belief_second_moment: ``E delta^2``, shape (T,), for the safe interval; at the median effect where a problem's
+            effect is not known. None on a scale of words.
         why: what the numbers rest on.
     """
 

@@ -147,6 +147,10 @@ def test_tables_come_back(studies, tmp_path):
                 pd.testing.assert_frame_equal(other, one, check_dtype=False)
             else:
                 assert other == one
+    facts = tmp_path / "paper" / "study.json"
+    facts.write_text(facts.read_text(encoding="utf-8").replace('"objective"', '"aim"'), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"study.json was written by another version; make the case study again"):
+        read_tables(tmp_path / "paper")
     (tmp_path / "new" / "spread.csv").unlink()
     with pytest.raises(ValueError, match=r"holds no case study: spread.csv missing"):
         read_tables(tmp_path / "new")

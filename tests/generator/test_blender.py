@@ -68,6 +68,23 @@ def test_ordinal_is_the_cumulative_link_by_hand():
         np.testing.assert_allclose(np.exp(log_prob(RATED, np.full(5, place))), upper - lower, rtol=2e-5, atol=1e-9)
 
 
+def test_two_levels_are_a_probit_with_its_cut_half_way():
+    """Yes-no answers: no cut is left to learn."""
+    yes_no = Blender.of_scale(ordinal([0, 1]))
+    start = yes_no.initial(SIGMA)
+    np.testing.assert_allclose(yes_no.cuts(start), [0.5])
+    sure = stats.norm.sf((0.5 - REFERENCE - MEAN) / np.hypot(SD, SIGMA))
+    given = (column(REFERENCE), column(MEAN), jnp.full((2, 5, 1), SD), column(NOISE))
+    np.testing.assert_allclose(yes_no.probabilities(start, *given)[..., 1], sure, rtol=1e-5, atol=1e-7)
+    each = [np.exp(yes_no.log_prob(start, jnp.full(5, place), *given)) for place in (0, 1)]
+    np.testing.assert_allclose(each[1], sure, rtol=2e-5)
+    np.testing.assert_allclose(each[0] + each[1], 1.0, rtol=1e-5)
+    slope = jax.grad(lambda told: yes_no.log_prob(told, jnp.array([0, 1, 1, 0, 1]), *given).sum())(start)
+    assert np.isfinite(slope["log_sigma"])
+    drawn = yes_no.draw(start, column(REFERENCE), column(MEAN), jnp.full((2, 5), 0.5))
+    np.testing.assert_array_equal(drawn, REFERENCE + MEAN > 0.5)
+
+
 def worded_arguments():
     """Reference (5, 3), belief means and noise (2, 5, 3)."""
     reference = np.log(np.array([[0.2, 0.3, 0.5]] * 4 + [[0.7, 0.2, 0.1]])).astype(np.float32)

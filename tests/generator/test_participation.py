@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from crowdllm_stats import CrowdData
+from crowdllm_stats import CrowdData, continuous
 from crowdllm_stats.generator.answer_rates import fit_answer_rates
 from crowdllm_stats.generator.participation import Participation
 
@@ -121,6 +121,7 @@ def test_a_complete_design_stays_complete():
     full = Participation.from_data(crowd(np.ones((90, 40), dtype=bool)))
     assert full.mask([*PEOPLE, "new"], TOPICS, 1).all()
     assert Participation.everybody().mask(PEOPLE, TOPICS, 1).all()
+    assert str(Participation.everybody()) == "Participation\n  Everybody answers every problem."
 
 
 def test_json_round_trip():
@@ -136,6 +137,9 @@ def test_json_round_trip():
         assert again.why == made.why
     with pytest.raises(ValueError, match="not a whole participation"):
         Participation.from_dict({"table": [[1.0]]})
+    told = Participation.given(array, participants=["p1"], problems=["q1", "q2"]).to_dict()
+    with pytest.raises(ValueError, match=r"shape \(1, 2\) do not fit 1 participants and 1 problems"):
+        Participation.from_dict({**told, "problems": ["q1"]})
 
 
 @pytest.mark.parametrize(
@@ -174,5 +178,9 @@ def test_mask_refuses():
         known.mask([], ["x"], 1)
     with pytest.raises(ValueError, match="seed must be"):
         known.mask(["a"], ["x"], -1)
+    people, topics = pd.DataFrame({"participant": ["a"]}), pd.DataFrame({"problem": ["x"]})
+    empty = CrowdData(pd.DataFrame(columns=["problem", "participant", "response"]), people, topics, continuous())
+    with pytest.raises(ValueError, match="the data hold no answer, so nobody would take part"):
+        Participation.from_data(empty)
     with pytest.raises(ValueError, match="nobody answered anything"):
         fit_answer_rates(np.zeros((3, 2), dtype=bool))

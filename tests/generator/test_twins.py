@@ -138,6 +138,9 @@ def test_impossible_wishes_are_refused(model, example):
         twins_by_problem(model, example, folds=1)
     with pytest.raises(ValueError, match="7 folds need at least 14 problems; the human table holds 12"):
         twins_by_problem(model, example, folds=7)
+    alike = CrowdLLM(**{**SETTINGS, "steps": 2}, person_effects=False).fit(example, model.fitted)
+    with pytest.raises(ValueError, match="twins by problem need people's effects: objective 'likelihood'"):
+        twins_by_problem(alike, example)
     taken = example.responses.replace({"participant": {"p01": "d000001"}})
     with pytest.raises(ValueError, match="d000001"):
         cross_fitted_twins(model, CrowdData.from_frame(taken, scale=example.scale), 5)
