@@ -219,3 +219,16 @@ def test_verdicts_and_pictures_reach_the_engine(finished, tmp_path):
     pictures = FIGURE9.draw(results, tmp_path)
     assert [file.name for file in pictures.values()] == ["figure9_belief_steps.png"]
     assert results.failures.empty
+
+
+def test_a_grid_that_can_judge_no_insight_gets_no_verdicts(finished):
+    from crowdllm_stats.studies.figure9.simulator import FIGURE9
+    from crowdllm_stats.studies.summarise import summarise
+
+    design, store = finished
+    results = summarise(design, store)
+    alone = design.narrowed({"noise": (0.0,), "diversity": (0.0,), "workers": (2,)})
+    other = Store(store.folder.parent / "alone", alone)
+    run_study(alone, other)
+    assert FIGURE9.conclude(results)
+    assert list(FIGURE9.conclude(summarise(alone, other))) == []
