@@ -76,6 +76,15 @@ def test_any_other_failure_exits_1_with_one_line(
         main(["interval", *BOTH])
 
 
+def test_ctrl_c_exits_1_with_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("crowdllm_stats.cli.inputs.load", pressed)
+    assert main(["interval", *BOTH]) == 1
+    assert capsys.readouterr().err == "error: stopped\n"
+
+
 def test_ids_with_markup_and_long_ids_leave_numbers_whole(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,9 @@ DEBUG = "CROWDLLM_STATS_DEBUG"
 BAD_INPUT = 2
 FAILURE = 1
 
+#: What typer makes of Ctrl-C.
+_STOPPED = 130
+
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command; every error becomes one line on stderr and an exit code.
@@ -54,7 +57,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         if os.environ.get(DEBUG) == "1":
             raise
         return _explain(error)
-    return int(code or 0)
+    return _failed("stopped", FAILURE) if code == _STOPPED else int(code or 0)
 
 
 def _explain(error: Exception) -> int:
