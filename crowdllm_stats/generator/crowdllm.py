@@ -24,7 +24,7 @@ from crowdllm_stats.generator.prediction import Prediction, predict
 from crowdllm_stats.generator.preparing import Prepared, check_data, prepare, unit_of, weighted
 from crowdllm_stats.generator.problem_table import problem_table
 from crowdllm_stats.generator.profiles import ProfileGenerator
-from crowdllm_stats.generator.recruiting import recruit
+from crowdllm_stats.generator.recruiting import check_people, recruit
 from crowdllm_stats.generator.settings import Settings
 from crowdllm_stats.generator.simulation import Drawn, draw_blocks, long_table, write_parquet
 from crowdllm_stats.generator.training import Trained, trainer_for
@@ -215,6 +215,8 @@ class CrowdLLM:
         fitted, seed = self.fitted, check_count("seed", seed, least=0)
         table = self.problem_table(fitted.problems if problems is None else problems, reference, embedding, effect)
         belief = self.belief(self.blender)
+        if people is not None:
+            check_people(people)
         profiles = fitted.encoder.transform(fitted.profiles if people is None else people)
         drawn = even_people(fitted.params, belief, profiles, self.settings.population, seed)
         unknown = np.where(table["known"], 0.0, fitted.new_problem_sd)

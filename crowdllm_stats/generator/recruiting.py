@@ -46,12 +46,23 @@ def recruit(
     return people.sample(wanted, seed=seed).table
 
 
+def check_people(people: pd.DataFrame) -> None:
+    """Refuse what is no table of people.
+
+    Raises:
+        ValueError: on another type, and on a table without a row.
+    """
+    if not isinstance(people, pd.DataFrame):
+        raise ValueError(f"people must be a table with a row a person; got {type(people).__name__}")
+    if not len(people):
+        raise ValueError("people holds nobody; give a row a person")
+
+
 def _given(people: pd.DataFrame, n: int | None) -> pd.DataFrame:
     """The first n rows of a table, ids as text as everywhere (1 and 1.0 are "1")."""
     if "participant" not in people.columns:
         raise ValueError("people needs a column 'participant' with an id a row, beside the profile columns")
-    if people.empty:
-        raise ValueError("people holds nobody; give a row a person")
+    check_people(people)
     ids = as_ids(people["participant"], "people: column 'participant'")
     if ids.missing.any():
         raise ValueError(
@@ -67,4 +78,4 @@ def _given(people: pd.DataFrame, n: int | None) -> pd.DataFrame:
     return people.assign(participant=ids.column().to_numpy()).head(wanted)
 
 
-__all__ = ["recruit"]
+__all__ = ["check_people", "recruit"]

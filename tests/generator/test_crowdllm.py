@@ -408,6 +408,8 @@ def test_repeats_ballots_words_and_scales_that_do_not_fit(rated, made):
         ({"seed": -1}, "seed must be a whole number of at least 0"),
         ({"people": pd.DataFrame({"participant": ["a"], "group": ["middle"]})}, "middle"),
         ({"people": pd.DataFrame({"participant": ["a"], "colour": ["red"]})}, "lacks the column"),
+        ({"people": pd.DataFrame({"participant": [], "group": []})}, "people holds nobody"),
+        ({"people": ["ann", "bob"]}, "people must be a table with a row a person.*; got list"),
     ],
 )
 @pytest.mark.parametrize("verb", ["predict", "simulate"])
