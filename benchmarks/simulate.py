@@ -125,8 +125,13 @@ def svi_loop(belief, begin, answers, steps: int) -> float:
 
 
 def torch_loop(belief, begin, answers, steps: int) -> float:
-    """Seconds a step of the same model written in PyTorch, full batch, Adam."""
+    """Seconds a step of the same model written in PyTorch, full batch, Adam; on one thread, which is its best here.
+
+    On two threads a step took ten times as long on a machine whose cores were shared with other work.
+    """
     import torch
+
+    torch.set_num_threads(1)
 
     def tensors(tree):
         return {
