@@ -164,7 +164,7 @@ def run_study(
     if not chosen or len(set(chosen)) < len(chosen):
         raise ValueError(f"seeds must be at least one whole number and all different; got {list(chosen)}")
     told = progress or (lambda step: None)
-    made = _chosen(rows(references, texts, protocol, **settings), only, BY_OBJECTIVE[objective])
+    made = _chosen(_fitting(rows(references, texts, protocol, **settings), data), only, BY_OBJECTIVE[objective])
     splits = []
     for split in _held_out(data, protocol, chosen):
         seed, predicted = split.seed, {}
@@ -212,7 +212,21 @@ def _held_out(data: CrowdData, protocol: str, seeds: Sequence[int]) -> list[Held
     return splits
 
 
+def _fitting(every: Rows, data: CrowdData) -> Rows:
+    """Without the rows of the paper's objective where the answers are too wide for its prior."""
+    from crowdllm_stats.generator.units import MOST_SPREAD
+
+    spread = float(data.responses["response"].std(ddof=0))
+    if spread <= MOST_SPREAD:
+        return every
+    why = f"its prior of beliefs, N(0, 1), is in rating units, and the answers have standard deviation {spread:.3g}"
+    out = {name: why for name, own in GENERATORS.items() if own["objective"] == "paper"}
+    return Rows({name: row for name, row in every.made.items() if name not in out}, {**every.left_out, **out})
+
+
 def _chosen(every: Rows, only: Sequence[str] | None, ours: str) -> Rows:
+    if only is None and ours not in every.made:
+        raise ValueError(f"row {ours!r} cannot be made: {every.left_out[ours]}")
     if only is None:
         return every
     unknown = [name for name in only if name not in every.made]

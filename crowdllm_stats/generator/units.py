@@ -61,7 +61,7 @@ def _refuse_wide(spread: float) -> None:
         raise ValueError(
             f"objective 'paper' has its prior of beliefs, N(0, 1), in rating units, and these answers have standard "
             f"deviation {spread:.3g} (at most {MOST_SPREAD:g}): divide answers, scale and reference answers by about "
-            f"{spread:.0g}, or use objective 'likelihood'"
+            f"{spread:.2g}, or use objective 'likelihood'"
         )
 
 

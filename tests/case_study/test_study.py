@@ -22,7 +22,7 @@ from crowdllm_stats.case_study.tables import read_tables, write_tables
 from crowdllm_stats.case_study.texts import read_texts
 from crowdllm_stats.case_study.wording import best_ridge, comparison, main_table, markdown, verdict
 from crowdllm_stats.case_study.writing import write_study
-from crowdllm_stats.crowd import CrowdData, categorical
+from crowdllm_stats.crowd import CrowdData, categorical, ordinal
 from crowdllm_stats.evaluation import aggregate_scores, evaluate, held_out, paired_difference, virtual_crowd
 
 _, HUMAN, TABLE = survey()
@@ -130,6 +130,21 @@ def test_two_problems_a_split_have_no_thirds(monkeypatch):
     monkeypatch.setattr(module, "_generator", lambda *given: lambda *told: pytest.fail("fitted before it was refused"))
     with pytest.raises(ValueError, match=r"1 split\(s\) score 2 different problem\(s\); a case study needs 3"):
         run_study(FEW, REFERENCES, texts, seeds=[0])
+
+
+def test_answers_too_wide_for_the_papers_prior_leave_its_rows_out(monkeypatch):
+    monkeypatch.setattr(module, "_generator", quick)
+    rows = HUMAN.responses.assign(response=HUMAN.responses["response"] * 20.0)
+    wide = CrowdData.from_frame(rows, problems=HUMAN.problems, scale=ordinal([20, 40, 60, 80]))
+    names = {f"p_{level:g}": f"p_{20 * level:g}" for level in LEVELS}
+    references = of_probabilities(TABLE.rename(columns=names), wide)
+    texts = read_texts(wide, "none")
+    found = run_study(wide, references, texts, seeds=[0])
+    assert {VAE, CROWDLLM_PAPER} <= set(found.left_out)
+    assert "N(0, 1), is in rating units, and the answers have standard deviation 20" in found.left_out[VAE]
+    assert CROWDLLM in set(found.scores["row"])
+    with pytest.raises(ValueError, match=f"row {CROWDLLM_PAPER!r} cannot be made: its prior".replace("'", ".")):
+        run_study(wide, references, texts, seeds=[0], objective="paper")
 
 
 def test_spreads_of_the_generators_and_ridge(studies):
