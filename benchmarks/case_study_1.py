@@ -194,7 +194,8 @@ def report(out):
         markdown_table(shown(studies)),
         "",
         "What else was tried for the aims on new problems, with GPT-4's ratings, and what came out, is in "
-        "[aims.md](aims.md).",
+        "[aims.md](aims.md). These splits were looked at while defaults were settled; five others: "
+        "[other_splits.md](other_splits.md).",
         "",
         "The two-camp population (semi-implicit against the Gaussian VAE) is in "
         "[semi_implicit/two_camps.md](../semi_implicit/two_camps.md).",
