@@ -100,8 +100,8 @@ def report(gpt4: pd.DataFrame, smollm2: pd.DataFrame) -> str:
             markdown_table(pd.DataFrame(rows)),
             "Means over all cells and replicates:",
             markdown_table(pd.DataFrame(lines), 3),
-            "A fit of the paper's objective has to beat the reference it starts from. Where that is SmolLM2's, it does "
-            "soon; where it is GPT-4's, which already ranks the questions well, it needs many responses or never does.",
+            "A fit of the paper's objective has to beat the reference it starts from: compare the errors of the bare "
+            "y_ref, and count the cells in which the fits are better.",
             "![GPT-4, profile reading](figure9_gpt4_profile_epochs.png)",
         ]
     )

@@ -17,10 +17,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.studies.design_file import read_design
 from crowdllm_stats.studies.figure9.overview import work_of
 from crowdllm_stats.studies.find import study_file
 
@@ -84,7 +86,7 @@ def one_run(replicates: int, folder: Path) -> dict[str, float]:
     }
 
 
-def picture(runs: pd.DataFrame, cost: pd.DataFrame) -> object:
+def picture(runs: pd.DataFrame, cost: pd.DataFrame, side_by_side: int) -> Any:
     """Time against replicates, and of a fit against responses."""
     from matplotlib.figure import Figure
 
@@ -96,7 +98,7 @@ def picture(runs: pd.DataFrame, cost: pd.DataFrame) -> object:
     left.set_ylabel("seconds of the whole grid")
     left.set_ylim(bottom=0)
     left.legend(frameon=False)
-    means = (cost["run_seconds"] / 10).groupby(cost["answers"]).agg(["mean", "min", "max"])
+    means = (cost["run_seconds"] / side_by_side).groupby(cost["answers"]).agg(["mean", "min", "max"])
     right.plot(means.index, means["mean"], "o-")
     right.fill_between(means.index, means["min"], means["max"], alpha=0.2, linewidth=0)
     right.set_xscale("log")
@@ -119,7 +121,8 @@ def main() -> None:
         runs = pd.DataFrame([one_run(count, folder) for count in arguments.replicates])
         last = folder / f"store-{arguments.replicates[-1]}"
         cost = work_of(last)
-    picture(runs, cost).savefig(OUT / "grid_time.png", dpi=110, metadata={"Software": None})  # type: ignore[attr-defined]
+    figure = picture(runs, cost, read_design(study_file("figure9")).block)
+    figure.savefig(OUT / "grid_time.png", dpi=110, metadata={"Software": None})
     words = [
         "# Time and memory of a whole grid",
         made_by(f"python benchmarks/{Path(__file__).name}", ROOT),

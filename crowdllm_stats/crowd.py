@@ -302,7 +302,7 @@ class CrowdData:
             and _sorted(self.problems).equals(_sorted(other.problems))
         )
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # tables can be changed, so equal ones may differ later
 
     def __str__(self) -> str:
         return summary(self.responses, self.participants, self.problems, self.scale, self.exclusions)

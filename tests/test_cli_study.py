@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from command_line import run as run_command
 
 from crowdllm_stats.cli import main
 
@@ -56,15 +57,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
     """Standard output of a command, or standard error where it should fail."""
-    assert main(["study", *arguments]) == code
-    captured = capsys.readouterr()
-    if code:
-        assert captured.out == ""
-        assert captured.err.startswith("error: ")
-        assert captured.err.count("\n") == 1
-        return captured.err
-    assert captured.err == ""
-    return captured.out
+    return run_command(capsys, "study", *arguments, code=code)
 
 
 def test_list_and_show(capsys):

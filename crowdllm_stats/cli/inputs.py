@@ -184,7 +184,8 @@ def named_data(name: str, folder: Path | None) -> CrowdData:
 
     family, _, member = name.partition(":")
     if name in EXAMPLES:
-        return getattr(datasets.load_example(), member)  # type: ignore[no-any-return]
+        example: CrowdData = getattr(datasets.load_example(), member)
+        return example
     if family == "popquorn":
         return datasets.popquorn(member, folder)
     if family == "popquorn-llm":

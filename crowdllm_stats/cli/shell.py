@@ -53,7 +53,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         return 0
     except (KeyboardInterrupt, typer.Abort):
         return _failed("stopped", FAILURE)
-    except Exception as error:
+    except Exception as error:  # the outermost door: one line instead of a traceback, unless asked for
         if os.environ.get(DEBUG) == "1":
             raise
         return _explain(error)
@@ -149,5 +149,5 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str]) -> Cal
     ]
     command.__doc__ = function.__doc__
     command.__annotations__ = {}  # the signature says it all, with the words resolved
-    command.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]  # typer reads it
     return command

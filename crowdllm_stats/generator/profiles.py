@@ -301,7 +301,7 @@ class ProfileGenerator:
         return {
             "law": self.law.to_dict(),
             "noise": self.noise,
-            "qualified": None if self.qualified is None else dict(self.qualified),  # type: ignore[arg-type]
+            "qualified": None if self.qualified is None else dict(self.qualified),  # type: ignore[arg-type]  # no function: refused above
             "rare": rare,
             "why": self.why,
         }

@@ -14,4 +14,4 @@ def colors() -> tuple[Any, ...]:
     """
     from matplotlib import colormaps
 
-    return (*colormaps["tab10"].colors, *colormaps["Dark2"].colors)  # type: ignore[attr-defined]
+    return (*colormaps["tab10"].colors, *colormaps["Dark2"].colors)  # type: ignore[attr-defined]  # listed colour maps

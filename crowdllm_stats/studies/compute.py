@@ -6,6 +6,8 @@ import dataclasses
 import functools
 import io
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -84,7 +86,7 @@ def compute_block(design: Design, number: int) -> Computed:
         plan.simulator.prepare(work, block.methods)
         middle = time.perf_counter()
         outcomes = plan.simulator.run(work, block.methods)
-    except Exception as error:
+    except Exception as error:  # whatever a simulator raises is named with its block and cell
         first = block.pairs[0]
         raise RuntimeError(
             f"simulator {design.simulator!r} failed in block {number}, which starts at "
@@ -94,8 +96,8 @@ def compute_block(design: Design, number: int) -> Computed:
     return Computed(number, block.shape, content, middle - begin, time.perf_counter() - middle)
 
 
-def _checked(outcomes: object, plan: Plan, block: Block, length: int) -> dict[str, FloatArray]:
-    found = {name: np.asarray(values, dtype=np.float64) for name, values in dict(outcomes).items()}  # type: ignore[call-overload]
+def _checked(outcomes: Mapping[str, Any], plan: Plan, block: Block, length: int) -> dict[str, FloatArray]:
+    found = {name: np.asarray(values, dtype=np.float64) for name, values in outcomes.items()}
     wanted = (length, len(block.methods))
     if set(found) != set(plan.simulator.outcomes):
         raise RuntimeError(

@@ -80,7 +80,7 @@ def verdicts(table: pd.DataFrame, level: float) -> list[Conclusion]:
                     also=f"; mean width {_span(width)} times Student's t",
                 )
             )
-        elif method == "safe-published" and n == part_first(table, people):
+        elif method == "safe-published" and n == _least_people(table, people):
             called = part.groupby(RUN)["called"].mean()
             found.append(
                 _judge(
@@ -91,7 +91,7 @@ def verdicts(table: pd.DataFrame, level: float) -> list[Conclusion]:
                     also=f"; {_span(called)} of the questions lie inside",
                 )
             )
-        elif method == "safe-exact" and n == part_first(table, people):
+        elif method == "safe-exact" and n == _least_people(table, people):
             found.append(
                 _judge(
                     part,
@@ -115,7 +115,7 @@ def verdicts(table: pd.DataFrame, level: float) -> list[Conclusion]:
     return found
 
 
-def part_first(table: pd.DataFrame, people: str) -> int:
+def _least_people(table: pd.DataFrame, people: str) -> int:
     """The smallest n of these people: what asks nobody is told once."""
     return int(table.loc[table["people"] == people, "n"].min())
 

@@ -9,13 +9,30 @@ from crowdllm_stats.studies.parameters import Value
 
 
 def number(cell: Mapping[str, Value], name: str) -> float:
-    """A parameter as a number."""
+    """A parameter of a cell as a float.
+
+    Args:
+        cell: value of every parameter.
+        name: of a parameter that is a number.
+
+    Raises:
+        KeyError: if the cell has no such parameter.
+
+    Example:
+        >>> number({"noise": 2}, "noise")
+        2.0
+    """
     value: Any = cell[name]
     return float(value)
 
 
 def whole(cell: Mapping[str, Value], name: str) -> int:
-    """A parameter as a whole number."""
+    """A parameter of a cell as an int; arguments and errors as :func:`number`.
+
+    Example:
+        >>> whole({"workers": 40.0}, "workers")
+        40
+    """
     return int(number(cell, name))
 
 

@@ -15,7 +15,12 @@ from crowdllm_stats.studies.simulator import Job
 
 
 def population_of(job: Job) -> RealPopulation:
-    """The real population."""
+    """The real population that the job's cell names; one object for all jobs of a process.
+
+    Raises:
+        ValueError: if it is no population that :meth:`RealPopulation.of` takes.
+        FileNotFoundError: if its file is not there.
+    """
     return real_population(str(job.cell["population"]))
 
 
@@ -30,7 +35,11 @@ def model_diversity_of(job: Job) -> float:
 
 
 def questions_of(job: Job) -> Questions:
-    """The replicate's questions."""
+    """The replicate's questions, from (study seed, replicate) and the profile noise alone; see :func:`questions`.
+
+    Raises:
+        ValueError: if the pool is larger than the population's problems.
+    """
     pool, held_out = sizes(job.cell)
     draws = whole(job.cell, "truth_draws")
     return questions(population_of(job), job.seed, job.replicate, profile_noise_of(job), pool, held_out, draws)
