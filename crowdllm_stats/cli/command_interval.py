@@ -72,4 +72,5 @@ def interval(
         show=SHOW,
         inputs=loaded.inputs,
         seed=seed,
+        notices=found.notices,
     )

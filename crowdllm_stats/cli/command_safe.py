@@ -80,6 +80,7 @@ def safe_interval(
         why=found.why,
         show=SHOW,
         inputs=[*loaded.inputs, *inputs],
+        notices=found.notices,
     )
 
 

@@ -30,7 +30,8 @@ class Report:
 
     ``results`` has one row a problem (the key ``note`` is for remarks), ``summary`` rows over all problems,
     ``excluded`` rows with problem and reason. ``show`` names the columns for the screen, ``pictures`` what else
-    is drawn there. ``inputs`` describes what was read, for the manifest.
+    is drawn there. ``inputs`` describes what was read, for the manifest. ``notices`` are sentences that a reader must
+    see before the numbers: they are printed first.
     """
 
     command: str
@@ -45,6 +46,7 @@ class Report:
     inputs: Sequence[Mapping[str, Any]] = ()
     seed: int | None = None
     pictures: list[RenderableType] = dataclasses.field(default_factory=list)
+    notices: Sequence[str] = ()
 
 
 def emit(report: Report, *, as_json: bool, out: Path | None, arguments: Sequence[str]) -> None:
@@ -73,6 +75,7 @@ def _in_flags(report: Report) -> Report:
         summary=_notes_in_flags(report.summary),
         excluded=[row | {"reason": in_flags(row["reason"])} for row in report.excluded],
         notes=[in_flags(note) for note in report.notes],
+        notices=[in_flags(notice) for notice in report.notices],
         why=in_flags(report.why),
     )
 
@@ -92,7 +95,7 @@ def excluded_rows(excluded: Mapping[str, str]) -> list[Row]:
 
 
 def envelope(report: Report) -> Row:
-    """The JSON object: command, version, results, summary, excluded, counts, notes, why.
+    """The JSON object: command, version, notices, results, summary, excluded, counts, notes, why.
 
     Raises:
         ArithmeticError: if a result is not a number; unlimited ones are fine.
@@ -103,6 +106,7 @@ def envelope(report: Report) -> Row:
     return {
         "command": report.command,
         "version": __version__,
+        "notices": list(report.notices),
         "results": report.results,
         "summary": report.summary,
         "excluded": report.excluded,
@@ -193,6 +197,8 @@ def _print(report: Report) -> None:
     console = Console(highlight=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:  # a pipe has no width; 80 would cut numbers off
         console.width = 160
+    for notice in report.notices:
+        console.print(notice, style="yellow", markup=False)
     if report.title:
         console.print(report.title, style="bold", markup=False)
     if report.results or report.excluded:

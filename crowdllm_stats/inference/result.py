@@ -19,6 +19,7 @@ class Result:
     A subclass lists in ``columns`` the fields that hold one value a problem (a scalar, or an array of the batch
     shape); these make the rows of :meth:`to_frame`. ``why`` says in words which assumptions the numbers rest on.
     ``flags`` maps a short sentence to a mask of the problems it holds for; they become the column ``note``.
+    ``notices`` are sentences that a reader must see before the numbers: they are printed first.
     """
 
     columns: ClassVar[tuple[str, ...]] = ()
@@ -27,6 +28,7 @@ class Result:
 
     why: str
     flags: dict[str, Any]
+    notices: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)
 
     def to_frame(self, index: Any = None) -> pd.DataFrame:
         """One row a problem: the fields of ``columns``, then ``note``.
@@ -96,6 +98,7 @@ class Result:
                 lines.append(f"... and {len(frame) - 10} more (to_frame() has them all)")
         return "\n".join(
             [
+                *self.notices,
                 title,
                 *(f"  {line}" for line in lines),
                 *textwrap.wrap(self.why, 100, initial_indent="  ", subsequent_indent="  "),

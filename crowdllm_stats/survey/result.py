@@ -30,6 +30,7 @@ class SurveyResult:
         notes: what was decided on the way, a sentence each.
         counts: answers, people, pairs and so on, by name.
         why: what the numbers rest on.
+        notices: sentences that a reader must see before the numbers; printed first.
     """
 
     rows: Sequence[Row]
@@ -38,6 +39,7 @@ class SurveyResult:
     notes: Sequence[str]
     counts: Mapping[str, int]
     why: str
+    notices: Sequence[str] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """One row a problem that was computed, indexed by ``problem``; a value that does not apply is missing.
@@ -76,7 +78,7 @@ class SurveyResult:
             lines += [f"  {reasons.count(reason)} x {reason}" for reason in sorted(set(reasons))]
         lines += [f"- {note}" for note in self.notes]
         words = textwrap.wrap(self.why, 100, initial_indent="  ", subsequent_indent="  ")
-        return "\n".join([type(self).__name__, *(f"  {line}" for line in lines), *words])
+        return "\n".join([*self.notices, type(self).__name__, *(f"  {line}" for line in lines), *words])
 
 
 def _ends(row: Row) -> list[str]:
