@@ -119,14 +119,14 @@ def _scale(option: str, text: str | None) -> Scale | None:
 def _read(name: str, tables: Tables, scale: Scale | None, match: list[str]) -> tuple[CrowdData, dict[str, Any]]:
     from crowdllm_stats.crowd import CrowdData
     from crowdllm_stats.report.manifest import described_answers, described_file
+    from crowdllm_stats.survey.given import on_scale
     from crowdllm_stats.tables.assemble import Wishes, assemble
     from crowdllm_stats.tables.files import read_table
 
     if ":" in name and not Path(name).exists():
         data = named_data(name, tables.data)
         if scale is not None:
-            _check_scale(name, data, scale)
-            data = dataclasses.replace(data, scale=scale)
+            data = on_scale(data, scale, name)
         return data, described_answers(name, data.responses)
     frame = read_table(name)
     wishes = Wishes(
@@ -193,13 +193,6 @@ def named_data(name: str, folder: Path | None) -> CrowdData:
     near = get_close_matches(name, EXAMPLES, 1, cutoff=0.85)
     hint = f"did you mean {near[0]}? The data sets are" if near else "the data sets are"
     raise ValueError(f"{name!r} is neither a file nor a data set; {hint} {', '.join(NAMES)}")
-
-
-def _check_scale(name: str, data: CrowdData, scale: Scale) -> None:
-    answers = data.responses["response"].to_numpy()
-    off = ~scale.admits(answers)
-    if off.any():
-        raise ValueError(f"{name}: {int(off.sum())} of {len(answers)} answers are off the scale ({scale})")
 
 
 def _left_out(name: str, data: CrowdData) -> list[str]:

@@ -16,13 +16,13 @@ from crowdllm_stats.inference.safe_interval import safe_interval
 from crowdllm_stats.pairing import Pairing, pair
 from crowdllm_stats.survey.columns import match_columns
 from crowdllm_stats.survey.decision_notes import decision_notes
+from crowdllm_stats.survey.given import as_crowd
 from crowdllm_stats.survey.plain_answers import plain_answers, without
 from crowdllm_stats.survey.result import Row, SurveyResult
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.crowd import Scale
+    from crowdllm_stats.survey.given import Answers
 
 #: Probability with which kappa bounds the gap, as the paper's example has it.
 KAPPA_LEVEL = 0.9
@@ -56,10 +56,11 @@ class _Wanted:
 
 
 def safe_decision_from(
-    human: CrowdData,
-    digital: CrowdData,
-    reference: CrowdData | pd.DataFrame | None = None,
+    human: Answers,
+    digital: Answers,
+    reference: Answers | None = None,
     *,
+    scale: Scale | str | None = None,
     reference_participant: str | None = None,
     match: Sequence[str] = (),
     kappa: float | None = None,
@@ -75,10 +76,13 @@ def safe_decision_from(
     ``crowdllm-stats safe-interval`` is this function.
 
     Args:
-        human: answers of people that the digital population was not fitted to.
-        digital: answers of the digital population to the same problems.
-        reference: the LLM's plain answers, as CrowdData or as a table with the columns ``problem`` and ``response``,
-            one row an answer; several a problem count as independent.
+        human: answers of people that the digital population was not fitted to: CrowdData, a data frame, or the path
+            of a .csv or .parquet file, the last two with the columns problem, participant, response.
+        digital: answers of the digital population to the same problems, likewise.
+        reference: the LLM's plain answers, likewise, but with the columns ``problem`` and ``response`` alone, one row
+            per answer; several for one problem count as independent.
+        scale: what the answers of people and crowd can be, for instance "1:5"; by default as CrowdData has it, and any
+            number in a frame or file.
         reference_participant: the plain LLM's participant id in ``digital``, instead of ``reference``; it then is no
             part of the crowd (with ``match`` it stands in for people without a persona).
         match: profile columns to build twins from; empty pairs by the participants' names.
@@ -107,6 +111,7 @@ def safe_decision_from(
         {'undetermined': 9, 'safe': 3}
     """
     check_safe(kappa, eta, level)
+    human, digital = as_crowd(human, "human", scale), as_crowd(digital, "digital", scale)
     answers = plain_answers(digital, reference, reference_participant)
     columns = match_columns(match)
     if reference_participant is not None and not columns:

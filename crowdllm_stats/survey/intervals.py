@@ -11,10 +11,12 @@ from crowdllm_stats.inference.intervals import METHODS, Interval
 from crowdllm_stats.inference.intervals import interval as calculator
 from crowdllm_stats.pairing import Block, Pairing, pair
 from crowdllm_stats.survey.columns import match_columns
+from crowdllm_stats.survey.given import as_crowd
 from crowdllm_stats.survey.result import Row, SurveyResult
 
 if TYPE_CHECKING:
-    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.crowd import CrowdData, Scale
+    from crowdllm_stats.survey.given import Answers
 
 HUMAN_ONLY = ("classical", "classical-small")
 
@@ -43,9 +45,10 @@ class Wanted:
 
 
 def interval_from(
-    human: CrowdData,
-    digital: CrowdData,
+    human: Answers,
+    digital: Answers,
     *,
+    scale: Scale | str | None = None,
     match: Sequence[str] = (),
     method: str = "auto",
     level: float = 0.95,
@@ -62,8 +65,11 @@ def interval_from(
     those of ``human.scale``. The command ``crowdllm-stats interval`` is this function.
 
     Args:
-        human: answers of people.
-        digital: answers of the digital population to the same problems.
+        human: answers of people: CrowdData, a data frame, or the path of a .csv or .parquet file, the last two with
+            the columns problem, participant, response and any profile columns.
+        digital: answers of the digital population to the same problems, likewise.
+        scale: what the answers of both tables can be, for instance "1:5"; by default as CrowdData has it, and any
+            number in a frame or file.
         match: profile columns to build twins from; empty pairs by the participants' names.
         method: as of :func:`crowdllm_stats.interval`; the cross-fitted ones are not here, they need one digital table
             a fold.
@@ -91,10 +97,14 @@ def interval_from(
         {'lower': 1.51, 'estimate': 2.39, 'upper': 3.43}
         >>> round(found.overall["estimate"], 2), found.excluded
         (3.09, {})
+        >>> frames = example.human.to_frame(), example.digital.to_frame()
+        >>> interval_from(*frames, scale="1:5").overall == found.overall
+        True
     """
     from crowdllm_stats.survey.overall import overall_row
     from crowdllm_stats.survey.savings import savings
 
+    human, digital = as_crowd(human, "human", scale), as_crowd(digital, "digital", scale)
     wanted = Wanted(method, level, alternative, human.scale.bounds, human.scale.step, population_size, seed)
     check_interval(method, level, alternative, population_size)
     _check_bounds(wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -9,17 +10,21 @@ import pandas as pd
 
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats.tables.files import read_table
+from crowdllm_stats.tables.layout import with_our_names
 
 
 def plain_answers(
-    digital: CrowdData, reference: CrowdData | pd.DataFrame | None, reference_participant: str | None
+    digital: CrowdData,
+    reference: CrowdData | pd.DataFrame | str | os.PathLike[str] | None,
+    reference_participant: str | None,
 ) -> dict[str, FloatArray]:
     """The plain answers by problem, shape (R,) each.
 
     Args:
         digital: answers of the digital population.
-        reference: the plain answers, as CrowdData or as a table with the columns ``problem`` and ``response``, one row
-            an answer.
+        reference: the plain answers, as CrowdData, or as a data frame or file with the columns ``problem`` and
+            ``response``, one row per answer.
         reference_participant: the plain LLM's participant id in ``digital``, instead of ``reference``.
 
     Raises:
@@ -38,6 +43,8 @@ def plain_answers(
         raise ValueError("the LLM's plain answers are needed: give either reference or reference_participant")
     if isinstance(reference, pd.DataFrame):
         reference = from_table(reference, "reference")
+    elif isinstance(reference, str | os.PathLike):
+        reference = from_table(read_table(reference), os.fspath(reference))
     if reference is not None:
         if not reference.scale.numeric:
             raise ValueError(f"reference answers must be numbers here, but their scale is {reference.scale}")
@@ -53,7 +60,7 @@ def from_table(frame: pd.DataFrame, source: str, missing: str = "refuse") -> Cro
     """A table with the columns ``problem`` and ``response`` as the answers of one participant, "reference".
 
     Args:
-        frame: one row an answer; other columns are not used.
+        frame: one row per answer; the two columns in any case, other columns are not used.
         source: how messages name the table.
         missing: as of ``CrowdData.from_frame``.
 
@@ -64,13 +71,8 @@ def from_table(frame: pd.DataFrame, source: str, missing: str = "refuse") -> Cro
         >>> from_table(pd.DataFrame({"problem": ["a", "a"], "response": [3, 4]}), "reference").responses.shape
         (2, 4)
     """
-    absent = [column for column in ("problem", "response") if column not in frame.columns]
-    if absent:
-        raise ValueError(
-            f"{source}: no column {absent[0]!r}; the columns there are {', '.join(map(str, frame.columns))}; "
-            f"say which one it is with columns={{'{absent[0]}': ...}}"
-        )
-    answers = frame[["problem", "response"]].assign(participant="reference")
+    answers = with_our_names(frame, None, ("problem", "response"), source)[["problem", "response"]]
+    answers = answers.assign(participant="reference")
     return CrowdData.from_frame(answers, repeats="keep", missing=missing)
 
 

@@ -12,10 +12,23 @@ from crowdllm_stats.tables.words import some
 OURS = ("problem", "participant", "response")
 
 
+def column_named(name: str, there: Sequence[str]) -> str | None:
+    """The column of this name: spelt exactly so, or else the only one that differs in case or outer blanks alone.
+
+    Example:
+        >>> column_named("problem", ["Problem", "text"]), column_named("problem", ["Problem", "PROBLEM"])
+        ('Problem', None)
+    """
+    if name in there:
+        return name
+    alike = [column for column in there if column.strip().casefold() == name.strip().casefold()]
+    return alike[0] if len(alike) == 1 else None
+
+
 def with_our_names(
     frame: pd.DataFrame, columns: Mapping[str, str] | None, needed: Sequence[str], label: str
 ) -> pd.DataFrame:
-    """The frame with our column names; named index levels become columns.
+    """The frame with our column names, found without regard to case; named index levels become columns.
 
     Args:
         frame: the user's table.
@@ -41,11 +54,16 @@ def with_our_names(
     frame = frame.reset_index(level=named).reset_index(drop=True) if named else frame.reset_index(drop=True)
     frame.columns = pd.Index([str(name) for name in frame.columns])
     there = list(frame.columns)
+    mapping = {}
     for ours in needed:
-        name = theirs.get(ours, ours)
-        if name not in there and not (len(needed) == 1 and ours in there):
-            raise ValueError(_not_there(name, ours, there, label))
-    mapping = {name: ours for ours, name in theirs.items() if name in there and (ours in needed or len(needed) > 1)}
+        name = column_named(theirs.get(ours, ours), there)
+        if name is None and len(needed) == 1:  # a table of profiles or texts may keep our name
+            name = column_named(ours, there)
+        if name is None:
+            raise ValueError(_not_there(theirs.get(ours, ours), ours, there, label))
+        mapping[name] = ours
+    if len(needed) > 1 and theirs.get("repeat") in there:
+        mapping[theirs["repeat"]] = "repeat"
     frame = frame.rename(columns=mapping)
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):

@@ -139,7 +139,7 @@ def test_what_cannot_be_judged_is_refused(uneven):
         ({"reference": reference, "level": 95}, "did you mean 0.95"),
         ({"reference": reference, "match": "gender"}, "match must be a list of column names"),
         ({"reference": table([("z", "llm", 1.0)])}, "no problem can be judged: no reference answer"),
-        ({"reference": pd.DataFrame({"item": [1]})}, "reference: no column 'problem'; the columns there are item"),
+        ({"reference": pd.DataFrame({"item": [1]})}, "reference: no column 'problem'; the columns there are 'item'"),
         ({"reference": pd.DataFrame({"problem": ["a"], "response": [None]})}, "response"),
         ({"reference": table([("a", "llm", "yes"), ("b", "llm", "no")], "yes,no")}, "answers must be numbers here"),
     ):  # fmt: skip
