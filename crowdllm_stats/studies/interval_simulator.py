@@ -19,7 +19,7 @@ from .simulator import STANDARD, Job, Simulator
 from .streams import uniforms
 
 #: Methods that cannot do without the ends of the scale.
-NEED_BOUNDS = ("classical-small", "set-clt", "set-hoeffding", "set-bernstein", "set-betting")
+NEED_BOUNDS = ("classical-small", "betting", "set-clt", "set-hoeffding", "set-bernstein", "set-betting")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crowdllm_stats.inference.checks import ALTERNATIVES, check_choice, check_count, check_level
-from crowdllm_stats.inference.intervals import METHODS, Interval
+from crowdllm_stats.inference.intervals import HUMAN_ONLY, METHODS, Interval
 from crowdllm_stats.inference.intervals import interval as calculator
 from crowdllm_stats.pairing import Block, Pairing, pair
 from crowdllm_stats.survey.columns import match_columns
@@ -17,8 +17,6 @@ from crowdllm_stats.survey.result import Row, SurveyResult
 if TYPE_CHECKING:
     from crowdllm_stats.crowd import CrowdData, Scale
     from crowdllm_stats.survey.given import Answers
-
-HUMAN_ONLY = ("classical", "classical-small")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +74,7 @@ def interval_from(
         level: confidence level in (0, 1).
         alternative: "two-sided"; "larger" gives a lower end only, "smaller" an upper end only.
         population_size: m, when the target is the mean of m people of whom those who answered are a random sample.
-        seed: shuffles the order in which "set-betting" takes the answers.
+        seed: shuffles the order in which "betting" and "set-betting" take the answers.
 
     Returns:
         SurveyResult. Its rows have the columns of :class:`~crowdllm_stats.Interval` and ``saved``, how many human
@@ -146,7 +144,7 @@ def check_interval(method: str, level: float, alternative: str, population_size:
 
 
 def _check_bounds(wanted: Wanted) -> None:
-    needed = wanted.method == "classical-small" or wanted.method.startswith("set-")
+    needed = wanted.method in ("classical-small", "betting") or wanted.method.startswith("set-")
     if needed and wanted.bounds is None:
         raise ValueError(
             f'method {wanted.method!r} needs the ends of the answer scale: read the human answers with scale="1:5" '

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from crowdllm_stats.inference.intervals import auto_method, interval
+from crowdllm_stats.inference.intervals import CROWD_FROM, HUMAN_ONLY, auto_method, interval
 from crowdllm_stats.pairing import Pairing
 from crowdllm_stats.pooled import pool
-from crowdllm_stats.survey.intervals import HUMAN_ONLY, Wanted, joined, saved
+from crowdllm_stats.survey.intervals import Wanted, joined, saved
 from crowdllm_stats.survey.result import Row
 from crowdllm_stats.survey.words import several
 
 #: Beginnings of the methods for one problem at a time: each person answers once.
-ONE_PROBLEM = ("set-", "crowdllm", "cross-fitted")
+ONE_PROBLEM = ("betting", "set-", "crowdllm", "cross-fitted")
 
 
 def overall_row(pairing: Pairing, wanted: Wanted) -> tuple[Row | None, str]:
@@ -34,7 +34,10 @@ def _pooled(pairing: Pairing, wanted: Wanted) -> tuple[Row, str]:
         crowd = 0 if pooled.crowd is None else len(pooled.crowd)
         method = auto_method(people, crowd, pooled.crowd is not None, False)
         if crowd and method in HUMAN_ONLY:
-            why = f"{why} Computed from human answers: auto wants at least as many further digital people as humans."
+            why = (
+                f"{why} Computed from human answers: auto wants at least {CROWD_FROM} times as many further digital "
+                "people as humans."
+            )
     elif method not in HUMAN_ONLY and pooled.crowd is None:
         method, why = "classical", f"{why} So the method is classical."
     elif method == "classical-small":

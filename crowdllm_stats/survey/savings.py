@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from crowdllm_stats.inference.intervals import HUMAN_ONLY
 from crowdllm_stats.inference.planner import answers_for_width
 from crowdllm_stats.pairing import Pairing
-from crowdllm_stats.survey.intervals import HUMAN_ONLY, Wanted, per_problem
+from crowdllm_stats.survey.intervals import Wanted, per_problem
 from crowdllm_stats.survey.result import Row
 from crowdllm_stats.survey.words import several
 

@@ -1,7 +1,16 @@
 """Confidence intervals for a population mean from few human answers and many digital ones; one file a family."""
 
 from .compare import IntervalTable, compare_intervals
-from .dispatch import METHODS, auto_method, interval
+from .dispatch import CROWD_FROM, HUMAN_ONLY, METHODS, auto_method, interval
 from .interval_result import Interval
 
-__all__ = ["METHODS", "Interval", "IntervalTable", "auto_method", "compare_intervals", "interval"]
+__all__ = [
+    "CROWD_FROM",
+    "HUMAN_ONLY",
+    "METHODS",
+    "Interval",
+    "IntervalTable",
+    "auto_method",
+    "compare_intervals",
+    "interval",
+]

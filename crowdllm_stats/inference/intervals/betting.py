@@ -7,11 +7,44 @@ from typing import Any
 import numpy as np
 
 from ..checks import FloatArray
+from .ends import all_equal, one_sided
+from .sample import Core, Sample
 
 #: Candidate means tried between the ends of the scale; the set is widened by one gap on either side.
 GRID = 401
 #: A bet never risks more than this share of what it could lose.
 CAUTION = 0.5
+
+
+def betting(sample: Sample) -> Core:
+    """The betting set of the human answers alone: it holds its level at every n, for any answers within the bounds.
+
+    The ends of :func:`betting_set` for a miss of ``1 - level``; a seed shuffles the order of the bets. With
+    ``population_size`` the answers are taken as drawn without replacement.
+
+    Source: Waudby-Smith and Ramdas 2024, JRSS B 86.
+
+    Raises:
+        ValueError: without bounds, and with weights or clusters, whose answers do not count alike.
+    """
+    if sample.bounds is None:
+        raise ValueError("method 'betting' needs bounds=(low, high): the ends of the answer scale")
+    if sample.weights is not None or sample.clusters is not None:
+        raise ValueError(
+            "method 'betting' holds for answers that count alike and stand alone: it takes no weights or clusters"
+        )
+    low, high = sample.bounds
+    human = sample.human
+    if sample.seed is not None:
+        human = human[..., np.random.default_rng(sample.seed).permutation(sample.n)]
+    lower, upper = betting_set(human, low, high, 1.0 - sample.level, sample.alternative, sample.population_size)
+    lower, upper = one_sided(sample, lower, upper, (low, high))
+    why = (
+        "Betting on the human answers alone: valid at every n for a random sample of answers within the bounds, taken "
+        "in an order that tells nothing; digital answers are not used."
+    )
+    estimate = np.clip(sample.human_mean, lower, upper)
+    return Core(estimate, lower, upper, None, None, why, all_equal(sample))
 
 
 def betting_set(

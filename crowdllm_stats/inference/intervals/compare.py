@@ -130,7 +130,7 @@ def compare_intervals(
     Example:
         >>> table = compare_intervals([1, 2, 2, 3, 5, 4], bounds=(1, 5))
         >>> list(table.intervals), table.chosen
-        (['classical', 'classical-small'], 'classical-small')
+        (['classical', 'classical-small', 'betting'], 'classical-small')
     """
     sample = read_sample(
         human,

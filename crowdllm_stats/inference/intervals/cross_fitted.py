@@ -7,7 +7,7 @@ from scipy.special import ndtri
 
 from ..checks import FloatArray
 from .ends import all_equal, symmetric_ends
-from .ppi import paired
+from .ppi import comparable_variance, paired
 from .sample import Core, Sample, row_moments
 from .small_sample import regression_core
 
@@ -45,11 +45,16 @@ def cross_fitted(sample: Sample) -> Core:
     residual = sample.human - twins
     centre = sample.mean(residual)
     estimate = crowd_mean + centre
-    human_part = sample.sum_of_squares(sample.w * (residual - centre[..., None])) * sample.remaining
-    variance = human_part + crowd_var * sample.crowd_factor
+    weighted = sample.w * (residual - centre[..., None])
+    human_part = sample.sum_of_squares(weighted) * sample.remaining
+    crowd_part = crowd_var * sample.crowd_factor
+    variance = human_part + crowd_part
     lower, upper = symmetric_ends(sample, estimate, ndtri(sample.tail) * np.sqrt(variance))
     why = f"Cross-fitted PPI with the normal quantile, which covers too rarely below about 50 answers. {CROSS}"
-    return Core(estimate, lower, upper, variance, np.ones(estimate.shape), why, all_equal(sample))
+    comparable = comparable_variance(sample, weighted, crowd_part)
+    return Core(
+        estimate, lower, upper, variance, np.ones(estimate.shape), why, all_equal(sample), comparable=comparable
+    )
 
 
 def cross_fitted_small(sample: Sample) -> Core:
@@ -66,6 +71,7 @@ def cross_fitted_small(sample: Sample) -> Core:
     return regression_core(
         sample,
         shifted - centre[..., None],
+        np.maximum(np.abs(twins), np.abs(own)).max(axis=-1),
         centre + offset[..., 0],
         np.zeros(centre.shape),
         crowd_var,

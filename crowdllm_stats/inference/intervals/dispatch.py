@@ -10,6 +10,7 @@ from scipy.special import stdtrit
 
 from ..checks import FloatArray
 from ..result import unbatch
+from .betting import betting
 from .classical import classical, classical_small
 from .cross_fitted import cross_fitted, cross_fitted_small
 from .interval_result import Interval
@@ -27,6 +28,7 @@ def _set(name: str) -> Callable[[Sample], Core]:
 METHODS: dict[str, Callable[[Sample], Core]] = {
     "classical": classical,
     "classical-small": classical_small,
+    "betting": betting,
     "crowdllm": crowdllm,
     "ppi": ppi,
     "ppi++": ppi_plus,
@@ -39,6 +41,9 @@ METHODS: dict[str, Callable[[Sample], Core]] = {
     "set-bernstein": _set("set-bernstein"),
     "set-betting": _set("set-betting"),
 }
+
+#: Methods that use the human answers alone.
+HUMAN_ONLY = ("classical", "classical-small", "betting")
 
 #: From this many human answers on, 'auto' uses the twins: with fewer, the slope costs more than it brings.
 PAIRED_FROM = 8
@@ -88,10 +93,10 @@ def interval(
         human: human answers, shape (..., n); leading axes are problems.
         digital_labeled: the answer of each human's digital twin, shape (..., n).
         digital_unlabeled: answers of the other digital people, shape (..., N); with ``folds`` (..., F, N).
-        method: "auto", or one of "classical" (Student t), "classical-small", "crowdllm" (Theorem 5 as published),
-            "ppi",
-            "ppi++", "ppi-small", "ppi++-small", "cross-fitted", "cross-fitted-small", "set-clt", "set-hoeffding",
-            "set-bernstein", "set-betting" (Theorem 4; need bounds).
+        method: "auto", or one of "classical" (Student t), "classical-small", "betting" (on the humans alone; needs
+            bounds, holds its level for any answers), "crowdllm" (Theorem 5 as published), "ppi", "ppi++", "ppi-small",
+            "ppi++-small", "cross-fitted", "cross-fitted-small", "set-clt", "set-hoeffding", "set-bernstein",
+            "set-betting" (Theorem 4; need bounds).
         level: confidence level in (0, 1).
         alternative: "two-sided"; "larger" gives a lower end only, "smaller" an upper end only.
         weights: survey weights of the humans, shape (n,) or (..., n), any scale.
@@ -106,7 +111,7 @@ def interval(
         census: with ``population_size``: digital_unlabeled holds the twins of all m people, the labelled included.
         beliefs: for "crowdllm": the beliefs behind digital_unlabeled, same shape.
         eta: for "crowdllm" with beliefs: variance of one reference answer.
-        seed: shuffles the order in which "set-betting" takes the answers; None keeps the given order.
+        seed: shuffles the order in which "betting" and "set-betting" take the answers; None keeps the given order.
 
     Returns:
         Interval: ends, estimate, and in ``why`` what the interval needs.
@@ -180,12 +185,7 @@ def compute(sample: Sample, method: str) -> Interval:
             f"weights and clusters leave a problem with effectively {sample.units.min():.3g} independent people; "
             "at least 1.5 are needed to know their spread"
         )
-    if sample.folds is not None and method not in (
-        "cross-fitted",
-        "cross-fitted-small",
-        "classical",
-        "classical-small",
-    ):
+    if sample.folds is not None and method not in ("cross-fitted", "cross-fitted-small", *HUMAN_ONLY):
         raise ValueError(
             f"method {method!r} does not use folds; leave folds out, or use 'cross-fitted' or 'cross-fitted-small'"
         )
@@ -222,7 +222,7 @@ def _effective_n(sample: Sample, core: Core, half: FloatArray) -> FloatArray:
     For an unlimited population this is ``n`` times the variance of the human mean over the method's.
     """
     human = sample.human_variance
-    own = core.variance
+    own = core.variance if core.comparable is None else core.comparable
     if own is None:
         own = (half / stdtrit(sample.units - 1.0, sample.tail)) ** 2
     known = (own > 0.0) & (human > 0.0)

@@ -113,7 +113,30 @@ def _power_interval(sample: Sample, twins: FloatArray, power: FloatArray, why: s
     centre = sample.mean(rectifier)
     estimate = centre + power * crowd_mean
     # ddof 0, as published: the mean over the labelled, not over n - 1
-    human_part = sample.sum_of_squares(sample.w * (rectifier - centre[..., None])) * sample.remaining
-    variance = human_part + power**2 * crowd_var * sample.crowd_factor
+    weighted = sample.w * (rectifier - centre[..., None])
+    human_part = sample.sum_of_squares(weighted) * sample.remaining
+    crowd_part = power**2 * crowd_var * sample.crowd_factor
+    variance = human_part + crowd_part
     lower, upper = symmetric_ends(sample, estimate, ndtri(sample.tail) * np.sqrt(variance))
-    return Core(estimate, lower, upper, variance, power, why, {**all_equal(sample), **flags})
+    return Core(
+        estimate,
+        lower,
+        upper,
+        variance,
+        power,
+        why,
+        {**all_equal(sample), **flags},
+        comparable=comparable_variance(sample, weighted, crowd_part),
+    )
+
+
+def comparable_variance(sample: Sample, weighted: FloatArray, crowd_part: FloatArray) -> FloatArray:
+    """The variance with ddof 1 in both parts, as the human mean's: ``s^2/n + c N/(N-1)``.
+
+    Args:
+        sample: the people.
+        weighted: their weighted residuals, shape (..., n).
+        crowd_part: the crowd's part of the variance with ddof 0, batch shape.
+    """
+    size = sample.n_digital
+    return np.asarray(sample.variance_of_mean(weighted) * sample.remaining + crowd_part * (size / (size - 1.0)))

@@ -30,7 +30,8 @@ _BLOCK = 1 << 16
 class Core:
     """What a method computes; the dispatcher wraps it into an :class:`Interval`.
 
-    ``variance`` is None for methods that have none (their effective n follows from widths).
+    ``variance`` is None for methods that have none (their effective n follows from widths). ``comparable`` is the same
+    variance with ddof 1 for methods whose own has ddof 0, so that the effective n compares like with like.
     """
 
     estimate: FloatArray
@@ -40,6 +41,7 @@ class Core:
     power: FloatArray | None
     why: str
     flags: dict[str, Any]
+    comparable: FloatArray | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -12,6 +12,9 @@ from .ends import all_equal, one_sided, symmetric_ends
 from .ppi import PAIRING, paired, weight_flags
 from .sample import Core, Sample
 
+#: Deviations of twins below this share of their size are rounding.
+ROUNDING = 1e-12
+
 
 def ppi_small(sample: Sample) -> Core:
     """PPI with a t quantile: ``V = s_r^2/n + s_f^2/N`` (ddof 1), degrees of freedom of :func:`two_part_quantile`.
@@ -67,6 +70,7 @@ def ppi_plus_small(sample: Sample) -> Core:
     return regression_core(
         sample,
         shifted - centre[..., None],
+        np.abs(twins).max(axis=-1),
         centre + twins[..., 0],
         crowd_mean,
         crowd_var,
@@ -77,6 +81,7 @@ def ppi_plus_small(sample: Sample) -> Core:
 def regression_core(
     sample: Sample,
     deviation: FloatArray,
+    largest: FloatArray,
     twin_mean: FloatArray,
     crowd_mean: FloatArray,
     crowd_var: FloatArray,
@@ -87,6 +92,8 @@ def regression_core(
     Args:
         sample: the people.
         deviation: of each twin from the twins' mean (with folds: that of its fold), shape (..., n).
+        largest: size of the digital answers that the deviations are differences of, batch shape: deviations of this
+            size times 1e-12 or less are rounding, and count as 0.
         twin_mean: batch shape.
         crowd_mean: batch shape.
         crowd_var: variance of one digital answer, batch shape.
@@ -102,7 +109,8 @@ def regression_core(
         )
     residual = sample.human - sample.human_mean[..., None]
     squares = sample.mean(deviation**2)
-    flat = squares <= 0.0
+    flat = squares <= (ROUNDING * largest) ** 2
+    deviation = np.where(flat[..., None], 0.0, deviation)
     safe = np.where(flat, 1.0, squares)
     shrink = sample.crowd_shrinkage
     raw = np.where(flat, 0.0, shrink * sample.mean(deviation * residual) / safe)

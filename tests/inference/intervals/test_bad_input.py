@@ -38,6 +38,8 @@ CASES = [
     ({"bounds": (2, 5)}, "1 answer.* outside the bounds"),
     ({"bounds": 5}, "bounds must"),
     ({"method": "classical-small"}, "needs bounds"),
+    ({"method": "betting"}, "needs bounds"),
+    ({"method": "betting", "bounds": (1, 4), "weights": [1.0, 1.0, 2.0]}, "takes no weights"),
     ({"method": "set-betting"}, "needs bounds"),
     ({"method": "set-hoeffding", "bounds": (1, 4), "digital_unlabeled": [0.0, 2.0]}, "digital_unlabeled holds 1"),
     ({"weights": [1.0, -1.0, 1.0]}, "1 that are zero or negative"),

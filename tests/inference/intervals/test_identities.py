@@ -10,7 +10,7 @@ from crowdllm_stats.inference.intervals import METHODS
 
 UNFOLDED = [name for name in METHODS if not name.startswith("cross")]
 WEIGHTED = ["classical", "classical-small", "ppi", "ppi++", "ppi-small", "ppi++-small"]
-NO_WEIGHTS = ["crowdllm", "set-clt", "set-hoeffding", "set-bernstein", "set-betting"]
+NO_WEIGHTS = ["crowdllm", "betting", "set-clt", "set-hoeffding", "set-bernstein", "set-betting"]
 
 
 @pytest.fixture
@@ -57,13 +57,13 @@ def test_a_higher_level_is_wider_and_ends_enclose_the_estimate(batch, method):
     assert np.all(wide.lower <= narrow.lower + 1e-12)
     assert np.all(wide.upper >= narrow.upper - 1e-12)
     assert np.any(wide.upper > narrow.upper)
-    if not method.startswith("set-betting"):
+    if method != "set-betting":
         assert np.all((narrow.lower <= narrow.estimate) & (narrow.estimate <= narrow.upper))
 
 
-@pytest.mark.parametrize("method", [name for name in UNFOLDED if not name.startswith("set-")])
+@pytest.mark.parametrize("method", [name for name in UNFOLDED if not name.startswith(("set-", "betting"))])
 def test_one_sided_ends_are_the_two_sided_ends_of_the_doubled_error(batch, method):
-    """Not so for the sets of Theorem 4: their error is split between two sets by a rule that depends on the sides."""
+    """Not so for bets, sized by the error, and the sets of Theorem 4, whose error is split by a rule of the sides."""
     two = interval(*batch, method=method, level=0.9, bounds=(1, 5))
     larger = interval(*batch, method=method, level=0.95, alternative="larger", bounds=(1, 5))
     smaller = interval(*batch, method=method, level=0.95, alternative="smaller", bounds=(1, 5))
@@ -75,7 +75,7 @@ def test_one_sided_ends_are_the_two_sided_ends_of_the_doubled_error(batch, metho
 def test_reflecting_the_scale_reflects_the_interval(batch, method):
     one = interval(*batch, method=method, bounds=(1, 5))
     mirror = interval(*(6.0 - part for part in batch), method=method, bounds=(1, 5))
-    tolerance = 0.05 if method == "set-betting" else 1e-9  # betting tries candidates on a grid
+    tolerance = 0.05 if method in ("betting", "set-betting") else 1e-9  # betting tries candidates on a grid
     np.testing.assert_allclose(mirror.lower, 6.0 - one.upper, atol=tolerance)
     np.testing.assert_allclose(mirror.upper, 6.0 - one.lower, atol=tolerance)
 
@@ -171,6 +171,33 @@ def test_published_formula_by_hand():
     answer = interval(human, twins, crowd, method="crowdllm", beliefs=beliefs, eta=0.3)
     assert answer.upper == pytest.approx(2.0 + half, rel=1e-12)
     assert answer.lower == pytest.approx(2.0 - half, rel=1e-12)
+
+
+@pytest.mark.parametrize("method", ["ppi++", "ppi++-small"])
+def test_twins_without_weight_are_worth_no_human_answer(method):
+    """At lambda 0 the estimate is the human mean, so its effective n is n, whatever ddof the method's own error has."""
+    answer = interval([1.0, 2.0, 5.0, 3.0], [3.0, 3.0, 3.0, 3.0], [3.0, 4.0, 3.0], method=method)
+    assert answer.power == 0.0
+    assert answer.effective_n == pytest.approx(4.0)
+
+
+def test_equal_weights_leave_the_effective_n_of_ppi_as_it_is(batch):
+    plain = interval(*batch, method="ppi")
+    weighted = interval(*batch, method="ppi", weights=np.full(11, 2.0))
+    np.testing.assert_allclose(weighted.effective_n, plain.effective_n, rtol=1e-12)
+
+
+@pytest.mark.parametrize("level", [3.0, 0.1, 1e6 + 0.1])
+def test_twins_that_are_constant_within_folds_get_no_slope_by_rounding(level):
+    """Each fold's model gives everybody its own number: what is left about the models' means is rounding alone."""
+    human = np.array([1.0, 4.0, 2.0, 5.0, 3.0, 2.0, 4.0])
+    folds = np.array([0, 1, 0, 1, 2, 2, 0])
+    constant = level + np.array([0.1, 0.7, 1.3]) / 3.0
+    crowd = np.repeat(constant[:, None], 53, axis=1)
+    answer = interval(human, constant[folds], crowd, method="cross-fitted-small", folds=folds)
+    assert answer.power == 0.0
+    assert answer.estimate == pytest.approx(human.mean(), rel=1e-12)
+    assert answer.effective_n == pytest.approx(7.0)
 
 
 def test_effective_n_never_exceeds_a_finite_population(batch):

@@ -236,6 +236,18 @@ def test_the_sets_of_theorem_4_hold_on_the_hardest_answers(method, alternative):
     assert coverage(answer, float(margin @ np.arange(1, 6))) >= 0.95 - slack(0.95, 1_500)
 
 
+@pytest.mark.parametrize("alternative", ["two-sided", "larger", "smaller"])
+def test_betting_on_the_humans_alone_holds_where_t_does_not_and_is_shorter_than_with_useless_twins(alternative):
+    """Nearly unanimous answers at n = 20; a slack of four standard errors: a false alarm in 30,000 runs a side."""
+    rng = np.random.default_rng(64)
+    margin = np.array([0.95, 0.03, 0.01, 0.005, 0.005])
+    human, twins, crowd = (1.0 + rng.choice(5, (1_500, count), p=margin) for count in (20, 20, 90))
+    alone = interval(human, method="betting", bounds=(1, 5), alternative=alternative)
+    with_twins = interval(human, twins, crowd, method="set-betting", bounds=(1, 5), alternative=alternative)
+    assert coverage(alone, float(margin @ np.arange(1, 6))) >= 0.95 - slack(0.95, 1_500)
+    assert np.mean(alone.half_width) < np.mean(with_twins.half_width)
+
+
 def test_betting_is_shorter_than_hoeffding_and_bernstein_at_moderate_n():
     rng = np.random.default_rng(62)
     human, twins, crowd = (rng.integers(1, 6, (40, count)).astype(float) for count in (200, 200, 1500))
