@@ -39,7 +39,10 @@ class Scorer:
     def __init__(self, model: Any, batch_size: int = 8) -> None:
         self.model, self.batch_size, self.shares = model, batch_size, True
         self._checked = model.dtype != torch.float32  # elsewhere rounding hides what the check looks for
-        self._chooses = "logits_to_keep" in inspect.signature(model.forward).parameters
+        known = inspect.signature(model.forward).parameters
+        self._chooses = "logits_to_keep" in known
+        # transformers 5.24 renamed it; a model that brings its own code may keep the older name
+        self._past = "cache" if "cache" in known else "past_key_values"
 
     def score(self, groups: Sequence[Sequence[int]], prompts: Sequence[Tokens], tree: AnswerTree, done: Done) -> None:
         """Score every prompt; ``done(places, values)`` gets each batch's log-likelihoods, shape (batch, A).
@@ -67,7 +70,7 @@ class Scorer:
         if not ids:
             return None
         with torch.inference_mode():
-            return self._forward(torch.tensor([ids]), None, [len(ids) - 1], keep=True).past_key_values
+            return _keys_and_values(self._forward(torch.tensor([ids]), None, [len(ids) - 1], keep=True))
 
     def next_token(self, ids: Tokens, kept: Any, rows: int = 1) -> tuple[torch.Tensor, Any]:
         """Log-probabilities of the token after a prompt, shape (vocabulary,), and its keys and values ``rows`` times.
@@ -81,13 +84,13 @@ class Scorer:
             past = _repeated(kept, 1)
             own = ids[_length(kept) :]
             out = self._forward(torch.tensor([own]), past, [len(own) - 1], keep=True)
-            return _log_softmax(out.logits)[0, -1], _repeated(out.past_key_values, rows)
+            return _log_softmax(out.logits)[0, -1], _repeated(_keys_and_values(out), rows)
 
     def step(self, tokens: torch.Tensor, past: Any) -> tuple[torch.Tensor, Any]:
         """Log-probabilities after one or more further tokens a row, shape (rows, tokens, vocabulary)."""
         with torch.inference_mode():
             out = self._forward(tokens, past, list(range(tokens.shape[1])), keep=True)
-            return _log_softmax(out.logits), out.past_key_values
+            return _log_softmax(out.logits), _keys_and_values(out)
 
     def _shared(self, rows: Sequence[Tokens], tree: AnswerTree) -> int:
         """How many tokens all rows begin with, at least one token left to each; 0 where sharing is given up."""
@@ -137,8 +140,8 @@ class Scorer:
         """One pass; its logits are those at the places ``read``, in that order."""
         ids = ids.to(self.model.device)
         places = torch.tensor(read, device=ids.device)
-        extra = {"logits_to_keep": places} if self._chooses else {}
-        out = self.model(input_ids=ids, past_key_values=past, use_cache=keep, **extra)
+        extra = {self._past: past} | ({"logits_to_keep": places} if self._chooses else {})
+        out = self.model(input_ids=ids, use_cache=keep, **extra)
         if not self._chooses:
             out.logits = out.logits[:, places]
         return out
@@ -161,6 +164,11 @@ def common_beginning(rows: Sequence[Tokens]) -> int:
 def _chunks(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     for start in range(0, len(places), size):
         yield places[start : start + size]
+
+
+def _keys_and_values(out: Any) -> Any:
+    """Of a model's output; ``past_key_values`` before transformers 5.24."""
+    return out.cache if hasattr(out, "cache") else out.past_key_values
 
 
 def _length(kept: Any) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -88,6 +90,45 @@ def test_batched_single_and_shared_agree(tiny, questions, monkeypatch, batch_siz
     np.testing.assert_allclose(found.log_probabilities, reference.log_probabilities, atol=TIGHT)
     np.testing.assert_allclose(np.log(found.admissible_mass), np.log(reference.admissible_mass), atol=TIGHT)
     assert (max(read) > 20) == shares
+
+
+class _Network:
+    """A network of which the subclass says how it calls the keys and values that it takes and gives."""
+
+    def __init__(self, network):
+        self.network, self.dtype, self.device = network, network.dtype, network.device
+        self.name = "cache" if "cache" in inspect.signature(network.forward).parameters else "past_key_values"
+        self.reused = 0
+
+    def run(self, name, past, **others):
+        self.reused += past is not None
+        out = self.network(**{self.name: past}, **others)
+        return SimpleNamespace(logits=out.logits, **{name: out[self.name] if others["use_cache"] else None})
+
+    def __call__(self, **given):
+        return self.forward(**given)
+
+
+class _Older(_Network):
+    def forward(self, input_ids, past_key_values, use_cache):
+        return self.run("past_key_values", past_key_values, input_ids=input_ids, use_cache=use_cache)
+
+
+class _Newer(_Network):
+    def forward(self, input_ids, cache, use_cache):
+        return self.run("cache", cache, input_ids=input_ids, use_cache=use_cache)
+
+
+@pytest.mark.parametrize("kind", [_Older, _Newer])
+@pytest.mark.parametrize("answers", [None, ["very mild", "very strong"]])
+def test_keys_and_values_go_under_the_name_that_the_model_has(tiny, questions, kind, answers):
+    """transformers 5.24 renamed them, for what a model takes and for what it gives."""
+    expected = made(tiny, answers=answers).reference(questions)
+    backbone = made(tiny, answers=answers)
+    network = kind(backbone._scorer.model)
+    backbone._scorer = Scorer(network)
+    np.testing.assert_allclose(backbone.reference(questions).log_probabilities, expected.log_probabilities, atol=TIGHT)
+    assert network.reused > 0
 
 
 def test_the_shared_beginning_is_that_of_the_ids_of_whole_prompts(tiny, questions):
