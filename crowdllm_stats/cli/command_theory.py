@@ -45,9 +45,9 @@ def _verify(arguments: Sequence[str]) -> Callable[..., None]:
         out: Annotated[
             Path | None, typer.Option(metavar="DIR", help="Also write table, numbers and pictures to this folder.")
         ] = None,
-        symbolic_only: Annotated[
-            bool, typer.Option("--symbolic-only", help="Leave the Monte Carlo checks out.")
-        ] = False,
+        simulate: Annotated[
+            bool, typer.Option("--simulate/--no-simulate", help="Make the Monte Carlo checks, or leave them out.")
+        ] = True,
         as_json: AsJson = False,
     ) -> None:
         """Run the checks of every result: exit code 0 when all passed, 1 when one did not."""
@@ -58,7 +58,7 @@ def _verify(arguments: Sequence[str]) -> Callable[..., None]:
         with needs_extras(), _progress(wanted, out is not None) as step:
             if out is not None:
                 require_matplotlib()
-            found = run(wanted, seed=seed, symbolic_only=symbolic_only, workers=_workers(), progress=step)
+            found = run(wanted, seed=seed, simulate=simulate, workers=_workers(), progress=step)
             written = [] if out is None else write_report(found, out, arguments=arguments, progress=step)
         if as_json:
             print(json_text(_envelope(found)))

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 LIMIT = 4.0
 
 
+#: Kinds of checks. "symbolic": an identity that SymPy proves for all values; "numeric": chosen numbers, or all outcomes
+#: of a small case, in exact fractions or to a stated tolerance; it shows these cases alone; "counterexample": exact
+#: numbers at which a published claim is false; "monte carlo": a simulation within LIMIT standard errors.
+KINDS = ("symbolic", "numeric", "counterexample", "monte carlo")
+
+
 @dataclass(frozen=True)
 class Statement:
     """A published result and what is true of it.
@@ -38,13 +44,16 @@ class Check:
 
     Attributes:
         name: short and unique within its statement.
-        kind: "symbolic", "monte carlo" or "counterexample".
+        kind: one of :data:`KINDS`.
         about: "exact" (the statement must hold) or "published" (as printed; it may be expected to fail).
         says: the formula or sentence that was checked.
         holds: whether it was found to hold.
         expected: whether it should hold; a published formula that is shown to fail has ``expected=False``.
         evidence: what was seen, for people: a residual of 0, a z-score, the numbers of a counterexample.
         z: Monte Carlo z-score where there is one.
+
+    Raises:
+        ValueError: on an unknown kind.
     """
 
     name: str
@@ -55,6 +64,10 @@ class Check:
     expected: bool
     evidence: str
     z: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind of check {self.name!r} must be one of {', '.join(KINDS)}; got {self.kind!r}")
 
     @property
     def passed(self) -> bool:
@@ -68,15 +81,15 @@ class Skipped:
 
     Attributes:
         names: of the checks left out.
-        kind: theirs, "symbolic" or "monte carlo".
+        kind: theirs, one of :data:`KINDS`.
         reason: why, and what would mend it.
 
     Raises:
         ValueError: without a name.
 
     Example:
-        >>> Skipped(("distance", "noise"), "symbolic", "POT is not installed")
-        Skipped(names=('distance', 'noise'), kind='symbolic', reason='POT is not installed')
+        >>> Skipped(("distance", "noise"), "numeric", "POT is not installed")
+        Skipped(names=('distance', 'noise'), kind='numeric', reason='POT is not installed')
     """
 
     names: tuple[str, ...]

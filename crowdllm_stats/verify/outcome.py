@@ -67,7 +67,7 @@ class Outcome:
     def evidence(self) -> str:
         """How many checks of each kind passed or were skipped, the largest z-score, and the first counterexample."""
         parts = []
-        for kind in ("symbolic", "monte carlo"):
+        for kind in ("symbolic", "numeric", "monte carlo"):
             made = [check for check in self.checks if check.kind == kind]
             if made:
                 parts.append(f"{kind} {sum(check.passed for check in made)}/{len(made)}")

@@ -21,12 +21,12 @@ def verify(
     only: Iterable[str] = (),
     *,
     seed: int = SEED,
-    symbolic_only: bool = False,
+    simulate: bool = True,
     folders: Iterable[Path] | None = None,
     workers: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> Verification:
-    """Run the symbolic and the Monte Carlo checks of the results.
+    """Run the checks of the results: symbolic, numeric, counterexamples, Monte Carlo.
 
     A check that breaks off with an error counts as one that did not pass. What cannot be made here, for want of a
     package, is reported as skipped.
@@ -34,7 +34,7 @@ def verify(
     Args:
         only: names of the results to verify; all by default.
         seed: of the Monte Carlo checks.
-        symbolic_only: leave the Monte Carlo checks out.
+        simulate: make the Monte Carlo checks too.
         folders: where to look for results; the working folder's ``theory/`` and the package's by default.
         workers: processes to spread the results over; the outcome does not depend on it.
         progress: called with the name of each result that is done.
@@ -48,18 +48,18 @@ def verify(
         ModuleNotFoundError: if SymPy is not installed.
 
     Example:
-        >>> verify(["theorem1"], symbolic_only=True).passed
+        >>> verify(["theorem1"], simulate=False).passed
         True
     """
     chosen = select(find_results(folders), only)
     require_sympy()
-    tasks = [(folder, seed, symbolic_only) for folder in chosen.values()]
+    tasks = [(folder, seed, simulate) for folder in chosen.values()]
     outcomes = []
     for outcome in _outcomes(tasks, min(workers, len(tasks))):
         outcomes.append(outcome)
         if progress is not None:
             progress(outcome.statement.name)
-    return Verification(tuple(outcomes), None if symbolic_only else seed)
+    return Verification(tuple(outcomes), seed if simulate else None)
 
 
 def require_sympy() -> None:
@@ -82,15 +82,15 @@ def _outcomes(tasks: list[tuple[Path, int, bool]], workers: int) -> Iterator[Out
 
 
 def run_folder(task: tuple[Path, int, bool]) -> Outcome:
-    """The outcome of one folder: its symbolic checks, then the Monte Carlo ones.
+    """The outcome of one folder: its checks without chance, then the Monte Carlo ones.
 
     A check that breaks off counts as one that did not pass, with the error as its evidence.
 
     Args:
-        task: folder of the result, seed, and whether to leave the Monte Carlo checks out; one argument, so that
+        task: folder of the result, seed, and whether to make the Monte Carlo checks; one argument, so that
             processes can share the folders out among them.
     """
-    folder, seed, symbolic_only = task
+    folder, seed, simulate = task
     start = time.perf_counter()
     try:
         theory = load(folder)
@@ -98,7 +98,7 @@ def run_folder(task: tuple[Path, int, bool]) -> Outcome:
         unknown = Statement(folder.name, folder.name, "", "not known", "")
         return Outcome(unknown, (_broken("load", error),), folder, time.perf_counter() - start)
     made = _attempt("symbolic", theory.symbolic)
-    if not symbolic_only:
+    if simulate:
         made += _attempt("simulated", lambda: theory.simulated(seed))
     checks = [each for each in made if isinstance(each, Check)]
     checks += _twice(checks)
@@ -114,7 +114,7 @@ def _attempt(name: str, make: Callable[[], Sequence[Check | Skipped]]) -> list[C
 
 
 def _broken(name: str, error: Exception) -> Check:
-    kind = "monte carlo" if name == "simulated" else "symbolic"
+    kind = "monte carlo" if name == "simulated" else "numeric"
     said = f"broke off with {type(error).__name__}: {error}"
     return Check(f"{name}()", kind, "exact", "the checks run to their end", False, True, said)
 
@@ -125,17 +125,17 @@ def _twice(checks: list[Check]) -> list[Check]:
     double = sorted({name for name in names if names.count(name) > 1})
     if not double:
         return []
-    return [Check("names", "symbolic", "exact", "names are unique", False, True, f"given twice: {', '.join(double)}")]
+    return [Check("names", "numeric", "exact", "names are unique", False, True, f"given twice: {', '.join(double)}")]
 
 
 def main(statement: Statement, symbolic: Callable[[], Sequence[Check | Skipped]]) -> int:
-    """Run one result's symbolic checks, print a line each, skipped ones too; for the end of its ``checks.py``.
+    """Run one result's checks without chance, print a line each, skipped ones too; for the end of its ``checks.py``.
 
     Returns:
         0 when all passed, else 1.
 
     Example:
-        >>> check = Check("sum", "symbolic", "exact", "1 + 1 = 2", True, True, "difference 0")
+        >>> check = Check("sum", "numeric", "exact", "1 + 1 = 2", True, True, "difference 0")
         >>> main(Statement("sum", "A sum", "1 + 1 = 2", "holds", "1 + 1 = 2"), lambda: [check])
         sum: holds
           passed      sum: 1 + 1 = 2 [difference 0]

@@ -14,6 +14,7 @@ import pytest
 from crowdllm_stats.cli import main
 from crowdllm_stats.verify import Check, Outcome, Skipped, Statement, Verification, find_results, load, verify
 from crowdllm_stats.verify import main as run_file
+from crowdllm_stats.verify.check import KINDS
 from crowdllm_stats.verify.load import ORDER, theory_folders
 from crowdllm_stats.verify.report import write_report
 
@@ -138,6 +139,20 @@ def test_evidence_counts_and_names() -> None:
     assert both.checks_frame()["name"].tolist() == ["one", "two", "m", "n", "c", "one"]
 
 
+def test_an_unknown_kind_of_check_is_refused() -> None:
+    with pytest.raises(ValueError, match="kind of check 'sum' must be one of symbolic, numeric, .*; got 'proof'"):
+        Check("sum", "proof", "exact", "says", True, True, "seen")
+
+
+def test_only_what_sympy_shows_for_all_values_is_called_symbolic() -> None:
+    """A comparison of chosen numbers proves nothing in general, and says so."""
+    found = verify(["theorem4", "proposition1"], simulate=False)
+    kinds = {kind: [one for result in found.outcomes for one in result.checks if one.kind == kind] for kind in KINDS}
+    assert kinds["numeric"]
+    assert all("difference 0" in one.evidence or "all symbols" in one.evidence for one in kinds["symbolic"])
+    assert not any(one.evidence == "difference 0" for one in kinds["numeric"])
+
+
 # Running --------------------------------------------------------------------------------------------------------------
 def test_results_are_the_same_in_two_processes(tmp_path: Path) -> None:
     for name in ("b", "theorem2", "a"):
@@ -151,9 +166,9 @@ def test_results_are_the_same_in_two_processes(tmp_path: Path) -> None:
     assert alone.outcomes[0].largest_z == pytest.approx(0.503)
 
 
-def test_symbolic_only_makes_no_simulation(tmp_path: Path) -> None:
+def test_without_simulation_there_is_no_monte_carlo_check(tmp_path: Path) -> None:
     made(tmp_path, "a")
-    found = verify(folders=[tmp_path / "theory"], symbolic_only=True)
+    found = verify(folders=[tmp_path / "theory"], simulate=False)
     assert found.seed is None
     assert [one.kind for one in found.outcomes[0].checks] == ["symbolic"]
 
@@ -164,7 +179,7 @@ def test_symbolic_only_makes_no_simulation(tmp_path: Path) -> None:
 )
 def test_what_breaks_off_does_not_pass(tmp_path: Path, more: str, failure: str) -> None:
     made(tmp_path, "a", verdict="holds under nothing", more=more)
-    found = verify(folders=[tmp_path / "theory"], symbolic_only=True)
+    found = verify(folders=[tmp_path / "theory"], simulate=False)
     assert found.failures == (f"a: {failure}",)
 
 
@@ -204,9 +219,9 @@ def test_a_result_of_skipped_checks_alone_does_not_pass() -> None:
 def test_without_optimal_transport_its_checks_are_skipped_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     load(THEORY / "theorem1")
     theory = sys.modules["crowdllm_theory_theorem1"]
-    parts = {"symbolic": theory._distances, "monte carlo": lambda: theory._measured(1)}
+    parts = {"numeric": theory._distances, "monte carlo": lambda: theory._measured(1)}
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    for kind, names in (("symbolic", theory.DISTANCES), ("monte carlo", theory.MEASURED)):
+    for kind, names in (("numeric", theory.DISTANCES), ("monte carlo", theory.MEASURED)):
         (skipped,) = parts[kind]()
         assert (skipped.names, skipped.kind) == (names, kind)
         assert "pip install 'crowdllm-stats[theory]'" in skipped.reason
@@ -263,7 +278,7 @@ def test_report_has_table_numbers_pictures_and_manifest(tmp_path: Path) -> None:
 
 # The command ----------------------------------------------------------------------------------------------------------
 def test_one_real_result(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["theory", "verify", "--only", "kappa", "--symbolic-only"]) == 0
+    assert main(["theory", "verify", "--only", "kappa", "--no-simulate"]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
     assert "all passed" in captured.out
@@ -299,7 +314,7 @@ def test_a_broken_copy_exits_1_and_is_named(
     assert text.count("tau2 + sum(noise) / Integer(count)") == 1
     file.write_text(text.replace("tau2 + sum(noise) / Integer(count)", "tau2 - sum(noise) / Integer(count)"))
     monkeypatch.chdir(tmp_path)
-    assert main(["theory", "verify", "--only", "kappa", "--symbolic-only"]) == 1
+    assert main(["theory", "verify", "--only", "kappa", "--no-simulate"]) == 1
     captured = capsys.readouterr()
     assert captured.err.startswith("error: not passed: kappa: spread of 2 gaps; kappa: spread of 3 gaps")
     assert captured.err.count("\n") == 1
@@ -330,7 +345,7 @@ def test_a_missing_extra_exits_2_and_is_named(
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, Missing())\n"
         "from crowdllm_stats.cli import main\n"
-        f"raise SystemExit(main(['theory', 'verify', '--only', 'kappa', '--symbolic-only', *{options!r}]))"
+        f"raise SystemExit(main(['theory', 'verify', '--only', 'kappa', '--no-simulate', *{options!r}]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (done.returncode, done.stdout) == (2, "")

@@ -28,11 +28,11 @@ STATEMENT = Statement(
 def _agree(name: str, pairs: list[tuple[float, float]], says: str, tolerance: float = 1e-10) -> Check:
     worst = max(abs(float(got) - float(want)) for got, want in pairs)
     holds = worst <= tolerance and not math.isnan(worst)
-    return Check(name, "symbolic", "exact", says, holds, True, f"{len(pairs)} numbers, largest difference {worst:.1e}")
+    return Check(name, "numeric", "exact", says, holds, True, f"{len(pairs)} numbers, largest difference {worst:.1e}")
 
 
 def _true(name: str, holds: bool, says: str, evidence: str) -> Check:
-    return Check(name, "symbolic", "exact", says, bool(holds), True, evidence)
+    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
 
 
 def _hoeffding() -> list[Check]:

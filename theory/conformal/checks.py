@@ -26,7 +26,7 @@ STATEMENT = Statement(
 
 
 def _truth(name: str, about: str, says: str, holds: bool, evidence: str) -> Check:
-    return Check(name, "symbolic", about, says, bool(holds), True, evidence)
+    return Check(name, "numeric", about, says, bool(holds), True, evidence)
 
 
 # ------------------------------------------------------------------------------------------- 1: the rank of one among C

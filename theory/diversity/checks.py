@@ -147,7 +147,7 @@ def _equal(name: str, pairs: Sequence[tuple[Any, Any]], says: str) -> Check:
     size = max(1.0, *(abs(float(exact)) for _, exact in pairs))
     worst = float(np.max(np.abs([float(got) - float(exact) for got, exact in pairs])))  # NaN stays NaN
     evidence = f"{len(pairs)} numbers, largest difference {worst:.1e}"
-    return Check(name, "symbolic", "exact", says, worst <= 1e-11 * size, True, evidence)
+    return Check(name, "numeric", "exact", says, worst <= 1e-11 * size, True, evidence)
 
 
 # ----------------------------------------------------------------------------------------------- 1: the crowd's mean
@@ -286,7 +286,7 @@ def _alignment_checks() -> list[Check]:
         _equal("twins bound it", bound, "the least twin-wise error over all pairings is W2^2"),
         Check(
             "alignment matters twin-wise",
-            "symbolic",
+            "numeric",
             "exact",
             "the twin-wise error depends on the pairing",
             max(errors) > min(errors),
@@ -467,7 +467,7 @@ def _long_table_checks() -> list[Check]:
     worst = float(np.max(np.abs(weights[:, 0] - middle)))
     says = "1,024 draws: row b is midway between the order statistics 2b + 1 and 2b + 2"
     evidence = f"{len(middle)} rows, largest difference {worst:.1e}"
-    checks.append(Check("calculator, many draws", "symbolic", "exact", says, worst < 1e-3, True, evidence))
+    checks.append(Check("calculator, many draws", "numeric", "exact", says, worst < 1e-3, True, evidence))
     return checks
 
 

@@ -45,7 +45,7 @@ def _close(name: str, pairs: list[tuple[Any, Any]], says: str, tolerance: float 
     got, exact = (np.array([float(pair[side]) for pair in pairs]) for side in (0, 1))
     worst = float(np.max(np.abs(got - exact) / np.maximum(1.0, np.abs(exact))))  # NaN stays NaN
     evidence = f"{len(pairs)} numbers, largest difference {worst:.1e}"
-    return Check(name, "symbolic", "exact", says, worst <= tolerance, True, evidence)
+    return Check(name, "numeric", "exact", says, worst <= tolerance, True, evidence)
 
 
 def _prior(

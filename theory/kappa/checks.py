@@ -30,7 +30,7 @@ _SIZES = ((2, 0.6), (3, 0.75), (4, 0.55), (5, 0.9), (6, 0.7), (9, 0.9), (9, 0.7)
 
 
 def _found(name: str, holds: Any, says: str, evidence: str) -> Check:
-    return Check(name, "symbolic", "exact", says, bool(holds), True, evidence)
+    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
 
 
 def _close(name: str, got: Any, want: Any, says: str, where: str) -> Check:

@@ -160,13 +160,13 @@ def _counterexamples() -> list[Check]:
         for name, p, setting in cases
     ]  # fmt: skip
     checks += [
-        Check(f"exact sum, {name}", "symbolic", "exact", EXACT, p["exact"] == p["risk"], True,
+        Check(f"exact sum, {name}", "numeric", "exact", EXACT, p["exact"] == p["risk"], True,
               f"L' = {p['risk']}, sum = {p['exact']}")
         for name, p, _ in cases
     ]  # fmt: skip
     three = _by_definition(*_people(), PHI, 3)
     checks.append(
-        Check("exact sum, mean of three answers", "symbolic", "exact", EXACT, three["exact"] == three["risk"], True,
+        Check("exact sum, mean of three answers", "numeric", "exact", EXACT, three["exact"] == three["risk"], True,
               f"L' = {three['risk']}, sum = {three['exact']}")
     )  # fmt: skip
     return checks
@@ -181,7 +181,7 @@ def _agrees(name: str, computed: Mapping[str, Any], exact: Mapping[str, Any], sa
         if math.isnan(off) or off > worst:
             worst, where = (math.inf if math.isnan(off) else off), f" at {key}"
     evidence = f"largest relative difference {worst:.1e}{where}"
-    return Check(name, "symbolic", "exact", says, worst <= 1e-10, True, evidence)
+    return Check(name, "numeric", "exact", says, worst <= 1e-10, True, evidence)
 
 
 def _unbiased(given: int, k: int, repeats: int) -> Check:
@@ -215,7 +215,7 @@ def _batch_check() -> Check:
             alone = llm_risk(human[at], answers[at], k_averaged=2, axis_replicate=axis,
                              human_noise_var=None if noise is None else noise[at])  # fmt: skip
             off = max(off, *(abs(getattr(whole, name)[at] - getattr(alone, name)) for name in alone.columns))
-    return Check("calculator: a batch of problems", "symbolic", "exact", "a batch gives each problem's own numbers",
+    return Check("calculator: a batch of problems", "numeric", "exact", "a batch gives each problem's own numbers",
                  off <= 1e-10, True, f"largest difference {off:.1e}")  # fmt: skip
 
 
@@ -224,7 +224,7 @@ def _flag_check() -> Check:
     result = llm_risk(np.zeros((2, 2)), [[-1.0, 1.0], [0.0, 0.0]], human_noise_var=0.0)
     flags = {name.split()[0]: list(np.asarray(mask)) for name, mask in result.flags.items()}
     holds = flags == {"discrepancy": [True, False], "gap_squared": [True, False]}
-    return Check("calculator: flags", "symbolic", "exact", "an estimate below zero is flagged, 0 is not", holds, True,
+    return Check("calculator: flags", "numeric", "exact", "an estimate below zero is flagged, 0 is not", holds, True,
                  f"{flags}")  # fmt: skip
 
 
@@ -242,7 +242,7 @@ def _calculator() -> list[Check]:
     broad = sympy.tan(sympy.pi * Rational(95, 200)) * abs(exact["exact 1"] - exact["exact 2"]) / 2
     unknown = one.L2 is None and one.discrepancy is None and one.gap_squared is None
     return [
-        Check("calculator: not identifiable", "symbolic", "exact", "without repeats or a known noise there is no L2",
+        Check("calculator: not identifiable", "numeric", "exact", "without repeats or a known noise there is no L2",
               unknown, True, f"L2 {one.L2}, gap_squared {one.gap_squared}"),
         _agrees("calculator: two problems by hand", computed, exact, "llm_risk returns the exact numbers"),
         _agrees("calculator: average", {"lower": mean.lower["exact"], "upper": mean.upper["exact"]},

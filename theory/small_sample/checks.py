@@ -38,11 +38,11 @@ FOLD_CROWDS: list[Row] = [[3, 4, 2, 5, 4], [2, 4, 4, 3, 1], [5, 3, 4, 4, 2]]
 def _agree(name: str, pairs: list[tuple[float, float]], says: str, tolerance: float = 1e-10) -> Check:
     worst = max(abs(float(got) - float(want)) for got, want in pairs)
     holds = worst <= tolerance and not any(math.isnan(float(got)) for got, _ in pairs)
-    return Check(name, "symbolic", "exact", says, holds, True, f"{len(pairs)} numbers, largest difference {worst:.1e}")
+    return Check(name, "numeric", "exact", says, holds, True, f"{len(pairs)} numbers, largest difference {worst:.1e}")
 
 
 def _true(name: str, holds: bool, says: str, evidence: str) -> Check:
-    return Check(name, "symbolic", "exact", says, bool(holds), True, evidence)
+    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
 
 
 # ---------------------------------------------------------------- an independent calculator, in exact numbers
@@ -204,7 +204,7 @@ def _classical(case: _Case, small: bool) -> tuple[float, float, float, float]:
 
 
 def _power(case: _Case, tuned: bool) -> tuple[float, float, float, float, float]:
-    """Estimate, lower, upper, variance and lambda of 'ppi' and 'ppi++'."""
+    """Estimate, lower, upper, variance as the human mean's (ddof 1) and lambda of 'ppi' and 'ppi++'."""
     y, f, crowd = _exact(case.human), _exact(case.twins or []), _exact(case.crowd or [])
     lam = Fraction(1)
     if tuned:
@@ -225,7 +225,9 @@ def _power(case: _Case, tuned: bool) -> tuple[float, float, float, float, float]
     estimate = float(centre + lam * sum(crowd) / len(crowd))
     half = _z(case.level, case.alternative) * math.sqrt(variance)
     ends = _ends((estimate - half, estimate + half), -math.inf, math.inf, case.alternative)
-    return estimate, *ends, variance, float(lam)
+    free = _sandwich(parts, case.share, case.people, True) * case.left
+    free += lam**2 * _plain_variance(case.crowd or [], 1) * case.per_crowd
+    return estimate, *ends, float(free), float(lam)
 
 
 def _two_part(case: _Case, human: float, crowd: float, fitted: int) -> float:
@@ -313,7 +315,8 @@ def _folded(case: _Case, rows: list[Row], folds: list[int], small: bool) -> tupl
     variance = float(_sandwich(parts, case.share, case.people, False) * case.left + spread / 5 * case.per_crowd)
     half = _z(case.level, case.alternative) * math.sqrt(variance)
     estimate = float(centre + mean)
-    return estimate, *_ends((estimate - half, estimate + half), -math.inf, math.inf, case.alternative), variance
+    free = float(_sandwich(parts, case.share, case.people, True) * case.left + spread / 4 * case.per_crowd)
+    return estimate, *_ends((estimate - half, estimate + half), -math.inf, math.inf, case.alternative), free
 
 
 def _numbers(case: _Case, method: str, want: tuple[float, ...]) -> list[tuple[float, float]]:

@@ -189,7 +189,7 @@ MISSING = "POT is not installed: pip install 'crowdllm-stats[theory]'"
 def _distances() -> Sequence[Check | Skipped]:
     """profile_distance on samples small enough for brute force."""
     if importlib.util.find_spec("ot") is None:
-        return [Skipped(DISTANCES, "symbolic", MISSING)]
+        return [Skipped(DISTANCES, "numeric", MISSING)]
     target = [(0, 0), (3, 1), (1, 7), (-2, 4)]
     made = [(1, 2), (5, 5), (-3, 0), (2, -6)]
     best = min(
@@ -251,11 +251,11 @@ def _interval() -> list[Check]:
 
 def _close(name: str, got: Any, want: Any, says: str, where: str) -> Check:
     error = abs(float(got) - float(want)) / max(1.0, abs(float(want)))
-    return Check(name, "symbolic", "exact", says, error < 1e-12, True, f"{where}: relative difference {error:.0e}")
+    return Check(name, "numeric", "exact", says, error < 1e-12, True, f"{where}: relative difference {error:.0e}")
 
 
 def _found(name: str, holds: Any, says: str, evidence: str) -> Check:
-    return Check(name, "symbolic", "exact", says, bool(holds), True, evidence)
+    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
 
 
 def symbolic() -> list[Check | Skipped]:

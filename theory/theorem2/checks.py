@@ -305,7 +305,7 @@ def _counterexamples() -> list[Check]:
         )
     )  # fmt: skip
     checks += [
-        Check(f"exact sum, {name}", "symbolic", "exact", STATEMENT.exact.split(";")[0], _sum_exact(p, n) == p["L"],
+        Check(f"exact sum, {name}", "numeric", "exact", STATEMENT.exact.split(";")[0], _sum_exact(p, n) == p["L"],
               True, f"L = {p['L']}, sum = {_sum_exact(p, n)}")
         for name, p, n in (("unaligned", unaligned, 2), ("perfect twins", perfect, 2), ("generic crowd", generic, 3))
     ]  # fmt: skip
@@ -313,7 +313,7 @@ def _counterexamples() -> list[Check]:
     twice, quiet = _still([-1, 2])  # slope 3: Cov_i = 3/4, Var_i = 1/4, X = 1/2 = (1 - 1/2) L2 with eta_i = 1
     lucky = _by_definition((matched, twice, coin, quiet))
     checks.append(
-        Check("published sum where X = (1 - 1/N) L2", "symbolic", "published",
+        Check("published sum where X = (1 - 1/N) L2", "numeric", "published",
               "published = L if X = (1 - 1/N) L2", _sum_published(lucky) == lucky["L"], True,
               f"N = 2, ybar = (0, 1), ytbar = (-1, 2), e_i = +-1: L = {lucky['L']} = published")
     )  # fmt: skip
@@ -329,7 +329,7 @@ def _agrees(name: str, computed: Mapping[str, Any], exact: Mapping[str, Any], sa
         if math.isnan(off) or off > worst:
             worst, where = (math.inf if math.isnan(off) else off), f" at {key}"
     return Check(
-        name, "symbolic", "exact", says, worst <= 1e-10, True, f"largest relative difference {worst:.1e}{where}"
+        name, "numeric", "exact", says, worst <= 1e-10, True, f"largest relative difference {worst:.1e}{where}"
     )
 
 
@@ -392,7 +392,7 @@ def _batch_check() -> Check:
                 assert alone.lower is not None
                 off = max(off, abs(whole.components()[name][at] - value))
                 off = max(off, abs(whole.lower[name][at] - alone.lower[name]))
-    return Check("calculator: a batch of problems", "symbolic", "exact", "a batch gives each problem's own numbers",
+    return Check("calculator: a batch of problems", "numeric", "exact", "a batch gives each problem's own numbers",
                  off <= 1e-10, True, f"largest difference {off:.1e}")  # fmt: skip
 
 
@@ -406,7 +406,7 @@ def _flag_check() -> Check:
     ok = ok and (sizes.n_human_replicates, sizes.n_digital_replicates, sizes.n_person) == (3, 5, 4)
     holds = ok and list(result.L3) == [-1.0, 0.0]
     says = "an estimate below zero is flagged, 0 is not; sizes are those given"
-    return Check("calculator: flags", "symbolic", "exact", says, holds, True,
+    return Check("calculator: flags", "numeric", "exact", says, holds, True,
                  f"{flags}")  # fmt: skip
 
 
@@ -429,7 +429,7 @@ def _average_check() -> list[Check]:
         _agrees("average of a decomposition", two,
                 {"mean": centre, "lower": centre - half, "upper": centre + half},
                 "the decomposition's own level; t in closed form (1 degree of freedom)"),
-        Check("average: what is left out", "symbolic", "exact", "a part that is not identifiable has no mean",
+        Check("average: what is left out", "numeric", "exact", "a part that is not identifiable has no mean",
               list(result.mean) == ["L"] and result.n_problems == 3, True, f"means {result.mean}"),
     ]  # fmt: skip
 

@@ -380,11 +380,11 @@ def _grid() -> list[Check]:
         Check("grid of settings", "counterexample", "published", STATEMENT.published, counts["full worse"] == 0, False,
               f"L > L' in {counts['full worse']:,} of {counts['full']:,} settings inside ({counts['full end']} of them "
               f"on an end), {counts['halved worse']} of {counts['halved']:,} with sd halved"),
-        Check("grid: counts", "symbolic", "exact", "3,150 of 7,307 settings (43%) and 842 of 4,467 (19%)",
+        Check("grid: counts", "numeric", "exact", "3,150 of 7,307 settings (43%) and 842 of 4,467 (19%)",
               found == (7307, 3150, 4467, 842), True, str(found)),
-        Check("grid: largest excess", "symbolic", "exact", "inside, L - L' is at most (1 - 2/N) sd^2", highest <= 0,
+        Check("grid: largest excess", "numeric", "exact", "inside, L - L' is at most (1 - 2/N) sd^2", highest <= 0,
               True, f"largest L - L' - (1 - 2/N) sd^2: {highest}"),
-        Check("grid: calculator", "symbolic", "exact", "safe_interval gives every verdict of the fractions", agree,
+        Check("grid: calculator", "numeric", "exact", "safe_interval gives every verdict of the fractions", agree,
               True, f"{len(settings):,} settings, ends and ties left out"),
         _grid_of_exceptions(),
     ]  # fmt: skip
@@ -403,7 +403,7 @@ def _grid_of_exceptions() -> Check:
         mu, delta = step * tenth, share * k
         if _promised(mu, delta, n, mu * mu + sd * sd, eta, k):
             seen, worse = seen + 1, worse + (mu * (mu - 2 * delta) > eta)
-    return Check("grid: N = 2 or sd = 0", "symbolic", "published", "the published interval is safe where the proof's "
+    return Check("grid: N = 2 or sd = 0", "numeric", "published", "the published interval is safe where the proof's "
                  "bound is exact", worse == 0, True, f"L > L' in {worse} of {seen:,} settings")  # fmt: skip
 
 
@@ -471,7 +471,7 @@ def _regions() -> list[Check]:
         ("region 3: every mu and Delta", threes, "h <= sqrt(c), or e <= h and min(2 h e - e^2, e^2 + 2 k e) <= c"),
     )
     return [
-        Check(name, "symbolic", "exact", f"the published interval is safe exactly where {says}", not wrong, True,
+        Check(name, "numeric", "exact", f"the published interval is safe exactly where {says}", not wrong, True,
               f"800 random settings, {right} of them safe; {len(wrong)} disagreements {wrong[:2]}")
         for (name, wrong, says), right in zip(names, kept, strict=True)
     ]  # fmt: skip
@@ -496,11 +496,11 @@ def _agrees(name: str, computed: Mapping[str, Any], exact: Mapping[str, Any], sa
         if math.isnan(off) or off > worst:
             worst, where = (math.inf if math.isnan(off) else off), f" at {key}"
     evidence = f"largest relative difference {worst:.1e}{where}"
-    return Check(name, "symbolic", "exact", says, worst <= 1e-10, True, evidence)
+    return Check(name, "numeric", "exact", says, worst <= 1e-10, True, evidence)
 
 
 def _says(name: str, holds: bool, says: str, evidence: str) -> Check:
-    return Check(name, "symbolic", "exact", says, holds, True, evidence)
+    return Check(name, "numeric", "exact", says, holds, True, evidence)
 
 
 def _interval_calculator() -> list[Check]:

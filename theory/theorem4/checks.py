@@ -36,11 +36,11 @@ def _agree(name: str, pairs: list[tuple[float, float]], says: str, tolerance: fl
     """The calculator's numbers against independently derived ones."""
     worst = max(abs(float(got) - float(want)) for got, want in pairs)
     holds = worst <= tolerance and not math.isnan(worst)
-    return Check(name, "symbolic", "exact", says, holds, True, f"{len(pairs)} numbers, largest difference {worst:.1e}")
+    return Check(name, "numeric", "exact", says, holds, True, f"{len(pairs)} numbers, largest difference {worst:.1e}")
 
 
 def _true(name: str, holds: bool, says: str, evidence: str) -> Check:
-    return Check(name, "symbolic", "exact", says, bool(holds), True, evidence)
+    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
 
 
 def _moments(values: Sequence[float]) -> tuple[Fraction, Fraction]:

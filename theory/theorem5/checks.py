@@ -32,11 +32,11 @@ BELIEFS = [0, 1, -1, 2, 1, 0, 1, 1, -1, 0, 1, 2, -3]
 def _agree(name: str, pairs: Sequence[tuple[float, float]], says: str, tolerance: float = 1e-10) -> Check:
     worst = max(abs(float(got) - float(want)) for got, want in pairs)
     holds = worst <= tolerance and not math.isnan(worst)
-    return Check(name, "symbolic", "exact", says, holds, True, f"{len(pairs)} numbers, largest difference {worst:.1e}")
+    return Check(name, "numeric", "exact", says, holds, True, f"{len(pairs)} numbers, largest difference {worst:.1e}")
 
 
 def _true(name: str, holds: bool, says: str, evidence: str) -> Check:
-    return Check(name, "symbolic", "exact", says, bool(holds), True, evidence)
+    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
 
 
 def _mean(values: list[Any]) -> Fraction:
