@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from crowdllm_stats.inference.checks import FloatArray, check_array, check_bounds, check_inside, check_level
 from crowdllm_stats.inference.fay_herriot import Prior, fit_fay_herriot, regression_rows
-from crowdllm_stats.inference.predictive import Prediction, shortest_interval, update
+from crowdllm_stats.inference.predictive import Prediction, add_shared, shortest_interval, update
 from crowdllm_stats.inference.result import Result
 
 #: Up to this many problems each one is left out on its own; beyond, problems are left out in FOLDS groups.
@@ -22,6 +22,39 @@ FEW_PROBLEMS = 40
 SPARE_PROBLEMS = 8
 #: Problems whose answers differ, over all problems: one alone would say nothing to itself when it is left out.
 LEAST_POSITIVE = 2
+
+
+#: What the form from means alone takes for granted.
+DIFFERENT_PEOPLE = (
+    "Assumes that different people answered the different problems, so that their errors are independent; if the same "
+    "people answered several problems, use across_from, which needs the single answers with their people."
+)
+
+
+@dataclass(frozen=True)
+class Direct:
+    """Checked input of :func:`combine`: what T problems' own answers say, and what there is on the digital side.
+
+    ``mean``, ``var``, ``count`` (T,): human mean, sample variance of single answers about the problem's own mean (ddof
+    1; 0 where ``count`` is 1), number of answers. ``columns``: (T, k) arrays of regression columns, the digital means
+    first, then covariates. ``ends``: of the scale, or None. ``people`` (T,): population sizes, or None; ``grid``: the
+    step of the scale where ends of intervals shall be attainable, or None.
+
+    ``shared_var`` (T,): variance, in squared units of the answers, of an error that the human means of all problems
+    have in common (the same people answered them, say). The regression takes it for its own, so it is not learned from
+    the means: it is added to every problem's variance, as one estimated on ``shared_degrees`` degrees of freedom.
+    ``var / count`` must then be the variance of the rest of the error of ``mean``. None: errors are independent.
+    """
+
+    mean: FloatArray
+    var: FloatArray
+    count: FloatArray
+    columns: tuple[FloatArray, ...]
+    ends: tuple[float, float] | None = None
+    people: FloatArray | None = None
+    grid: float | None = None
+    shared_var: FloatArray | None = None
+    shared_degrees: float = np.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,15 +176,26 @@ def across_problems(
     columns = [_features("digital_mean", digital_mean, len(mean))]
     if covariates is not None:
         columns.append(_features("covariates", covariates, len(mean)))
-    design, lost = regression_rows(*columns)
-    if len(mean) < design.shape[1] + SPARE_PROBLEMS:
+    grid = None if ends is None or people is None else _grid_step(step, ends, mean * count)
+    direct = Direct(mean, var, count, tuple(columns), ends, people, grid)
+    return combine(direct, level, (DIFFERENT_PEOPLE,))
+
+
+def combine(direct: Direct, level: float, notices: tuple[str, ...]) -> AcrossProblems:
+    """The estimates of :func:`across_problems` from checked input; ``notices`` go before what it has to say itself.
+
+    Raises:
+        ValueError: if there are too few problems for the regression.
+    """
+    design, lost = regression_rows(*direct.columns)
+    problems = len(direct.mean)
+    if problems < design.shape[1] + SPARE_PROBLEMS:
         raise ValueError(
-            f"{len(mean)} problems are too few for {design.shape[1]} regression coefficients: at least "
+            f"{problems} problems are too few for {design.shape[1]} regression coefficients: at least "
             f"{design.shape[1] + SPARE_PROBLEMS} are needed; use fewer covariates, or interval(...) a problem at a time"
         )
-    prior = _cross_fit(design, mean, var, count, ends)
-    grid = None if ends is None or people is None else _grid_step(step, ends, mean * count)
-    return _assemble(prior, mean, count, people, ends, grid, level, lost)
+    prior = _cross_fit(design, direct.mean, direct.var, direct.count, direct.ends)
+    return _assemble(prior, direct, level, lost, notices)
 
 
 def _cross_fit(
@@ -175,21 +219,15 @@ def _cross_fit(
     return Prior(**joined)
 
 
-def _assemble(
-    prior: Prior,
-    mean: FloatArray,
-    count: FloatArray,
-    people: FloatArray | None,
-    ends: tuple[float, float] | None,
-    grid: float | None,
-    level: float,
-    lost: int,
-) -> AcrossProblems:
+def _assemble(prior: Prior, direct: Direct, level: float, lost: int, notices: tuple[str, ...]) -> AcrossProblems:
+    mean, count, people, ends, grid = direct.mean, direct.count, direct.people, direct.ends, direct.grid
     rest = np.full_like(mean, np.inf) if people is None else people - count
     complete = rest == 0.0
     seen = np.zeros_like(mean) if people is None else count / people
     some = np.where(complete, 1.0, rest)
     ahead: Prediction = update(prior, mean, count, some, ends, level)
+    if direct.shared_var is not None:
+        ahead = add_shared(ahead, direct.shared_var, direct.shared_degrees, level)
     spacing = None if grid is None else grid / some
     lower, upper = shortest_interval(ahead.mean, ahead.var, ends, level, spacing)
     estimate = seen * mean + (1.0 - seen) * ahead.mean
@@ -218,6 +256,7 @@ def _assemble(
         within_var=ahead.within,
         effective_n=effective,
         saved=effective - count,
+        notices=notices,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import betaincinv, ndtri, stdtrit
@@ -105,6 +105,16 @@ def _widening(uneven: FloatArray, error: FloatArray, level: float) -> FloatArray
     student = 2.0 / np.clip(error, 1e-6, 1.0)
     factor: FloatArray = stdtrit(mixture, tail) * np.sqrt(1.0 - 2.0 / mixture) * stdtrit(student, tail) / normal**2
     return factor
+
+
+def add_shared(ahead: Prediction, variance: FloatArray, degrees: float, level: float) -> Prediction:
+    """The prediction where an error of this ``variance`` (T,), known to ``degrees`` degrees of freedom, is left in it.
+
+    Variances add; that of the shared error counts with the squared ratio of the t quantile to the normal one.
+    """
+    tail = 0.5 + 0.5 * level
+    wider = 1.0 if np.isinf(degrees) else float(stdtrit(degrees, tail) / ndtri(tail)) ** 2
+    return replace(ahead, var=ahead.var + wider * variance, plain_var=ahead.plain_var + variance)
 
 
 def shortest_interval(

@@ -1,6 +1,7 @@
 """across_problems: golden values by other routes, properties, coverage, and real raters."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from crowdllm_stats import across_problems
+from crowdllm_stats.inference.across_problems import Direct, combine
 from crowdllm_stats.inference.fay_herriot import Prior, fit_fay_herriot, regression_rows
 from crowdllm_stats.inference.predictive import shortest_interval, update
 from crowdllm_stats.inference.variance_function import fit_variance_function
@@ -432,3 +434,23 @@ def test_real_raters_of_offensive_texts():
         ratios.append(got.half_width.mean() / half.mean())
     assert np.mean(rates) > 0.945
     assert np.mean(ratios) < 0.45
+
+
+def test_an_error_shared_by_all_problems_widens_every_interval():
+    digital, mean, var, count, _, _ = people(30, 21)
+    direct = Direct(mean, var, count.astype(float), (digital[:, None],))
+    alone = combine(direct, 0.95, ())
+    shared = combine(replace(direct, shared_var=np.full(30, 0.2)), 0.95, ("first",))
+    few = combine(replace(direct, shared_var=np.full(30, 0.2), shared_degrees=3.0), 0.95, ())
+    np.testing.assert_allclose(shared.estimate, alone.estimate)
+    variance = [got.within_var / got.effective_n for got in (alone, shared)]
+    np.testing.assert_allclose(variance[1] - variance[0], 0.2)
+    assert np.all(few.half_width > shared.half_width + 0.1)
+    assert shared.notices[0] == "first"
+
+
+def test_the_form_from_means_alone_says_that_it_takes_people_to_be_different():
+    digital, mean, var, count, _, _ = people(30, 22)
+    got = across_problems(mean, var, count, digital)
+    assert "different people answered the different problems" in got.notices[0]
+    assert "across_from" in str(got).splitlines()[0]
