@@ -6,26 +6,31 @@ digital people with the same values in the match columns, or of the plain digita
 are all empty, where no persona fits.
 
 By profile, the unlabelled answers of a problem are the twins of the *other* people of the human table, those who did
-not answer this problem. The personas themselves would not do: how often each occurs among them says nothing about
-the population, while the people of the table do, and the twins' mean over the raters must be comparable to the mean
-over the unlabelled. Nor may the raters be among the unlabelled: Theorem 5 then lacks ``2 Cov(r, yt) / N``.
+not answer this problem. Nor may the raters be among the unlabelled: Theorem 5 then lacks ``2 Cov(r, yt) / N``. Where
+everybody answered nearly everything, personas drawn like a sample of the population take their place
+(:func:`crowdllm_stats.twin_tables.by_profile`).
+
+A twin that gave no answer to a problem, while it answers others, refused. The mean of the problem's unlabelled answers
+then stands in for it: refusing is a part of what a digital person does, so with this one rule for twins and crowd the
+digital answers still have one law in both, whoever refuses what and why, and the human mean stays that of all humans.
+(The crowd's mean is the same with or without its own refusals filled in that way, so they need not be known.)
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crowdllm_stats.survey.words import several
+from crowdllm_stats.twin_tables import FloatArray, IntArray, TwinTable, by_name, by_profile
+
 if TYPE_CHECKING:
     from crowdllm_stats.crowd import CrowdData
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Cells of one block's digital answers at most (32 MB); larger groups of problems come in several blocks.
 BLOCK_CELLS = 4_000_000
@@ -33,8 +38,8 @@ BLOCK_CELLS = 4_000_000
 #: People or problems named in a note; the rest is an ellipsis.
 NAMED = 3
 
-#: Between the values of a profile; a character that no profile holds.
-SEPARATOR = "\x1f"
+#: A problem's stand-ins for refused twins are at most this share of its twins: beyond it little is left to learn from.
+STAND_IN_SHARE = 0.5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,7 +49,7 @@ class Block:
     problems: tuple[str, ...]
     participants: NDArray[np.object_]  # (B, n)
     human: FloatArray  # (B, n)
-    twin: FloatArray | None  # (B, n)
+    twin: FloatArray | None  # (B, n); with stand-ins for refused ones where they were asked for
     crowd: FloatArray | None  # (B, N); None where N = 0
     left_out: IntArray  # (B,): human answers without a twin, not in a block of pairs
 
@@ -53,17 +58,21 @@ class Block:
 class Pairing:
     """Human answers with their twins, problem by problem, and what had to be decided on the way.
 
-    ``answers`` has the columns problem, participant, human, twin (missing where there is none) and plain (True where
-    the plain persona stood in), sorted by problem; the arrays have one entry a problem, in the order of ``problems``.
-    ``unlabeled`` has the unlabelled answers by name (row of the problem, participant, response), None by profile.
+    ``answers`` has the columns problem, participant, human, twin (missing where there is none), plain (True where the
+    plain persona stood in) and stand_in (what stands for a twin that refused, missing elsewhere), sorted by problem;
+    the arrays have one entry a problem, in the order of ``problems``; ``n_stand_ins`` counts the refused twins that
+    something stands for. ``match`` has the profile columns, none where twins go by name. ``unlabeled`` has the
+    unlabelled answers (row of the problem, participant, response), None where they are twins of other humans.
     """
 
     problems: tuple[str, ...]
     answers: pd.DataFrame
     n_answers: IntArray
     n_pairs: IntArray
+    n_stand_ins: IntArray
     n_crowd: IntArray
     census: bool
+    match: tuple[str, ...]
     counts: dict[str, int]
     why: str
     crowd_of: Callable[[int], FloatArray] = dataclasses.field(repr=False)
@@ -71,23 +80,31 @@ class Pairing:
 
     @property
     def fully_paired(self) -> NDArray[np.bool_]:
-        """Problems whose every human answer has a twin, and that have unlabelled digital answers."""
-        return np.asarray((self.n_pairs == self.n_answers) & (self.n_crowd > 0))
+        """Problems whose every human answer has a twin or a stand-in, with at least 2 unlabelled digital answers."""
+        return np.asarray((self.n_pairs + self.n_stand_ins == self.n_answers) & (self.n_crowd >= 2))
 
-    def blocks(self, *, paired: bool, chosen: NDArray[np.bool_] | None = None) -> Iterator[Block]:
+    @property
+    def filled(self) -> FloatArray:
+        """The twins of ``answers``, with the stand-ins of those that refused."""
+        return np.asarray(self.answers["twin"].fillna(self.answers["stand_in"]).to_numpy(dtype=float))
+
+    def blocks(self, *, paired: bool, filled: bool = False, chosen: NDArray[np.bool_] | None = None) -> Iterator[Block]:
         """Arrays of the chosen problems, grouped by their numbers of human and digital answers.
 
         Args:
             paired: True for pairs and unlabelled answers (problems without a pair are left to the caller, see
                 ``n_pairs``); False for every human answer and nothing digital.
+            filled: with ``paired``: whether stand-ins for refused twins count as twins. Right for a mean of all humans;
+                wrong where the twins' answers themselves are judged.
             chosen: mask of the problems wanted; all by default.
         """
         mask = np.ones(len(self.problems), dtype=bool) if chosen is None else np.asarray(chosen, dtype=bool)
-        sizes = self.n_pairs if paired else self.n_answers
+        sizes = self.n_answers if not paired else self.n_pairs + self.n_stand_ins if filled else self.n_pairs
         widths = self.n_crowd if paired else np.zeros_like(self.n_crowd)
         mask = mask & (sizes > 0)
         starts = np.concatenate([[0], np.cumsum(self.n_answers)])
         values = {name: self.answers[name].to_numpy() for name in ("participant", "human", "twin")}
+        values |= {"twin": self.filled} if filled else {}
         for size, width in sorted(set(zip(sizes[mask].tolist(), widths[mask].tolist(), strict=True))):
             rows = np.flatnonzero(mask & (sizes == size) & (widths == width))
             step = max(1, BLOCK_CELLS // max(width, 1))
@@ -107,6 +124,30 @@ class Pairing:
             crowd=np.stack([self.crowd_of(int(row)) for row in rows]) if paired and width else None,
             left_out=self.n_answers[rows] - index.shape[1],
         )
+
+    def notices(self, used: Collection[str] | None = None) -> list[str]:
+        """What a reader must know before any number that rests on :attr:`filled` twins.
+
+        Args:
+            used: the problems whose numbers rest on twins; all by default.
+
+        Example:
+            >>> from crowdllm_stats import load_example
+            >>> example = load_example()
+            >>> pair(example.human, example.digital).notices()
+            []
+        """
+        mask = np.array([used is None or problem in used for problem in self.problems])
+        refused = int(self.n_stand_ins[mask].sum())
+        if not refused:
+            return []
+        twins = refused + int(self.n_pairs[mask].sum())
+        places = several(int((self.n_stand_ins > 0)[mask].sum()), "problem")
+        return [
+            f"{refused} of {twins} twins gave no answer, in {places}: "
+            "the mean answer of the problem's other digital people stands in for them, which is right if twins and "
+            "other digital people refuse alike."
+        ]
 
     def notes(self, *, unlabelled: bool = True) -> list[str]:
         """What was decided on the way, one short sentence each; nothing that is zero.
@@ -134,7 +175,7 @@ class Pairing:
     def _who_lacks(self) -> str:
         """The first people without a twin where others of their problem have one, and the remedy."""
         some_twins = np.repeat((self.n_pairs > 0) & (self.n_pairs < self.n_answers), self.n_answers)
-        lacking = self.answers[some_twins & self.answers["twin"].isna().to_numpy()]
+        lacking = self.answers[some_twins & np.isnan(self.filled)]
         if lacking.empty:
             return ""
         names = zip(lacking["participant"][:NAMED], lacking["problem"][:NAMED], strict=True)
@@ -142,7 +183,7 @@ class Pairing:
         more = ", ..." if len(lacking) > NAMED else ""
         remedy = (
             "digital people with their profile, or a plain one with an empty profile,"
-            if self.unlabeled is None
+            if self.match
             else "their digital answers"
         )
         return (
@@ -155,7 +196,7 @@ class Pairing:
         if not len(alone):
             return []
         shown = ", ".join(self.problems[row] for row in alone[:NAMED]) + (", ..." if len(alone) > NAMED else "")
-        if self.unlabeled is None:
+        if self.match:
             remedy = (
                 "by profile these are the twins of people of the human table who did not answer the problem; "
                 "give further people, or use twins by name"
@@ -201,6 +242,16 @@ def pair(human: CrowdData, digital: CrowdData, *, match: Sequence[str] = (), cen
     order = {problem: row for row, problem in enumerate(problems)}
     people["row"] = people["problem"].map(order)
     people = people.sort_values("row", kind="stable", ignore_index=True)
+    inside = digital_answers[digital_answers["problem"].isin(known)].copy()
+    inside["row"] = inside["problem"].map(order)
+    columns = list(match)
+    if columns:
+        found = by_profile(human, digital, people, inside, columns, census)
+    else:
+        found = by_name(people, inside, digital, len(problems), census)
+    rows, has_twin = people["row"].to_numpy(dtype=np.int64), ~np.isnan(found.twin)
+    stand_in = np.full(len(people), np.nan) if census else _stand_ins(found, rows, len(problems))
+    refused = ~np.isnan(stand_in)
     counts = {
         "answers": len(people),
         "people": int(people["participant"].nunique()),
@@ -209,31 +260,47 @@ def pair(human: CrowdData, digital: CrowdData, *, match: Sequence[str] = (), cen
         "digital_problems_unused": len(seen - known),
         "digital_people": int(digital_answers["participant"].nunique()),
         "digital_averaged": digital_averaged,
+        "pairs": int(has_twin.sum()),
+        "twins_refused": int(refused.sum()),
+        "answers_without_twin": int((~has_twin & ~refused).sum()),
     }
-    inside = digital_answers[digital_answers["problem"].isin(known)].copy()
-    inside["row"] = inside["problem"].map(order)
-    if match:
-        found = _by_profile(human, digital, people, inside, list(match), census)
-        why = (_WHY_PROFILE_CENSUS if census else _WHY_PROFILE).format(columns=" and ".join(match))
-    else:
-        found = _by_name(people, inside, len(problems), census)
-        why = _WHY_NAME_CENSUS if census else _WHY_NAME
-    has_twin = ~np.isnan(found.twin)
-    rows = people["row"].to_numpy()
-    counts |= found.counts | {"pairs": int(has_twin.sum()), "answers_without_twin": int((~has_twin).sum())}
     named = people.drop(columns="row").rename(columns={"response": "human"})
     return Pairing(
         problems=problems,
-        answers=named.assign(twin=found.twin, plain=found.plain),
+        answers=named.assign(twin=found.twin, plain=found.plain, stand_in=stand_in),
         n_answers=np.bincount(rows, minlength=len(problems)),
         n_pairs=np.bincount(rows[has_twin], minlength=len(problems)),
+        n_stand_ins=np.bincount(rows[refused], minlength=len(problems)),
         n_crowd=found.n_crowd,
         census=census,
-        counts=counts,
-        why=why,
+        match=tuple(columns),
+        counts=counts | found.counts,
+        why=_why(columns, census, found),
         crowd_of=found.crowd_of,
         unlabeled=found.unlabeled,
     )
+
+
+def _stand_ins(found: TwinTable, rows: IntArray, n_problems: int) -> FloatArray:
+    """The mean unlabelled answer for each refused twin of a problem whose other humans all have one; NaN elsewhere."""
+    lacking = np.isnan(found.twin)
+    sizes = np.bincount(rows, minlength=n_problems)
+    gaps = np.bincount(rows[lacking], minlength=n_problems)
+    refused = np.bincount(rows[lacking & found.refused], minlength=n_problems)
+    chosen = (gaps > 0) & (refused == gaps) & (gaps <= STAND_IN_SHARE * sizes) & (found.n_crowd >= 2)
+    means = np.full(n_problems, np.nan)
+    for row in np.flatnonzero(chosen):
+        means[row] = found.crowd_of(int(row)).mean()
+    return np.where(lacking, means[rows], np.nan)
+
+
+def _why(columns: list[str], census: bool, found: TwinTable) -> str:
+    """What the pairing rests on."""
+    if not columns:
+        return _WHY_NAME_CENSUS if census else _WHY_NAME
+    others = _WHY_PROFILE if found.unlabeled is None else _WHY_PERSONAS
+    text = _WHY_PROFILE_CENSUS if census else others
+    return text.format(columns=" and ".join(columns))
 
 
 _WHY_NAME = (
@@ -248,6 +315,11 @@ _WHY_PROFILE = (
     "Twins by {columns}: the mean answer of the digital people with the same profile. The unlabelled answers are the "
     "twins of the other people of the human table, those who did not answer the problem. Holds if who answered which "
     "problem was left to chance, and for the population that these people are a sample of."
+)
+_WHY_PERSONAS = (
+    "Twins by {columns}: the mean answer of the digital people with the same profile. The unlabelled answers are those "
+    "of the digital people, each with the mean answer of its profile. Holds if the humans who answered are a random "
+    "sample of the population that the digital people's profiles stand for."
 )
 _WHY_PROFILE_CENSUS = (
     "Twins by {columns}: the mean answer of the digital people with the same profile. The target is the mean of the "
@@ -269,131 +341,3 @@ def _means(data: CrowdData) -> tuple[pd.DataFrame, int]:
     grouped = data.responses.groupby(["problem", "participant"], sort=False)["response"].agg(["mean", "size"])
     frame = grouped.rename(columns={"mean": "response"}).reset_index()
     return frame.drop(columns="size"), int((frame["size"] > 1).sum())
-
-
-@dataclasses.dataclass(frozen=True)
-class _Twins:
-    """What either way of pairing finds: a twin (or NaN) for each human answer, and the unlabelled answers."""
-
-    twin: FloatArray
-    plain: NDArray[np.bool_]
-    n_crowd: IntArray
-    crowd_of: Callable[[int], FloatArray]
-    unlabeled: pd.DataFrame | None
-    counts: dict[str, int]
-
-
-def _by_name(people: pd.DataFrame, inside: pd.DataFrame, n_problems: int, census: bool) -> _Twins:
-    joined = people.merge(inside, on=["problem", "participant"], how="left", suffixes=("", "_twin"))
-    rest = inside
-    if not census:
-        labelled = pd.MultiIndex.from_frame(people[["problem", "participant"]])
-        rest = inside[~pd.MultiIndex.from_frame(inside[["problem", "participant"]]).isin(labelled)]
-    rest = rest.sort_values("row", kind="stable", ignore_index=True)
-    n_crowd = np.bincount(rest["row"].to_numpy(dtype=np.int64), minlength=n_problems)
-    return _Twins(
-        twin=joined["response_twin"].to_numpy(),
-        plain=np.zeros(len(people), dtype=bool),
-        n_crowd=n_crowd,
-        crowd_of=_Slices(rest["response"].to_numpy(), np.cumsum(n_crowd)),
-        unlabeled=rest[["row", "participant", "response"]],
-        counts={},
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Slices:
-    """Unlabelled answers lying one problem after the other."""
-
-    values: FloatArray
-    ends: IntArray
-
-    def __call__(self, row: int) -> FloatArray:
-        return self.values[self.ends[row - 1] if row else 0 : self.ends[row]]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Pool:
-    """Unlabelled answers as twins of a pool of people, without those who answered."""
-
-    table: FloatArray  # (problems, profiles)
-    profile: IntArray  # (people,)
-    raters: list[IntArray]  # a problem's people
-
-    def __call__(self, row: int) -> FloatArray:
-        twins = self.table[row, self.profile]
-        twins[self.raters[row]] = np.nan
-        return np.asarray(twins[~np.isnan(twins)])
-
-
-def _by_profile(
-    human: CrowdData, digital: CrowdData, people: pd.DataFrame, inside: pd.DataFrame, match: list[str], census: bool
-) -> _Twins:
-    profile_of = _profiles("human", human, match)
-    persona_of = _profiles("digital", digital, match)
-    profiles = sorted(set(profile_of))
-    number = {profile: column for column, profile in enumerate(profiles)}
-    plain_key = SEPARATOR * (len(match) - 1)
-    n_problems = int(people["row"].max()) + 1
-    table = np.full((n_problems, len(profiles)), np.nan)
-    inside = inside.assign(profile=inside["participant"].map(persona_of))
-    means = inside.groupby(["row", "profile"], sort=False)["response"].mean().reset_index()
-    fits = means[means["profile"].isin(number)]
-    if not (fits["profile"] != plain_key).any():
-        raise ValueError(
-            f"match: no human's {' and '.join(match)} fits a digital person's (human: {_shown(profiles)}; "
-            f"digital: {_shown(sorted(set(persona_of)))}); write the values alike in both tables"
-        )
-    table[fits["row"].to_numpy(), fits["profile"].map(number).to_numpy(dtype=np.int64)] = fits["response"].to_numpy()
-    plain = np.full(n_problems, np.nan)
-    plain_means = means[means["profile"] == plain_key]
-    plain[plain_means["row"].to_numpy()] = plain_means["response"].to_numpy()
-    stands_in = np.isnan(table) & ~np.isnan(plain)[:, None]
-    table = np.where(stands_in, plain[:, None], table)
-
-    pool = {participant: place for place, participant in enumerate(profile_of.index)}
-    profile = np.array([number[key] for key in profile_of], dtype=np.int64)
-    rows = people["row"].to_numpy(dtype=np.int64)
-    members = people["participant"].map(pool).to_numpy(dtype=np.int64)
-    sizes = np.bincount(rows, minlength=n_problems)
-    raters = np.split(members, np.cumsum(sizes)[:-1])
-    if census:
-        raters = [raters[0][:0]] * n_problems
-    source = _Pool(table, profile, raters)
-    on_plain = stands_in[rows, profile[members]]
-    used = set(profiles) | {plain_key}
-    counts = {
-        "answers_plain": int(on_plain.sum()),
-        "people_plain": int(people["participant"][on_plain].nunique()),
-        "personas_unused": int(sum(key not in used for key in persona_of)),
-        "profiles": len(profiles),
-    }
-    n_crowd = np.array([len(source(row)) for row in range(n_problems)], dtype=np.int64)
-    return _Twins(table[rows, profile[members]], on_plain, n_crowd, source, None, counts)
-
-
-def _profiles(name: str, data: CrowdData, match: list[str]) -> pd.Series:
-    """Each participant's values of the match columns as one text; missing ones are empty."""
-    missing = [column for column in match if column not in data.participants.columns]
-    if missing:
-        there = [column for column in data.participants.columns if column != "participant"]
-        raise ValueError(
-            f"match: the {name} table has no profile column {missing[0]!r} (it has: {', '.join(there) or 'none'})"
-        )
-    values = data.participants[match].astype(object).itertuples(index=False)
-    keys = [SEPARATOR.join(map(_profile_word, row)) for row in values]
-    return pd.Series(keys, index=data.participants["participant"], dtype=object)
-
-
-def _profile_word(value: Any) -> str:
-    """A profile value as text: 35 and 35.0 are the same age, and a missing value is empty."""
-    if pd.isna(value):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def _shown(profiles: list[str]) -> str:
-    words = [" ".join(profile.split(SEPARATOR)).strip() or "(empty)" for profile in profiles[:3]]
-    return ", ".join(words) + (", ..." if len(profiles) > 3 else "")

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crowdllm_stats.pairing import FloatArray, Pairing
+from crowdllm_stats.pairing import Pairing
+from crowdllm_stats.twin_tables import FloatArray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,7 +39,8 @@ def pool(pairing: Pairing) -> Pooled:
     J is that of C with digital people as the independent units.
 
     People of the human table are no unlabelled digital people here: the twin of somebody who answered *other*
-    problems brings no new person. By profile there is therefore no crowd, and the pooled mean rests on human answers.
+    problems brings no new person. Where the unlabelled answers are such twins, by profile, there is therefore no crowd,
+    and the pooled mean rests on human answers.
 
     Args:
         pairing: human answers with their twins.
@@ -65,7 +67,7 @@ def pool(pairing: Pairing) -> Pooled:
     keep = used[rows]
     rows = rows[keep]
     human = pairing.answers["human"].to_numpy()[keep]
-    twin = pairing.answers["twin"].to_numpy()[keep]
+    twin = pairing.filled[keep]
     share = np.where(used, pairing.n_answers, 0) / len(rows)
     crowd = None
     why = "The digital answers do not enter: not every answer used has a twin."

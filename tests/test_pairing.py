@@ -12,6 +12,7 @@ from crowdllm_stats.datasets import load_example
 from crowdllm_stats.inference.intervals import interval
 from crowdllm_stats.pairing import pair
 from crowdllm_stats.pooled import pool
+from crowdllm_stats.survey.intervals import interval_from
 
 
 def table(
@@ -179,7 +180,8 @@ def test_pooled_mean_and_variance_of_the_crowd_in_the_plain_case() -> None:
 
 
 def test_pooled_without_further_digital_people_rests_on_humans() -> None:
-    pooled = pool(pair(HUMAN_PROFILES, PERSONAS, match=["gender"]))
+    one_each = PERSONAS.select(participants=["w1", "m", "any"])
+    pooled = pool(pair(HUMAN_PROFILES, one_each, match=["gender"]))
     assert pooled.crowd is None
     assert pooled.twin is None
     assert pooled.human.mean() == pytest.approx(HUMAN_PROFILES.responses["response"].iloc[:6].mean())
@@ -236,3 +238,102 @@ def test_notes_name_who_lacks_a_twin_and_what_to_do() -> None:
     everybody = table([("a", "ann", 1, "w", 1), ("a", "bob", 2, "w", 1)], PEOPLE)
     personas = table([("a", "d", 1, "w", 1)], PEOPLE)
     assert "use twins by name" in " ".join(pair(everybody, personas, match=["gender"]).notes())
+
+
+# Everybody answers nearly everything ----------------------------------------------------------------------------------
+def _full_survey(answered: float = 1.0, personas: int = 150) -> tuple[CrowdData, CrowdData]:
+    """24 people of two genders and three ages, 3 questions (one person skips the first), personas of the same mix."""
+    rng = np.random.default_rng(8)
+    tables = []
+    for count, kept, who in ((24, 1.0, "h"), (personas, answered, "d")):
+        gender, age = rng.choice(["w", "m"], count, p=[0.7, 0.3]), rng.choice([20, 40, 60], count)
+        mean = 3 + (gender == "w") - 0.5 * (age == 60)
+        rows = [
+            (item, f"{who}{number}", float(np.clip(np.round(mean[number] + rng.normal()), 1, 5)), gender[number],
+             age[number])
+            for item in "abc"
+            for number in range(count)
+            if rng.random() < kept and not (who == "h" and item == "a" and number == 0)
+        ]  # fmt: skip
+        tables.append(table(rows, PEOPLE, scale="1:5"))
+    return tables[0], tables[1]
+
+
+def test_a_question_that_one_person_skipped_keeps_its_interval() -> None:
+    human, digital = _full_survey(personas=6)  # fewer than humans: nobody to stand for the population
+    found = interval_from(human, digital, match=["gender"])
+    assert found.excluded == {}
+    assert [row["n_labeled"] for row in found.rows] == [23, 24, 24]
+
+
+def test_further_personas_of_the_same_profiles_are_the_crowd() -> None:
+    human, digital = _full_survey()
+    pairing = pair(human, digital, match=["gender", "age"])
+    assert pairing.n_crowd.tolist() == [150] * 3
+    means = digital.to_frame().groupby(["problem", "gender", "age"])["response"].mean()
+    crowd = digital.to_frame().merge(means.rename("mean").reset_index(), on=["problem", "gender", "age"])
+    assert sorted(pairing.crowd_of(0)) == pytest.approx(sorted(crowd.query("problem == 'a'")["mean"]))
+    assert "profiles stand for" in pairing.why
+    found = interval_from(human, digital, match=["Gender", "AGE"])
+    assert {row["method"] for row in found.rows} == {"ppi++-small"}
+    assert found.overall is not None
+    assert found.overall["n_digital"] == 150
+
+
+def test_a_list_of_profiles_is_a_design_and_no_crowd() -> None:
+    human, _ = _full_survey()
+    rows = [("a", f"d{n}", 1.0 + n % 3, "wm"[n % 2], 20) for n in range(60)]  # thirty of each gender
+    assert pair(human, table(rows, PEOPLE), match=["gender"]).n_crowd.tolist() == [1, 0, 0]
+
+
+# Twins that refused ---------------------------------------------------------------------------------------------------
+def _named_survey(refused: set[tuple[str, str]]) -> tuple[CrowdData, CrowdData]:
+    """Twelve people, two questions, 60 further digital people; some digital answers are not there."""
+    rng = np.random.default_rng(12)
+    names = [f"p{number}" for number in range(12)]
+    human = [(item, who, float(rng.integers(1, 6))) for item in "ab" for who in names]
+    digital = [
+        (item, who, float(rng.integers(1, 6)))
+        for item in "ab"
+        for who in [*names, *(f"d{number}" for number in range(60))]
+    ]
+    return table(human, scale="1:5"), table([row for row in digital if row[:2] not in refused], scale="1:5")
+
+
+def test_the_crowds_mean_stands_in_for_a_refused_twin() -> None:
+    human, digital = _named_survey({("a", "p3"), ("a", "d5")})
+    pairing = pair(human, digital)
+    assert pairing.fully_paired.tolist() == [True, True]
+    assert pairing.n_stand_ins.tolist() == [1, 0]
+    assert pairing.filled[3] == pytest.approx(pairing.crowd_of(0).mean())
+    (notice,) = pairing.notices()
+    assert notice.startswith("1 of 24 twins gave no answer, in 1 problem: ")
+    found = interval_from(human, digital)
+    assert {row["method"] for row in found.rows} == {"ppi++-small"}
+    assert found.notices == [notice]
+    block = next(pairing.blocks(paired=True, filled=True, chosen=np.array([True, False])))
+    wanted = interval(block.human[0], block.twin[0], block.crowd[0], bounds=(1, 5))  # type: ignore[index]
+    assert (found.rows[0]["lower"], found.rows[0]["upper"]) == (wanted.lower, wanted.upper)
+    assert found.rows[0]["n_labeled"] == 12
+    assert found.overall is not None
+    assert found.overall["method"] == "ppi++-small"
+
+
+def test_where_the_twins_are_judged_nothing_stands_in() -> None:
+    pairing = pair(*_named_survey({("a", "p3")}))
+    assert [block.human.shape for block in pairing.blocks(paired=True)] == [(1, 11), (1, 12)]
+    assert pairing.counts["twins_refused"] == 1
+    assert pairing.counts["answers_without_twin"] == 0
+
+
+def test_a_person_without_any_digital_answer_is_no_refusal() -> None:
+    human, digital = _named_survey({("a", "p3"), ("b", "p3")})
+    assert pair(human, digital).fully_paired.tolist() == [False, False]
+    assert {row["method"] for row in interval_from(human, digital).rows} == {"classical-small"}
+
+
+def test_more_than_half_refused_leaves_the_human_answers_alone() -> None:
+    human, digital = _named_survey({("a", f"p{number}") for number in range(7)})
+    pairing = pair(human, digital)
+    assert pairing.fully_paired.tolist() == [False, True]
+    assert pairing.notices() == []

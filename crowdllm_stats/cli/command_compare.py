@@ -109,6 +109,7 @@ def compare(
         inputs=loaded.inputs,
         seed=seed,
         pictures=[panel.bars() for panel in panels[:3]],
+        notices=pairing.notices(),
     )
 
 
@@ -155,7 +156,8 @@ def _each(pairing: Pairing, loaded: Loaded, options: dict[str, Any], first: int)
     scale = loaded.human.scale
     panels: list[Panel] = []
     excluded: list[Row] = []
-    for block in [*pairing.blocks(paired=True, chosen=paired), *pairing.blocks(paired=False, chosen=chosen & ~paired)]:
+    whole = pairing.blocks(paired=True, filled=True, chosen=paired)
+    for block in [*whole, *pairing.blocks(paired=False, chosen=chosen & ~paired)]:
         try:
             table = compare_intervals(
                 block.human, block.twin, block.crowd, bounds=scale.bounds, step=scale.step, methods=names, **options

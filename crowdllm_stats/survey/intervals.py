@@ -59,7 +59,9 @@ def interval_from(
     A digital answer with a human's (problem, participant) is that human's twin, every other one is unlabelled; with
     ``match``, twins are built from profiles (:func:`crowdllm_stats.pairing.pair`). With ``method="auto"`` a problem
     whose every human answer has a twin, and that has unlabelled digital answers, is computed with both; any other one
-    from its human answers alone, for leaving out people who lack a twin could shift the mean. The ends of the scale are
+    from its human answers alone, for leaving out people who lack a twin could shift the mean. For a twin that answers
+    other problems and refused this one, the mean of the problem's unlabelled answers stands in
+    (reports/inference/missing_twins.md). The ends of the scale are
     those of ``human.scale``. The command ``crowdllm-stats interval`` is this function.
 
     Args:
@@ -109,6 +111,7 @@ def interval_from(
     pairing = _paired(human, digital, match_columns(match), population_size)
     rows, excluded, why = per_problem(pairing, wanted)
     notes = pairing.notes()
+    notices = pairing.notices({row["problem"] for row in rows if row["method"] not in HUMAN_ONLY})
     if not pairing.n_pairs.any():
         notes.append("no digital answer is a human's twin: human answers alone; match=[...] builds twins from profiles")
     elif method not in HUMAN_ONLY and alternative == "two-sided":
@@ -117,7 +120,7 @@ def interval_from(
     if len(rows) > 1:
         overall, remark = overall_row(pairing, wanted)
         notes.append(remark)
-    return SurveyResult(rows, overall, excluded, notes, pairing.counts, f"{pairing.why} {why}")
+    return SurveyResult(rows, overall, excluded, notes, pairing.counts, f"{pairing.why} {why}", notices)
 
 
 def check_interval(method: str, level: float, alternative: str, population_size: int | None) -> None:
@@ -199,9 +202,9 @@ def _blocks(pairing: Pairing, wanted: Wanted) -> list[Block]:
                 f"method {wanted.method!r} needs digital twins, and no digital answer has a human's problem and "
                 "participant: give match=[...] to build twins from profiles, or use method='classical'"
             )
-        return list(pairing.blocks(paired=True))
+        return list(pairing.blocks(paired=True, filled=True))
     paired = pairing.fully_paired
-    return [*pairing.blocks(paired=True, chosen=paired), *pairing.blocks(paired=False, chosen=~paired)]
+    return [*pairing.blocks(paired=True, filled=True, chosen=paired), *pairing.blocks(paired=False, chosen=~paired)]
 
 
 def _one(block: Block, wanted: Wanted, census: bool) -> Interval:

@@ -19,10 +19,10 @@ def table(rows, scale=None):
 
 @pytest.fixture(scope="module")
 def uneven():
-    """Three problems: 9 pairs and 30 further, 4 humans of whom 3 have twins, 1 human alone; ids not in order."""
+    """Three problems: 9 pairs and 30 further, 4 humans of whom one has no twin at all, 1 human; ids not in order."""
     rng = np.random.default_rng(17)
     human = [("b", f"p{who}", int(rng.integers(1, 6))) for who in range(9)]
-    human += [("c", f"p{who}", int(rng.integers(1, 6))) for who in range(4)]
+    human += [("c", who, int(rng.integers(1, 6))) for who in ("p0", "p1", "p2", "zoe")]
     human += [("a", "p0", 3)]
     digital = [("b", f"p{who}", int(rng.integers(1, 6))) for who in range(9)]
     digital += [("b", f"d{who}", int(rng.integers(1, 6))) for who in range(30)]
