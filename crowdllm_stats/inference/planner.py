@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from scipy.special import chdtri, ndtri, poch, stdtrit
 
 from crowdllm_stats.inference.checks import FloatArray, check_array, check_count, check_level
+from crowdllm_stats.inference.intervals.dispatch import CROWD_FROM, PAIRED_FROM
 from crowdllm_stats.inference.result import Result, unbatch
 
-#: Fewest human answers with an interval: 2 alone; 3 when a regression slope is estimated too.
+#: Fewest human answers with an interval.
 LEAST_ALONE = 2
-LEAST_WITH_DIGITAL = 3
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,6 +77,9 @@ def plan_answers(
 ) -> Plan:
     """Smallest numbers of human answers whose expected half-width is at most the wanted one.
 
+    It plans for the methods that ``interval`` uses with ``method="auto"``: the digital population counts from 8 human
+    answers on, if there are 3 times as many further digital answers; below, the human answers stand alone.
+
     Human answers alone, Student's t: ``E h(n) = t_{n-1} c(n) s / sqrt(n)`` with ``c(n) = E sd / s`` for n normal
     answers. With a digital population, the method "ppi++-small" (two-phase regression) on n pairs and N further
     digital answers: ``E h(n)^2 ~ t^2 (A + B)``, ``A = (1 - (2 - k) k r^2) s^2 c(n)^2 / n (1 + k / (n - 2))`` for what
@@ -100,8 +103,8 @@ def plan_answers(
     The first three may be arrays that broadcast against each other (one entry a problem).
 
     Returns:
-        Plan with ``n_human_only`` (at least 2), ``n_with_digital`` (at least 3, or ``n_human_only`` where the digital
-        population does not help and is better left out) and ``saved``, their difference.
+        Plan with ``n_human_only`` (at least 2), ``n_with_digital`` (at least 8 and at most ``n_digital / 3``, or
+        ``n_human_only`` where the digital population is not used or does not help) and ``saved``, their difference.
 
     Raises:
         ValueError: if a half-width is not positive, a standard deviation negative, a correlation outside [-1, 1],
@@ -133,7 +136,7 @@ def plan_answers(
         n_pilot=pilot,
         level=level,
         why=_why(further, pilot, level),
-        flags={"the digital population saves nothing: plan without it": paired == alone},
+        flags=_flags(alone, paired),
         **ranges,
     )
 
@@ -218,10 +221,23 @@ def _counts(
     def good(n: FloatArray) -> Any:
         return half_width_with_digital(n, spread, rho, further, level) <= wanted
 
-    # Where even that many pairs are not enough, the digital answers' own sampling error is too large.
-    most = np.maximum(alone, LEAST_WITH_DIGITAL)
-    paired = np.where(good(most), _smallest(good, LEAST_WITH_DIGITAL, most), alone)
-    return alone.astype(np.int64), np.minimum(paired, alone).astype(np.int64)
+    # Only as many pairs as 'auto' uses; where even that many are not enough, the humans stand alone.
+    limit = np.inf if further is None else further // CROWD_FROM
+    most = np.minimum(alone, limit)
+    used = most >= PAIRED_FROM
+    most = np.where(used, most, float(PAIRED_FROM))
+    paired = np.where(used & good(most), _smallest(good, PAIRED_FROM, most), alone)
+    return alone.astype(np.int64), paired.astype(np.int64)
+
+
+def _flags(alone: Any, paired: Any) -> dict[str, Any]:
+    few = alone < PAIRED_FROM
+    return {
+        f"the digital population saves nothing: 'auto' uses it from {PAIRED_FROM} human answers on": few,
+        "the digital population saves nothing: plan without it, and leave it out of the interval": (
+            ~few & (paired == alone)
+        ),
+    }
 
 
 def _smallest(good: Callable[[FloatArray], Any], least: int, most: FloatArray) -> FloatArray:
@@ -294,5 +310,6 @@ def _why(further: int | None, pilot: int | None, level: float) -> str:
     ranges = "" if pilot is None else f"; the ranges carry the pilot's uncertainty ({pilot} answers, normal theory)"
     return (
         f"Smallest n whose expected half-width at level {level:g} is at most the wanted one: Student's t for human "
-        f"answers alone, regression on the twins with {crowd}; half of all studies end up somewhat wider{ranges}."
+        f"answers alone, regression on the twins with {crowd}, as 'auto' uses it: from {PAIRED_FROM} human answers on, "
+        f"with {CROWD_FROM} times as many further digital ones; half of all studies end up somewhat wider{ranges}."
     )

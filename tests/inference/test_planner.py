@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 from scipy.stats import t as student
 
-from crowdllm_stats.inference.intervals import interval
+from crowdllm_stats.inference.intervals import auto_method, interval
 from crowdllm_stats.inference.planner import half_width_alone, half_width_with_digital, plan_answers
 
 
@@ -25,6 +25,20 @@ def test_large_counts_agree_with_the_normal_formula() -> None:
     plan = plan_answers(0.001, 1.0, 0.6)
     assert plan.n_human_only == pytest.approx(1.959963985**2 * 1e6, rel=1e-5)
     assert plan.n_with_digital == pytest.approx(0.64 * plan.n_human_only, rel=1e-5)
+
+
+def test_it_plans_for_the_method_that_will_be_used() -> None:
+    """Below 8 answers 'auto' uses the humans alone: 7 pairs at r = 0.9 would have been enough for 'ppi++-small'."""
+    assert half_width_with_digital(7, 1.0, 0.9, 500, 0.95) <= 0.5
+    plan = plan_answers(0.5, 1.0, 0.9, n_digital=500)
+    assert plan.n_with_digital == 8
+    assert auto_method(plan.n_with_digital, 500, paired=True, bounded=False) == "ppi++-small"
+    few = plan_answers(1.0, 1.0, 0.9, n_digital=500)
+    assert few.n_human_only == few.n_with_digital < 8
+    assert "from 8 human answers on" in few.to_frame()["note"].iloc[0]
+    small = plan_answers(0.3, 1.0, 0.9, n_digital=30)  # 'auto' wants 3 digital answers a human one: 10 pairs at most
+    assert half_width_with_digital(11, 1.0, 0.9, 30, 0.95) > 0.3
+    assert small.n_with_digital == small.n_human_only
 
 
 def test_two_digital_answers_are_worth_nothing_and_many_approach_the_limit() -> None:
@@ -51,7 +65,8 @@ def test_the_count_is_the_smallest_one_that_is_enough(
     assert half_width_alone(plan.n_human_only, sd, level) <= half_width
     if plan.saved > 0:
         assert half_width_with_digital(plan.n_with_digital, sd, correlation, n_digital, level) <= half_width
-    if 3 < plan.n_with_digital < plan.n_human_only:
+        assert auto_method(plan.n_with_digital, n_digital or 10**9, paired=True, bounded=False) == "ppi++-small"
+    if 8 < plan.n_with_digital < plan.n_human_only:
         assert half_width_with_digital(plan.n_with_digital - 1, sd, correlation, n_digital, level) > half_width
     assert plan.saved >= 0
     assert plan.saved == plan.n_human_only - plan.n_with_digital
