@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from crowdllm_stats.inference.checks import FloatArray, check_array, check_count, check_level
+from crowdllm_stats.inference.noise_free_gaps import LEAST_PROBLEMS, noise_free_quantile
 from crowdllm_stats.inference.result import Result
 
 
@@ -19,8 +20,9 @@ class BackboneQuality(Result):
 
     ``kappa`` is uncorrected: guaranteed for the gap as observed, noise included; infinite with too few problems.
     ``kappa_corrected`` takes the noise off, without a finite-sample guarantee; None where the noise cannot be
-    estimated. ``corrected_lower`` and ``corrected_upper`` are its bootstrap interval over problems, if asked for.
-    ``bias`` is the mean of (human - LLM), ``gap_sd`` the noise-free spread of that gap, ``noise_sd`` the noise's.
+    estimated, or where there is noise and fewer than 4 problems. ``corrected_lower`` and ``corrected_upper`` are its
+    bootstrap interval over problems, if asked for. ``bias`` is the mean of (human - LLM), ``gap_sd`` the noise-free
+    spread of that gap, ``noise_sd`` the noise's.
     """
 
     columns: ClassVar[tuple[str, ...]] = (
@@ -59,9 +61,11 @@ def backbone_quality(
     ``ceil((P + 1) level)``-th smallest. For a problem exchangeable with these, its observed gap is at most this with
     probability at least ``level`` (split-conformal; any noise, any n). The noise-free gap then is too with
     probability at least ``2 level - 1`` if the noise is as often positive as negative, and in practice more often.
-    Corrected: the signed gaps ``d_t`` have mean m, noise-free variance ``tau^2 = var(d) - mean(v_t)`` (not below
-    0), ``v_t = s_human^2/n_t + s_reference^2/K_t``. Each is drawn to m by ``sqrt(tau^2 / (tau^2 + v_t))``, which
-    leaves their spread at ``tau``, and the same order statistic is taken (the largest where there are too few).
+    Corrected: the signed gaps ``d_t`` have mean m and noise-free standard deviation tau beside the noise
+    ``v_t = s_human^2/n_t + s_reference^2/K_t``. Each is drawn to m so that their spread is tau, and the quantile at
+    ``level`` is taken over the posterior of tau, which small gaps leave wide: see
+    :func:`crowdllm_stats.inference.noise_free_gaps.noise_free_quantile`. ``gap_sd`` is the plain estimate
+    ``tau^2 = var(d) - mean(v_t)`` (not below 0).
 
     Args:
         human: answers of people, shape (problems, n), or a sequence of one-dimensional arrays of any lengths.
@@ -100,15 +104,18 @@ def backbone_quality(
     rank = int(np.ceil((problems + 1) * level - 1e-9))
     kappa = float(np.sort(np.abs(gap))[rank - 1]) if rank <= problems else float("inf")
     corrected = lower = upper = spread = noise_sd = None
+    known, told = human_noise is not None and noise is not None, False
     if human_noise is not None and noise is not None:
         total = human_noise + noise
-        every = np.arange(problems)[None, :]
-        corrected = float(_corrected(gap, total, every, rank)[0])
         spread = float(np.sqrt(max(0.0, float(gap.var(ddof=1)) - float(total.mean()))))
         noise_sd = float(np.sqrt(total.mean()))
-        if n_boot:
+        told = problems >= LEAST_PROBLEMS or not total.any()
+        if told:
+            corrected = float(noise_free_quantile(gap[None, :], total[None, :], level)[0])
+        if told and n_boot:
             draws = np.random.default_rng(seed).integers(problems, size=(n_boot, problems))
-            lower, upper = (float(end) for end in np.quantile(_corrected(gap, total, draws, rank), [0.025, 0.975]))
+            values = noise_free_quantile(gap[draws], total[draws], level)
+            lower, upper = (float(end) for end in np.quantile(values, [0.025, 0.975]))
     least = int(np.ceil(level / (1 - level) - 1e-9))
     flags = {}
     if rank > problems:
@@ -116,7 +123,7 @@ def backbone_quality(
     if spread == 0.0:
         flags["the gaps spread no more than their noise"] = True
     return BackboneQuality(
-        why=_why(problems, least, level, corrected is not None),
+        why=_why(problems, least, level, known, told),
         flags=flags,
         kappa=kappa,
         kappa_corrected=corrected,
@@ -129,18 +136,6 @@ def backbone_quality(
         n_problems=problems,
         least_problems=least,
     )
-
-
-def _corrected(gap: FloatArray, noise: FloatArray, draws: Any, rank: int) -> FloatArray:
-    """The order statistic of the gaps drawn to their mean, for each row of problem numbers in ``draws``."""
-    chosen, wobble = gap[draws], noise[draws]
-    centre = chosen.mean(axis=-1, keepdims=True)
-    apart = chosen - centre
-    variance = np.maximum(chosen.var(axis=-1, ddof=1, keepdims=True) - wobble.mean(axis=-1, keepdims=True), 0.0)
-    whole = variance + wobble
-    kept = np.sqrt(np.where(whole > 0, variance / np.where(whole > 0, whole, 1.0), 1.0))
-    sizes = np.sort(np.abs(centre + kept * apart), axis=-1)
-    return np.asarray(sizes[:, min(rank, sizes.shape[-1]) - 1])
 
 
 def _summary(
@@ -178,7 +173,7 @@ def _flatten(name: str, values: ArrayLike | Sequence[ArrayLike]) -> tuple[FloatA
     return check_array(name, np.concatenate(rows)), sizes
 
 
-def _why(problems: int, least: int, level: float, corrected: bool) -> str:
+def _why(problems: int, least: int, level: float, known: bool, told: bool) -> str:
     parts = [
         f"kappa over {problems} problems, taken as exchangeable with the new one (same kind of problem, same numbers"
         f" of answers). Uncorrected: guaranteed at {level:g} for the gap between the human mean and the mean reference"
@@ -186,11 +181,15 @@ def _why(problems: int, least: int, level: float, corrected: bool) -> str:
     ]
     if problems < least:
         parts.append(f"With {problems} problems it is unlimited: level {level:g} needs at least {least}.")
-    if corrected:
+    if told:
         parts.append(
             "Corrected: needs independent answers within a problem and gaps of roughly one spread whatever their noise;"
-            " no finite-sample guarantee; a single reference answer counts as the exact expectation."
+            " in simulations at its level or above, most where the gaps are small beside their noise"
+            " (reports/inference/kappa.md), but no finite-sample guarantee; a single reference answer counts as the"
+            " exact expectation. Its bootstrap interval holds its sampling spread, not that excess."
         )
+    elif known:
+        parts.append(f"Corrected: not identifiable from {problems} problems, at least {LEAST_PROBLEMS} are needed.")
     else:
         parts.append(
             "Corrected: not identifiable, since some problem has a single human answer, whose noise cannot be told."
