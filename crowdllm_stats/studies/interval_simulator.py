@@ -18,8 +18,10 @@ from .parameters import Parameter, Value
 from .simulator import STANDARD, Job, Simulator
 from .streams import uniforms
 
+#: Methods for answers of two values.
+TWO_VALUES = ("binomial", "exact", "ppi++-binomial")
 #: Methods that cannot do without the ends of the scale.
-NEED_BOUNDS = ("classical-small", "betting", "set-clt", "set-hoeffding", "set-bernstein", "set-betting")
+NEED_BOUNDS = ("classical-small", *TWO_VALUES, "betting", "set-clt", "set-hoeffding", "set-bernstein", "set-betting")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,9 +68,11 @@ class IntervalSimulator(Simulator):
     block = 2000
 
     def refuses(self, cell: Mapping[str, Value], method: str) -> str | None:
-        """Methods that need the scale's ends, and a slope from two people."""
+        """Methods that need the scale's ends, or two values, and a slope from two people."""
         if method in NEED_BOUNDS and (cell["family"] in ("normal", "heavy-tailed") or not cell["known_bounds"]):
             return "it needs the ends of the scale"
+        if method in TWO_VALUES and family_of(cell).bounds not in ((0.0, 1.0), (1.0, 2.0)):
+            return "it needs answers of two values"
         if method == "ppi++-small" and cell["n"] == 2:
             return "it needs 3 people"
         return None

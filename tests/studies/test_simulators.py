@@ -10,7 +10,7 @@ from crowdllm_stats.studies.answer_families import FAMILIES, family
 from crowdllm_stats.studies.compute import plan_of
 from crowdllm_stats.studies.design_file import make_design
 from crowdllm_stats.studies.grid import jobs
-from crowdllm_stats.studies.interval_simulator import INTERVALS, NEED_BOUNDS, draw
+from crowdllm_stats.studies.interval_simulator import INTERVALS, NEED_BOUNDS, TWO_VALUES, draw
 from crowdllm_stats.studies.registry import SIMULATORS, load_simulator
 from crowdllm_stats.studies.streams import uniforms
 
@@ -76,13 +76,14 @@ def test_humans_twins_and_crowd_have_the_stated_moments():
     assert abs(np.corrcoef(answers.human[:, 0], answers.crowd[:, 0])[0, 1]) < 5 / np.sqrt(4000)
 
 
-@pytest.mark.parametrize("name", ["normal", "ordinal"])
+@pytest.mark.parametrize("name", ["normal", "ordinal", "binary"])
 def test_the_simulator_gives_the_intervals_of_the_public_door(name):
-    methods = [method for method in INTERVALS.methods if name == "ordinal" or method not in NEED_BOUNDS]
+    refused = {"normal": NEED_BOUNDS, "ordinal": TWO_VALUES, "binary": ()}[name]
+    methods = [method for method in INTERVALS.methods if method not in refused]
     made, plan = work("intervals", 11, methods, n=9, N=40, family=name, level=0.9)
     found = plan.simulator.run(made, methods)
     answers = draw(made)
-    bounds = (1, 5) if name == "ordinal" else None
+    bounds = {"normal": None, "ordinal": (1, 5), "binary": (0, 1)}[name]
     for place, method in enumerate(methods):
         theirs = interval(answers.human, answers.twins, answers.crowd, method=method, level=0.9, bounds=bounds)
         np.testing.assert_array_equal(found["lower"][:, place], theirs.lower)
@@ -99,6 +100,9 @@ def test_methods_that_do_not_apply_say_why():
     cell = {"family": "normal", "known_bounds": True, "n": 2}
     assert INTERVALS.refuses(cell, "set-clt") == "it needs the ends of the scale"
     assert INTERVALS.refuses({**cell, "family": "binary", "known_bounds": False}, "classical-small") is not None
+    ordinal = {**cell, "family": "ordinal", "probabilities": PROBABILITIES, "share": 0.2}
+    assert INTERVALS.refuses(ordinal, "exact") == "it needs answers of two values"
+    assert INTERVALS.refuses({**ordinal, "probabilities": (0.3, 0.7)}, "exact") is None
     assert INTERVALS.refuses(cell, "ppi++-small") == "it needs 3 people"
     assert INTERVALS.refuses(cell, "classical") is None
 

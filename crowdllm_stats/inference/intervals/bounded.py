@@ -14,6 +14,7 @@ import numpy as np
 from ..checks import FloatArray
 from .ends import one_sided
 from .sample import Sample
+from .two_values import rating, two_valued
 
 #: The flag for estimates that were moved.
 MOVED = "the estimate fell outside the possible range and was moved to its end"
@@ -26,7 +27,7 @@ def unit(sample: Sample) -> FloatArray:
     """The distance that counts as one step, a problem: the scale's own, but at least a tenth of its range.
 
     Without ``step`` it follows from the bounds: 1 for whole bounds up to 10 apart (1 to 5, 0 to 10), a tenth of the
-    range otherwise. On a scale from 0 to 1 it is 1 for problems whose answers are all 0 or 1 (two options), else 0.1.
+    range otherwise. Answers of two values (:func:`~.two_values.two_valued`) are a whole range apart.
     """
     if sample.bounds is None:
         return np.zeros(())
@@ -34,10 +35,7 @@ def unit(sample: Sample) -> FloatArray:
     tenth = (high - low) / 10.0
     if sample.step is not None:
         return np.asarray(max(sample.step, tenth))
-    whole = float(low).is_integer() and float(high).is_integer()
-    if whole and high - low == 1.0:
-        return np.where(np.all((sample.human == low) | (sample.human == high), axis=-1), 1.0, tenth)
-    return np.asarray(1.0 if whole and high - low <= 10.0 else tenth)
+    return np.where(two_valued(sample), high - low, 1.0 if rating(sample.bounds) else tenth)
 
 
 def variance_floor(n: FloatArray | float) -> FloatArray:
