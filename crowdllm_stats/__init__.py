@@ -29,6 +29,8 @@ _HOME = {
     "safe_decision_from": "crowdllm_stats.survey.decisions",
     "backbone_quality": "crowdllm_stats.inference.backbone_quality",
     "across_problems": "crowdllm_stats.inference.across_problems",
+    "across_answers": "crowdllm_stats.inference.across_answers",
+    "across_from": "crowdllm_stats.survey.across",
     "conformal_new_problems": "crowdllm_stats.inference.conformal",
     "load_population": "crowdllm_stats.datasets.population",
     "CrowdLLM": "crowdllm_stats.generator.crowdllm",

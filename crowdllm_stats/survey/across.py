@@ -1,0 +1,184 @@
+"""All questions of a survey at once: every question's human mean, helped by the others and by the digital crowd."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crowdllm_stats.inference.across_answers import AcrossAnswers, across_answers
+from crowdllm_stats.inference.checks import FloatArray, check_count, check_level
+from crowdllm_stats.survey.given import as_crowd
+from crowdllm_stats.survey.result import SurveyResult
+from crowdllm_stats.survey.words import several
+
+if TYPE_CHECKING:
+    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.scales import Scale
+    from crowdllm_stats.survey.given import Answers
+
+NO_HUMAN = "no human answer; conformal_new_problems predicts such problems from those with answers"
+NO_DIGITAL = "no digital answer; without the digital table it can be estimated from human answers alone"
+
+
+def across_from(
+    human: Answers,
+    digital: Answers | None = None,
+    *,
+    scale: Scale | str | None = None,
+    covariates: Sequence[str] = (),
+    population_size: int | None = None,
+    level: float = 0.95,
+) -> SurveyResult:
+    """An interval for the human mean of every problem, from its own answers, all other problems and the digital crowd.
+
+    Each problem's own human mean is combined with a regression over problems on the digital mean
+    (:func:`crowdllm_stats.across_answers`), so that few answers per problem go further. Usually the same people answer
+    all questions of a survey, and their errors are linked; people are told apart here, and what they have in common is
+    measured and added. The level holds on average over problems that are alike given the digital side, not for one
+    named problem. The digital means may be biased or useless: they enter by regression alone. The ends of the scale are
+    those of ``human.scale``. The command ``crowdllm-stats across`` is this function.
+
+    Args:
+        human: answers of people: CrowdData, a data frame, or the path of a .csv or .parquet file, the last two with
+            the columns problem, participant, response and any others. A problem may have a single answer.
+        digital: answers of the digital population to the same problems, likewise; None for humans alone.
+        scale: what the answers of people can be, for instance "1:5"; by default as CrowdData has it, and any number in
+            a frame or file. Digital answers may lie anywhere.
+        covariates: names of numeric columns of the human table that have one value for each problem.
+        population_size: m, when the target is the mean of m people of whom those who answered are a random sample.
+        level: confidence level in (0, 1).
+
+    Returns:
+        SurveyResult, without a row over all problems. Its rows have the columns of
+        :class:`~crowdllm_stats.inference.across_answers.AcrossAnswers`; ``saved`` is how many further human answers
+        per problem would be as good as the other problems and the digital side.
+
+    Raises:
+        ValueError: on bad input, a covariate that is not there, not numeric or missing for a problem, if the tables
+            have no problem in common, if one person gave all answers, and on too few problems: at least 9 without
+            digital answers, 10 with them, and one more for each covariate.
+
+    Source: theory/README.md, "Across problems".
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> example = load_example()
+        >>> found = across_from(example.human, example.digital)
+        >>> found.to_frame()[["lower", "estimate", "upper"]].shape
+        (12, 3)
+        >>> found.counts["people"], found.excluded
+        (60, {})
+    """
+    check_level(level)
+    if population_size is not None:
+        check_count("population_size", population_size, 2)
+    if isinstance(covariates, str):
+        raise ValueError(
+            f"covariates must be a list of column names, not the one text {covariates!r}; write [{covariates!r}]"
+        )
+    people = as_crowd(human, "human", scale)
+    answered = _person_means(people, "human")
+    digital_means, repeated = None, 0
+    if digital is not None:
+        crowd = _person_means(as_crowd(digital, "digital"), "digital")
+        digital_means = crowd.groupby("problem")["response"].mean()
+        repeated = int((crowd["size"] > 1).sum())
+    problems, excluded = _problems(people, answered, digital_means)
+    used = answered[answered["problem"].isin(problems)]
+    place = {name: row for row, name in enumerate(problems)}
+    result = across_answers(
+        used["response"].to_numpy(dtype=np.float64),
+        used["problem"].map(place).to_numpy(dtype=np.int64),
+        used["participant"].to_numpy(dtype=str),
+        None if digital_means is None else digital_means[problems].to_numpy(dtype=np.float64),
+        covariates=_covariates(people, problems, covariates),
+        population_size=population_size,
+        level=level,
+        bounds=people.scale.bounds,
+    )
+    counts = {
+        "problems": len(problems),
+        "answers": len(used),
+        "people": result.people,
+        "human_averaged": int((used["size"] > 1).sum()),
+        "digital_averaged": repeated,
+    }
+    rows = result.to_frame(index=problems).reset_index().to_dict("records")
+    return SurveyResult(rows, None, excluded, _notes(result, counts), counts, result.why, result.notices)
+
+
+def _person_means(data: CrowdData, name: str) -> pd.DataFrame:
+    """One answer per problem and participant, the mean of ``size`` repeated ones."""
+    if not data.scale.numeric:
+        raise ValueError(f"{name}: answers must be numbers here, but the scale is {data.scale}; number the options")
+    grouped = data.responses.groupby(["problem", "participant"], sort=False)["response"]
+    return grouped.agg(response="mean", size="size").reset_index()
+
+
+def _problems(
+    people: CrowdData, answered: pd.DataFrame, digital_means: pd.Series | None
+) -> tuple[list[str], dict[str, str]]:
+    """The problems that can be computed, in order, and why the others cannot."""
+    known = list(people.problems["problem"])
+    if digital_means is not None:
+        known += [name for name in digital_means.index if name not in set(known)]
+    if all(name.isdecimal() for name in known):
+        known = sorted(known, key=int)
+    with_human = set(answered["problem"])
+    with_digital = with_human if digital_means is None else set(digital_means.index)
+    excluded = {name: NO_HUMAN for name in known if name not in with_human}
+    excluded |= {name: NO_DIGITAL for name in known if name in with_human and name not in with_digital}
+    problems = [name for name in known if name not in excluded]
+    if not problems:
+        raise ValueError(
+            f"human and digital tables have no problem in common (human: {sorted(with_human)[:3]}, digital: "
+            f"{sorted(with_digital)[:3]}, ...); problem ids must be written alike in both"
+        )
+    return problems, {name: excluded[name] for name in known if name in excluded}
+
+
+def _covariates(people: CrowdData, problems: list[str], names: Sequence[str]) -> FloatArray | None:
+    """The named columns of the table of problems, (T, k)."""
+    if not names:
+        return None
+    table = people.problems.set_index("problem")
+    columns = []
+    for name in names:
+        if name not in table.columns:
+            raise ValueError(
+                f"covariates: the human table has no column {name!r} with one value for each problem (it has: "
+                f"{', '.join(map(str, table.columns)) or 'none'})"
+            )
+        values = pd.to_numeric(table.loc[problems, name], errors="coerce").to_numpy(dtype=np.float64)
+        wrong = ~np.isfinite(values)
+        if np.any(wrong):
+            first = problems[int(np.argmax(wrong))]
+            raise ValueError(
+                f"covariates: column {name!r} has no number for {several(int(wrong.sum()), 'problem')}, for instance "
+                f"{first!r}; give one for every problem or leave the column out"
+            )
+        columns.append(values)
+    return np.stack(columns, axis=1)
+
+
+def _notes(result: AcrossAnswers, counts: Mapping[str, int]) -> list[str]:
+    """What was decided on the way, a sentence each."""
+    share = (
+        "too few answered the same problems to tell how far a person's level goes through all answers"
+        if result.person_share is None
+        else f"their own level makes {result.person_share:.0%} of the variance of one answer"
+    )
+    answered = f"{counts['answers']} answers to {several(counts['problems'], 'problem')}"
+    notes = [f"{result.people} people gave {answered}; {share}."]
+    for name, whose in (("human_averaged", "human"), ("digital_averaged", "digital")):
+        if counts[name]:
+            notes.append(f"{counts[name]} {whose} answers are means of one person's repeated answers.")
+    if result.loadings:
+        notes.append(
+            f"People differ in {several(result.loadings, 'further way')} besides their level (items worded both ways, "
+            "for instance); the regression has a column for each."
+        )
+    return notes
