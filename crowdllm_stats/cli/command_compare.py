@@ -149,18 +149,19 @@ def _each(pairing: Pairing, loaded: Loaded, options: dict[str, Any], first: int)
     import numpy as np
 
     from crowdllm_stats.inference.intervals import METHODS, compare_intervals
+    from crowdllm_stats.survey.two_values import step_of
 
     names = [name for name in METHODS if not name.startswith(FOLDS)]
     chosen = np.arange(len(pairing.problems)) < first
     paired = chosen & pairing.fully_paired
-    scale = loaded.human.scale
+    bounds, (step, _) = loaded.human.scale.bounds, step_of(loaded.human, loaded.digital)
     panels: list[Panel] = []
     excluded: list[Row] = []
     whole = pairing.blocks(paired=True, filled=True, chosen=paired)
     for block in [*whole, *pairing.blocks(paired=False, chosen=chosen & ~paired)]:
         try:
             table = compare_intervals(
-                block.human, block.twin, block.crowd, bounds=scale.bounds, step=scale.step, methods=names, **options
+                block.human, block.twin, block.crowd, bounds=bounds, step=step, methods=names, **options
             )
         except ValueError as reason:
             excluded += [{"problem": problem, "reason": str(reason)} for problem in block.problems]

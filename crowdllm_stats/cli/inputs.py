@@ -50,6 +50,8 @@ def load(tables: Tables) -> Loaded:
         ValueError: on anything wrong with a file, an option or the two together.
         FileNotFoundError: if a file or data folder is not there.
     """
+    from crowdllm_stats.survey.two_values import words_as_numbers
+
     match = [name.strip() for name in (tables.match or "").split(",") if name.strip()]
     if tables.match is not None and not match:
         raise ValueError("--match needs at least one profile column, for instance --match gender,race")
@@ -61,7 +63,8 @@ def load(tables: Tables) -> Loaded:
     if same_source(tables.humans, tables.digital):
         raise ValueError(f"HUMANS and DIGITAL are the same ({tables.humans}): every answer would be its own twin")
     digital, digital_source = _read(tables.digital, tables, digital_scale, match)
-    notes = [*_left_out("human", human), *_left_out("digital", digital)]
+    human, digital, coding = words_as_numbers(human, digital)
+    notes = [*([coding] if coding else []), *_left_out("human", human), *_left_out("digital", digital)]
     if tables.problem:
         human, digital = _only(human, tables.problem), _also_only(digital, tables.problem)
     return Loaded(human, digital, match, notes, [human_source, digital_source])
@@ -111,8 +114,11 @@ def _scale(option: str, text: str | None) -> Scale | None:
         scale = Scale.parse(text)
     except ValueError as error:
         raise ValueError(f"{option}: {error}") from None
-    if not scale.numeric:
-        raise ValueError(f"{option} {text!r}: the commands need numbers, for instance 1:5 or 1,2,3,4,5")
+    if not scale.numeric and len(scale.options) != 2:
+        raise ValueError(
+            f"{option} {text!r}: the commands need numbers, for instance 1:5 or 1,2,3,4,5, or two words, for instance "
+            "no,yes"
+        )
     return scale
 
 

@@ -19,6 +19,7 @@ from crowdllm_stats.survey.decision_notes import decision_notes
 from crowdllm_stats.survey.given import as_crowd
 from crowdllm_stats.survey.plain_answers import plain_answers, without
 from crowdllm_stats.survey.result import Row, SurveyResult
+from crowdllm_stats.survey.two_values import words_as_numbers
 
 if TYPE_CHECKING:
     from crowdllm_stats.crowd import Scale
@@ -111,7 +112,7 @@ def safe_decision_from(
         {'undetermined': 9, 'safe': 3}
     """
     check_safe(kappa, eta, level)
-    human, digital = as_crowd(human, "human", scale), as_crowd(digital, "digital", scale)
+    human, digital, coding = words_as_numbers(as_crowd(human, "human", scale), as_crowd(digital, "digital", scale))
     answers = plain_answers(digital, reference, reference_participant)
     columns = match_columns(match)
     if reference_participant is not None and not columns:
@@ -123,7 +124,8 @@ def safe_decision_from(
     wanted = _Wanted(bound, eta, level, human.scale.bounds, human.scale.step)
     rows, why = _rows(cases, wanted)
     _adjust(rows, level)
-    notes = decision_notes(rows, quality, bound, eta, [len(case.reference) for case in cases])
+    notes = [coding] if coding else []
+    notes += decision_notes(rows, quality, bound, eta, [len(case.reference) for case in cases])
     return SurveyResult(rows, None, excluded, notes, pairing.counts, why)
 
 

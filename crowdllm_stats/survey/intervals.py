@@ -13,6 +13,7 @@ from crowdllm_stats.pairing import Block, Pairing, pair
 from crowdllm_stats.survey.columns import match_columns
 from crowdllm_stats.survey.given import as_crowd
 from crowdllm_stats.survey.result import Row, SurveyResult
+from crowdllm_stats.survey.two_values import step_of, words_as_numbers
 
 if TYPE_CHECKING:
     from crowdllm_stats.crowd import CrowdData, Scale
@@ -28,7 +29,7 @@ class Wanted:
         level: of confidence.
         alternative: "two-sided", "larger" or "smaller".
         bounds: ends of the answer scale, None without.
-        step: distance of neighbouring answers, None where the bounds say it.
+        step: distance of neighbouring answers, that of the bounds where there are no others, None where they say it.
         population_size: of a finite population, None for an unlimited one.
         seed: for methods that draw random numbers.
     """
@@ -69,7 +70,7 @@ def interval_from(
             the columns problem, participant, response and any profile columns.
         digital: answers of the digital population to the same problems, likewise.
         scale: what the answers of both tables can be, for instance "1:5"; by default as CrowdData has it, and any
-            number in a frame or file.
+            number in a frame or file. Two words, such as "no,yes", are coded 0 and 1.
         match: profile columns to build twins from; empty pairs by the participants' names.
         method: as of :func:`crowdllm_stats.interval`; the cross-fitted ones are not here, they need one digital table
             a fold.
@@ -104,14 +105,16 @@ def interval_from(
     from crowdllm_stats.survey.overall import overall_row
     from crowdllm_stats.survey.savings import savings
 
-    human, digital = as_crowd(human, "human", scale), as_crowd(digital, "digital", scale)
-    wanted = Wanted(method, level, alternative, human.scale.bounds, human.scale.step, population_size, seed)
+    human, digital, coding = words_as_numbers(as_crowd(human, "human", scale), as_crowd(digital, "digital", scale))
+    step, taken = step_of(human, digital)
+    wanted = Wanted(method, level, alternative, human.scale.bounds, step, population_size, seed)
     check_interval(method, level, alternative, population_size)
     _check_bounds(wanted)
     pairing = _paired(human, digital, match_columns(match), population_size)
     rows, excluded, why = per_problem(pairing, wanted)
     notes = pairing.notes()
-    notices = pairing.notices({row["problem"] for row in rows if row["method"] not in HUMAN_ONLY})
+    notices = [sentence for sentence in (coding, taken) if sentence]
+    notices += pairing.notices({row["problem"] for row in rows if row["method"] not in HUMAN_ONLY})
     if not pairing.n_pairs.any():
         notes.append("no digital answer is a human's twin: human answers alone; match=[...] builds twins from profiles")
     elif method not in HUMAN_ONLY and alternative == "two-sided":
@@ -147,7 +150,13 @@ def check_interval(method: str, level: float, alternative: str, population_size:
 
 
 def _check_bounds(wanted: Wanted) -> None:
-    needed = wanted.method in ("classical-small", "betting") or wanted.method.startswith("set-")
+    needed = wanted.method in (
+        "classical-small",
+        "binomial",
+        "exact",
+        "ppi++-binomial",
+        "betting",
+    ) or wanted.method.startswith("set-")
     if needed and wanted.bounds is None:
         raise ValueError(
             f'method {wanted.method!r} needs the ends of the answer scale: read the human answers with scale="1:5" '

@@ -12,6 +12,14 @@ from crowdllm_stats.survey.words import several
 #: Beginnings of the methods for one problem at a time: each person answers once.
 ONE_PROBLEM = ("betting", "set-", "crowdllm", "cross-fitted")
 
+#: What stands for a method of one bounded problem over all problems.
+BOUNDED = {
+    "classical-small": "classical",
+    "binomial": "classical",
+    "exact": "classical",
+    "ppi++-binomial": "ppi++-small",
+}
+
 
 def overall_row(pairing: Pairing, wanted: Wanted) -> tuple[Row | None, str]:
     """The mean over all problems as a row, and how it was made; or None and the reason why there is none."""
@@ -40,8 +48,9 @@ def _pooled(pairing: Pairing, wanted: Wanted) -> tuple[Row, str]:
             )
     elif method not in HUMAN_ONLY and pooled.crowd is None:
         method, why = "classical", f"{why} So the method is classical."
-    elif method == "classical-small":
-        method, why = "classical", f"{why} Answers centred by problem have no bounds, so the method is classical."
+    elif method in BOUNDED:
+        method = BOUNDED[method]
+        why = f"{why} Answers centred by problem have no bounds, so the method is {method}."
     used = method not in HUMAN_ONLY
     answer = interval(
         pooled.human,

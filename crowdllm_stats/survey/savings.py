@@ -39,8 +39,12 @@ def savings(pairing: Pairing, rows: Sequence[Row], wanted: Wanted) -> str:
     used = [row for row in rows if row["method"] not in HUMAN_ONLY]
     if not used:
         return "No problem was computed with digital answers: all intervals rest on the human answers alone."
-    alone = dataclasses.replace(wanted, method="classical" if wanted.bounds is None else "classical-small")
-    other = {row["problem"]: row["half_width"] for row in per_problem(pairing, alone)[0]}
+    scaled = "classical" if wanted.bounds is None else "classical-small"
+    alone = {row["problem"]: "binomial" if row["method"] == "ppi++-binomial" else scaled for row in used}
+    other: dict[str, float] = {}
+    for method in set(alone.values()):
+        found = per_problem(pairing, dataclasses.replace(wanted, method=method))[0]
+        other |= {row["problem"]: row["half_width"] for row in found if alone.get(row["problem"]) == method}
     ours = float(np.mean([row["half_width"] for row in used if row["problem"] in other]))
     theirs = float(np.mean([other[row["problem"]] for row in used if row["problem"] in other]))
     mean_n = float(np.mean([row["n_labeled"] for row in used]))
@@ -51,7 +55,7 @@ def savings(pairing: Pairing, rows: Sequence[Row], wanted: Wanted) -> str:
     which = f"the {len(used)} problems" if len(used) > 1 else "the problem"
     words = (
         f"Over {which} with digital answers the mean half-width is {ours:.3g}, from human answers alone "
-        f"({alone.method}) {theirs:.3g}; "
+        f"({' and '.join(sorted(set(alone.values())))}) {theirs:.3g}; "
     )
     if gain < 0.05 * mean_n:
         words += "the digital answers save next to nothing per problem"
