@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .dispatch import METHODS, choose, compute
+from .dispatch import METHODS, compute, resolve
 from .interval_result import Interval, draw_bars
 from .sample import read_sample
 
@@ -21,12 +21,15 @@ class IntervalTable:
     Attributes:
         intervals: method -> its :class:`Interval`.
         skipped: method -> why it does not apply to these answers.
-        chosen: the method that "auto" stands for, by n, N, scale and pairing alone.
+        chosen: the method that "auto" stands for, by n, N, scale and pairing, and by whether twins and crowd look like
+            one digital population.
+        notices: sentences that a reader must see before the numbers; printed first.
     """
 
     intervals: dict[str, Interval]
     skipped: dict[str, str]
     chosen: str
+    notices: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """One row a method and problem (methods in the order computed)."""
@@ -41,6 +44,7 @@ class IntervalTable:
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values, ready for JSON."""
         return {
+            "notices": list(self.notices),
             "chosen": self.chosen,
             "intervals": {method: answer.to_dict() for method, answer in self.intervals.items()},
             "skipped": dict(self.skipped),
@@ -52,8 +56,12 @@ class IntervalTable:
         table.index = [f"{name} *" if name == self.chosen else str(name) for name in table.index]
         count = int(frame["problem"].max()) + 1
         title = "Intervals" if count == 1 else f"Intervals, means over {count} problems"
-        lines = [title, *("  " + line for line in table.to_string(float_format=lambda v: f"{v:.3f}").splitlines())]
-        lines.append("  * what 'auto' uses here, by n, N, scale and pairing alone")
+        lines = [
+            *self.notices,
+            title,
+            *("  " + line for line in table.to_string(float_format=lambda v: f"{v:.3f}").splitlines()),
+        ]
+        lines.append("  * what 'auto' uses here, whatever the widths")
         lines += [f"  not applicable: {method} ({reason})" for method, reason in self.skipped.items()]
         return "\n".join(lines)
 
@@ -162,4 +170,5 @@ def compare_intervals(
             skipped[name] = str(reason)
     if not intervals:
         raise ValueError("no method applies: " + "; ".join(f"{name}: {reason}" for name, reason in skipped.items()))
-    return IntervalTable(intervals, skipped, choose(sample))
+    notices = (sample.law.notice,) if sample.law is not None and sample.law.differs else ()
+    return IntervalTable(intervals, skipped, resolve(sample), notices)

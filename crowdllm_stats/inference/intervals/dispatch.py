@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -169,6 +170,8 @@ def interval(
 def choose(sample: Sample) -> str:
     """What 'auto' stands for on this sample; over a batch the problem with the fewest effective people decides.
 
+    By numbers and scale alone; :func:`resolve` also asks whether twins and crowd are of one law.
+
     Returns:
         The method's name, see :func:`auto_method`.
     """
@@ -177,6 +180,18 @@ def choose(sample: Sample) -> str:
     bounded, folded = sample.bounds is not None, sample.folds is not None
     two = bool(np.all(two_valued(sample)))
     return auto_method(sample.whole_units, sample.n_digital, enough, bounded, folded, two)
+
+
+def resolve(sample: Sample) -> str:
+    """As :func:`choose`, and human answers alone where twins and crowd are of two laws in any problem of the batch.
+
+    Twins and crowd are made alike for all problems or for none, so a mismatch in one problem counts for all. Whether
+    they are depends on the digital answers alone, so neither the human answers nor realised widths decide.
+    """
+    method = choose(sample)
+    if method in HUMAN_ONLY or sample.law is None or not sample.law.differs:
+        return method
+    return auto_method(sample.whole_units, 0, False, sample.bounds is not None)
 
 
 def compute(sample: Sample, method: str) -> Interval:
@@ -190,8 +205,9 @@ def compute(sample: Sample, method: str) -> Interval:
         ValueError: on an unknown method, on fewer than two people (effectively 1.5 with weights or clusters), on folds
             that the method does not use, and where the method itself refuses the sample.
     """
+    asked = method
     if method == "auto":
-        method = choose(sample)
+        method = resolve(sample)
     if method not in METHODS:
         raise ValueError(f"method must be 'auto' or one of {', '.join(map(repr, METHODS))}; got {method!r}")
     if sample.n < 2:
@@ -208,7 +224,19 @@ def compute(sample: Sample, method: str) -> Interval:
         raise ValueError(
             f"method {method!r} does not use folds; leave folds out, or use 'cross-fitted' or 'cross-fitted-small'"
         )
-    return _wrap(sample, method, METHODS[method](sample))
+    core = METHODS[method](sample)
+    return _wrap(sample, method, core) if method in HUMAN_ONLY and asked != "auto" else _warned(sample, method, core)
+
+
+def _warned(sample: Sample, method: str, core: Core) -> Interval:
+    """The wrapped answer; where twins and crowd are of two laws, it says so first, and flags the problems."""
+    answer = _wrap(sample, method, core)
+    if sample.law is None or not sample.law.differs:
+        return answer
+    what = "So auto uses the human answers alone." if method in HUMAN_ONLY else f"Method {method!r} used them anyway."
+    return dataclasses.replace(
+        answer, flags={**sample.law.flags(), **answer.flags}, notices=(f"{sample.law.notice} {what}", *answer.notices)
+    )
 
 
 def _wrap(sample: Sample, method: str, core: Core) -> Interval:

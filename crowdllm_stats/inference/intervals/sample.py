@@ -21,6 +21,7 @@ from ..checks import (
     check_level,
     check_same_batch,
 )
+from .same_law import LawCheck, law_of
 
 #: Values of one block of rows that fit the processor's cache.
 _BLOCK = 1 << 16
@@ -160,6 +161,11 @@ class Sample:
     def whole_units(self) -> int:
         """The smallest effective number of independent people over the problems, as a whole number."""
         return int(np.floor(self.units.min() + 1e-9))
+
+    @cached_property
+    def law(self) -> LawCheck | None:
+        """Whether twins and crowd look like one digital population; None without both."""
+        return law_of(self)
 
     @property
     def plain(self) -> bool:

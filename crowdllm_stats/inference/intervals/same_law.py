@@ -1,0 +1,210 @@
+"""Do the labelled twins and the unlabelled crowd look like answers of one digital population?
+
+Every method with twins takes the crowd's mean for the mean that the twins would have over all people. Where twins and
+crowd were made in two ways (two prompts, two models, two scales), or the people asked are not a random sample of those
+that the crowd stands for, this is false, and no interval shows it. Under one law the labelled twins are a random subset
+of all digital answers, so a permutation test of their mean, spread and range needs no assumption but this.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln, stdtr
+
+from ..checks import FloatArray
+from .permutation import chance_of_sum
+
+if TYPE_CHECKING:
+    from .sample import Sample
+
+#: Probability of an alarm where there is no mismatch: one interval, or all problems of a survey together.
+ALARM = 0.01
+
+#: Shares of it: the mean decides whether an interval holds its level, spread and range only say that something differs.
+SHARES = {"mean": 0.8, "spread": 0.1, "support": 0.1}
+
+#: How a result names a mismatch; what differs follows in brackets.
+FLAG = "twins and crowd of two laws"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LawCheck:
+    """p-values of one law for twins and crowd.
+
+    Attributes:
+        chances: "mean", "spread" and "support" -> p-value of each problem, batch shape, each already divided by its
+            share of the alarm level and at most 1.
+        tested: number of problems that the alarm level is divided by.
+    """
+
+    chances: dict[str, FloatArray]
+    tested: int
+
+    @property
+    def chance(self) -> FloatArray:
+        """One p-value a problem, corrected over the three tests but not over problems."""
+        return np.asarray(np.minimum.reduce(list(self.chances.values())))
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """Problems with a mismatch beyond chance, corrected over all problems (Bonferroni)."""
+        return np.asarray(self.chance * self.tested <= ALARM)
+
+    @property
+    def differs(self) -> bool:
+        """Whether any problem shows a mismatch: twins and crowd are made alike for all problems, or for none."""
+        return bool(np.any(self.found))
+
+    @property
+    def notice(self) -> str:
+        """What a reader must know before the numbers; empty where nothing differs."""
+        if not self.differs:
+            return ""
+        count = int(np.sum(self.found))
+        where = "" if self.tested == 1 else f" in {count} of {self.tested} problems"
+        return (
+            f"Labelled twins and crowd differ{where} by more than chance (p {_power_of_ten(self.chance.min())}; false "
+            f"alarms: at most {ALARM:.0%}). Were both made alike, and are the people asked a random sample of those "
+            "that the crowd stands for? Otherwise intervals with twins miss their level."
+        )
+
+    def flags(self) -> dict[str, NDArray[np.bool_]]:
+        """Sentence -> mask of the problems it holds for; each problem has one at most."""
+        masks = {name: np.asarray(chance * self.tested <= ALARM) for name, chance in self.chances.items()}
+        found: dict[str, NDArray[np.bool_]] = {}
+        for chosen in itertools.product((True, False), repeat=len(masks)):
+            names = [name for name, wanted in zip(masks, chosen, strict=True) if wanted]
+            holds = np.logical_and.reduce([mask == wanted for mask, wanted in zip(masks.values(), chosen, strict=True)])
+            if names and np.any(holds):
+                found[f"{FLAG} ({', '.join(names)})"] = np.asarray(holds)
+        return found
+
+
+def law_of(sample: Sample) -> LawCheck | None:
+    """The check on an interval's checked input; None without twins or without a crowd.
+
+    With folds every digital person counts by one fold's model, and answers are taken off their fold's mean; with
+    weights or clusters the means alone are compared.
+    """
+    everybody = sample.census and sample.n >= sample.n_digital  # nobody is left to compare the twins with
+    if sample.twins is None or sample.crowd is None or sample.n < 2 or everybody:
+        return None
+    if sample.folds is None and sample.plain:
+        return same_law(sample.twins, sample.crowd, census=sample.census)
+    if sample.folds is not None and sample.plain:
+        return same_law(*_off_their_fold(sample.twins, sample.crowd, sample.folds))
+    return _means_alone(sample, sample.twins, sample.crowd)
+
+
+def same_law(twins: FloatArray, crowd: FloatArray, *, census: bool = False) -> LawCheck:
+    """Permutation tests of one law, for every problem.
+
+    Args:
+        twins: the labelled twins' answers, shape (..., n).
+        crowd: the unlabelled digital answers, shape (..., N).
+        census: the crowd holds the labelled twins too.
+
+    Returns:
+        LawCheck, over all problems of the batch.
+
+    Raises:
+        ValueError: as NumPy does, where the shapes do not fit.
+
+    Source: the permutation tests are those of the two-sample problem (Lehmann and Romano 2022, section 17.2); the
+    test of the range is Rosenbaum 1954, Ann. Math. Stat. 25.
+
+    Example:
+        >>> check = same_law(np.array([3.0, 4.0, 2.0, 5.0, 3.0, 4.0, 2.0, 3.0]), np.full(40, 5.0))
+        >>> check.differs, list(check.flags())[0]
+        (True, 'twins and crowd of two laws (mean, spread, support)')
+    """
+    rest = _without(twins, crowd) if census else crowd
+    picked = twins.shape[-1]
+    pool = np.concatenate([twins, rest], axis=-1)
+    centred = pool - pool.mean(axis=-1, keepdims=True)
+    longest = np.abs(centred).max(axis=-1, keepdims=True)
+    raw = {
+        "mean": chance_of_sum(pool, picked, _gap(twins, rest)),
+        "spread": chance_of_sum((centred / np.where(longest > 0.0, longest, 1.0)) ** 2, picked),
+        "support": _range_chance(twins, rest),
+    }
+    chances = {name: np.minimum(chance / SHARES[name], 1.0) for name, chance in raw.items()}
+    return LawCheck(chances, int(np.prod(twins.shape[:-1])))
+
+
+def _without(twins: FloatArray, crowd: FloatArray) -> FloatArray:
+    """The crowd without one answer for each labelled twin, which a census holds too."""
+    ordered = np.sort(crowd, axis=-1)
+    flat, answers = ordered.reshape(-1, ordered.shape[-1]), np.sort(twins, axis=-1).reshape(-1, twins.shape[-1])
+    rest = np.empty((len(flat), flat.shape[1] - answers.shape[1]))
+    for row, (pool, mine) in enumerate(zip(flat, answers, strict=True)):
+        first = np.minimum(np.searchsorted(pool, mine), len(pool) - 1)
+        repeats = np.arange(len(mine)) - np.searchsorted(mine, mine)  # the second of equal twins takes the next place
+        keep = np.ones(len(pool), dtype=bool)
+        keep[np.minimum(first + repeats, len(pool) - 1)] = False
+        spare = np.flatnonzero(keep)
+        rest[row] = pool[spare[: rest.shape[1]]]
+    return np.asarray(rest.reshape(*crowd.shape[:-1], -1))
+
+
+def _gap(twins: FloatArray, crowd: FloatArray) -> FloatArray:
+    """Distance of neighbouring answers: the smallest one seen; near 0 for continuous answers."""
+    between = np.diff(np.sort(twins, axis=-1), axis=-1)
+    across = np.abs(crowd - twins[..., :1])
+    least = np.minimum(
+        np.min(between, axis=-1, where=between > 0.0, initial=np.inf),
+        np.min(across, axis=-1, where=across > 0.0, initial=np.inf),
+    )
+    return np.asarray(np.where(np.isfinite(least), least, 0.0))
+
+
+def _range_chance(twins: FloatArray, crowd: FloatArray) -> FloatArray:
+    """Rosenbaum's test at both ends: the k answers beyond all of the other side, ``C(size, k) / C(n + N, k)``."""
+    n, size = twins.shape[-1], crowd.shape[-1]
+    least = np.ones(twins.shape[:-1])
+    for sign in (1.0, -1.0):
+        mine, others = sign * twins, sign * crowd
+        for side, other, count in ((mine, others, n), (others, mine, size)):
+            beyond = np.sum(side > other.max(axis=-1, keepdims=True), axis=-1)
+            logarithm = gammaln(count + 1) - gammaln(count - beyond + 1)
+            logarithm += gammaln(n + size - beyond + 1) - gammaln(n + size + 1)
+            least = np.minimum(least, np.exp(logarithm))
+    return np.asarray(np.minimum(4.0 * least, 1.0))
+
+
+def _off_their_fold(twins: FloatArray, crowd: FloatArray, folds: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+    """Twins (..., n) and crowd (..., N), standardised by their fold's mean and spread."""
+    mean, spread = crowd.mean(axis=-1), crowd.std(axis=-1)
+    safe = np.where(spread > 0.0, spread, 1.0)
+    own_mean, own_spread = (np.take_along_axis(part, folds, axis=-1) for part in (mean, safe))
+    models, people = crowd.shape[-2:]
+    person = np.arange(people)
+    every = (crowd - mean[..., None]) / safe[..., None]
+    return (twins - own_mean) / own_spread, np.asarray(every[..., person % models, person])
+
+
+def _means_alone(sample: Sample, twins: FloatArray, answers: FloatArray) -> LawCheck:
+    """Student's t for the difference of the means, the effective number of people giving its freedom."""
+    crowd = answers.mean(axis=-2) if sample.folds is not None else answers
+    centre, other = sample.mean(twins), crowd.mean(axis=-1)
+    own = sample.variance_of_mean(sample.w * (twins - centre[..., None]))
+    variance = own + crowd.var(axis=-1, ddof=1) / sample.n_digital
+    testable = own > 1e-20 * (np.abs(centre) + np.abs(other)) ** 2
+    distance = np.abs(centre - other) / np.sqrt(np.where(testable, variance, 1.0))
+    chance = np.where(testable, 2.0 * stdtr(np.maximum(sample.units - 1.0, 1.0), -distance), 1.0)
+    return LawCheck({"mean": np.asarray(chance)}, int(np.prod(sample.human.shape[:-1])))
+
+
+def _power_of_ten(chance: float) -> str:
+    """A small p-value in words: 0.004, or "below 1e-06".
+
+    Example:
+        >>> _power_of_ten(0.00412), _power_of_ten(3e-20)
+        ('0.0041', 'below 1e-06')
+    """
+    return "below 1e-06" if chance < 1e-6 else f"{chance:.2g}"
