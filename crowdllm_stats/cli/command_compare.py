@@ -49,6 +49,12 @@ class Panel:
             rows.append({"problem": self.problem, **row, "chosen": method == self.table.chosen})
         return rows
 
+    def on_humans(self) -> Panel:
+        """The same with the star at the method for human answers alone, where twins and crowd are of two laws."""
+        names = self.table.intervals
+        alone = next(name for name in ("binomial", "classical-small", "classical") if name in names)
+        return dataclasses.replace(self, table=dataclasses.replace(self.table, chosen=alone))
+
     def bars(self) -> str:
         """The intervals drawn with letters."""
         rows = [row | {"label": f"{row['method']}{' *' if row['chosen'] else ''}"} for row in self.rows()]
@@ -73,7 +79,10 @@ def compare(
     """
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.inference.checks import ALTERNATIVES, check_choice, check_count, check_level
+    from crowdllm_stats.inference.intervals import HUMAN_ONLY
     from crowdllm_stats.pairing import pair
+    from crowdllm_stats.survey.intervals import AUTO_ALONE
+    from crowdllm_stats.survey.one_law import survey_law
 
     check_level(level)
     check_choice("--alternative", alternative, ALTERNATIVES)
@@ -82,7 +91,8 @@ def compare(
     check_picture(picture)
     loaded = load(tables)
     pairing = pair(loaded.human, loaded.digital, match=loaded.match)
-    options = {"level": level, "alternative": alternative, "seed": seed}
+    law = survey_law(pairing)
+    options = {"level": level, "alternative": alternative, "seed": seed, "check_law": False}
     single = bool(tables.problem) or first is not None or len(pairing.problems) == 1
     if single:
         panels, excluded = _each(pairing, loaded, options, len(pairing.problems) if first is None else first)
@@ -90,7 +100,10 @@ def compare(
     else:
         panel, remark = _all(pairing, options)
         panels, excluded, notes = [panel], [], [remark]
+    if law.differs:
+        panels = [panel.on_humans() for panel in panels]
     rows = [row for panel in panels for row in panel.rows()]
+    law.mark([row for row in rows if row["method"] not in HUMAN_ONLY])
     skipped = {
         f"not applicable: {method} ({why})": None for panel in panels for method, why in panel.table.skipped.items()
     }
@@ -109,7 +122,7 @@ def compare(
         inputs=loaded.inputs,
         seed=seed,
         pictures=[panel.bars() for panel in panels[:3]],
-        notices=pairing.notices(),
+        notices=[*law.notices(AUTO_ALONE), *pairing.notices()],
     )
 
 

@@ -41,6 +41,8 @@ def distribution(tables: Tables, level: Level = 0.95, n_boot: Boot = 0, seed: Se
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.inference.checks import check_count, check_level
     from crowdllm_stats.inference.distribution_error import LEAST, distribution_error
+    from crowdllm_stats.pairing import pair
+    from crowdllm_stats.survey.one_law import survey_law
 
     check_level(level)
     check_count("--n-boot", n_boot, least=0)
@@ -51,6 +53,8 @@ def distribution(tables: Tables, level: Level = 0.95, n_boot: Boot = 0, seed: Se
     if not answers:
         raise ValueError(f"no problem has {LEAST} human and {LEAST} digital answers, the least that show a spread")
     results, everything = _problems(answers, level, n_boot, seed)
+    law = survey_law(pair(loaded.human, loaded.digital))
+    law.mark(results)
     if len(results) > 1:
         overall = everything.average(level)
     else:
@@ -68,6 +72,7 @@ def distribution(tables: Tables, level: Level = 0.95, n_boot: Boot = 0, seed: Se
         show=SHOW,
         inputs=loaded.inputs,
         seed=seed,
+        notices=law.notices("The distribution here is that of both together."),
     )
 
 

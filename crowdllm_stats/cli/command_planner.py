@@ -34,6 +34,7 @@ def planner(
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.inference.checks import check_level
     from crowdllm_stats.pairing import pair
+    from crowdllm_stats.survey.one_law import survey_law
 
     check_level(level)
     if not half_width > 0:
@@ -57,6 +58,9 @@ def planner(
         why=why,
         show=SHOW,
         inputs=loaded.inputs,
+        notices=survey_law(pairing).notices(
+            "So auto would use the human answers alone, and a plan with twins is void."
+        ),
     )
 
 

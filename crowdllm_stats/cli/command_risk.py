@@ -30,6 +30,7 @@ def risk(
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.inference.checks import check_level
     from crowdllm_stats.pairing import pair
+    from crowdllm_stats.survey.one_law import survey_law
     from crowdllm_stats.survey.plain_answers import plain_answers
 
     check_level(level)
@@ -48,6 +49,8 @@ def risk(
         answers, inputs = read_plain(tables, reference)
         plain = plain_answers(loaded.digital, answers, reference_participant)
     results, excluded, unused, why = _problems(pairing, loaded, plain, level)
+    law = survey_law(pairing)
+    law.mark(results)
     notes = [*loaded.notes, *pairing.notes(unlabelled=False)]
     if unused:
         notes.append(f"repeated answers not used: {unused}; everybody of a problem counts with equally many")
@@ -62,6 +65,7 @@ def risk(
         why=why,
         show=SHOW,
         inputs=[*loaded.inputs, *inputs],
+        notices=law.notices("The risk here is that of the twins, not of the other digital people."),
     )
 
 

@@ -17,6 +17,7 @@ from crowdllm_stats.pairing import Pairing, pair
 from crowdllm_stats.survey.columns import match_columns
 from crowdllm_stats.survey.decision_notes import decision_notes
 from crowdllm_stats.survey.given import as_crowd
+from crowdllm_stats.survey.one_law import survey_law
 from crowdllm_stats.survey.plain_answers import plain_answers, without
 from crowdllm_stats.survey.result import Row, SurveyResult
 from crowdllm_stats.survey.two_values import words_as_numbers
@@ -126,7 +127,10 @@ def safe_decision_from(
     _adjust(rows, level)
     notes = [coding] if coding else []
     notes += decision_notes(rows, quality, bound, eta, [len(case.reference) for case in cases])
-    return SurveyResult(rows, None, excluded, notes, pairing.counts, why)
+    law = survey_law(pairing)
+    law.mark(rows)
+    notices = law.notices("The decisions here are about both together.")
+    return SurveyResult(rows, None, excluded, notes, pairing.counts, why, notices)
 
 
 def check_safe(kappa: float | None, eta: float | None, level: float) -> None:

@@ -12,12 +12,16 @@ from crowdllm_stats.inference.intervals import interval as calculator
 from crowdllm_stats.pairing import Block, Pairing, pair
 from crowdllm_stats.survey.columns import match_columns
 from crowdllm_stats.survey.given import as_crowd
+from crowdllm_stats.survey.one_law import NOTHING, survey_law
 from crowdllm_stats.survey.result import Row, SurveyResult
 from crowdllm_stats.survey.two_values import step_of, words_as_numbers
 
 if TYPE_CHECKING:
     from crowdllm_stats.crowd import CrowdData, Scale
     from crowdllm_stats.survey.given import Answers
+
+#: What "auto" does about twins and crowd of two laws.
+AUTO_ALONE = "So auto uses the human answers alone, for all problems."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Wanted:
         step: distance of neighbouring answers, that of the bounds where there are no others, None where they say it.
         population_size: of a finite population, None for an unlimited one.
         seed: for methods that draw random numbers.
+        twins: whether "auto" may use the digital answers.
     """
 
     method: str
@@ -41,6 +46,7 @@ class Wanted:
     step: float | None
     population_size: int | None
     seed: int | None
+    twins: bool = True
 
 
 def interval_from(
@@ -60,7 +66,9 @@ def interval_from(
     A digital answer with a human's (problem, participant) is that human's twin, every other one is unlabelled; with
     ``match``, twins are built from profiles (:func:`crowdllm_stats.pairing.pair`). With ``method="auto"`` a problem
     whose every human answer has a twin, and that has unlabelled digital answers, is computed with both; any other one
-    from its human answers alone, for leaving out people who lack a twin could shift the mean. For a twin that answers
+    from its human answers alone, for leaving out people who lack a twin could shift the mean. So are all
+    where labelled twins and unlabelled answers do not look like one digital population in any problem; the notices then
+    say so (:func:`crowdllm_stats.survey.one_law.survey_law`). For a twin that answers
     other problems and refused this one, the mean of the problem's unlabelled answers stands in
     (reports/inference/missing_twins.md). The ends of the scale are
     those of ``human.scale``. The command ``crowdllm-stats interval`` is this function.
@@ -111,9 +119,13 @@ def interval_from(
     check_interval(method, level, alternative, population_size)
     _check_bounds(wanted)
     pairing = _paired(human, digital, match_columns(match), population_size)
+    law = NOTHING if method in HUMAN_ONLY else survey_law(pairing)
+    wanted = dataclasses.replace(wanted, twins=not law.differs)
     rows, excluded, why = per_problem(pairing, wanted)
+    law.mark(rows)
     notes = pairing.notes()
     notices = [sentence for sentence in (coding, taken) if sentence]
+    notices += law.notices(AUTO_ALONE if method == "auto" else f"Method {method!r} used them anyway.")
     notices += pairing.notices({row["problem"] for row in rows if row["method"] not in HUMAN_ONLY})
     if not pairing.n_pairs.any():
         notes.append("no digital answer is a human's twin: human answers alone; match=[...] builds twins from profiles")
@@ -212,7 +224,7 @@ def _blocks(pairing: Pairing, wanted: Wanted) -> list[Block]:
                 "participant: give match=[...] to build twins from profiles, or use method='classical'"
             )
         return list(pairing.blocks(paired=True, filled=True))
-    paired = pairing.fully_paired
+    paired = pairing.fully_paired & wanted.twins
     return [*pairing.blocks(paired=True, filled=True, chosen=paired), *pairing.blocks(paired=False, chosen=~paired)]
 
 
@@ -229,6 +241,7 @@ def _one(block: Block, wanted: Wanted, census: bool) -> Interval:
         population_size=wanted.population_size,
         census=census and block.crowd is not None,
         seed=wanted.seed,
+        check_law=False,  # done over the whole survey
     )
 
 

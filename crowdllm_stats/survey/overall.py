@@ -40,8 +40,10 @@ def _pooled(pairing: Pairing, wanted: Wanted) -> tuple[Row, str]:
     method, why = wanted.method, pooled.why
     if method == "auto":
         crowd = 0 if pooled.crowd is None else len(pooled.crowd)
-        method = auto_method(people, crowd, pooled.crowd is not None, False)
-        if crowd and method in HUMAN_ONLY:
+        method = auto_method(people, crowd, pooled.crowd is not None and wanted.twins, False)
+        if crowd and not wanted.twins:
+            why = f"{why} Computed from human answers: twins and crowd are of two laws."
+        elif crowd and method in HUMAN_ONLY:
             why = (
                 f"{why} Computed from human answers: auto wants at least {CROWD_FROM} times as many further digital "
                 "people as humans."
@@ -60,6 +62,7 @@ def _pooled(pairing: Pairing, wanted: Wanted) -> tuple[Row, str]:
         method=method,
         level=wanted.level,
         alternative=wanted.alternative,
+        check_law=False,
     )
     row: Row = {"problem": "all", **answer.to_frame().to_dict("records")[0]}
     row["saved"] = saved(row)

@@ -109,6 +109,7 @@ def compare_intervals(
     beliefs: ArrayLike | None = None,
     eta: ArrayLike = 0.0,
     seed: int | None = None,
+    check_law: bool = True,
 ) -> IntervalTable:
     """Every interval method that applies, on the same answers; those that do not are listed with the reason.
 
@@ -131,6 +132,7 @@ def compare_intervals(
         beliefs: beliefs behind the crowd's answers.
         eta: variance of one reference answer.
         seed: order of the bets.
+        check_law: test whether twins and crowd look like one digital population.
 
     Raises:
         ValueError: on bad input, or if no method applies.
@@ -156,6 +158,7 @@ def compare_intervals(
         beliefs=beliefs,
         eta=eta,
         seed=seed,
+        check_law=check_law,
     )
     wanted = list(METHODS) if methods is None else list(methods)
     unknown = [name for name in wanted if name not in METHODS]

@@ -102,6 +102,7 @@ def interval(
     beliefs: ArrayLike | None = None,
     eta: ArrayLike = 0.0,
     seed: int | None = None,
+    check_law: bool = True,
 ) -> Interval:
     """A confidence interval for the population mean answer to each problem.
 
@@ -131,6 +132,9 @@ def interval(
         beliefs: for "crowdllm": the beliefs behind digital_unlabeled, same shape.
         eta: for "crowdllm" with beliefs: variance of one reference answer.
         seed: shuffles the order in which "betting" and "set-betting" take the answers; None keeps the given order.
+        check_law: test whether twins and crowd look like one digital population (their means, spreads and ranges; at
+            most 1 false alarm in 100, over all problems of the batch). Where they do not, notices and flags say so, and
+            "auto" uses the human answers alone. False where this was tested before, for instance over a whole survey.
 
     Returns:
         Interval: ends, estimate, and in ``why`` what the interval needs.
@@ -163,6 +167,7 @@ def interval(
         beliefs=beliefs,
         eta=eta,
         seed=seed,
+        check_law=check_law,
     )
     return compute(sample, method)
 
@@ -191,7 +196,8 @@ def resolve(sample: Sample) -> str:
     method = choose(sample)
     if method in HUMAN_ONLY or sample.law is None or not sample.law.differs:
         return method
-    return auto_method(sample.whole_units, 0, False, sample.bounds is not None)
+    two = bool(np.all(two_valued(sample)))
+    return auto_method(sample.whole_units, 0, False, sample.bounds is not None, two_valued=two)
 
 
 def compute(sample: Sample, method: str) -> Interval:

@@ -35,7 +35,7 @@ def chance_of_sum(values: FloatArray, picked: int, gap: FloatArray | float = 0.0
     Example:
         >>> pool = np.array([1, 1, 1, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0.0])  # 2 P(4 or 5 of 6 ones) = 0.0714
         >>> print(f"{chance_of_sum(pool, 5, gap=1.0):.3f}")
-        0.076
+        0.079
     """
     size = values.shape[-1]
     rows = values.reshape(-1, size)

@@ -68,6 +68,7 @@ class Sample:
     beliefs: FloatArray | None
     eta: FloatArray
     seed: int | None
+    check_law: bool = True
 
     @property
     def n(self) -> int:
@@ -164,8 +165,8 @@ class Sample:
 
     @cached_property
     def law(self) -> LawCheck | None:
-        """Whether twins and crowd look like one digital population; None without both."""
-        return law_of(self)
+        """Whether twins and crowd look like one digital population; None without both, or where nobody asked."""
+        return law_of(self) if self.check_law else None
 
     @property
     def plain(self) -> bool:
@@ -252,6 +253,7 @@ def read_sample(
     beliefs: ArrayLike | None,
     eta: ArrayLike,
     seed: int | None,
+    check_law: bool = True,
 ) -> Sample:
     """Check every argument of :func:`crowdllm_stats.interval` and gather them.
 
@@ -297,6 +299,7 @@ def read_sample(
         beliefs=belief,
         eta=check_array("eta", eta, nonnegative=True),
         seed=seed,
+        check_law=bool(check_law),
     )
 
 

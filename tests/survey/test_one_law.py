@@ -1,0 +1,89 @@
+"""Twins by one prompt and a crowd by another: every function and command of two tables says so first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from command_line import run_json
+
+from crowdllm_stats import interval_from, safe_decision_from
+from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.inference.intervals.same_law import FLAG
+from crowdllm_stats.pairing import pair
+from crowdllm_stats.survey.one_law import survey_law
+
+PEOPLE, CROWD, PROBLEMS = 12, 90, 5
+
+
+def tables(shifted: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Five questions, twelve people and their twins, 90 further digital people; in one question they may be lower."""
+    rng = np.random.default_rng(5)
+    human, digital = [], []
+    for problem in range(PROBLEMS):
+        for person in range(PEOPLE + CROWD):
+            answer = int(rng.integers(3, 6))
+            if person < PEOPLE:
+                human.append((f"q{problem}", f"p{person}", int(np.clip(answer + rng.integers(-1, 2), 1, 5))))
+            elif shifted and problem == 3:
+                answer = int(rng.integers(1, 3))
+            digital.append((f"q{problem}", f"p{person}", answer))
+    columns = ["problem", "participant", "response"]
+    return pd.DataFrame(human, columns=columns), pd.DataFrame(digital, columns=columns)
+
+
+def test_two_laws_in_one_question_leave_all_to_human_answers():
+    human, digital = tables(shifted=True)
+    found = interval_from(human, digital, scale="1:5")
+    assert found.notices[0].startswith("Labelled twins and crowd differ in 1 of 5 problems by more than chance")
+    assert found.notices[0].endswith("So auto uses the human answers alone, for all problems.")
+    frame = found.to_frame()
+    assert set(frame["method"]) == {"classical-small"}
+    assert frame["note"].str.startswith(FLAG).tolist() == [False, False, False, True, False]
+    assert found.overall["method"] == "classical"
+
+
+def test_one_law_uses_the_twins_and_says_nothing():
+    human, digital = tables(shifted=False)
+    found = interval_from(human, digital, scale="1:5")
+    assert not [notice for notice in found.notices if "differ" in notice]
+    assert set(found.to_frame()["method"]) == {"ppi++-small"}
+
+
+def test_a_method_asked_for_is_used_and_flagged():
+    human, digital = tables(shifted=True)
+    found = interval_from(human, digital, scale="1:5", method="ppi++")
+    assert set(found.to_frame()["method"]) == {"ppi++"}
+    assert "Method 'ppi++' used them anyway." in found.notices[0]
+    assert not interval_from(human, digital, scale="1:5", method="classical").notices
+
+
+def test_the_safe_decision_says_so():
+    human, digital = tables(shifted=True)
+    reference = pd.DataFrame({"problem": [f"q{k}" for k in range(PROBLEMS)], "response": 4})
+    found = safe_decision_from(human, digital, reference, scale="1:5")
+    assert "The decisions here are about both together." in found.notices[0]
+    assert FLAG in found.to_frame().loc["q3", "note"]
+
+
+@pytest.mark.parametrize("command", ["interval", "compare", "risk", "distribution", "planner"])
+def test_every_command_says_so(command, tmp_path, capsys):
+    human, digital = tables(shifted=True)
+    files = [tmp_path / "human.csv", tmp_path / "digital.csv"]
+    human.to_csv(files[0], index=False)
+    digital.to_csv(files[1], index=False)
+    options = {"compare": ["--first", "5"], "planner": ["--half-width", "0.5"]}.get(command, [])
+    said = run_json(capsys, command, *map(str, files), "--scale", "1:5", *options)
+    assert said["notices"][0].startswith("Labelled twins and crowd differ in 1 of 5 problems")
+    if command == "compare":
+        assert {row["method"] for row in said["results"] if row["chosen"]} == {"classical-small"}
+
+
+def test_a_census_and_twins_that_refused_are_compared_rightly():
+    """A census holds the labelled twins; stand-ins, which are the crowd's mean, are not compared with the crowd."""
+    human, digital = tables(shifted=False)
+    for census in (False, True):
+        pairing = pair(CrowdData.from_frame(human), CrowdData.from_frame(digital), census=census)
+        assert not survey_law(pairing).differs
+    refused = digital[~(digital["participant"].isin(["p0", "p1", "p2", "p3"]) & (digital["problem"] == "q1"))]
+    assert not survey_law(pair(CrowdData.from_frame(human), CrowdData.from_frame(refused))).differs
