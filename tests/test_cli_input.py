@@ -82,7 +82,7 @@ def test_one_table_in_two_places_is_refused(capsys: pytest.CaptureFixture[str], 
 def test_messages_name_options_of_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     _, digital = survey(tmp_path)
     renamed = write(tmp_path / "r.csv", "item,participant,response\na,x,1\n")
-    assert "--problem-column NAME" in run(capsys, "interval", renamed, digital, code=2)
+    assert "say which one it is with --human-columns problem=NAME" in run(capsys, "interval", renamed, digital, code=2)
     words = write(tmp_path / "w.csv", "problem,participant,response\na,x,yes\n")
     error = run(capsys, "interval", words, digital, code=2)
     assert "code the answers as numbers" in error
@@ -104,3 +104,51 @@ def test_match_lists_the_profile_columns_that_are_there(capsys: pytest.CaptureFi
     humans = write(tmp_path / "h.csv", f"{header}a,x,1,w,t\na,y,2,m,t\nb,x,2,w,u\n")
     digital = write(tmp_path / "d.csv", f"{header}a,d,1,w,t\nb,d,2,w,u\n")
     assert "'race' (it has: gender)" in run(capsys, "interval", humans, digital, "--match", "race", code=2)
+
+
+# Two files with other column names ------------------------------------------------------------------------------------
+def _renamed(tmp_path: Path) -> tuple[str, str, tuple[str, ...]]:
+    """The small survey with columns of other names, another set in each file, and the options that name them."""
+    human, digital = survey(tmp_path)
+    names = ("item,id,score", "Question,Persona,Answer")
+    files = []
+    for source, header in zip((human, digital), names, strict=True):
+        rows = Path(source).read_text(encoding="utf-8").splitlines()[1:]
+        files.append(write(tmp_path / f"other_{Path(source).name}", "\n".join([header, *rows])))
+    options = (
+        "--human-columns", "problem=item,participant=id,response=score",
+        "--digital-columns", "problem=question, participant=persona, response=answer",
+    )  # fmt: skip
+    return files[0], files[1], options
+
+
+def test_both_files_have_their_own_column_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    human, digital, options = _renamed(tmp_path)
+    plain = run_json(capsys, "interval", *survey(tmp_path), "--scale", "1:5")
+    assert run_json(capsys, "interval", human, digital, "--scale", "1:5", *options)["results"] == plain["results"]
+    reference = write(tmp_path / "plain.csv", "QUESTION,answer\n" + "a,3\nb,4\n" * 2)
+    judged = run_json(capsys, "safe-interval", human, digital, "--reference", reference, *options)
+    assert [row["problem"] for row in judged["results"]] == ["a", "b"]
+
+
+def test_errors_about_columns_name_the_option_of_their_own_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    human, digital, options = _renamed(tmp_path)
+    assert "--human-columns problem=NAME" in run(capsys, "interval", human, digital, code=2)
+    assert "--digital-columns problem=NAME" in run(capsys, "interval", human, digital, *options[:2], code=2)
+    wrong = ("--human-columns", "problem=itme,participant=id,response=score")
+    assert "no column 'itme'; the columns there are 'item'" in run(capsys, "interval", human, digital, *wrong, code=2)
+    for text in ("item", "problem=", "task=item", "problem=a,problem=b", ""):
+        message = run(capsys, "interval", human, digital, "--human-columns", text, code=2)
+        assert "is not one of problem=NAME, participant=NAME, response=NAME" in message
+    named = run(capsys, "interval", *BOTH, *options[:2], code=2)
+    assert "--human-columns is for files; example:human has its own columns" in named
+
+
+def test_column_names_in_any_case_and_match_columns_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rows = "\n".join(f"q,p{who},{1 + who % 5},{'wm'[who % 2]}" for who in range(9))
+    human = write(tmp_path / "h.csv", f"Problem,PARTICIPANT,Response,Gender\n{rows}")
+    digital = write(tmp_path / "d.csv", "problem,participant,response,GENDER\nq,a,3,w\nq,b,2,m\n")
+    found = run_json(capsys, "interval", human, digital, "--match", "gender")
+    assert found["counts"]["pairs"] == 9

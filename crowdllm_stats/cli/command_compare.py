@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crowdllm_stats.inference.intervals import IntervalTable
     from crowdllm_stats.pairing import Pairing
 
-SHOW = ("problem", "method", "estimate", "lower", "upper", "half_width", "power", "effective_n", "note")
+SHOW = ("problem", "method", "estimate", "lower", "upper", "half_width", "power", "effective_n")
 
 #: These need one digital table a fold, which the command line does not take.
 FOLDS = "cross-fitted"

@@ -26,7 +26,6 @@ SHOW = (
     "cost_of_uniformity",
     "n_human",
     "n_digital",
-    "note",
 )
 
 Boot = Annotated[int, typer.Option("--n-boot", metavar="B", help="Bootstrap samples for bounds a problem; 0: none.")]

@@ -14,13 +14,10 @@ SHOW = (
     "estimate",
     "lower",
     "upper",
-    "saved",
     "method",
-    "half_width",
     "n_labeled",
     "n_digital",
     "power",
-    "note",
 )
 
 Method = Annotated[
@@ -43,7 +40,7 @@ def interval(
     """A confidence interval for what people on average answer: one row a problem, and the mean over all.
 
     A digital answer with a human's problem and participant is that human's twin, every other one is unlabelled; with
-    --match, twins are built from profiles. The "saved" column says how many human answers the digital ones are worth.
+    --match, twins are built from profiles.
     """
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.survey.intervals import check_interval, interval_from

@@ -18,7 +18,7 @@ LEAST_PAIRS = 4
 #: A spread of zero in a pilot is no spread of zero in the population.
 ALL_EQUAL = "all pilot answers are equal, so they do not show the spread, and the plan is no guide"
 
-SHOW = ("problem", "n_pilot", "human_sd", "correlation", "n_human_only", "n_with_digital", "saved", "note")
+SHOW = ("problem", "n_pilot", "human_sd", "correlation", "n_human_only", "n_with_digital", "saved")
 
 
 def planner(

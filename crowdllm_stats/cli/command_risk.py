@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PARTS = ("L", "L1", "L2", "L3", "L4", "L5", "alignment", "exact", "published")
 
-SHOW = ("problem", "n_person", *PARTS, "llm_exact", "llm_published", "note")
+SHOW = ("problem", "n_person", *PARTS, "llm_exact", "llm_published")
 
 
 def risk(

@@ -23,7 +23,6 @@ SHOW = (
     "published_upper",
     "exact_lower",
     "exact_upper",
-    "note",
 )
 
 Reference = Annotated[

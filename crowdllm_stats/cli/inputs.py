@@ -7,8 +7,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crowdllm_stats.cli.column_names import columns_of, given_columns, named_everywhere
 from crowdllm_stats.cli.options import Tables
 from crowdllm_stats.survey.words import several
+from crowdllm_stats.tables.layout import column_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,10 +61,13 @@ def load(tables: Tables) -> Loaded:
     digital_scale = scale
     if tables.digital_scale is not None:
         digital_scale = None if tables.digital_scale == FREE else _scale("--digital-scale", tables.digital_scale)
-    human, human_source = _read(tables.humans, tables, scale, match)
+    shared = named_everywhere(tables)
+    of_human = [given_columns("--human-columns", tables.human_columns), shared]
+    of_digital = [given_columns("--digital-columns", tables.digital_columns), shared]
+    human, human_source = _read(tables.humans, tables, scale, match, "--human-columns", of_human)
     if same_source(tables.humans, tables.digital):
         raise ValueError(f"HUMANS and DIGITAL are the same ({tables.humans}): every answer would be its own twin")
-    digital, digital_source = _read(tables.digital, tables, digital_scale, match)
+    digital, digital_source = _read(tables.digital, tables, digital_scale, match, "--digital-columns", of_digital)
     human, digital, coding = words_as_numbers(human, digital)
     notes = [*([coding] if coding else []), *_left_out("human", human), *_left_out("digital", digital)]
     if tables.problem:
@@ -99,8 +104,13 @@ def read_reference(name: str, tables: Tables) -> tuple[CrowdData, dict[str, Any]
     if ":" in name and not Path(name).exists():
         data = named_data(name, tables.data)
         return data, described_answers(name, data.responses)
+    sides = (("digital", tables.digital_columns), ("human", tables.human_columns))
     frame = read_table(name)
-    ours = {theirs: ours for ours, theirs in _columns(frame, tables).items()}
+    wanted = [{}, *(given_columns(f"--{side}-columns", text) for side, text in sides), named_everywhere(tables)]
+    columns = columns_of(
+        list(map(str, frame.columns)), f"--reference {name}", "--digital-columns", wanted, ("problem", "response")
+    )
+    ours = {theirs: ours for ours, theirs in columns.items()}
     data = from_table(frame.rename(columns=ours), name, "drop" if tables.drop_missing else "refuse")
     return data, described_file(Path(name))
 
@@ -122,7 +132,14 @@ def _scale(option: str, text: str | None) -> Scale | None:
     return scale
 
 
-def _read(name: str, tables: Tables, scale: Scale | None, match: list[str]) -> tuple[CrowdData, dict[str, Any]]:
+def _read(
+    name: str,
+    tables: Tables,
+    scale: Scale | None,
+    match: list[str],
+    option: str,
+    wanted: Sequence[Mapping[str, str]],
+) -> tuple[CrowdData, dict[str, Any]]:
     from crowdllm_stats.crowd import CrowdData
     from crowdllm_stats.report.manifest import described_answers, described_file
     from crowdllm_stats.survey.given import on_scale
@@ -130,15 +147,18 @@ def _read(name: str, tables: Tables, scale: Scale | None, match: list[str]) -> t
     from crowdllm_stats.tables.files import read_table
 
     if ":" in name and not Path(name).exists():
+        if wanted[0]:
+            raise ValueError(f"{option} is for files; {name} has its own columns")
         data = named_data(name, tables.data)
         if scale is not None:
             data = on_scale(data, scale, name)
         return data, described_answers(name, data.responses)
     frame = read_table(name)
+    there = list(map(str, frame.columns))
     wishes = Wishes(
         scale=scale,
-        columns=_columns(frame, tables),
-        profile_columns=[column for column in match if column in frame.columns],
+        columns=columns_of(there, name, option, wanted),
+        profile_columns=[column for column in (column_named(one, there) for one in match) if column is not None],
         problem_columns=[],
         repeats="keep",
         missing="drop" if tables.drop_missing else "refuse",
@@ -150,7 +170,7 @@ def _read(name: str, tables: Tables, scale: Scale | None, match: list[str]) -> t
 
 def _check_match(name: str, frame: pd.DataFrame, columns: Mapping[str, str], match: list[str]) -> None:
     """Refuse match columns that the file lacks, listing those it has: one value for every participant."""
-    missing = [column for column in match if column not in frame.columns]
+    missing = [column for column in match if column_named(column, list(map(str, frame.columns))) is None]
     if not missing:
         return
     person = frame[columns["participant"]]
@@ -158,16 +178,6 @@ def _check_match(name: str, frame: pd.DataFrame, columns: Mapping[str, str], mat
     by_person = frame.groupby(person, observed=True)
     there = [str(column) for column in others if (by_person[column].agg("nunique") <= 1).all()]
     raise ValueError(f"--match: {name} has no profile column {missing[0]!r} (it has: {', '.join(there) or 'none'})")
-
-
-def _columns(frame: pd.DataFrame, tables: Tables) -> dict[str, str]:
-    """Our column names to the file's; a renamed column that this file lacks keeps our name."""
-    theirs = {
-        "problem": tables.problem_column,
-        "participant": tables.participant_column,
-        "response": tables.response_column,
-    }
-    return {ours: name for ours, name in theirs.items() if name in frame.columns}
 
 
 def named_data(name: str, folder: Path | None) -> CrowdData:

@@ -59,9 +59,22 @@ class Tables:
         typer.Option(metavar="COLUMNS", help="Build twins from these profile columns, for instance gender,race."),
     ] = None
     problem: Problems = None
-    problem_column: Annotated[str, typer.Option(metavar="NAME", help="The problem's column.")] = "problem"
-    participant_column: Annotated[str, typer.Option(metavar="NAME", help="The participant's column.")] = "participant"
-    response_column: Annotated[str, typer.Option(metavar="NAME", help="The answer's column.")] = "response"
+    human_columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OURS=YOURS,...", help="Columns of HUMANS, for instance problem=item,participant=id,response=score."
+        ),
+    ] = None
+    digital_columns: Annotated[
+        str | None, typer.Option(metavar="OURS=YOURS,...", help="Columns of DIGITAL, likewise.")
+    ] = None
+    problem_column: Annotated[
+        str, typer.Option(metavar="NAME", help="The problem's column, where both tables call it so.")
+    ] = "problem"
+    participant_column: Annotated[str, typer.Option(metavar="NAME", help="The participant's column, likewise.")] = (
+        "participant"
+    )
+    response_column: Annotated[str, typer.Option(metavar="NAME", help="The answer's column, likewise.")] = "response"
     drop_missing: Annotated[
         bool, typer.Option("--drop-missing", help="Leave rows without an answer out, and count them.")
     ] = False

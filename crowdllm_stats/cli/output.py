@@ -6,7 +6,7 @@ import dataclasses
 import math
 import os
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +28,10 @@ Row = dict[str, Any]
 class Report:
     """One command's result.
 
-    ``results`` has one row a problem (the key ``note`` is for remarks), ``summary`` rows over all problems,
-    ``excluded`` rows with problem and reason. ``show`` names the columns for the screen, ``pictures`` what else
-    is drawn there. ``inputs`` describes what was read, for the manifest. ``notices`` are sentences that a reader must
-    see before the numbers: they are printed first.
+    ``results`` has one row per problem (the key ``note`` is for remarks, which stand under the table), ``summary`` rows
+    over all problems, ``excluded`` rows with problem and reason. ``show`` names the columns for the screen,
+    ``pictures`` what else is drawn there. ``inputs`` describes what was read, for the manifest. ``notices`` are
+    sentences that a reader must see before the numbers: they are printed first.
     """
 
     command: str
@@ -181,14 +181,14 @@ def _refuse_nan(rows: Sequence[Row]) -> None:
                 raise ArithmeticError(f"{name} of problem {row.get('problem')} is not a number")
 
 
-#: Least width of the column of notes.
-NOTE_WIDTH = 36
-
-#: Columns that outlast the note on a narrow screen: for instance problem, estimate, lower and upper.
-KEPT = 4
-
-#: Most letters of a problem's id in a table; less than a third of a narrow screen.
+#: Most characters of a problem's id in a table; less than a third of a narrow screen.
 ID_WIDTH = 30
+
+#: Longest line of a sentence.
+LINE = 120
+
+#: Problems named with a note; the rest is a number.
+NAMED = 3
 
 
 def _print(report: Report) -> None:
@@ -197,68 +197,95 @@ def _print(report: Report) -> None:
     console = Console(highlight=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:  # a pipe has no width; 80 would cut numbers off
         console.width = 160
+
+    def say(text: str, style: str = "") -> None:
+        """A sentence in lines of a readable length, without blanks at their ends."""
+        console.print("\n".join(textwrap.wrap(text, min(console.width - 1, LINE))), style=style, markup=False)
+
     for notice in report.notices:
-        console.print(notice, style="yellow", markup=False)
+        say(notice, "yellow")
     if report.title:
-        console.print(report.title, style="bold", markup=False)
-    if report.results or report.excluded:
-        _print_table(report, console)
-    hidden = len(report.results) + len(report.excluded) - SHOWN
+        say(report.title, "bold")
+    if report.results:
+        _print_tables(report, console)
+    hidden = len(report.results) - SHOWN
     if hidden > 0:
-        console.print(f"... and {hidden} more rows; --json and --out FILE have them all", markup=False)
+        say(f"... and {hidden} more rows; --json and --out FILE have them all")
+    for line in remarks(report):
+        say(line)
     for picture in report.pictures:
         console.print(picture, markup=False)
     if report.excluded:
-        console.print(
-            f"Excluded: {len(report.excluded)} of {several(len(report.excluded) + len(report.results), 'problem')}."
-        )
-        for reason, count in sorted(_reasons(report).items()):
-            console.print(f"  {count} x {reason}", markup=False)
+        say(f"Excluded: {len(report.excluded)} of {several(len(report.excluded) + len(report.results), 'problem')}.")
+        for reason, problems in _by_text((row["reason"], row["problem"]) for row in report.excluded).items():
+            say(f"* {reason}: {_named(problems)}")
     for note in report.notes:
-        console.print(f"- {note}", markup=False)
+        say(f"- {note}")
     if report.why:
-        console.print("\n".join(textwrap.wrap(report.why, min(console.width - 1, 120))), style="dim", markup=False)
+        say(report.why, "dim")
 
 
-def _print_table(report: Report, console: Console) -> None:
-    """The table, without its last columns where the screen is too narrow: numbers are never cut off."""
-    columns = _filled(report)
-    left_out: list[str] = []
-    while len(columns) > 2 and _least_width(report, columns, console) > console.width:
-        # the first numbers are the answer, so the note goes before them
-        left_out.insert(0, columns.pop(-2 if columns[-1] == "note" and len(columns) > KEPT + 1 else -1))
-    console.print(table_of(report, columns, _id_width(console)))
-    if left_out:
-        words = ", ".join(name.replace("_", " ") for name in left_out)
-        console.print(f"Not shown for want of width: {words}", markup=False)
+def remarks(report: Report) -> list[str]:
+    """The notes of all rows, a line for each sentence with the problems that it is about.
+
+    Example:
+        >>> rows = [{"problem": name, "note": "few answers"} for name in "abcde"]
+        >>> remarks(Report("interval", "", rows, "", ("problem",)))
+        ['* few answers: a, b, c and 2 more']
+    """
+    several_methods = len({row.get("problem") for row in report.results}) < len(report.results)
+    pairs = [
+        (
+            sentence,
+            f"{row['problem']} ({row['method']})" if several_methods and "method" in row else str(row["problem"]),
+        )
+        for row in [*report.results, *report.summary]
+        for sentence in str(row.get("note") or "").split("; ")
+        if sentence
+    ]
+    return [f"* {sentence}: {_named(problems)}" for sentence, problems in _by_text(pairs).items()]
 
 
-def _least_width(report: Report, columns: Sequence[str], console: Console) -> int:
-    """Width at which every number shows in full; only the note may be broken into lines."""
-    numbers = [name for name in columns if name != "note"]
+def _by_text(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Sentence -> problems, in the order of appearance."""
+    found: dict[str, list[str]] = {}
+    for text, problem in pairs:
+        found.setdefault(text, []).append(problem)
+    return found
+
+
+def _named(problems: Sequence[str]) -> str:
+    shown = ", ".join(cut(" ".join(problem.split()), ID_WIDTH) for problem in problems[:NAMED])
+    more = len(problems) - NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _print_tables(report: Report, console: Console) -> None:
+    """The table; where the screen is too narrow, its last columns in a table below it: nothing is cut off or hidden."""
+    first, *rest = _filled(report)
+    while rest:
+        count = len(rest)
+        while count > 1 and _width(report, [first, *rest[:count]], console) > console.width:
+            count -= 1
+        console.print(table_of(report, [first, *rest[:count]], _id_width(console)))
+        rest = rest[count:]
+        if rest:
+            console.print()
+
+
+def _width(report: Report, columns: Sequence[str], console: Console) -> int:
+    """Width at which every number shows in full."""
     unlimited = console.options.update(max_width=1000)
-    width = console.measure(table_of(report, numbers, _id_width(console)), options=unlimited).maximum
-    return width if len(numbers) == len(columns) else width + NOTE_WIDTH + 3
+    return console.measure(table_of(report, columns, _id_width(console)), options=unlimited).maximum
 
 
 def _id_width(console: Console) -> int:
     return min(ID_WIDTH, max(console.width // 3, 8))
 
 
-def _reasons(report: Report) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for row in report.excluded:
-        counts[row["reason"]] = counts.get(row["reason"], 0) + 1
-    return counts
-
-
-def _first_rows(report: Report) -> list[Row]:
-    return [*report.results, *({"problem": row["problem"], "note": row["reason"]} for row in report.excluded)][:SHOWN]
-
-
 def _filled(report: Report) -> list[str]:
     """The columns to show that hold anything."""
-    rows = [*_first_rows(report), *report.summary]
+    rows = [*report.results[:SHOWN], *report.summary]
     return [name for name in report.show if any(row.get(name) not in (None, "") for row in rows)]
 
 
@@ -268,7 +295,7 @@ def table_of(report: Report, columns: Sequence[str], id_width: int = ID_WIDTH) -
     Args:
         report: what the command has to say.
         columns: those to show, in this order.
-        id_width: most letters of a problem's id.
+        id_width: most characters of a problem's id.
     """
     from rich.table import Table
     from rich.text import Text
@@ -279,17 +306,13 @@ def table_of(report: Report, columns: Sequence[str], id_width: int = ID_WIDTH) -
             words["problem"] = cut(" ".join(words["problem"].split()), id_width)
         return [Text(text) for text in words.values()]
 
-    rows = _first_rows(report)
+    shown = [*report.results[:SHOWN], *report.summary]
+    words = {name for name in columns if any(isinstance(row.get(name), str) for row in shown)}
     table = Table(show_edge=False, pad_edge=False, header_style="bold")
     for name in columns:
-        left = name in ("problem", "method", "note")
-        table.add_column(
-            name.replace("_", " "),
-            justify="left" if left else "right",
-            no_wrap=name != "note",
-            min_width=NOTE_WIDTH if name == "note" else None,
-        )
-    for row in rows:
+        header = Text(name.replace("_", "\n"))
+        table.add_column(header, justify="left" if name in words else "right", no_wrap=True, vertical="bottom")
+    for row in report.results[:SHOWN]:
         table.add_row(*cells(row))
     if report.summary:
         table.add_section()

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import stdtrit
 
 from crowdllm_stats.inference.intervals import HUMAN_ONLY
 from crowdllm_stats.inference.planner import answers_for_width
@@ -13,6 +14,10 @@ from crowdllm_stats.pairing import Pairing
 from crowdllm_stats.survey.intervals import Wanted, per_problem
 from crowdllm_stats.survey.result import Row
 from crowdllm_stats.survey.words import several
+from crowdllm_stats.twin_tables import FloatArray
+
+#: Problems from which on the saving is said as a number of answers.
+ENOUGH = 5
 
 
 def savings(pairing: Pairing, rows: Sequence[Row], wanted: Wanted) -> str:
@@ -20,7 +25,8 @@ def savings(pairing: Pairing, rows: Sequence[Row], wanted: Wanted) -> str:
 
     Mean half-width with digital answers against the mean half-width from human answers alone, over the problems that
     were computed with them. By mean widths, since the mean of single problems' variance ratios is far noisier, and
-    biased upwards.
+    biased upwards. How many human answers that is worth is said from :data:`ENOUGH` problems on, with a 95% interval
+    over problems (of the log ratio of the two means, linearised, Student's t): in a single one it is mostly noise.
 
     Args:
         pairing: human answers with their twins.
@@ -45,26 +51,38 @@ def savings(pairing: Pairing, rows: Sequence[Row], wanted: Wanted) -> str:
     for method in set(alone.values()):
         found = per_problem(pairing, dataclasses.replace(wanted, method=method))[0]
         other |= {row["problem"]: row["half_width"] for row in found if alone.get(row["problem"]) == method}
-    ours = float(np.mean([row["half_width"] for row in used if row["problem"] in other]))
-    theirs = float(np.mean([other[row["problem"]] for row in used if row["problem"] in other]))
-    mean_n = float(np.mean([row["n_labeled"] for row in used]))
-    factor = min(1.0, ours / theirs) if theirs > 0.0 and ours > 0.0 else 1.0
-    gain = answers_for_width(mean_n, factor, wanted.level) - round(mean_n)
+    both = [row for row in used if row["problem"] in other]
+    ours = np.array([row["half_width"] for row in both], dtype=float)
+    theirs = np.array([other[row["problem"]] for row in both], dtype=float)
     correlation, equal = within_problems(pairing)
     zero = sum(row["power"] == 0.0 for row in used)
     which = f"the {len(used)} problems" if len(used) > 1 else "the problem"
     words = (
-        f"Over {which} with digital answers the mean half-width is {ours:.3g}, from human answers alone "
-        f"({' and '.join(sorted(set(alone.values())))}) {theirs:.3g}; "
+        f"Over {which} with digital answers the mean half-width is {ours.mean():.3g}, from human answers alone "
+        f"({' and '.join(sorted(set(alone.values())))}) {theirs.mean():.3g}"
     )
-    if gain < 0.05 * mean_n:
-        words += "the digital answers save next to nothing per problem"
-    else:
-        words += f"by widths the digital answers are worth {gain} more human answers a problem, beside {mean_n:.0f}"
+    if len(both) >= ENOUGH:
+        words += f"; {_worth(ours, theirs, float(np.mean([row['n_labeled'] for row in both])), wanted.level)}"
     words += f". Within a problem humans and twins correlate at {correlation:.2f}"
     if zero:
         words += f"; lambda is 0 in {several(zero, 'problem')}, in {equal} because all twins are equal"
     return f"{words}."
+
+
+def _worth(ours: FloatArray, theirs: FloatArray, n: float, level: float) -> str:
+    """How many further human answers would have made the human intervals as short, with its interval."""
+    if not (ours.mean() > 0.0 and theirs.mean() > 0.0):
+        return "the digital answers save nothing per problem"
+    ratio = float(ours.mean() / theirs.mean())
+    error = float(np.std(ours / ours.mean() - theirs / theirs.mean(), ddof=1) / np.sqrt(len(ours)))
+    reach = float(stdtrit(len(ours) - 1, 0.975)) * error
+    gain, least, most = (
+        answers_for_width(n, min(1.0, ratio * float(np.exp(step))), level) - round(n) for step in (0.0, reach, -reach)
+    )
+    interval = f"95% interval over problems: {least} to {most}"
+    if gain < 0.05 * n:
+        return f"the digital answers save next to nothing per problem ({gain} human answers, {interval})"
+    return f"by widths the digital answers are worth {gain} more human answers per problem, beside {n:.0f} ({interval})"
 
 
 def within_problems(pairing: Pairing) -> tuple[float, int]:

@@ -71,11 +71,21 @@ def with_our_names(
     return frame
 
 
+def separated_by(there: Sequence[str]) -> str:
+    """What seems to separate the values of a file that was read as one column; empty otherwise.
+
+    Example:
+        >>> separated_by(["problem;participant;response"]), separated_by(["problem", "response"])
+        (';', '')
+    """
+    return next((mark for mark in (";", "\t") if len(there) == 1 and mark in there[0]), "")
+
+
 def _not_there(name: str, ours: str, there: list[str], label: str) -> str:
     text = f"{label}: no column {name!r}; the columns there are {some(there, 12)}"
-    marks = [mark for mark in (";", "\t") if len(there) == 1 and mark in there[0]]
-    if marks:
-        return f"{text}; values seem to be separated by {marks[0]!r}, save the file with commas"
+    mark = separated_by(there)
+    if mark:
+        return f"{text}; values seem to be separated by {mark!r}, save the file with commas"
     return f"{text}; say which one it is with columns={{{ours!r}: ...}}"
 
 

@@ -1,0 +1,82 @@
+"""Which columns of a file are the problem, the participant and the answer, as the options say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from crowdllm_stats.tables.layout import OURS, column_named, separated_by
+from crowdllm_stats.tables.words import some
+
+if TYPE_CHECKING:
+    from crowdllm_stats.cli.options import Tables
+
+
+def given_columns(option: str, text: str | None) -> dict[str, str]:
+    """Our names to the user's, from a text such as "problem=item,response=score".
+
+    Raises:
+        ValueError: naming the option, on anything that is not such a text.
+
+    Example:
+        >>> given_columns("--human-columns", "problem=item, response=score")
+        {'problem': 'item', 'response': 'score'}
+    """
+    found: dict[str, str] = {}
+    for part in (text or "").split(",") if text is not None else ():
+        ours, mark, theirs = (word.strip() for word in part.partition("="))
+        if not mark or not theirs or ours not in OURS or ours in found:
+            raise ValueError(
+                f"{option} {text!r}: {part.strip()!r} is not one of problem=NAME, participant=NAME, response=NAME, "
+                "each at most once, joined by commas"
+            )
+        found[ours] = theirs
+    return found
+
+
+def named_everywhere(tables: Tables) -> dict[str, str]:
+    """Our names to those of --problem-column, --participant-column and --response-column, where they differ."""
+    names = (tables.problem_column, tables.participant_column, tables.response_column)
+    return {ours: theirs for ours, theirs in zip(OURS, names, strict=True) if ours != theirs}
+
+
+def columns_of(
+    there: Sequence[str],
+    name: str,
+    option: str,
+    wanted: Sequence[Mapping[str, str]],
+    needed: Sequence[str] = OURS,
+) -> dict[str, str]:
+    """Our names to a file's columns, found without regard to case.
+
+    Args:
+        there: the file's columns.
+        name: of the file, for messages.
+        option: that names this file's columns, for messages.
+        wanted: names given by the user, the first that says anything of a column is tried before the next; our own
+            name comes last.
+        needed: our names that the file must have.
+
+    Raises:
+        ValueError: if a column is not there, with the columns that are and the option that names one.
+
+    Example:
+        >>> columns_of(["Item", "who", "response"], "a.csv", "--human-columns", [{"problem": "item"}], ["problem"])
+        {'problem': 'Item'}
+    """
+    found: dict[str, str] = {}
+    for ours in needed:
+        tried = [*(names[ours] for names in wanted if ours in names), ours]
+        if ours in wanted[0]:  # said of this very file: nothing else will do
+            tried = tried[:1]
+        place = next((column for word in tried if (column := column_named(word, there)) is not None), None)
+        if place is None:
+            mark = separated_by(there)
+            remedy = (
+                f"values seem to be separated by {mark!r}, save the file with commas"
+                if mark
+                else f"say which one it is with {option} {ours}=NAME"
+            )
+            raise ValueError(f"{name}: no column {tried[0]!r}; the columns there are {some(list(there), 12)}; {remedy}")
+        found[ours] = place
+    return found

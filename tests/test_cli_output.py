@@ -1,0 +1,96 @@
+"""What a report looks like on a narrow screen, in a pipe, and with remarks on many problems."""
+
+from __future__ import annotations
+
+import pytest
+from command_line import BOTH, run, run_json, survey, write
+
+from crowdllm_stats.cli.output import Report, emit, remarks
+
+
+def _report(**changes: object) -> Report:
+    rows = [
+        {
+            "problem": f"q{number}",
+            "estimate": number / 7,
+            "lower": -1.0 / 3,
+            "upper": 123.4567,
+            "note": "few; all equal",
+        }
+        for number in range(5)
+    ]
+    fields: dict[str, object] = {
+        "command": "x", "title": "A title", "results": rows, "why": "Because.",
+        "show": ("problem", "estimate", "lower", "upper"),
+    }  # fmt: skip
+    return Report(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def _shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, report: Report) -> str:
+    monkeypatch.setenv("COLUMNS", str(width))
+    emit(report, as_json=False, out=None, arguments=[])
+    return capsys.readouterr().out
+
+
+def test_columns_that_do_not_fit_follow_in_a_second_table(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = _shown(capsys, monkeypatch, 80, _report())
+    narrow = _shown(capsys, monkeypatch, 30, _report())
+    assert wide.count("problem") == 1
+    assert narrow.count("problem") == 2
+    for number in ("0.5714", "-0.3333", "123.5"):
+        assert number in wide
+        assert number in narrow
+    assert max(map(len, narrow.splitlines())) <= 30
+
+
+def test_remarks_stand_under_the_table_with_their_problems(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = _shown(capsys, monkeypatch, 80, _report(summary=[{"problem": "all", "estimate": 1.0, "note": "few"}]))
+    assert "* few: q0, q1, q2 and 3 more\n* all equal: q0, q1, q2 and 2 more\n" in shown
+    assert "note" not in shown.splitlines()[1]
+
+
+def test_remarks_name_the_method_where_a_problem_has_several_rows() -> None:
+    rows = [{"problem": "q", "method": method, "note": "few"} for method in ("ppi", "ppi++")]
+    assert remarks(_report(results=rows)) == ["* few: q (ppi), q (ppi++)"]
+
+
+def test_excluded_problems_are_named_with_their_reason(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out = [{"problem": f"z{number}", "reason": "no answer"} for number in range(5)]
+    shown = _shown(capsys, monkeypatch, 80, _report(excluded=left_out))
+    assert "Excluded: 5 of 10 problems.\n* no answer: z0, z1, z2 and 2 more\n" in shown
+
+
+def test_sentences_end_without_blanks_and_notices_come_first(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = _shown(capsys, monkeypatch, 40, _report(notices=["Read this. " * 9], notes=["word " * 30]))
+    assert shown.startswith("Read this. ")
+    assert all(line == line.rstrip() for line in shown.splitlines() if "┃" not in line)
+
+
+def test_one_number_says_what_the_digital_answers_are_worth(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of one problem it would be noise; over many it has its interval."""
+    one = run(capsys, "interval", *BOTH, "--scale", "1:5", "--problem", "q01")
+    many = run(capsys, "interval", *BOTH, "--scale", "1:5")
+    assert "saved" not in one + many
+    assert "worth" not in one
+    assert many.count("worth") == 1
+    assert "95% interval over problems: " in " ".join(many.split())
+
+
+def test_a_refused_twin_is_counted_before_the_numbers(capsys: pytest.CaptureFixture[str], tmp_path) -> None:  # type: ignore[no-untyped-def]
+    human, digital = survey(tmp_path, people=9)
+    rows = (tmp_path / "digital.csv").read_text(encoding="utf-8").splitlines()
+    more = [f"{item},e{number},{1 + number % 5}" for item in "ab" for number in range(40)]
+    digital = write(tmp_path / "d.csv", "\n".join([row for row in rows if not row.startswith("a,p3,")] + more))
+    shown = run(capsys, "interval", human, digital, "--scale", "1:5")
+    assert shown.startswith("1 of 18 twins gave no answer, in 1 problem: ")
+    found = run_json(capsys, "interval", human, digital, "--scale", "1:5")
+    assert found["notices"][0].startswith("1 of 18 twins gave no answer")
+    assert {row["method"] for row in found["results"]} == {"ppi++-small"}
