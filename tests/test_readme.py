@@ -22,7 +22,7 @@ def test_there_are_examples():
 
 @pytest.mark.parametrize(("command", "printed"), EXAMPLES, ids=[command for command, _ in EXAMPLES])
 def test_console_examples_print_what_the_readme_shows(command, printed, capsys, monkeypatch, tmp_path):
-    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
     assert main(shlex.split(command)) == 0
     assert capsys.readouterr().out == printed
