@@ -1,206 +1,161 @@
-"""Which interval for few answers on a bounded scale? Six candidates, coverage by enumeration of all samples.
+"""Which interval for few answers on a bounded scale? Nine candidates on 33 made margins, scales of 3 to 101 points.
 
-    python benchmarks/small_sample_choice.py   # writes reports/inference/small_sample_choice.{md,csv}; 1 minute
+    python benchmarks/small_sample_choice.py   # writes reports/inference/small_sample_choice.{md,csv}; 2 minutes
 
-On a 1-5 scale n answers are a vector of five counts; for n up to 20 all of them are listed with their exact
-probabilities, so the coverages carry no Monte Carlo error (the bootstrap's own 999 draws a sample aside).
+Where a margin has at most 12,000 different samples all are listed with their exact probabilities, else 1,500 are drawn.
+What the chosen one reaches on margins that nothing was chosen on, and on real ones: small_sample_levels.py.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
-import tomllib
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import gammaln, stdtrit
-from scipy.stats import binom
+from margins import distinct, nearly_unanimous, samples, training
+from scipy.special import betaincinv, ndtri, stdtrit
 
-from crowdllm_stats import interval
+from crowdllm_stats.inference.intervals.half_answer import upper_share
 from crowdllm_stats.report.markdown import made_by, markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "reports" / "inference"
-LEVELS = np.arange(1.0, 6.0)
-SIZES = (5, 8, 10, 20)
-LOW, HIGH = 1.0, 5.0
-DRAWS = 999
+POINTS, SIZES, LEVELS = (3, 5, 7, 11, 101), (5, 10, 20), (0.8, 0.95, 0.99)
+DRAWS, SEED = 1_500, 20261127
 
 
-def all_samples(n):
-    """Counts (samples, 5) and answers (samples, n) of every possible sample of n answers."""
-    bars = np.array(list(combinations(range(n + 4), 4)))
-    edges = np.concatenate([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), n + 4)], axis=1)
-    counts = np.diff(edges, axis=1) - 1
-    return counts, np.stack([np.repeat(LEVELS, row) for row in counts])
+def student(n, mean, variance, tail, points):
+    return mean + stdtrit(n - 1.0, tail) * np.sqrt(variance / n)
 
 
-def chances(counts, margin):
-    """Multinomial probability of every sample."""
-    log = np.where(counts > 0, counts * np.log(np.maximum(margin, 1e-300)), 0.0).sum(axis=1)
-    return np.exp(gammaln(counts.sum(axis=1) + 1) - gammaln(counts + 1).sum(axis=1) + log)
+def student_on_the_scale(n, mean, variance, tail, points):
+    return np.minimum(student(n, mean, variance, tail, points), 1.0)
 
 
-def pieces(answers):
-    n = answers.shape[1]
-    mean, spread = answers.mean(axis=1), answers.std(axis=1, ddof=1)
-    return n, mean, spread, stdtrit(n - 1.0, 0.975)
+def arcsine_with_floor(n, mean, variance, tail, points):
+    """t on the arcsine scale; at least 0.016 sqrt(n) squared steps of variance, a step being a tenth at the finest."""
+    step2 = max(1.0 / (points - 1), 0.1) ** 2
+    raised = np.maximum(variance + step2 / n, 0.016 * np.sqrt(np.clip(n, 10, 50)) * min(1.0, 50.0 / n) * step2)
+    half = stdtrit(n - 1.0, tail) * np.sqrt(raised / n)
+    slope = 2 * np.sqrt(np.maximum(mean * (1 - mean), np.minimum(raised, 0.25)))
+    bent = np.sin(np.minimum(np.arcsin(np.sqrt(mean)) + half / slope, np.pi / 2)) ** 2
+    return np.minimum(np.where(variance == 0, mean + half, bent), 1.0)
 
 
-def student(answers):
-    answer = interval(answers, method="classical")
-    return answer.lower, answer.upper
+def answers_added(share, law, reach=np.inf):
+    """``share`` answers more at the end, or ``reach`` standard deviations (one at least 0.1) off; then t or a Beta law."""
+
+    def limit(n, mean, variance, tail, points):
+        far = np.minimum(1.0 - mean, reach * np.sqrt(variance + 0.01))
+        total, centre = n + share, mean + share * far / (n + share)
+        squares = (n - 1) * variance + n * (mean - centre) ** 2 + share * (mean + far - centre) ** 2
+        if law == "t":
+            return np.minimum(centre + stdtrit(total - 1, tail) * np.sqrt(squares / (total - 1) / total), 1.0)
+        top = np.maximum(mean + far, 1e-12)
+        place, spread = centre / top, squares / (total * (total + 1)) / top**2
+        widened = spread * (stdtrit(n - 1.0, tail) / ndtri(tail)) ** 2 if law == "Beta, t" else spread
+        own = place * (1 - place)
+        size = np.clip(own / np.maximum(widened, 1e-300) - 1, 1e-2, 1e10)
+        away = (far > 1e-12) & (own > 0)
+        found = betaincinv(np.where(away, place, 0.5) * size, np.where(away, 1 - place, 0.5) * size, tail)
+        return np.where(away, top * found, top)
+
+    return limit
 
 
-def student_on_the_scale(answers):
-    lower, upper = student(answers)
-    return np.maximum(lower, LOW), np.minimum(upper, HIGH)
-
-
-def student_with_floor(answers):
-    """t with 0.09 squared steps added to the variance, cut to the scale."""
-    n, mean, spread, quantile = pieces(answers)
-    half = quantile * np.sqrt((spread**2 + 0.09) / n)
-    return np.maximum(mean - half, LOW), np.minimum(mean + half, HIGH)
-
-
-def skewness_corrected(answers):
-    """As above, shifted by half of Johnson's (1978) term ``g s (2 t^2 + 1) / (6 n)``, g the sample's skewness."""
-    n, mean, spread, quantile = pieces(answers)
-    centred = answers - mean[:, None]
-    second = (centred**2).mean(axis=1)
-    skewness = np.where(second > 0, (centred**3).mean(axis=1) / np.where(second > 0, second, 1.0) ** 1.5, 0.0)
-    sd = np.sqrt(spread**2 + 0.09)
-    shift = 0.5 * skewness * sd * (2 * quantile**2 + 1) / (6 * n)
-    half = quantile * sd / np.sqrt(n)
-    return np.maximum(mean - half + shift, LOW), np.minimum(mean + half + shift, HIGH)
-
-
-def studentised_bootstrap(answers):
-    """Percentiles of ``(mean* - mean)/se*`` over 999 resamples; equal resamples get an infinite ratio of their sign."""
-    n, mean, spread, _ = pieces(answers)
-    rng = np.random.default_rng(n)
-    ends = np.empty((2, len(answers)))
-    for row, sample in enumerate(answers):
-        drawn = sample[rng.integers(0, n, (DRAWS, n))]
-        gap, se = drawn.mean(axis=1) - mean[row], drawn.std(axis=1, ddof=1) / np.sqrt(n)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(gap == 0, 0.0, gap / se)
-        low, high = np.quantile(ratio, [0.025, 0.975], method="inverted_cdf")
-        with np.errstate(invalid="ignore"):
-            ends[:, row] = np.nan_to_num(mean[row] - np.array([high, low]) * spread[row] / np.sqrt(n), nan=mean[row])
-    return np.maximum(ends[0], LOW), np.minimum(ends[1], HIGH)
-
-
-def arcsine_with_floor(answers):
-    answer = interval(answers, method="classical-small", bounds=(LOW, HIGH))
-    return answer.lower, answer.upper
+def half_answer(n, mean, variance, tail, points):
+    return upper_share(mean, variance * (n - 1) / n, np.full(np.shape(mean), float(n)), tail)
 
 
 CANDIDATES = {
-    "t": student,
+    "Student t": student,
     "t, cut to the scale": student_on_the_scale,
-    "t with a variance floor": student_with_floor,
-    "t, floor, skewness-corrected": skewness_corrected,
-    "studentised bootstrap": studentised_bootstrap,
-    "arcsine t with a floor (chosen)": arcsine_with_floor,
+    "arcsine t with a floor": arcsine_with_floor,
+    "t, a quarter answer at the end": answers_added(0.25, "t"),
+    "Beta, a quarter answer": answers_added(0.25, "Beta"),
+    "Beta, half an answer (chosen)": half_answer,
+    "Beta, half an answer, 6 sd off at most": answers_added(0.5, "Beta", 6.0),
+    "Beta widened by t, a tenth of an answer": answers_added(0.1, "Beta, t"),
+    "Beta, one answer": answers_added(1.0, "Beta"),
 }
 
 
-def beyond():
-    """Where 'classical-small' ends: two options, random margins, one-sided limits; exact but for the random margins."""
+def measured(points, n, level, name, group, law):
+    """Coverage and mean width of every candidate under one law."""
+    values = np.arange(points) / (points - 1)
+    keep = law > 0
+    values, law = values[keep], law[keep] / law[keep].sum()
+    rng = np.random.default_rng(np.random.SeedSequence([SEED, points, n, *name.encode()]))
+    counts, weight = samples(values, law, n, rng, DRAWS)
+    answers, place = distinct(values, counts)
+    weight = np.bincount(place, weight)
+    mean, variance, truth, tail = answers.mean(axis=1), answers.var(axis=1, ddof=1), law @ values, 0.5 + level / 2
+    variance = np.where(np.ptp(answers, axis=1) == 0, 0.0, variance)
+    for candidate, upper in CANDIDATES.items():
+        high, low = upper(n, mean, variance, tail, points), 1 - upper(n, 1 - mean, variance, tail, points)
+        hit = (low <= truth + 1e-12) & (truth <= high + 1e-12)
+        yield candidate, points, n, level, group, name, weight @ hit, weight @ (high - low)
+
+
+def table(frame):
+    """One row a candidate and n: lowest, 5% quantile and median of the coverages, width over t's."""
     rows = []
-    truths = np.linspace(0.002, 0.998, 499)
-    for n in (5, 8, 10, 20, 50):
-        ones = np.arange(n + 1)
-        answers = (np.arange(n) < ones[:, None]).astype(float)
-        weight = binom.pmf(ones[:, None], n, truths)
-        for alternative in ("two-sided", "smaller"):
-            answer = interval(answers, method="classical-small", bounds=(0, 1), alternative=alternative)
-            hit = (answer.lower[:, None] <= truths) & (truths <= answer.upper[:, None])
-            covered = (weight * hit).sum(axis=0)
-            rows.append(("0/1, lowest over p", alternative, n, covered.min()))
-            rows.append(("0/1, mean over p", alternative, n, covered.mean()))
-    random = np.random.default_rng(7).dirichlet(np.full(5, 0.5), 1_000)
-    skewed = np.array([[0.577, 0.168, 0.122, 0.080, 0.053]])
-    for n in SIZES:
-        counts, answers = all_samples(n)
-        for alternative in ("two-sided", "smaller"):
-            answer = interval(answers, method="classical-small", bounds=(LOW, HIGH), alternative=alternative)
-            for name, margins in (("1-5, 1,000 random margins", random), ("1-5, offensiveness", skewed)):
-                covered = []
-                for margin in margins:
-                    truth = margin @ LEVELS
-                    hit = (answer.lower <= truth + 1e-12) & (truth <= answer.upper + 1e-12)
-                    covered.append(chances(counts, margin) @ hit)
-                if len(covered) == 1:
-                    rows.append((name, alternative, n, covered[0]))
-                else:
-                    rows.append((f"{name}, 5% quantile", alternative, n, np.quantile(covered, 0.05)))
-                    rows.append((f"{name}, median", alternative, n, np.median(covered)))
-    frame = pd.DataFrame(rows, columns=["answers", "alternative", "n", "coverage"])
-    wide = frame.pivot_table(index=["answers", "alternative"], columns="n", values="coverage", sort=False)
-    wide.columns = [f"n = {n}" for n in wide.columns]
-    return wide.reset_index().astype(object).where(wide.reset_index().notna(), "-")
+    for (level, n, candidate), part in frame.groupby(["level", "n", "candidate"], sort=False):
+        made, near = part[part["group"] == "made"], part[part["group"] == "nearly unanimous"]
+        rows.append(
+            {
+                "level": level,
+                "n": n,
+                "method": candidate,
+                "lowest": made["coverage"].min(),
+                "5% quantile": made["coverage"].quantile(0.05),
+                "median": made["coverage"].median(),
+                "width over t": made["width"].sum() / made["t"].sum(),
+                "nearly unanimous: lowest": near["coverage"].min(),
+                "its width over t": near["width"].sum() / near["t"].sum(),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def main():
-    design = tomllib.loads((ROOT / "simulations" / "small_sample_coverage.toml").read_text())
-    margins = {
-        margin["name"]: (np.array(margin["probabilities"]), margin["required"])
-        for margin in design["margin"]
-        if margin["name"] != "mirror"  # every candidate but the bootstrap's draws treats the mirror image alike
-    }
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=Path, default=ROOT / "reports" / "inference")
+    out = parser.parse_args().out
     rows = []
-    for n in SIZES:
-        counts, answers = all_samples(n)
-        ends = {name: candidate(answers) for name, candidate in CANDIDATES.items()}
-        for margin, (probabilities, required) in margins.items():
-            weight, truth = chances(counts, probabilities), float(probabilities @ LEVELS)
-            reference = weight @ (ends["t"][1] - ends["t"][0])
-            for name, (lower, upper) in ends.items():
-                hit = (lower <= truth + 1e-12) & (truth <= upper + 1e-12)
-                ratio = weight @ (upper - lower) / reference
-                rows.append((name, n, margin, required, weight @ hit, ratio))
-    frame = pd.DataFrame(rows, columns=["method", "n", "margin", "required", "coverage", "width_to_t"])
-    needed = frame[frame["required"]]
-    worst = needed.groupby(["method", "n"], sort=False).agg(
-        coverage=("coverage", "min"), width_to_t=("width_to_t", "max")
-    )
-    cell = frame["coverage"].map("{:.3f}".format) + " / " + frame["width_to_t"].map("{:.2f}".format)
-    wide = frame.assign(cell=cell).pivot_table(
-        index=["method", "n"], columns="margin", values="cell", aggfunc="first", sort=False
-    )
-    text = [
-        "# The interval for few answers on a bounded scale: six candidates",
-        made_by("python benchmarks/small_sample_choice.py", ROOT),
-        "Exact coverage of nominal 95% intervals on a 1-5 scale, by enumeration of all samples, and mean width over "
-        "that of "
-        "Student's t. Wanted: at least 0.94 from n = 10 and 0.92 at n = 5 on the worst of the required margins "
-        "(offensiveness and its mirror, u-shaped, extreme), at no more than 1.3 times t's width from n = 10.",
-        "## Worst of the required margins",
-        markdown_table(worst.reset_index()),
-        "The arcsine candidate is the only one that meets all four conditions: it needs no third moment (at n = 10 a "
-        "single "
-        "outlier fixes the sample's skewness), and bends away from the near end of the scale as the binomial does. "
-        "Its floor "
-        "of 0.016 sqrt(n) squared steps is what lets it cover where most samples are unanimous; the last three columns "
-        "of the next table show populations where it does not.",
-        "## Every margin: coverage / width over t",
-        markdown_table(wide.reset_index()),
-        "## Where the chosen interval ends",
-        "The floor was set on the four required margins. Coverage of 'classical-small' elsewhere: yes-no answers coded 0 and "
-        "1 (lowest and mean over 499 values of p), 1,000 margins drawn from a Dirichlet law with parameter 1/2 (which favours "
-        "nearly unanimous ones), and upper limits ('smaller') at level 0.95. With 5 to 20 answers no short interval keeps its "
-        "level for every population on a scale.",
-        markdown_table(beyond()),
+    for points in POINTS:
+        laws = [("made", training(points)), ("nearly unanimous", nearly_unanimous(points))]
+        for n in SIZES:
+            for level in LEVELS:
+                for group, some in laws:
+                    for name, law in some.items():
+                        rows += measured(points, n, level, name, group, law)
+    columns = ["candidate", "points", "n", "level", "group", "margin", "coverage", "width"]
+    frame = pd.DataFrame(rows, columns=columns)
+    keys = ["points", "n", "level", "group", "margin"]
+    t = frame[frame["candidate"] == "Student t"].set_index(keys)["width"].rename("t")
+    frame = frame.join(t, on=keys)
+    text = ["# The interval for few answers on a bounded scale: nine candidates"]
+    text += [made_by("python benchmarks/small_sample_choice.py", ROOT)]
+    text += [
+        f"33 made margins on each of the scales of {', '.join(map(str, POINTS))} points: cut Beta laws of four means and "
+        "four spreads, 50 to 80% zeros, spikes in the middle, U-shapes, two ends, random ones; beside them 12 nearly "
+        "unanimous ones (85 to 95% of the people give one answer). Exact coverage where a margin has at most 12,000 "
+        f"different samples, else {DRAWS:,} draws. Width: the mean over the margins, divided by that of Student's t (which "
+        "leaves the scale and is 0 wide where all answers are equal).",
+        "The chosen one puts half an answer more at the end of the scale that a limit looks to, and takes the quantile "
+        "of the Beta law with the moments of the answers and that half one (`classical-small`; the bounded part of "
+        "`ppi-small`, `ppi++-small` and `cross-fitted-small`). A quarter is narrower and falls short at n = 5 and 10, "
+        "one whole answer (Gaffke's limit by its moments) keeps the level nearly everywhere and is wider. Where 85% and "
+        "more give one answer, Student's t is 0 wide for most samples: the last two columns show what covering costs.",
     ]
-    OUT.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(OUT / "small_sample_choice.csv", index=False, float_format="%.6g")
-    (OUT / "small_sample_choice.md").write_text("\n\n".join(text) + "\n")
-    print(worst.to_string())
+    for level in LEVELS:
+        text += [f"## Level {level:g}", markdown_table(table(frame[frame["level"] == level]).drop(columns="level"))]
+    out.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(out / "small_sample_choice.csv", index=False, float_format="%.5g")
+    (out / "small_sample_choice.md").write_text("\n\n".join(text) + "\n")
+    print(table(frame[frame["level"] == 0.95]).to_string())
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ def interval_from(
         >>> example = load_example()
         >>> found = interval_from(example.human, example.digital)
         >>> found.to_frame()[["lower", "estimate", "upper"]].loc["q01"].astype(float).round(2).to_dict()
-        {'lower': 1.51, 'estimate': 2.39, 'upper': 3.43}
+        {'lower': 1.65, 'estimate': 2.39, 'upper': 3.37}
         >>> round(found.overall["estimate"], 2), found.excluded
         (3.09, {})
         >>> frames = example.human.to_frame(), example.digital.to_frame()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import stdtrit
 
-from crowdllm_stats.inference.intervals import interval
+from crowdllm_stats.inference.intervals.bounded import bounded_ends, floored_variance
+from crowdllm_stats.inference.intervals.sample import read_sample
 from crowdllm_stats.inference.safe_decision import safe_decision
 from crowdllm_stats.inference.safe_interval import safe_interval
 
@@ -170,20 +172,31 @@ def test_bounds_keep_the_level_for_even_ratings(shares, n):
     assert wrong_at_the_tie(shares, n, (1, 5), 10) < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 20_000)
 
 
+def arcsine(human, alternative):
+    """Student t on the arcsine scale of answers 1 to 5: lower and upper end."""
+    sample = read_sample(
+        human, None, None, level=0.95, alternative=alternative, weights=None, clusters=None, bounds=(1, 5), step=None,
+        folds=None, population_size=None, census=False, beliefs=None, eta=0.0, seed=None,
+    )  # fmt: skip
+    quantile = stdtrit(sample.units - 1.0, sample.tail)
+    variance = floored_variance(sample, sample.human_variance, 1.0 / sample.units)
+    return bounded_ends(sample, sample.human_mean, variance, quantile, 1.0 / sample.units)[1:3]
+
+
 def test_bounded_test_is_the_end_of_the_bounded_interval():
     human = np.random.default_rng(11).choice([1.0, 2.0, 3.0, 5.0], size=(9, 7))
-    two = interval(human, method="classical-small", bounds=(1, 5))
-    larger = interval(human, method="classical-small", bounds=(1, 5), alternative="larger")
+    lower, upper = arcsine(human, "two-sided")
+    larger, _ = arcsine(human, "larger")
     for side in (1.0, -1.0):
         r = safe_decision(np.full((9, 2), side), human, np.full((9, 1), 2.0), n_digital=2, bounds=(1, 5))
-        np.testing.assert_allclose([r.delta_lower, r.delta_upper], [two.lower - 2, two.upper - 2], rtol=1e-12)
+        np.testing.assert_allclose([r.delta_lower, r.delta_upper], [lower - 2, upper - 2], rtol=1e-12)
     # the tie put at the lower end of the one-sided interval: p is 1 - level
-    at_end = safe_decision(np.full((9, 2), 0.5), human, larger.lower[:, None] - 0.25, n_digital=2, bounds=(1, 5))
+    at_end = safe_decision(np.full((9, 2), 0.5), human, larger[:, None] - 0.25, n_digital=2, bounds=(1, 5))
     np.testing.assert_allclose(at_end.p_safe, 0.05, rtol=1e-6)
     noisy = safe_decision(
         np.full((9, 2), 0.5), human, np.full((9, 1), 2.0), n_digital=2, bounds=(1, 5), reference_noise_var=0.4
     )
-    assert np.all(noisy.delta_upper - noisy.delta_lower > two.upper - two.lower)
+    assert np.all(noisy.delta_upper - noisy.delta_lower > upper - lower)
     assert "arcsine" in noisy.why
 
 

@@ -37,7 +37,8 @@ TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "small_sample": {
         f"{INTERVALS}small_sample.py": (),
-        f"{INTERVALS}bounded.py": ("unit", "variance_floor", "floored_variance", "feasible_range", "bounded_ends"),
+        f"{INTERVALS}bounded.py": ("feasible_range",),
+        f"{INTERVALS}half_answer.py": (),
         f"{INTERVALS}classical.py": (),
         f"{INTERVALS}ppi.py": (),
         f"{INTERVALS}cross_fitted.py": (),

@@ -87,41 +87,29 @@ def _kish(share: list[Fraction], people: list[int]) -> Fraction:
     return 1 / sum((w * w for w in sums), Fraction(0))
 
 
-def _floor(people: float) -> float:
-    """0.016 sqrt(n) squared steps for 10 to 50 people, constant below, falling as 1/n above."""
-    if people < 10:
-        return 0.016 * math.sqrt(10)
-    return 0.016 * math.sqrt(people) if people <= 50 else 0.016 * math.sqrt(50) * 50 / people
+def _limit(p: float, variance: float, people: float, tail: float) -> float:
+    """Upper limit on a scale from 0 to 1: quantile of the Beta law with the moments of the answers and half a 1."""
+    if 1 - p <= 1e-12:
+        return 1.0
+    total = people + 0.5
+    mean = (people * p + 0.5) / total
+    second = (people * (variance + p * p) + 0.5) / total
+    size = max(mean * (1 - mean) * (total + 1) / (second - mean * mean) - 1, 1.0)
+    return max(p, float(stats.beta.ppf(tail, mean * size, (1 - mean) * size)))
 
 
-def _unit(human: Row, bounds: tuple[float, float], step: float | None) -> float:
-    """One step: at least a tenth of the range; 1 on a whole scale up to 10 long, and for two options 0 and 1."""
-    low, high = bounds
-    tenth = (high - low) / 10
-    if step is not None:
-        return max(step, tenth)
-    if not (float(low).is_integer() and float(high).is_integer()):
-        return tenth
-    if high - low == 1:
-        return 1.0 if set(human) <= {low, high} else tenth
-    return 1.0 if high - low <= 10 else tenth
-
-
-def _arcsine(
-    centre: float, variance: float, t: float, leverage: float, bounds: tuple[float, float], same: bool
+def _half_answer(
+    case: _Case, centre: float, variance: float, leverage: float, widen: float = 1.0
 ) -> tuple[float, float]:
-    """Ends low + R sin^2(u -+ turn), turn = t sqrt(V)/(2 R sqrt(max(p (1 - p), v/R^2 up to 1/4)))."""
-    low, high = bounds
-    span = high - low
+    """Ends on a bounded scale; the lower one is the upper one of the mirrored scale."""
+    low, high = case.bounds
+    if leverage <= 0:
+        return centre, centre
+    span, people = high - low, 1 / leverage
     p = (centre - low) / span
-    one = variance / leverage / span**2 if leverage > 0 else 0.0
-    slope = 2 * span * math.sqrt(max(p * (1 - p), min(one, 0.25)))
-    half = t * math.sqrt(variance)
-    if same or slope == 0:
-        return centre - half, centre + half
-    u = math.asin(math.sqrt(p))
-    first, last = max(u - half / slope, 0.0), min(u + half / slope, math.pi / 2)
-    return low + span * (1 - math.cos(2 * first)) / 2, low + span * (1 - math.cos(2 * last)) / 2
+    one = widen * variance * people * (1 - 1 / float(case.kish)) / span**2
+    tail = case.level if case.alternative != "two-sided" else (1 + case.level) / 2
+    return high - span * _limit(1 - p, one, people, tail), low + span * _limit(p, one, people, tail)
 
 
 def _ends(ends: tuple[float, float], least: float, most: float, alternative: str) -> tuple[float, float]:
@@ -161,14 +149,6 @@ class _Case:
         """The library's answer."""
         return interval(self.human, self.twins, self.crowd, method=method, **self.options)
 
-    def raised(self, variance: float, leverage: float) -> float:
-        """The variance with the floor of a bounded scale under it."""
-        if self.bounds is None:
-            return variance
-        square = _unit(self.human, self.bounds, self.options.get("step")) ** 2
-        people = float(self.kish)
-        return max(variance + leverage * square / people**2, leverage * _floor(people) * square)
-
     def kappa(self) -> Fraction:
         """1/(1 + c n_eff/(1 - n/m)): n/N for an unlimited population; 0 where all were asked."""
         return 1 / (1 + self.per_crowd * self.kish / self.left) if self.left else Fraction(0)
@@ -180,9 +160,9 @@ class _Case:
         seen = float((1 - self.left) * sum(_exact(self.human)) / self.n)
         return float(self.left) * self.bounds[0] + seen, float(self.left) * self.bounds[1] + seen
 
-    def same(self) -> bool:
-        """All humans gave one answer."""
-        return len(set(self.human)) == 1
+    def widened(self, t: float) -> float:
+        """What fewer degrees of freedom than people less 1 do to the variance."""
+        return (t / _t(self.level, self.alternative, float(self.kish) - 1)) ** 2
 
 
 def _classical(case: _Case, small: bool) -> tuple[float, float, float, float]:
@@ -191,15 +171,13 @@ def _classical(case: _Case, small: bool) -> tuple[float, float, float, float]:
     centre = _dot(case.share, y)
     parts = [w * (v - centre) for w, v in zip(case.share, y, strict=True)]
     variance = float(_sandwich(parts, case.share, case.people, True) * case.left)
-    t = _t(case.level, case.alternative, float(case.kish - 1))
     least, most = case.feasible()
     if not small:
-        half = t * math.sqrt(variance)
+        half = _t(case.level, case.alternative, float(case.kish - 1)) * math.sqrt(variance)
         ends = _ends((float(centre) - half, float(centre) + half), -math.inf, math.inf, case.alternative)
         return float(centre), ends[0], ends[1], variance
     leverage = float(case.left / case.kish)
-    variance = case.raised(variance, leverage)
-    ends = _arcsine(float(centre), variance, t, leverage, case.bounds, case.same())
+    ends = _half_answer(case, float(centre), variance, leverage)
     return float(centre), *_ends(ends, least, most, case.alternative), variance
 
 
@@ -242,12 +220,16 @@ def _ppi_small(case: _Case) -> tuple[float, float, float, float]:
     centre = _dot(case.share, residual)
     parts = [w * (r - centre) for w, r in zip(case.share, residual, strict=True)]
     human = float(_sandwich(parts, case.share, case.people, True) * case.left)
-    human = case.raised(human, float(case.left / case.kish))
     other = float(_plain_variance(case.crowd or [], 1) * case.per_crowd)
-    half = _two_part(case, human, other, 1) * math.sqrt(human + other)
+    t = _two_part(case, human, other, 1)
+    half = t * math.sqrt(human + other)
     least, most = case.feasible()
     estimate = min(max(float(centre + sum(crowd) / len(crowd)), least), most)
-    return estimate, *_ends((estimate - half, estimate + half), least, most, case.alternative), human + other
+    ends = (estimate - half, estimate + half)
+    if case.bounds is not None:
+        leverage = float(case.left / case.kish)
+        ends = _half_answer(case, estimate, human + other, leverage, case.widened(t))
+    return estimate, *_ends(ends, least, most, case.alternative), human + other
 
 
 def _regression(case: _Case, x: list[Fraction], target: Fraction, crowd_variance: Fraction) -> tuple[float, ...]:
@@ -273,7 +255,6 @@ def _regression(case: _Case, x: list[Fraction], target: Fraction, crowd_variance
         leverage = _sandwich(lift, case.share, case.people, False)
         parts = [c * e for c, e in zip(lift, error, strict=True)]
         human = float((case.kish - 1) / (case.kish - used) * _sandwich(parts, case.share, case.people, True))
-    human = case.raised(human, float(leverage))
     other = float(slope**2 * crowd_variance * case.per_crowd)
     estimate = float(centre)
     least, most = case.feasible()
@@ -287,7 +268,7 @@ def _regression(case: _Case, x: list[Fraction], target: Fraction, crowd_variance
         )
     estimate = min(max(estimate, least), most)
     t = _t(case.level, case.alternative, min(float(case.kish) - used, case.size - 1))
-    ends = _arcsine(estimate, human + other, t, float(leverage), case.bounds, case.same())
+    ends = _half_answer(case, estimate, human + other, float(leverage), case.widened(t))
     return estimate, *_ends(ends, least, most, case.alternative), human + other, float(slope)
 
 
@@ -676,11 +657,8 @@ def _known_only_from_a_crowd() -> list[Check]:
 
 
 def _shape() -> list[Check]:
-    """The arcsine ends, the variance floor, the degrees of freedom, unanimity, and the normal quantile."""
-    u, d, w, a, b = sp.symbols("u d w a b", positive=True)
-    low, high, mean, square = sp.symbols("low high mu second", real=True)
-    p, scale = sp.symbols("p R", positive=True)
-    transform = sp.asin(sp.sqrt(p / scale))
+    """The half answer at the end of a scale, the degrees of freedom, unanimity, and the normal quantile."""
+    w, a, b = sp.symbols("w a b", positive=True)
     values: list[tuple[float, float]] = []
     for n, miss in ((4, Fraction(1, 20)), (9, Fraction(1, 40)), (30, Fraction(1, 100))):
         reach = 1 - float(miss) ** (1 / n)
@@ -692,24 +670,8 @@ def _shape() -> list[Check]:
         for n, want in ((5, 0.8455), (8, 0.8906), (10, 0.9041), (50, 0.9419))
     ]
     return [
-        identity(
-            "arcsine ends",
-            (sp.sin(u + d) ** 2).expand(trig=True),
-            sp.sin(u) ** 2 + (1 - 2 * sp.sin(u) ** 2) * sp.sin(d) ** 2 + sp.sin(2 * u) * sp.sin(2 * d) / 2,
-            "sin^2(u + d) = p + (1 - 2p) sin^2 d + sqrt(p (1 - p)) sin 2d: bent away from the near end",
-        ),
-        identity(
-            "slope of the arcsine",
-            sp.diff(transform, p) ** 2,
-            1 / (4 * p * (scale - p)),
-            "du/dm = 1/(2 R sqrt(p (1 - p))): a variance p (1 - p) R^2/n becomes 1/(4 n) whatever p",
-        ),
-        identity(
-            "largest variance",
-            (high - mean) * (mean - low) - (square - mean**2),
-            (high + low) * mean - square - high * low,
-            "R^2 p (1 - p) - Var = E (high - y)(y - low) >= 0: why the slope is not let below",
-        ),
+        *_half(),
+        *_levels(),
         identity(
             "degrees of freedom",
             (w / a + (1 - w) / b) - (w**2 / a + (1 - w) ** 2 / b),
@@ -731,6 +693,76 @@ def _shape() -> list[Check]:
         ),
         *_two_part_coverage(),
     ]
+
+
+def _half() -> list[Check]:
+    """The moments behind the ends on a bounded scale, and the two cases in which their law is exact."""
+    x, y, c, ones, n = sp.symbols("x y c ones n", positive=True)
+    total, mean = 2 + c, (x + y + c) / (2 + c)
+    # weights D ~ Dirichlet(1, 1, c): Var(D'v) = (sum a_i v_i^2/A - (sum a_i v_i/A)^2)/(A + 1)
+    dirichlet = ((x**2 + y**2 + c) / total - mean**2) / (total + 1)
+    p, v = (x + y) / 2, (x**2 + y**2) / 2 - ((x + y) / 2) ** 2
+    stated = (2 * (v + (p - mean) ** 2) + c * (1 - mean) ** 2) / (total * (total + 1))
+    share, centre = ones / n, (ones + c) / (n + c)
+    spread = (n * (share * (1 - share) + (share - centre) ** 2) + c * (1 - centre) ** 2) / ((n + c) * (n + c + 1))
+    pairs: list[tuple[float, float]] = []
+    for seen, people in ((0, 4), (1, 7), (3, 9), (12, 12)):
+        answer = interval([0] * (people - seen) + [1] * seen, bounds=(0, 1), method="classical-small", level=0.9)
+        upper = float(stats.beta.ppf(0.95, seen + 0.5, people - seen)) if seen < people else 1.0
+        lower = float(stats.beta.ppf(0.05, seen, people - seen + 0.5)) if seen else 0.0
+        pairs += [(float(answer.lower), lower), (float(answer.upper), upper)]
+        equal = interval([5.0] * people, bounds=(1, 5), method="classical-small")
+        pairs += [(float(equal.lower), 5 - 4 * float(stats.beta.ppf(0.975, 0.5, people))), (float(equal.upper), 5.0)]
+    return [
+        identity(
+            "Bayesian bootstrap",
+            dirichlet,
+            stated,
+            "two answers and c more at 1, weights Dirichlet(1, 1, c): the variance that the ends use",
+        ),
+        identity(
+            "answers 0 and 1",
+            spread,
+            centre * (1 - centre) / (n + c + 1),
+            "x ones of n: the moments are those of Beta(x + c, n - x), which the limit then is a quantile of",
+        ),
+        _agree(
+            "half an answer",
+            pairs,
+            "0/1 answers: quantiles of Beta(x + 1/2, n - x) and Beta(x, n - x + 1/2); all at one end: Beta(1/2, n)",
+        ),
+    ]
+
+
+#: Margins of the kind that real questions have: (probabilities of the points from the lowest on, n, level).
+MARGINS: list[tuple[str, list[float], int, float]] = [
+    ("three points, 76/18/6%", [0.76, 0.18, 0.06], 10, 0.95),
+    ("three points, 76/18/6%", [0.76, 0.18, 0.06], 20, 0.95),
+    ("five points, skewed", [0.577, 0.168, 0.122, 0.08, 0.053], 5, 0.95),
+    ("five points, skewed", [0.577, 0.168, 0.122, 0.08, 0.053], 10, 0.95),
+    ("five points, skewed", [0.577, 0.168, 0.122, 0.08, 0.053], 5, 0.99),
+    ("five points, two ends", [0.4, 0.07, 0.06, 0.07, 0.4], 10, 0.95),
+    ("seven points, top two", [0.02, 0.02, 0.03, 0.05, 0.1, 0.28, 0.5], 5, 0.95),
+    ("eleven points, 70% zeros", [0.7, *[0.03] * 10], 5, 0.95),
+    ("eleven points, 70% zeros", [0.7, *[0.03] * 10], 5, 0.8),
+]
+
+
+def _levels() -> list[Check]:
+    """Coverage of 'classical-small' by enumeration of all samples: at least the level, less 0.015 for its steps."""
+    checks = []
+    for name, margin, n, level in MARGINS:
+        points = len(margin)
+        samples = np.array(list(itertools.combinations_with_replacement(range(points), n)), dtype=float)
+        counts = np.stack([(samples == point).sum(axis=1) for point in range(points)], axis=1)
+        ways = math.factorial(n) / np.prod([[math.factorial(c) for c in row] for row in counts], axis=1)
+        weight = ways * np.prod(np.array(margin) ** counts, axis=1)
+        answer = interval(samples, bounds=(0, points - 1), step=1.0, method="classical-small", level=level)
+        truth = float(np.arange(points) @ np.array(margin))
+        rate = float(weight @ ((answer.lower <= truth) & (truth <= answer.upper)))
+        says = f"{name}, n = {n}, level {level}: 'classical-small' covers at least the level less 0.015 (enumerated)"
+        checks.append(_true(f"{name}, n = {n}, {level}", rate >= level - 0.015, says, f"{rate:.4f}"))
+    return checks
 
 
 def _quadrature(n: int, size: int, share: float, level: float = 0.95, power: int = 1) -> float:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import stdtrit
 
-from .bounded import bounded_ends, floored_variance
 from .ends import all_equal, symmetric_ends
+from .half_answer import half_answer_ends
 from .sample import Core, Sample
+
+#: What the level on real answers is, in every result's ``why``.
+LEVELS = "Its level by number of points, of people and of level: reports/inference/levels.md."
 
 
 def classical(sample: Sample) -> Core:
@@ -34,26 +37,21 @@ def classical(sample: Sample) -> Core:
 
 
 def classical_small(sample: Sample) -> Core:
-    """Student's t on the arcsine scale of a bounded answer, with a floor under the variance.
+    """The mean of few answers on a bounded scale: half an answer more is put at the end that a limit looks to.
 
-    With ``p = (ybar - low)/(high - low)`` and ``u = arcsin(sqrt(p))`` the ends are
-    ``low + (high - low) sin^2(u +- t_{n-1} se_u)``, ``se_u = se / (2 (high - low) sqrt(p (1-p)))``: the transformation
-    that makes the variance of a bounded mean constant, and so bends the interval away from the near end of the scale.
-    The variance of one answer is raised to at least a floor (see :func:`floored_variance`). Where all answers are equal
-    the arcsine has no slope, and the floor alone makes the width.
+    Each end is the quantile of a Beta law with the moments of the n answers and that half one
+    (:func:`~crowdllm_stats.inference.intervals.half_answer.upper_share`); for answers at the two ends of the scale, x
+    of n at the upper one, the upper limit is the quantile of Beta(x + 1/2, n - x). It needs no assumption about the
+    steps between answers, and where all answers are equal it still has a width.
 
-    Chosen among six candidates by enumeration of all samples: ``reports/inference/small_sample_choice.md``.
+    Chosen among eight candidates: ``reports/inference/small_sample_choice.md``; its level on 173 real questions, by
+    number of points, of people and of level: ``reports/inference/levels.md``.
     """
-    estimate = sample.human_mean
-    leverage = sample.remaining / sample.units
-    variance = floored_variance(sample, sample.human_variance, leverage)
-    quantile = stdtrit(sample.units - 1.0, sample.tail)
-    estimate, lower, upper, flags = bounded_ends(sample, estimate, variance, quantile, leverage)
+    estimate, variance = sample.human_mean, sample.human_variance
+    estimate, lower, upper, flags = half_answer_ends(sample, estimate, variance, sample.remaining / sample.units)
     why = (
-        "Student's t on the arcsine scale, knowing the bounds: needs a random sample. Its level at n = 5 to 50 is "
-        "tabled "
-        "for skewed, U-shaped and nearly unanimous answers (reports/inference/coverage.md); no interval can be "
-        "short and safe where all answers are equal." + unanimity_note(sample)
+        "Half an unseen answer at each end of the scale: needs bounds that answers can really reach, and a random "
+        "sample. " + LEVELS + unanimity_note(sample)
     )
     return Core(estimate, lower, upper, variance, None, why, {**all_equal(sample), **flags})
 
@@ -65,6 +63,6 @@ def unanimity_note(sample: Sample) -> str:
     people = sample.whole_units
     reach = (sample.bounds[1] - sample.bounds[0]) * (1.0 - (1.0 - sample.tail) ** (1.0 / people))
     return (
-        f" Where all {sample.n} answers are equal, the width rests on the assumption that answers differ by at least "
-        f"a fraction of a step; without any assumption the mean may lie up to {reach:.2f} from them."
+        f" Where all {sample.n} answers are equal, the width rests on the half answer alone; without any assumption "
+        f"the mean may lie up to {reach:.2f} from them."
     )

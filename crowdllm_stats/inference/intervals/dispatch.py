@@ -149,7 +149,7 @@ def interval(
         >>> crowd = [3, 4, 2, 5, 4, 3, 3, 4, 2, 3, 4, 5, 1, 3, 4, 4] * 2
         >>> answer = interval(human, twins, crowd, bounds=(1, 5))
         >>> print(answer.method, round(answer.lower, 2), round(answer.upper, 2))
-        ppi++-small 2.52 4.01
+        ppi++-small 2.51 3.96
     """
     sample = read_sample(
         human,
@@ -277,7 +277,8 @@ def _effective_n(sample: Sample, core: Core, half: FloatArray) -> FloatArray:
     human = sample.human_variance
     own = core.variance if core.comparable is None else core.comparable
     if own is None:
-        own = (half / stdtrit(sample.units - 1.0, sample.tail)) ** 2
+        quantile = stdtrit(sample.units - 1.0, sample.tail)  # 0 at a level below rounding
+        own = np.divide(half, quantile, out=np.zeros(np.shape(half)), where=quantile > 0.0) ** 2
     known = (own > 0.0) & (human > 0.0)
     ratio = np.divide(own, human, out=np.ones(np.broadcast_shapes(np.shape(own), np.shape(human))), where=known)
     people = 0.0 if sample.population_size is None else 1.0 / sample.population_size

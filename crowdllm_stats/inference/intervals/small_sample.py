@@ -6,9 +6,9 @@ import numpy as np
 from scipy.special import stdtrit
 
 from ..checks import FloatArray
-from .bounded import MOVED, bounded_ends, feasible_range, floored_variance, outside
-from .classical import unanimity_note
-from .ends import all_equal, one_sided, symmetric_ends
+from .classical import LEVELS, unanimity_note
+from .ends import all_equal, symmetric_ends
+from .half_answer import half_answer_ends
 from .ppi import PAIRING, paired, weight_flags
 from .sample import Core, Sample
 
@@ -19,9 +19,9 @@ ROUNDING = 1e-12
 def ppi_small(sample: Sample) -> Core:
     """PPI with a t quantile: ``V = s_r^2/n + s_f^2/N`` (ddof 1), degrees of freedom of :func:`two_part_quantile`.
 
-    On a bounded scale the residual variance gets the floor of :func:`floored_variance` and the ends stay on the scale.
-    Lambda is 1 by definition, so where the slope of humans on twins is 0.5 or less (at equal spread: a correlation of
-    0.5) it is wider than the human answers alone, whatever n.
+    On a bounded scale the ends are those of :func:`half_answer_ends`. Lambda is 1 by definition, so where the slope
+    of humans on twins is 0.5 or less (at equal spread: a correlation of 0.5) it is wider than the human answers alone,
+    whatever n.
     """
     twins, _ = paired(sample, "ppi-small")
     crowd_mean, crowd_var = sample.crowd_moments
@@ -29,21 +29,17 @@ def ppi_small(sample: Sample) -> Core:
     centre = sample.mean(residual)
     estimate = centre + crowd_mean
     leverage = sample.remaining / sample.units
-    spread = sample.variance_of_mean(sample.w * (residual - centre[..., None])) * sample.remaining
-    human_part = floored_variance(sample, spread, leverage)
+    human_part = sample.variance_of_mean(sample.w * (residual - centre[..., None])) * sample.remaining
     crowd_part = _crowd_part(sample, crowd_var)
     variance = human_part + crowd_part
     quantile = two_part_quantile(sample, human_part, crowd_part, 1)
-    half = quantile * np.sqrt(variance)
     flags = all_equal(sample)
     if sample.bounds is None:
-        lower, upper = symmetric_ends(sample, estimate, half)
+        lower, upper = symmetric_ends(sample, estimate, quantile * np.sqrt(variance))
     else:
-        least, most = feasible_range(sample)
-        flags[MOVED] = outside(sample, estimate)
-        estimate = np.clip(estimate, least, most)
-        ends = np.maximum(estimate - half, least), np.minimum(estimate + half, most)
-        lower, upper = one_sided(sample, *ends, (least, most))
+        widen = _widened(sample, quantile)
+        estimate, lower, upper, moved = half_answer_ends(sample, estimate, variance, leverage, widen)
+        flags |= moved
     why = (
         f"PPI with a t quantile, for few answers. {PAIRING} Lambda is fixed at 1: where humans rise with "
         "their twins by a slope of 0.5 or less it cannot be narrower than the human answers alone."
@@ -58,8 +54,8 @@ def ppi_plus_small(sample: Sample) -> Core:
     clipped to [0, 1];
     ``V = s_e^2 (1/n + (mean(crowd) - fbar)^2 / S_ff) + b^2 s_f^2 / N``, ``s_e^2`` with n - 2 degrees of freedom. For
     normal answers, N large and b unclipped this is exact at every n >= 3; the rest was checked by simulation
-    (reports/inference/coverage.md). With bounds: the floor and the arcsine ends of 'classical-small', and n - 2 degrees
-    of freedom for the whole; without: those of :func:`two_part_quantile`.
+    (reports/inference/coverage.md). With bounds: the ends of :func:`half_answer_ends`, and n - 2 degrees of freedom for
+    the whole; without: those of :func:`two_part_quantile`.
 
     Source: Cochran 1977, Sampling Techniques, section 12.6 (regression in double sampling).
     """
@@ -129,7 +125,6 @@ def regression_core(
         leverage = sample.sum_of_squares(share)
         freed = (sample.units - 1.0) / (sample.units - used)
         human_part = freed * sample.variance_of_mean(share * error)
-    human_part = floored_variance(sample, human_part, leverage)
     crowd_part = slope**2 * _crowd_part(sample, crowd_var)
     variance = human_part + crowd_part
     flags = {**all_equal(sample), **weight_flags(deviation, raw)}
@@ -138,15 +133,22 @@ def regression_core(
         lower, upper = symmetric_ends(sample, estimate, quantile * np.sqrt(variance))
     else:
         quantile = np.asarray(stdtrit(np.minimum(sample.units - used, sample.n_digital - 1.0), sample.tail))
-        estimate, lower, upper, moved = bounded_ends(sample, estimate, variance, quantile, leverage)
+        widen = _widened(sample, quantile)
+        estimate, lower, upper, moved = half_answer_ends(sample, estimate, variance, leverage, widen)
         flags |= moved
-        why += " The scale's bounds shape its ends." + unanimity_note(sample)
+        why += " Half an unseen answer at each end of the scale shapes its ends. " + LEVELS + unanimity_note(sample)
     return Core(estimate, lower, upper, variance, slope, why, flags)
 
 
 def _crowd_part(sample: Sample, crowd_var: FloatArray) -> FloatArray:
     size = sample.n_digital
     return np.asarray(crowd_var * size / (size - 1) * sample.crowd_factor)
+
+
+def _widened(sample: Sample, quantile: FloatArray) -> FloatArray:
+    """What the variance is multiplied by where ``quantile`` stands for fewer degrees of freedom than people less 1."""
+    usual = stdtrit(sample.units - 1.0, sample.tail)  # 0 at a level below rounding
+    return np.asarray(np.divide(quantile, usual, out=np.ones(np.shape(quantile)), where=usual > 0.0) ** 2)
 
 
 def two_part_quantile(

