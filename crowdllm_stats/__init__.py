@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from crowdllm_stats.extras import naming_extras
+
 __version__ = "0.1.0"
 
 _HOME = {
@@ -48,7 +50,8 @@ __all__ = [*_HOME, "__version__"]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'crowdllm_stats' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    with naming_extras():
+        value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 

@@ -135,7 +135,7 @@ def _aggregator(how: str) -> Any:
         from crowdkit.aggregation import GLAD, DawidSkene, MajorityVote
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            f"how={how!r} needs Crowd-Kit: pip install crowd-kit, or crowdllm-stats[generator]"
+            f"how={how!r} needs Crowd-Kit: pip install 'crowdllm-stats[generator]'", name="crowdkit"
         ) from None
     return {"majority": MajorityVote, "dawid-skene": DawidSkene, "glad": GLAD}[how]()
 

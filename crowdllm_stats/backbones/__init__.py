@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from crowdllm_stats.backbones.reference import Backbone, Reference
+from crowdllm_stats.extras import naming_extras
 
 _HOME = {
     "AnswerCache": "crowdllm_stats.backbones.cache",
@@ -33,7 +34,8 @@ __all__ = ["Backbone", "Reference", *_HOME]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'crowdllm_stats.backbones' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    with naming_extras():
+        value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 

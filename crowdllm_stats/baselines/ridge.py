@@ -107,6 +107,6 @@ def _ridge(penalties: FloatArray) -> Any:
         from sklearn.linear_model import RidgeCV
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "Ridge needs scikit-learn: pip install scikit-learn, or crowdllm-stats[generator]"
+            "Ridge needs scikit-learn: pip install 'crowdllm-stats[generator]'", name="sklearn"
         ) from None
     return RidgeCV(alphas=penalties)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from crowdllm_stats import __version__
-from crowdllm_stats.cli.extras import needs_extras
 from crowdllm_stats.cli.options import AsJson
 from crowdllm_stats.json_values import json_text, table_rows
 
@@ -106,14 +105,12 @@ def check(
         FileNotFoundError: if a file or the model is not there.
     """
     from crowdllm_stats.backbones.diagnostics import check_backbone
+    from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
     from crowdllm_stats.tables.files import read_table
 
     people = None if profiles is None else read_table(profiles)
     table = read_table(problems)
-    with needs_extras():
-        from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
-
-        backbone = TransformersBackbone(model, dtype=dtype, template=template, cache=cache)
+    backbone = TransformersBackbone(model, dtype=dtype, template=template, cache=cache)
     found = check_backbone(
         backbone, table, people, persona_template=None if people is None else persona_template, level=level
     )

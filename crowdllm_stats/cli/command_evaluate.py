@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from crowdllm_stats.cli.extras import needs_extras
 from crowdllm_stats.cli.generator_options import (
     Backbone,
     Embedding,
@@ -87,7 +86,7 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
                 raise ValueError(f"--setting {name}: the rows differ in it; it cannot be set for all of them")
         reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
         human = human_answers(data, scale, folder, reading)
-        with needs_extras(), status_line("reading") as told:
+        with status_line("reading") as told:
             from crowdllm_stats.case_study.references import read_references
             from crowdllm_stats.case_study.study import run_study
             from crowdllm_stats.case_study.texts import read_texts

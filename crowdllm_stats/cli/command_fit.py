@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from crowdllm_stats.cli.extras import needs_extras
 from crowdllm_stats.cli.generator_options import (
     Backbone,
     Embedding,
@@ -67,16 +66,15 @@ def fit(arguments: Sequence[str]) -> Callable[..., None]:
         settings = hyper_parameters(setting or [])
         reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
         human = human_answers(data, scale, folder, reading)
-        with needs_extras():
-            from crowdllm_stats.case_study.references import read_references
-            from crowdllm_stats.case_study.texts import read_texts
-            from crowdllm_stats.generator.crowdllm import CrowdLLM
-            from crowdllm_stats.report.manifest import described_answers, described_file, write_manifest
+        from crowdllm_stats.case_study.references import read_references
+        from crowdllm_stats.case_study.texts import read_texts
+        from crowdllm_stats.generator.crowdllm import CrowdLLM
+        from crowdllm_stats.report.manifest import described_answers, described_file, write_manifest
 
-            model = CrowdLLM(**settings)
-            references = read_references(backbone, human, folder=folder, template=template)
-            features = read_texts(human, embedding).features(human.responses["problem"].unique().tolist())
-            model.fit(human, references.whole, embedding=features, seed=seed, progress=progress_line())
+        model = CrowdLLM(**settings)
+        references = read_references(backbone, human, folder=folder, template=template)
+        features = read_texts(human, embedding).features(human.responses["problem"].unique().tolist())
+        model.fit(human, references.whole, embedding=features, seed=seed, progress=progress_line())
         model.save(out)
         source = described_file(Path(data)) if Path(data).exists() else described_answers(data, human.responses)
         write_manifest(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crowdllm_stats.cli.extras import needs_extras
 from crowdllm_stats.cli.options import AsJson, DataFolder, Problems, check_seed
 from crowdllm_stats.cli.progress import progress_line
 from crowdllm_stats.cli.reading import (
@@ -101,8 +100,7 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         check_choice("--by", by, ("people", "problems"))
         reading = Reading(None, participants, problem_column, participant_column, response_column, drop_missing)
         _check_together(twins, by, n, effect, problem, reading)
-        with needs_extras():
-            model = load_population(population)
+        model = load_population(population)
         _check_known(problem, model)
         plain = None if reference_out is None else _references(model, problem, k, seed)
         bar = progress_line()

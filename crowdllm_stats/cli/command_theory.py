@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crowdllm_stats.cli.extras import needs_extras
 from crowdllm_stats.cli.options import AsJson
 from crowdllm_stats.json_values import json_text
 
@@ -55,7 +54,7 @@ def _verify(arguments: Sequence[str]) -> Callable[..., None]:
         from crowdllm_stats.verify.run import verify as run
 
         wanted = only or []
-        with needs_extras(), _progress(wanted, out is not None) as step:
+        with _progress(wanted, out is not None) as step:
             if out is not None:
                 require_matplotlib()
             found = run(wanted, seed=seed, simulate=simulate, workers=_workers(), progress=step)
@@ -82,10 +81,9 @@ def list_results() -> None:
     table = Table(show_edge=False, pad_edge=False, header_style="bold")
     for column in ("result", "title", "verdict"):
         table.add_column(column, no_wrap=column == "result", overflow="fold")
-    with needs_extras():
-        for name, folder in find_results().items():
-            statement = load(folder).statement
-            table.add_row(name, _escaped(statement.title), _escaped(statement.verdict))
+    for name, folder in find_results().items():
+        statement = load(folder).statement
+        table.add_row(name, _escaped(statement.title), _escaped(statement.verdict))
     _console().print(table)
 
 
@@ -109,7 +107,10 @@ def _progress(only: list[str], pictures: bool) -> Iterator[Callable[[str], None]
 
     steps = len(select(find_results(), only)) * (2 if pictures else 1)
     console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+    if not console.is_terminal:
+        yield lambda name: None
+        return
+    with Progress(console=console, transient=True) as bar:
         task = bar.add_task("theory", total=steps)
         yield lambda name: bar.update(task, advance=1, description=name)
 

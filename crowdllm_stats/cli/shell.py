@@ -21,6 +21,7 @@ from crowdllm_stats.cli.commands import ON_TABLES, demo
 from crowdllm_stats.cli.options import Tables, check_seed
 from crowdllm_stats.cli.output import Report, check_not_read, check_out, emit
 from crowdllm_stats.cli.wording import in_flags
+from crowdllm_stats.extras import missing_extra
 
 #: Set to 1 to see the whole traceback of a failure.
 DEBUG = "CROWDLLM_STATS_DEBUG"
@@ -66,6 +67,8 @@ def _explain(error: Exception) -> int:
         return _failed(text, BAD_INPUT)
     if isinstance(error, ValueError | FileNotFoundError):
         return _failed(in_flags(str(error)), BAD_INPUT)
+    if isinstance(error, ImportError) and (needed := missing_extra(error)):
+        return _failed(needed, BAD_INPUT)
     return _failed(f"{type(error).__name__}: {error} ({DEBUG}=1 shows where)", FAILURE)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.extras import naming_extras
 from crowdllm_stats.inference.checks import check_count
 
 if TYPE_CHECKING:
@@ -38,13 +39,15 @@ def load_population(name: str | os.PathLike[str] = "offensiveness") -> CrowdLLM:
     Raises:
         ValueError: on an unknown name, and on a file that is not a whole generator.
         FileNotFoundError: if there is no such file.
+        ModuleNotFoundError: without the packages of ``crowdllm-stats[generator]``.
 
     Example:
         >>> population = load_population("offensiveness")
         >>> population.simulate(["12"], 3, seed=1).responses["response"].between(1, 5).all().item()
         True
     """
-    from crowdllm_stats.generator.crowdllm import CrowdLLM
+    with naming_extras():
+        from crowdllm_stats.generator.crowdllm import CrowdLLM
 
     text = os.fspath(name)
     if text in POPULATIONS:

@@ -188,7 +188,7 @@ def _distance(first: FloatArray, second: FloatArray, kind: str, directions: Floa
         import ot
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "profile_distance needs the package POT: pip install POT, or crowdllm-stats[generator]"
+            "profile_distance needs the package POT: pip install 'crowdllm-stats[generator]'", name="ot"
         ) from None
 
     if kind == "sliced":

@@ -77,6 +77,7 @@ def compute_block(design: Design, number: int) -> Computed:
 
     Raises:
         RuntimeError: if the simulator fails or returns something of another shape, naming block and first cell.
+        ModuleNotFoundError: without a package that the simulator needs.
     """
     plan = plan_of(design)
     block = plan.blocks[number]
@@ -86,6 +87,8 @@ def compute_block(design: Design, number: int) -> Computed:
         plan.simulator.prepare(work, block.methods)
         middle = time.perf_counter()
         outcomes = plan.simulator.run(work, block.methods)
+    except ModuleNotFoundError:  # the fault is not the block's
+        raise
     except Exception as error:  # whatever a simulator raises is named with its block and cell
         first = block.pairs[0]
         raise RuntimeError(

@@ -79,7 +79,7 @@ def require_matplotlib() -> None:
     from importlib.util import find_spec
 
     if find_spec("matplotlib") is None:
-        raise ModuleNotFoundError("the pictures need matplotlib: install crowdllm-stats[plot]", name="matplotlib")
+        raise ModuleNotFoundError("the pictures need matplotlib: pip install 'crowdllm-stats[plot]'", name="matplotlib")
 
 
 def _described(file: dict[str, Any], outcome: Outcome) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def require_sympy() -> None:
         ModuleNotFoundError: naming the extra that brings it.
     """
     if importlib.util.find_spec("sympy") is None:
-        raise ModuleNotFoundError("the checks need SymPy: install crowdllm-stats[theory]", name="sympy")
+        raise ModuleNotFoundError("the checks need SymPy: pip install 'crowdllm-stats[theory]'", name="sympy")
 
 
 def _outcomes(tasks: list[tuple[Path, int, bool]], workers: int) -> Iterator[Outcome]:
