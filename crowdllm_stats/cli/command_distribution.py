@@ -20,6 +20,7 @@ SHOW = (
     "total",
     "location",
     "spread",
+    "rest",
     "shape",
     "energy",
     "spread_ratio",
@@ -111,8 +112,9 @@ def _problems(
     """A row a problem in the table's order, and one result over all of them: one call a shape."""
     import numpy as np
 
-    from crowdllm_stats.inference.distribution_error import BOUNDED, distribution_error
+    from crowdllm_stats.inference.distribution_error import SOME, distribution_error, share_with_few_levels
 
+    few = bool(np.mean([share_with_few_levels(human, digital) for human, digital in answers.values()]) > SOME)
     shapes: dict[tuple[int, int], list[str]] = {}
     for problem, (human, digital) in answers.items():
         shapes.setdefault((len(human), len(digital)), []).append(problem)
@@ -120,11 +122,11 @@ def _problems(
     parts: list[DistributionError] = []
     for (n, m), names in shapes.items():
         human, digital = (np.stack([answers[name][side] for name in names]) for side in (0, 1))
-        part = distribution_error(human, digital, level=level, n_boot=n_boot, seed=seed)
+        part = distribution_error(human, digital, level=level, n_boot=n_boot, seed=seed, few_levels=few)
         parts.append(part)
         frame = part.to_frame(index=names)
         if part.lower is not None and part.upper is not None:
-            for name in BOUNDED:
+            for name in part.lower:
                 frame[f"{name}_lower"], frame[f"{name}_upper"] = part.lower[name], part.upper[name]
         for row in frame.reset_index().to_dict("records"):
             rows[row["problem"]] = {**row, "n_human": n, "n_digital": m}
@@ -138,7 +140,9 @@ def _joined(parts: list[DistributionError]) -> DistributionError:
     import numpy as np
 
     values: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts]) for name in parts[0].columns
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in parts[0].columns
+        if getattr(parts[0], name) is not None
     }
     sizes = [len(part.total) for part in parts]
     n, m = (

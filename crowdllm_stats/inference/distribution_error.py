@@ -26,10 +26,16 @@ from crowdllm_stats.inference.expected_quantiles import (
 )
 from crowdllm_stats.inference.result import Result, unbatch
 
-PARTS = ("total", "location", "spread", "shape", "finite_n_human", "finite_n_digital", "energy_total", "energy")
+PARTS = ("total", "location", "spread", "rest", "shape", "finite_n_human", "finite_n_digital", "energy_total", "energy")
+#: Parts that suppose laws of one shape: not told apart where answers have few levels.
+ONE_SHAPE = ("shape", "finite_n_human", "finite_n_digital")
 SPREADS = ("best_spread", "digital_spread", "spread_ratio", "cost_of_uniformity")
 #: What the bootstrap and the average over problems give intervals for.
 BOUNDED = ("location", "spread", "shape", "energy", "spread_ratio", "cost_of_uniformity")
+#: Up to this many levels the finite parts take too much from the shape (reports/inference/distribution_shape.md).
+FEW_LEVELS = 20
+#: ... if more than this share of the problems has few levels.
+SOME = 0.1
 #: Answers handled at a time.
 CELLS = 2_000_000
 LEAST = 3
@@ -39,8 +45,10 @@ LEAST = 3
 class DistributionError(Result):
     """The distance of two tables of answers and its parts; one value a problem, in squared units of the answers.
 
-    ``total = location + spread + shape + finite_n_human + finite_n_digital`` is the squared Wasserstein-2 distance of
-    the tables as they stand; the first three parts are for the laws behind them, the last two come from few answers.
+    ``total = location + spread + rest`` is the squared Wasserstein-2 distance of the tables as they stand, and ``rest =
+    shape + finite_n_human + finite_n_digital``: location, spread and shape are for the laws behind the tables, the
+    finite parts come from few answers. Where answers have few levels the three parts of the rest cannot be told apart
+    and are None.
     ``energy_total`` is the squared energy distance of the tables, ``energy`` its unbiased estimate for the laws
     (units of the answers). ``best_spread`` and ``digital_spread`` are standard deviations of the human and digital
     answers, ``spread_ratio`` the second over the first (inf where the humans all agree), ``cost_of_uniformity`` the
@@ -53,6 +61,7 @@ class DistributionError(Result):
     total: Any
     location: Any
     spread: Any
+    rest: Any
     shape: Any
     finite_n_human: Any
     finite_n_digital: Any
@@ -87,17 +96,20 @@ class DistributionError(Result):
         """
         from matplotlib.figure import Figure
 
-        names = ("location", "spread", "shape", "finite_n_human", "finite_n_digital")
+        split = self.shape is not None
+        names = ("location", "spread", *(ONE_SHAPE if split else ("rest",)))
         values = [float(np.mean(getattr(self, name))) for name in names]
         figure = Figure(figsize=(6.5, 3.6), layout="constrained")
         axis = figure.subplots()
         place = 0.0
         for number, value in enumerate(values):
-            axis.bar(number, value, bottom=place, color="#4C72B0" if number < 3 else "#BBBBBB", width=0.7)
+            law = number < (3 if split else 2)
+            axis.bar(number, value, bottom=place, color="#4C72B0" if law else "#BBBBBB", width=0.7)
             place += value
         axis.bar(len(values), place, color="#555555", width=0.7)
         axis.axhline(0.0, color="grey", linewidth=0.6)
-        labels = ["location", "spread", "shape", "few human\nanswers", "few digital\nanswers", "total"]
+        rest = ["shape", "few human\nanswers", "few digital\nanswers"] if split else ["shape and\nfew answers"]
+        labels = ["location", "spread", *rest, "total"]
         axis.set_xticks(range(len(labels)), labels)
         axis.set_ylabel("squared answer units")
         axis.set_title("Digital against human answers: squared Wasserstein-2 distance")
@@ -112,6 +124,7 @@ def distribution_error(
     n_boot: int = 0,
     seed: int | np.random.Generator | None = None,
     bounds: ArrayLike | None = None,
+    few_levels: bool | None = None,
 ) -> DistributionError:
     """Split the distance of the digital answers' distribution from the humans': location, spread, shape, few answers.
 
@@ -120,8 +133,9 @@ def distribution_error(
     functions: exact. Two tables of n and N answers lie further apart than their laws; ``E total`` exceeds ``W2^2`` by
     what finite tables lose of ``2 int Q1 Q2``, which for two laws of one shape is ``2 s1 s2 (1 - kappa(n, N))``.
     ``location`` is unbiased for any laws; ``spread`` up to order 1/n^2 (jackknifed standard deviations); the two
-    ``finite_n`` parts are computed for laws of one shape, that of the longer table; ``shape`` is the rest (too small
-    where answers have few levels and the shapes differ: the finite parts are then smaller than supposed).
+    ``finite_n`` parts are computed for laws of one shape, that of the longer table; ``shape`` is what
+    remains. Where answers have few levels and the shapes differ, the finite parts are smaller than supposed and that
+    remainder is too small, by half and more at five levels: ``shape`` and the finite parts are then None.
 
     The energy distance ``2 E|y - yt| - E|y - y'| - E|yt - yt'|`` has no such split, but exact finite-table terms:
     ``E energy_total = energy + E|y - y'| / n + E|yt - yt'| / N`` for any laws, so ``energy`` is unbiased: the number to
@@ -136,6 +150,9 @@ def distribution_error(
         n_boot: bootstrap samples of people and of digital people; 0 for no bounds.
         seed: of the bootstrap.
         bounds: (low, high) of the answer scale, to check the answers against.
+        few_levels: whether the answers have few levels, as ratings do; None finds out: in over a tenth of
+            the problems all answers lie within 20 whole numbers, or on at most 20 levels with four answers a level.
+            False computes all parts.
 
     Returns:
         DistributionError; scalars for one problem, else arrays of the batch shape. Bounds put the spread of the
@@ -169,6 +186,7 @@ def distribution_error(
         if bounds is not None:
             check_inside(name, table, check_bounds(bounds))
     y, t = y.reshape(-1, y.shape[-1]), t.reshape(-1, t.shape[-1])
+    few = share_with_few_levels(y, t) > SOME if few_levels is None else bool(few_levels)
     point = _parts(y, t)
     lower, upper = _bootstrap(y, t, point, level, n_boot, seed) if n_boot else (None, None)
     shaped = {name: unbatch(value.reshape(batch)) for name, value in point.items() if name in DistributionError.columns}
@@ -176,8 +194,13 @@ def distribution_error(
         None if ends is None else {name: unbatch(ends[name].reshape(batch)) for name in BOUNDED}
         for ends in (lower, upper)
     ]
+    if few:
+        shaped |= dict.fromkeys(ONE_SHAPE)
+        for ends in bounded:
+            if ends is not None:
+                del ends["shape"]
     return DistributionError(
-        why=_why(y.shape[-1], t.shape[-1], n_boot),
+        why=_why(y.shape[-1], t.shape[-1], n_boot, few),
         flags=_flags(shaped, bounded[0], bounded[1]),
         **shaped,
         n_human=y.shape[-1],
@@ -186,6 +209,23 @@ def distribution_error(
         lower=bounded[0],
         upper=bounded[1],
     )
+
+
+def share_with_few_levels(human: FloatArray, digital: FloatArray) -> float:
+    """Share of the problems whose answers have few levels: within 20 whole numbers, or 4 answers a level and 20 levels.
+
+    Args:
+        human: (..., n) answers.
+        digital: (..., N) answers, same batch shape.
+
+    Example:
+        >>> share_with_few_levels(np.array([[1.0, 5.0, 4.0], [0.25, 0.7, 0.1]]), np.array([[2.0, 2.0], [0.9, 0.3]]))
+        0.5
+    """
+    both = np.sort(np.concatenate([human, digital], axis=-1), axis=-1)
+    levels = 1 + np.count_nonzero(np.diff(both, axis=-1), axis=-1)
+    whole = np.all(both == np.floor(both), axis=-1) & (both[..., -1] - both[..., 0] <= FEW_LEVELS)
+    return float(np.mean(whole | ((levels <= FEW_LEVELS) & (both.shape[-1] >= 4 * levels))))
 
 
 def _parts(human: FloatArray, digital: FloatArray) -> dict[str, FloatArray]:
@@ -225,6 +265,7 @@ def _block(y: FloatArray, t: FloatArray, weights: tuple[FloatArray, FloatArray])
         "total": total,
         "location": location,
         "spread": spread,
+        "rest": total - location - spread,
         "shape": total - location - spread - finite_human - finite_digital,
         "finite_n_human": finite_human,
         "finite_n_digital": finite_digital,
@@ -314,34 +355,41 @@ def _flags(values: dict[str, Any], lower: dict[str, Any] | None, upper: dict[str
     return {sentence: mask for sentence, mask in flags.items() if np.any(mask)}
 
 
-def _why(n: int, m: int, n_boot: int) -> str:
+def _why(n: int, m: int, n_boot: int, few: bool) -> str:
+    rest = (
+        "the rest holds the difference of shapes and what comes from few answers; they are not identified from answers "
+        "with few levels, so shape and finite_n are left out."
+        if few
+        else "finite_n supposes laws of one shape."
+    )
     bounds = " The bounds resample people and are rough below some 30 people." if n_boot else ""
     return (
         f"{n} human and {m} digital answers a problem, each table a random sample of its own law; pairing plays no "
         "part. total is the squared Wasserstein-2 distance of the tables, split exactly; location is unbiased, spread "
-        "nearly; finite_n supposes laws of one shape, and takes too much from shape where answers have few levels and "
-        f"the shapes differ. energy is unbiased for any laws.{bounds}"
+        f"nearly; {rest} energy is unbiased for any laws.{bounds}"
     )
 
 
 def _average(result: DistributionError, level: float) -> DistributionError:
     from scipy.stats import t as student
 
-    values = {name: np.ravel(np.asarray(getattr(result, name), dtype=np.float64)) for name in result.columns}
+    given = {name: getattr(result, name) for name in result.columns}
+    values = {name: np.ravel(np.asarray(value, dtype=np.float64)) for name, value in given.items() if value is not None}
     count = values["total"].size
     if count < 2:
         raise ValueError(
             f"average needs at least 2 problems to have an interval, got {count}; put problems on the leading axes"
         )
     human, digital = values["best_spread"] ** 2, values["digital_spread"] ** 2
-    mean = {name: float(values[name].mean()) for name in PARTS}
+    mean: dict[str, float | None] = {name: float(values[name].mean()) if name in values else None for name in PARTS}
     best, other = float(np.sqrt(human.mean())), float(np.sqrt(digital.mean()))
     ratio = other / best if best > 0.0 else (np.inf if other > 0.0 else 1.0)
     reach = float(student.ppf((1.0 + level) / 2.0, count - 1)) / float(np.sqrt(count))
     lower, upper = {}, {}
-    for name in ("location", "spread", "shape", "energy"):
+    for name in (part for part in ("location", "spread", "shape", "energy") if part in values):
+        centre = float(values[name].mean())
         half = reach * float(values[name].std(ddof=1))
-        lower[name], upper[name] = mean[name] - half, mean[name] + half
+        lower[name], upper[name] = centre - half, centre + half
     relative = _relative(digital) - _relative(human)  # the log ratio of means, linearised
     half = 0.5 * reach * float(relative.std(ddof=1))
     lower["spread_ratio"], upper["spread_ratio"] = ratio * float(np.exp(-half)), ratio * float(np.exp(half))

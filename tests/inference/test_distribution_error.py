@@ -91,13 +91,13 @@ def test_more_draws_than_the_grid_has_rows_come_out_alike():
 def test_the_parts_add_up_and_units_scale(seed, n, m, shift, unit):
     rng = np.random.default_rng(seed)
     human, digital = ratings(rng, (3, n), RATINGS), ratings(rng, (3, m), OTHER)
-    one = distribution_error(human, digital)
-    parts = one.location + one.spread + one.shape + one.finite_n_human + one.finite_n_digital
-    np.testing.assert_allclose(parts, one.total, atol=1e-12)
+    one = distribution_error(human, digital, few_levels=False)
+    np.testing.assert_allclose(one.shape + one.finite_n_human + one.finite_n_digital, one.rest, atol=1e-12)
+    np.testing.assert_allclose(one.location + one.spread + one.rest, one.total, atol=1e-12)
     assert np.all(one.finite_n_human >= -1e-12)
     assert np.all(one.finite_n_digital >= -1e-12)
     assert np.all(one.energy_total >= one.energy)
-    two = distribution_error(shift - unit * human, shift - unit * digital)
+    two = distribution_error(shift - unit * human, shift - unit * digital, few_levels=False)
     for name in PARTS:
         power = unit if name.startswith("energy") else unit**2
         got, expected = getattr(two, name), power * getattr(one, name)
@@ -152,7 +152,7 @@ def test_people_who_agree_and_a_crowd_of_one_mind():
     assert agree.spread_ratio == np.inf
     assert agree.spread == pytest.approx(np.var(spread, ddof=1))
     assert "all human answers are alike" in agree.to_frame()["note"].iloc[0]
-    uniform = distribution_error(spread, same)
+    uniform = distribution_error(spread, same, few_levels=False)
     assert uniform.spread_ratio == 0.0
     assert uniform.cost_of_uniformity == pytest.approx(np.var(spread, ddof=1))
     assert uniform.shape == pytest.approx(0.0, abs=1e-12)
@@ -234,6 +234,40 @@ def test_a_crowd_too_wide_is_flagged_and_costs_nothing_of_uniformity():
 # ---------------------------------------------------------------- results and refusals
 
 
+def test_answers_with_few_levels_have_no_shape_of_their_own():
+    """On five points the remainder is far below the true shape, 0.29: None with the reason; the rest stays exact."""
+    rng = np.random.default_rng(11)
+    law, other = (
+        np.diff(stats.beta(0.8, 4).cdf(np.linspace(0, 1, 6))),
+        np.diff(stats.beta(4, 4).cdf(np.linspace(0, 1, 6))),
+    )
+    human, digital = ratings(rng, (900, 8), law), ratings(rng, (900, 60), other)
+    forced = distribution_error(human, digital, few_levels=False)
+    assert forced.shape.mean() < 0.2
+    got = distribution_error(human, digital, n_boot=3, seed=1)
+    assert (got.shape, got.finite_n_human, got.finite_n_digital) == (None, None, None)
+    assert "not identified from answers with few levels" in got.why
+    assert "shape" not in got.lower
+    np.testing.assert_allclose(got.total, got.location + got.spread + got.rest)
+    overall = got.average()
+    assert (overall.shape, "shape" in overall.lower) == (None, False)
+    assert overall.rest == pytest.approx(got.rest.mean())
+    assert "not identifiable" in str(overall)
+
+
+@pytest.mark.parametrize(
+    ("human", "digital", "few"),
+    [
+        ([1, 2, 3], [2, 4, 5], True),
+        ([0, 50, 100], [20, 71, 3], False),  # a slider: whole numbers over a wide range
+        ([0.25, 0.5, 0.5], [0.75] * 9, True),  # few levels, many answers each
+        ([0.21, 0.53, 0.5], [0.75, 0.4, 0.33], False),
+    ],
+)
+def test_few_levels_are_found_out(human, digital, few):
+    assert (distribution_error(human, digital).shape is None) == few
+
+
 def test_average_pools_the_spreads():
     human, digital = np.array([[1.0, 2, 3], [0, 4, 8]]), np.array([[2.0, 2, 3, 3], [1, 2, 3, 4]])
     got = distribution_error(human, digital)
@@ -248,10 +282,11 @@ def test_average_pools_the_spreads():
         overall.average()
 
 
-def test_plot_has_a_bar_for_every_part():
-    got = distribution_error(np.arange(5.0), np.arange(7.0) / 2)
+@pytest.mark.parametrize("few", [True, False])
+def test_plot_has_a_bar_for_every_part(few):
+    got = distribution_error(np.arange(5.0), np.arange(7.0) / 2, few_levels=few)
     bars = got.plot().axes[0].patches
-    assert len(bars) == 6
+    assert len(bars) == (4 if few else 6)
     assert bars[-1].get_height() == pytest.approx(got.total)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import sympy
 
-from crowdllm_stats.inference.distribution_error import DistributionError, distribution_error
+from crowdllm_stats.inference.distribution_error import DistributionError
+from crowdllm_stats.inference.distribution_error import distribution_error as calculator
 from crowdllm_stats.inference.expected_quantiles import GRID, block_means, order_statistic_weights
 from crowdllm_stats.inference.risk import risk_decomposition
 from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
@@ -120,6 +121,7 @@ def _exact_parts(y: Numbers, t: Numbers) -> dict[str, Any]:
         "spread": spread,
         "finite_n_human": human,
         "finite_n_digital": digital,
+        "rest": _sym(total - location) - spread,
         "shape": _sym(total - location) - spread - human - digital,
         "energy_total": _energy(y, t),
         "energy": 2 * _across(y, t) - _within(y) - _within(t),
@@ -316,6 +318,11 @@ def _expected_order(law: tuple[list[Fraction], list[Fraction]], draws: int) -> l
     for table, weight in _tables(*law, draws):
         total = [old + weight * value for old, value in zip(total, table, strict=True)]
     return total
+
+
+def distribution_error(human: Any, digital: Any, **options: Any) -> DistributionError:
+    """The calculator with all parts, also where small tables look like answers with few levels."""
+    return calculator(human, digital, few_levels=False, **options)
 
 
 def _calculated(n: int, m: int) -> tuple[DistributionError, list[float]]:
