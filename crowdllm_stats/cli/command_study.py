@@ -34,7 +34,10 @@ Workers = Annotated[
 Where = Annotated[
     Path | None, typer.Option("--store", metavar="DIR", help="Folder of finished blocks; out/NAME by default.")
 ]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Also write the report to this folder.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder of the report and its pictures; out/NAME by default."),
+]
 Scheduler = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Dask: tcp://host:port, or 'local' for a local cluster.")
 ]
@@ -135,6 +138,8 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
         out: Out = None,
         as_json: AsJson = False,
     ) -> None:
+        from importlib.util import find_spec
+
         from crowdllm_stats.studies.find import study_file
         from crowdllm_stats.studies.report import conclude, write_report
         from crowdllm_stats.studies.run import run_study
@@ -158,10 +163,11 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
         else:
             _print_results(results, found)
             print(f"{done}\nBlocks: {place.folder}")
-        if out is not None:
-            written = write_report(results, out, file=study_file(name), arguments=arguments)
-            if not as_json:
-                print(f"Written: {len(written)} files in {out}")
+        target = place.folder if out is None else out
+        drawing = out is not None or find_spec("matplotlib") is not None
+        written = write_report(results, target, file=study_file(name), arguments=arguments, pictures=drawing)
+        if not as_json:
+            print(_written_words(written, target, drawing))
 
     run.__doc__ = (
         "Go on with a study that was stopped: its finished blocks stay."
@@ -169,6 +175,15 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
         else "Run a study; blocks that are finished already stay."
     )
     return run
+
+
+def _written_words(written: Sequence[Path], folder: Path, drawing: bool) -> str:
+    """Where the report is, and its pictures last."""
+    report = f"Report: {written[0]}, one of {len(written)} files in {folder}"
+    if not drawing:
+        return f"{report}\nNo pictures: pip install 'crowdllm-stats[plot]', then this command again; blocks are kept"
+    pictures = [str(file) for file in written if file.suffix == ".png"]
+    return f"{report}\nPictures: {', '.join(pictures)}" if pictures else report
 
 
 def _design(name: str, quick: bool, only: Sequence[str] | None = None) -> Design:

@@ -31,7 +31,9 @@ def conclude(results: Results) -> list[Conclusion]:
     return [*judge_all(results.design.claims, results), *plan_of(results.design).simulator.conclude(results)]
 
 
-def write_report(results: Results, out: Path, *, file: Path, arguments: Sequence[str]) -> list[Path]:
+def write_report(
+    results: Results, out: Path, *, file: Path, arguments: Sequence[str], pictures: bool = True
+) -> list[Path]:
     """Write README.md, results.parquet, contrasts.parquet, the pictures and the manifest.
 
     Args:
@@ -39,18 +41,16 @@ def write_report(results: Results, out: Path, *, file: Path, arguments: Sequence
         out: the folder, made where it does not exist.
         file: the study file, named in the manifest with its hash.
         arguments: the command line after the program's name.
+        pictures: whether to draw any.
 
     Returns:
         The files.
 
     Raises:
-        ModuleNotFoundError: if the design has pictures and matplotlib is not installed.
+        ModuleNotFoundError: if pictures are to be drawn and matplotlib is not installed.
     """
     out.mkdir(parents=True, exist_ok=True)
-    titles = {picture.file: picture.title or picture.file for picture in results.design.pictures}
-    pictures = {file: titles[file.stem] for file in save_all(results, out)}
-    own = plan_of(results.design).simulator.draw(results, out)
-    pictures |= {file: title for title, file in own.items()}
+    drawings = _drawings(results, out) if pictures else {}
     numbers = out / "results.parquet"
     _plain_levels(results.frame).to_parquet(numbers, index=False, compression="zstd")
     written = [numbers]
@@ -58,7 +58,7 @@ def write_report(results: Results, out: Path, *, file: Path, arguments: Sequence
         _plain_levels(results.contrasts).to_parquet(out / "contrasts.parquet", index=False, compression="zstd")
         written.append(out / "contrasts.parquet")
     readme = out / "README.md"
-    readme.write_text(_readme(results, pictures, arguments, file), encoding="utf-8")
+    readme.write_text(_readme(results, drawings, arguments, file), encoding="utf-8")
     design = results.design
     manifest = write_manifest(
         numbers,
@@ -72,7 +72,15 @@ def write_report(results: Results, out: Path, *, file: Path, arguments: Sequence
             "skipped_pairs": len(results.skipped),
         },
     )
-    return [readme, *written, *pictures, manifest]
+    return [readme, *written, *drawings, manifest]
+
+
+def _drawings(results: Results, out: Path) -> dict[Path, str]:
+    """The pictures of the study file, then the simulator's own: file -> title."""
+    titles = {picture.file: picture.title or picture.file for picture in results.design.pictures}
+    drawn_files = {file: titles[file.stem] for file in save_all(results, out)}
+    own = plan_of(results.design).simulator.draw(results, out)
+    return drawn_files | {file: title for title, file in own.items()}
 
 
 def _plain_levels(frame: pd.DataFrame) -> pd.DataFrame:
@@ -90,8 +98,8 @@ def _readme(results: Results, pictures: Mapping[Path, str], arguments: Sequence[
         parts.append(markdown_table(table.map(lambda words: words.replace("|", "\\|"))))
         if design.claims:
             parts.append(
-                "A claim is broken where the interval of at least one cell (95% for all its cells together) lies "
-                "wholly beyond the bound, else kept."
+                "Each cell has an interval, 95% for all cells of a claim together. A claim is broken where at least "
+                "one of them lies wholly beyond the bound, kept where all lie wholly on its right side, else undecided."
             )
     for place, title in pictures.items():
         parts.append(f"![{title}]({place.name})")

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import stdtrit
 
 from .design import Design, levels_text
 from .parameters import Value
@@ -80,19 +81,23 @@ class Results:
         return self.frame[keep]
 
     def simultaneous(self, rows: pd.DataFrame, level: float = 0.95) -> tuple[pd.Series, pd.Series]:
-        """Lower and upper ends that hold for all these rows together (Bonferroni; Clopper-Pearson for proportions).
+        """Lower and upper ends that hold for all these rows together, by Bonferroni's inequality.
+
+        Clopper-Pearson for proportions, else Student's t over the replicates that count; unlimited where fewer than
+        two replicates leave no standard error.
 
         Args:
             rows: of :attr:`frame`.
             level: for all of them together.
 
         Returns:
-            Lower and upper ends, with the index of ``rows``; the value itself where it has no standard error.
+            Lower and upper ends, with the index of ``rows``.
         """
         from statsmodels.stats.proportion import proportion_confint
 
         miss = (1.0 - level) / max(len(rows), 1)
-        reach = -ndtri(0.5 * miss) * rows["mcse"].fillna(0.0)
+        freedom = np.maximum(rows["replicates"].to_numpy(float) - 1.0, 1.0)
+        reach = (rows["mcse"] * stdtrit(freedom, 1.0 - 0.5 * miss)).fillna(float("inf"))
         lower, upper = rows["value"] - reach, rows["value"] + reach
         share = rows["successes"].notna()
         if share.any():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from crowdllm_stats.cli import main
 from crowdllm_stats.datasets.population import load_population
 from crowdllm_stats.generator.profiles import ProfileGenerator
 from crowdllm_stats.studies.design_file import make_design
@@ -66,7 +67,7 @@ def test_without_profile_noise_everybody_is_the_same():
 def test_populations_that_do_not_fit_are_refused():
     model = load_population("offensiveness")
     other = model.with_recruiter(ProfileGenerator.from_pool(model.fitted.profiles.head(200), k_anonymity=2))
-    with pytest.raises(ValueError, match="redraws nobody"):
+    with pytest.raises(ValueError, match="redraws people"):
         RealPopulation.of(other)
     other.settings = model.with_settings(objective="paper").settings
     with pytest.raises(ValueError, match="likelihood objective with person effects"):
@@ -84,6 +85,23 @@ def drawn(name, epsilon, workers=4000, each=2):
     delta = reading(name).beliefs(POPULATION, epsilon, problems, worker, profiles, rng)
     mean, sd = POPULATION.belief(problems[:1], profiles[:1])
     return delta.reshape(workers, each) - mean[0], sd[0]
+
+
+def test_what_the_fit_command_writes_can_be_a_population(tmp_path, monkeypatch):
+    """No profile generator, other numbers of coordinates and questions, with an embedding and without."""
+    monkeypatch.chdir(tmp_path)
+    tiny = ["--setting", "steps=20", "--setting", "held_out=0"]
+    words = ["fit", "example:human", "--backbone", "example:reference", *tiny]
+    assert main([*words, "--embedding", "tfidf", "--out", "mine.npz"]) == 0
+    people = real_population("mine.npz")
+    assert (people.coordinates, people.profile_width, len(people.reference)) == (16, 5, 12)
+    assert len(np.unique(people.profiles(np.random.default_rng(1).random((90, people.n_uniforms)), 1.0), axis=0)) > 3
+    one = job(population="mine.npz", pool=12, workers=3, questions=4)
+    assert np.isfinite(FIGURE9.run([one], ["crowdllm"])["error"]).all()
+    with pytest.raises(ValueError, match="add pool = 12 to the study's fixed values"):
+        responses_of(job(population="mine.npz", pool=30))
+    assert main([*words, "--out", "bare.npz"]) == 0
+    assert real_population("bare.npz").coordinates == 5
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 2.0])

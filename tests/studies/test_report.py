@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from crowdllm_stats.studies.plan import plan_study, replicates_for
 from crowdllm_stats.studies.plots import draw
 from crowdllm_stats.studies.report import write_report
 from crowdllm_stats.studies.report_words import drawn
+from crowdllm_stats.studies.results import Results
 from crowdllm_stats.studies.run import run_study
 from crowdllm_stats.studies.store import Store
 from crowdllm_stats.studies.summarise import summarise
@@ -28,7 +30,7 @@ PICTURES = [
     {"kind": "map", "file": "map", "measure": "positive", "x": "n", "y": "mean", "where": {"method": "plain"}},
 ]
 CLAIMS = [
-    {"text": "plain is unbiased", "measure": "bias", "method": "plain", "at_least": 0.0, "at_most": 0.0},
+    {"text": "plain is off by less than 2", "measure": "bias", "method": "plain", "at_least": -2.0, "at_most": 2.0},
     {"text": "shrunken is unbiased", "measure": "bias", "method": "shrunken", "at_least": 0.0, "at_most": 0.0},
     {"text": "shrunken covers", "measure": "coverage", "method": "shrunken", "at_least": 0.9, "where": {"n": [8]}},
     {"text": "plain is positive", "measure": "positive", "method": "plain", "at_least": 0.9, "where": {"mean": [2.0]}},
@@ -47,12 +49,49 @@ def results(tmp_path_factory):
 def test_claims_get_their_verdicts(results):
     """40 replicates: the shrunken mean is off by half the mean, at mean 2 by over 15 standard errors."""
     verdicts = [conclusion.verdict for conclusion in judge_all(results.design.claims, results)]
-    assert verdicts == ["kept", "broken", "broken", "kept"]
-    first, second = judge_all(results.design.claims, results)[:2]
-    assert first.evidence.startswith("in none of 6 cells beyond it; worst ")
+    assert verdicts == ["kept", "broken", "broken", "undecided"]
+    first, second, _, last = judge_all(results.design.claims, results)
+    assert first.evidence.startswith("on the right side of the bound in all 6 cells; worst ")
+    assert "the bound lies inside the interval of" in last.evidence
     assert second.evidence.startswith("beyond the bound in ")
     assert "of 5 cells" in second.evidence
     assert "at n = 8, mean = 2" in second.evidence
+
+
+def held(claim, rows):
+    """The verdict on rows of value, standard error, successes and replicates, a cell each."""
+    study = {"title": "Mine", "simulator": "intervals", "factors": {"n": list(range(5, 5 + len(rows)))},
+             "methods": ["classical"], "measures": [claim["measure"]], "replicates": 100, "seed": 1,
+             "claim": [{"text": "so", "method": "classical", **claim}]}  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["value", "mcse", "successes", "replicates"])
+    frame = frame.assign(n=range(5, 5 + len(rows)), method="classical", measure=claim["measure"], failed=0, note="")
+    made = make_design(study, "mine")
+    (found,) = judge_all(made.claims, Results(made, frame, pd.DataFrame(), Path("out/mine")))
+    return found
+
+
+def test_few_replicates_keep_nothing_and_say_how_many_would_decide():
+    """18 of 20 intervals cover: that is no evidence for 0.93, and none against it."""
+    few = held({"measure": "coverage", "at_least": 0.93}, [(0.9, 0.067, 18, 20)])
+    assert few.verdict == "undecided"
+    assert "of 1 of 1 cells (about 390 replicates would decide" in few.evidence  # 20 (1.96 * 0.067 / 0.03)^2
+    assert held({"measure": "coverage", "at_least": 0.93}, [(0.9, 0.0067, 1800, 2000)]).verdict == "broken"
+    assert held({"measure": "coverage", "at_least": 0.85}, [(0.9, 0.0067, 1800, 2000)]).verdict == "kept"
+
+
+def test_two_replicates_keep_no_bound_on_an_error():
+    two = held({"measure": "width", "at_most": 0.4}, [(0.39, 0.002, np.nan, 2)])  # t with 1 degree of freedom
+    assert two.verdict == "undecided"
+    assert held({"measure": "width", "at_most": 0.4}, [(0.39, 0.002, np.nan, 200)]).verdict == "kept"
+    one = held({"measure": "width", "at_most": 0.4}, [(0.39, np.nan, np.nan, 1)])
+    assert (one.verdict, "no standard error" in one.evidence) == ("undecided", True)
+
+
+def test_a_value_on_the_bound_is_decided_by_no_number_of_replicates():
+    on = held({"measure": "bias", "at_least": 0.0, "at_most": 0.0}, [(0.0, 0.1, np.nan, 100), (0.05, 0.1, np.nan, 100)])
+    assert on.verdict == "undecided"
+    assert "decided by no number of replicates" in on.evidence
+    assert held({"measure": "bias", "at_least": -0.5, "at_most": 0.5}, [(0.1, 0.01, np.nan, 100)]).verdict == "kept"
 
 
 def test_a_claim_without_a_value_is_undecided(results):
@@ -108,7 +147,7 @@ def test_the_report_holds_tables_pictures_verdicts_and_a_manifest(results, tmp_p
         "lines.png", "dots.png", "zip.png", "nested.png", "map.png",
     }  # fmt: skip
     words = (tmp_path / "report" / "README.md").read_text(encoding="utf-8")
-    assert "**4 statements: 2 kept, 2 broken.** Broken: shrunken is unbiased; shrunken covers." in words
+    assert "**4 statements: 1 kept, 2 broken, 1 undecided.** Broken: shrunken is unbiased; shrunken covers." in words
     assert "crowdllm-stats study run made" in words
     assert "- shrunken where mean in (2), n in (3): left | out" in words
     table = pd.read_parquet(tmp_path / "report" / "results.parquet")

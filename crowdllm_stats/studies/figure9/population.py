@@ -14,12 +14,13 @@ from crowdllm_stats.generator.callable_law import CallableLaw
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.design_law import MarginLaw, TableLaw
 from crowdllm_stats.generator.encoding import ProfileEncoder
+from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.pool_law import PoolLaw
 from crowdllm_stats.inference.checks import FloatArray
 
 Rows = NDArray[np.int64]
 
-#: Coordinates of a problem that fits are given: the principal components of its text's embedding.
+#: Most coordinates of a problem that fits are given: the principal components of its text's embedding.
 COORDINATES = 32
 
 
@@ -66,7 +67,7 @@ class RealPopulation:
 
         Raises:
             ValueError: if it is not one of the likelihood objective with person effects, without mixing, on a numeric
-                scale; if it has no profile generator, or one that redraws people; if problems have too few coordinates.
+                scale; if its profile generator redraws people.
         """
         fitted, told = model.fitted, model.settings
         if told.objective != "likelihood" or not told.person_effects or told.mixing or fitted.decision.shape[1] != 1:
@@ -74,18 +75,6 @@ class RealPopulation:
                 "the population must be a CrowdLLM of the likelihood objective with person effects, mixing 0 and a "
                 f"numeric scale; got objective {told.objective!r}, person_effects {told.person_effects}, mixing "
                 f"{told.mixing}, {fitted.decision.shape[1]} reference column(s)"
-            )
-        recruiter = fitted.recruiter
-        ruled = recruiter is not None and (recruiter.qualified is not None or recruiter.rare is not None)
-        if recruiter is None or ruled or isinstance(recruiter.law, CallableLaw):
-            raise ValueError(
-                "the population needs a profile generator that redraws nobody, with a law that is no function; "
-                "give it one with with_recruiter(ProfileGenerator.from_law(table))"
-            )
-        if fitted.x.shape[1] < COORDINATES:
-            raise ValueError(
-                f"the population's problems have {fitted.x.shape[1]} coordinates, {COORDINATES} of the embedding are "
-                f"needed; fit with CrowdLLM(components={COORDINATES})"
             )
         params = fitted.params
         return cls(
@@ -96,14 +85,19 @@ class RealPopulation:
             tau_person=float(np.exp(params["log_tau_person"])),
             couple=float(np.asarray(params["couple"])[0]),
             tau_spread=float(np.exp(params["log_tau_spread"])),
-            law=recruiter.law,
+            law=_law_of(fitted),
             coder=fitted.encoder,
         )
 
     @property
     def given(self) -> FloatArray:
-        """Problem coordinates that fits are given, (T, 32)."""
+        """Problem coordinates that fits are given, (T, C), C at most 32: of the text, else of the reference."""
         return self.x[:, :COORDINATES]
+
+    @property
+    def coordinates(self) -> int:
+        """Their number, C."""
+        return int(self.given.shape[1])
 
     @property
     def profile_width(self) -> int:
@@ -149,6 +143,23 @@ class RealPopulation:
         shares = counts / counts.sum()
         means = [self.belief(np.full(len(found), row), found)[0] for row in problems]
         return np.asarray(np.asarray(means) @ shares)
+
+
+def _law_of(fitted: Fitted) -> PoolLaw | TableLaw | MarginLaw:
+    """The law of profiles: of its profile generator, or learned from the profiles of the people it was fitted to.
+
+    Raises:
+        ValueError: if the profile generator redraws people, or has a function as law.
+    """
+    recruiter = fitted.recruiter
+    if recruiter is None:
+        return PoolLaw.fit(fitted.profiles, None, None)
+    if recruiter.qualified is not None or recruiter.rare is not None or isinstance(recruiter.law, CallableLaw):
+        raise ValueError(
+            "the population's profile generator redraws people, or its law is a function; give it one that does "
+            "neither with with_recruiter(ProfileGenerator.from_law(table))"
+        )
+    return recruiter.law
 
 
 @functools.lru_cache(maxsize=2)

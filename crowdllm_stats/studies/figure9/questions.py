@@ -50,7 +50,10 @@ def questions(
     """
     total = len(population.reference)
     if not 0 < held_out < size <= total:
-        raise ValueError(f"a pool of {size} questions with {held_out} held out needs 0 < held out < pool <= {total}")
+        raise ValueError(
+            f"a pool of {size} questions with {held_out} held out needs 0 < held out < pool <= {total}, the number of "
+            f"the population's questions: add pool = {min(size, total)} to the study's fixed values"
+        )
     order = generator(seed, "shared", str(replicate), "questions").permutation(total)[:size]
     test, training = np.sort(order[:held_out]), np.sort(order[held_out:])
     uniforms = generator(seed, "shared", str(replicate), "truth").random((draws, population.n_uniforms))

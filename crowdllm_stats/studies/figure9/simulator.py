@@ -134,12 +134,13 @@ class Figure9(Simulator):
     def _fit(self, jobs: Sequence[Job], steps: int) -> Grades:
         from crowdllm_stats.studies.figure9.assessment import examine
         from crowdllm_stats.studies.figure9.fits import fit
-        from crowdllm_stats.studies.figure9.population import COORDINATES, real_population
+        from crowdllm_stats.studies.figure9.population import real_population
         from crowdllm_stats.studies.figure9.samples import examination, learned, responses_of
 
         batch, pairs = whole(jobs[0].cell, "batch"), [(job, responses_of(job)) for job in jobs]
-        fits = fit([learned(*pair) for pair in pairs], COORDINATES, batch=batch, steps=steps)
-        return examine(real_population(str(jobs[0].cell["population"])), fits, [examination(*pair) for pair in pairs])
+        population = real_population(str(jobs[0].cell["population"]))
+        fits = fit([learned(*pair) for pair in pairs], population.coordinates, batch=batch, steps=steps)
+        return examine(population, fits, [examination(*pair) for pair in pairs])
 
 
 #: Sizes that this process has compiled already.

@@ -10,7 +10,7 @@ import numpy as np
 from crowdllm_stats.inference.checks import FloatArray, check_choice
 from crowdllm_stats.studies.figure9.assessment import rows_of
 from crowdllm_stats.studies.figure9.fits import PAPER, Sample, draw_beliefs, fit
-from crowdllm_stats.studies.figure9.population import COORDINATES, RealPopulation, Rows
+from crowdllm_stats.studies.figure9.population import RealPopulation, Rows
 from crowdllm_stats.studies.simulator import Job
 from crowdllm_stats.studies.trained.kinds import RESIDUALS, as_answers
 from crowdllm_stats.studies.trained.survey import People, Survey
@@ -91,7 +91,7 @@ def answer_for(
     for k in range(1 if folds is None else folds):
         chosen = np.arange(n) if fold is None else np.flatnonzero(fold != k)
         samples = [_sample(job, population, one, chosen, k) for job, one in zip(jobs, surveys, strict=True)]
-        fits = fit(samples, COORDINATES, batch=batch, steps=steps)
+        fits = fit(samples, population.coordinates, batch=batch, steps=steps)
         parts.append(_draw(jobs, surveys, population, fits.trained, rows, k))
     found = []
     for place, one in enumerate(surveys):
