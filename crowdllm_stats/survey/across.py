@@ -12,6 +12,7 @@ from crowdllm_stats.inference.across_answers import AcrossAnswers, across_answer
 from crowdllm_stats.inference.checks import FloatArray, check_count, check_level
 from crowdllm_stats.survey.given import as_crowd
 from crowdllm_stats.survey.result import SurveyResult
+from crowdllm_stats.survey.two_values import words_as_numbers
 from crowdllm_stats.survey.words import several
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ def across_from(
         human: answers of people: CrowdData, a data frame, or the path of a .csv or .parquet file, the last two with
             the columns problem, participant, response and any others. A problem may have a single answer.
         digital: answers of the digital population to the same problems, likewise; None for humans alone.
-        scale: what the answers of people can be, for instance "1:5"; by default as CrowdData has it, and any number in
-            a frame or file. Digital answers may lie anywhere.
+        scale: what the answers of both tables can be, for instance "1:5"; by default as CrowdData has it, and any
+            number in a frame or file. Two words, such as "no,yes", are coded 0 and 1. Digital answers of CrowdData may
+            lie anywhere.
         covariates: names of numeric columns of the human table that have one value for each problem.
         population_size: m, when the target is the mean of m people of whom those who answered are a random sample.
         level: confidence level in (0, 1).
@@ -80,12 +82,13 @@ def across_from(
             f"covariates must be a list of column names, not the one text {covariates!r}; write [{covariates!r}]"
         )
     people = as_crowd(human, "human", scale)
+    people, crowd, coding = words_as_numbers(people, people if digital is None else as_crowd(digital, "digital", scale))
     answered = _person_means(people, "human")
     digital_means, repeated = None, 0
     if digital is not None:
-        crowd = _person_means(as_crowd(digital, "digital"), "digital")
-        digital_means = crowd.groupby("problem")["response"].mean()
-        repeated = int((crowd["size"] > 1).sum())
+        guessed = _person_means(crowd, "digital")
+        digital_means = guessed.groupby("problem")["response"].mean()
+        repeated = int((guessed["size"] > 1).sum())
     problems, excluded = _problems(people, answered, digital_means)
     used = answered[answered["problem"].isin(problems)]
     place = {name: row for row, name in enumerate(problems)}
@@ -107,7 +110,8 @@ def across_from(
         "digital_averaged": repeated,
     }
     rows = result.to_frame(index=problems).reset_index().to_dict("records")
-    return SurveyResult(rows, None, excluded, _notes(result, counts), counts, result.why, result.notices)
+    notices = [*([coding] if coding else []), *result.notices]
+    return SurveyResult(rows, None, excluded, _notes(result, counts), counts, result.why, notices)
 
 
 def _person_means(data: CrowdData, name: str) -> pd.DataFrame:

@@ -68,6 +68,14 @@ def test_files_and_crowd_data_give_the_same_rows(frames, tmp_path):
     assert files.rows == across_from(*read).rows == across_from(*frames, scale="1:5").rows
 
 
+def test_two_words_are_coded_and_that_is_said_first(frames):
+    words, digital = (table.assign(response=np.where(table["response"] > 3, "yes", "no")) for table in frames)
+    numbers, means = (table.assign(response=1.0 * (table["response"] > 3)) for table in frames)
+    found = across_from(words, digital, scale="no,yes")
+    assert "coded 0 for 'no' and 1 for 'yes'" in found.notices[0]
+    assert found.rows == across_from(numbers, means, scale="0,1").rows
+
+
 def test_repeated_answers_are_averaged_and_counted(frames):
     human, digital = frames
     twice = pd.concat([human, human.iloc[[0]].assign(response=1.0)])
@@ -95,9 +103,9 @@ def test_numbered_problems_come_in_order(frames):
 
 def test_a_word_scale_and_other_bad_input_is_refused(frames):
     human, digital = frames
-    words = human.assign(response=np.where(human["response"] > 3, "yes", "no"))
+    words = human.assign(response=human["response"].map({1: "no", 2: "no", 3: "maybe", 4: "yes", 5: "yes"}))
     with pytest.raises(ValueError, match="answers must be numbers here"):
-        across_from(words, scale="yes,no")
+        across_from(words, scale="no,maybe,yes")
     with pytest.raises(ValueError, match="no problem in common"):
         across_from(human, digital.assign(problem="x" + digital["problem"]))
     with pytest.raises(ValueError, match="covariates must be a list of column names, not the one text 'year'"):
