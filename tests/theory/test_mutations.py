@@ -52,6 +52,10 @@ TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
     "confidence_sets": {f"{INTERVALS}mean_sets.py": (), f"{INTERVALS}betting.py": ()},
     "kappa": {"inference/backbone_quality.py": ()},
     "conformal": {"inference/conformal.py": ()},
+    "same_people": {
+        "inference/person_errors.py": ("person_errors", "_of_level"),
+        "inference/shared_error.py": ("sum_half_width", "widen"),
+    },
     "theorem4": {f"{INTERVALS}theorem4.py": ()},
     "proposition1": {"inference/llm_risk.py": ()},
     "theorem5": {f"{INTERVALS}theorem5.py": ()},

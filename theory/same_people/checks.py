@@ -1,0 +1,281 @@
+"""The same people answer many problems: what their errors share, that means cannot show it, and that people can."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import sympy
+from scipy import integrate, special
+
+from crowdllm_stats.inference.across_answers import across_answers
+from crowdllm_stats.inference.across_problems import across_problems
+from crowdllm_stats.inference.person_errors import Answers, person_errors
+from crowdllm_stats.inference.shared_error import sum_half_width, widen
+from crowdllm_stats.verify import Check, Statement, counterexample, identity
+
+STATEMENT = Statement(
+    name="same_people",
+    title="Across problems: the same people answer many of them (a result of the toolkit; not in the paper)",
+    published="(textbook) the errors of the problems' means are independent",
+    verdict="holds under different people for every problem; else errors are linked, as below",
+    exact="Cov(e_s, e_t) = m_st tau^2/(n_s n_t); the same n people: a shift of variance tau^2/n that no number of "
+    "problems shows, measured on people with n - 1 degrees of freedom",
+)
+
+Z = 1.959963984540054
+
+
+def _numeric(name: str, got: Any, exact: Any, says: str, tolerance: float = 1e-10) -> Check:
+    one, two = np.asarray(got, dtype=float), np.asarray(exact, dtype=float)
+    worst = float(np.max(np.abs(one - two) / np.maximum(1.0, np.abs(two))))
+    evidence = f"{one.size} numbers, largest difference {worst:.1e}"
+    return Check(name, "numeric", "exact", says, worst <= tolerance, True, evidence)
+
+
+# ------------------------------------------------------------------------------------------------ 1: what errors share
+TAU, S = sympy.symbols("tau s", positive=True)
+
+
+def _covariance(first: dict[str, Any], second: dict[str, Any]) -> sympy.Expr:
+    """Covariance of two linear forms in independent levels a_i (tau^2) and rests e_ti (s^2)."""
+    variance = {"a": TAU**2, "e": S**2}
+    return sympy.Add(*(first[key] * second[key] * variance[key[0]] for key in first if key in second))
+
+
+def _error(problem: int, people: list[int]) -> dict[str, Any]:
+    share = sympy.Rational(1, len(people))
+    return {f"a{i}": share for i in people} | {f"e{problem},{i}": share for i in people}
+
+
+def _covariance_checks() -> list[Check]:
+    says = "Cov(e_s, e_t) = m tau^2/(n_s n_t), m people in common"
+    checks = []
+    for one, two in (([0, 1, 2], [0, 1, 2]), ([0, 1, 2], [1, 2]), ([0, 1], [2, 3, 4])):
+        common = len(set(one) & set(two))
+        exact = common * TAU**2 / (len(one) * len(two))
+        name = f"covariance, n {len(one)} and {len(two)}, {common} in common"
+        checks.append(identity(name, _covariance(_error(1, one), _error(2, two)), exact, says))
+    n, m, f, t = sympy.symbols("n m f T", positive=True)
+    finite = (1 - f) ** 2 * TAU**2 * (1 / n + 1 / (m - n))
+    says = "a population of m: (1 - f)^2 tau^2 (1/n + 1/(m - n)) = tau^2 (1/n - 1/m), f = n/m"
+    checks.append(identity("finite population", finite.subs(f, n / m), TAU**2 * (1 / n - 1 / m), says))
+    mean_error = sympy.limit(TAU**2 / n + S**2 / (n * t), t, sympy.oo)
+    says = "the mean error over T problems has variance tau^2/n + s^2/(nT): tau^2/n is left however many there are"
+    checks.append(identity("many problems", mean_error, TAU**2 / n, says))
+    return checks
+
+
+def _shift_checks() -> list[Check]:
+    """Residuals of a regression with a constant, the same three people in four problems."""
+    x = sympy.Matrix([[1, 2], [1, -1], [1, 5], [1, 3]])
+    weight = sympy.diag(2, 1, 3, 1)
+    inverse = (x.T * weight * x).inv()
+    residual = sympy.eye(4) - x * inverse * x.T * weight
+    covariance = TAU**2 / 3 * sympy.ones(4, 4) + S**2 / 3 * sympy.eye(4)
+    law = residual * covariance * residual.T
+    without = residual * (S**2 / 3 * sympy.eye(4)) * residual.T
+    says = "the covariance of the residuals has no tau^2 in it: the common shift cannot be seen in the means"
+    checks = [identity("residuals", sum(abs(entry) for entry in sympy.simplify(law - without)), sympy.Integer(0), says)]
+    own = sympy.symbols("w")
+    row = own * sympy.eye(4)[0, :] + (1 - own) * x[0, :] * inverse * x.T * weight
+    left = sympy.expand((row * (TAU**2 / 3 * sympy.ones(4, 4)) * row.T)[0])
+    says = "w ybar_t + (1 - w) x_t' beta keeps all of tau^2/n, whatever w is"
+    checks.append(identity("shift in the estimate", left, TAU**2 / 3, says))
+    return checks
+
+
+def _coverage_checks() -> list[Check]:
+    """Known variances, many problems: what intervals of the independent model cover."""
+    between, rest, level, n = 0.25, 0.7, 0.3, 5
+    own = between * (rest / n) / (between + rest / n)
+    cover = special.ndtr(Z / math.sqrt(1.0 + level / n / own))
+    cover = 2.0 * float(cover) - 1.0
+
+    def given(shift: float) -> float:
+        off = shift / math.sqrt(own)
+        return float(special.ndtr(Z - off) - special.ndtr(-Z - off))
+
+    edge = math.sqrt(level / n)
+    low, high = 0.0, 10.0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if given(middle) > 0.8 else (low, middle)
+    poor = 2.0 * float(special.ndtr(-low / edge))
+    evidence = f"covered with probability {cover:.3f}; {poor:.0%} of the surveys cover less than 0.8 of their problems"
+    says = "intervals for independent errors hold 0.95 when the same 5 people answer all problems"
+    return [counterexample("independent errors", cover >= 0.95, says, evidence)]
+
+
+# -------------------------------------------------------------------------------------------- 2: measured on people
+def _designs() -> dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    """Problem and person of each answer."""
+    return {
+        "same people": (np.repeat(np.arange(3), 3), np.tile(np.arange(3), 3)),
+        "overlapping": (np.array([0, 0, 0, 1, 1, 2, 2, 2]), np.array([0, 1, 2, 2, 3, 0, 3, 4])),
+    }
+
+
+def _every_sign(size: int) -> np.ndarray[Any, Any]:
+    return np.array(list(itertools.product((-1.0, 1.0), repeat=size)))
+
+
+def _unbiased_checks() -> list[Check]:
+    """The calculator's mean over all signs of levels (and rests) against the exact sampling variance."""
+    checks = []
+    rows, weight = np.array([[1.0, 0.5], [1.0, -1.0], [1.0, 2.0]]), np.array([1.0, 2.0, 0.5])
+    for name, (problem, person) in _designs().items():
+        x = rows if name == "same people" else rows[:, :1]
+        hat = x @ np.linalg.inv((x * weight[:, None]).T @ x) @ (x * weight[:, None]).T
+        count = np.bincount(problem)
+        spread = np.zeros((3, int(person.max()) + 1))
+        spread[problem, person] = 1.0 / count[problem]
+        levels = _every_sign(spread.shape[1])
+        found = [person_errors(Answers(a[person], problem, person), x, weight) for a in levels]
+        exact = np.sum((hat @ spread) ** 2, axis=1)
+        says = "levels alone: E k sum_i (x' K q_i)^2 = Var(x' beta) over all signs"
+        got = np.mean([each.regression_var for each in found], axis=0)
+        checks.append(_numeric(f"unbiased for levels, {name}", got, exact, says))
+        load = np.array([hat[0] @ spread @ a for a in levels])
+        own = np.array([(spread @ a)[0] for a in levels])
+        if x.shape[1] == 1:
+            others = (load - hat[0, 0] * own) / (1 - hat[0, 0])
+            says = "Cov(own error, regression on the others) = overlap Var(regression), levels alone"
+            checks.append(_numeric(f"overlap, {name}", found[0].overlap[0] * exact[0], np.mean(own * others), says))
+    problem, person = _designs()["same people"]
+    signs = _every_sign(9)
+    found_var = [person_errors(Answers(e, problem, person), rows, weight).regression_var for e in signs]
+    hat = rows @ np.linalg.inv((rows * weight[:, None]).T @ rows) @ (rows * weight[:, None]).T
+    says = "rests alone, the same people: unbiased too"
+    checks.append(_numeric("unbiased for rests", np.mean(found_var, axis=0), np.sum(hat**2, axis=1) / 3, says))
+    return checks
+
+
+def _degrees_checks() -> list[Check]:
+    problem, person = _designs()["same people"]
+    answers = Answers(np.arange(9.0), problem, person)
+    degrees = person_errors(answers, np.ones((3, 1)), np.ones(3)).degrees
+    checks = [_numeric("degrees, same people", degrees, 2.0, "n - 1 degrees of freedom for n people")]
+    problem, person = _designs()["overlapping"]
+    count = np.bincount(problem)
+    table = np.zeros((3, 5))
+    table[problem, person] = 1.0 / count[problem]
+    share = np.array([0.5, 0.3, 0.2])
+    moves = np.diag(share @ table) - table.T @ np.diag(share) @ table
+    square = moves.T @ moves
+    exact = np.trace(square) ** 2 / np.trace(square @ square)
+    got = person_errors(Answers(np.arange(8.0), problem, person), np.ones((3, 1)), share).degrees
+    says = "tr(G'G)^2/tr((G'G)^2), from dense matrices"
+    return [*checks, _numeric("degrees, overlapping", got, exact, says)]
+
+
+def _share_checks() -> list[Check]:
+    """Levels and rests of exact sample variances: the person share is their ratio."""
+    base = np.array([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0], [-1.0, 1.0, -1.0, 1.0]])
+    rest = np.concatenate([base, -base])  # no person stands out, problem by problem
+    level = np.array([3.0, -3.0, 1.0, -1.0])
+    problem, person = np.repeat(np.arange(6), 4), np.tile(np.arange(4), 6)
+    found = person_errors(Answers((rest + level).ravel(), problem, person), np.ones((6, 1)), np.ones(6))
+    between = float(level @ level) / 3
+    pooled = float(np.mean((rest + level).var(axis=1, ddof=1)))
+    exact = (between - pooled * 1 / 6) / (pooled - pooled / 6)
+    says = "share = (variance of people's means - v/T)/(v - v/T), the same people"
+    return [
+        _numeric("person share", found.share, exact, says),
+        _numeric("members", found.member, np.ones(6), "the same people carry all of the others' weight"),
+    ]
+
+
+# ------------------------------------------------------------------------------------------ 3: the interval's length
+def _length_checks() -> list[Check]:
+    checks, got, exact = [], [], []
+    for own, shared, degrees, level in ((1.0, 0.5, 2.0, 0.95), (0.3, 1.2, 4.0, 0.9), (2.0, 0.1, 9.0, 0.99)):
+        half = float(sum_half_width(np.array([own]), np.array([shared]), degrees, level)[0])
+        constant = special.gamma((degrees + 1) / 2) / math.sqrt(degrees * math.pi) / special.gamma(degrees / 2)
+
+        def density(t: float, d: float = degrees, c: float = float(constant)) -> float:
+            return c * (1 + t * t / d) ** (-(d + 1) / 2)
+
+        def inside(t: float, o: float = own, s: float = shared, h: float = half) -> float:
+            sd, off = math.sqrt(o), math.sqrt(s) * t
+            return float(special.ndtr((h - off) / sd) - special.ndtr((-h - off) / sd))
+
+        held = integrate.quad(lambda t, d=density, i=inside: d(t) * i(t), -np.inf, np.inf, limit=400)[0]
+        got.append(held)
+        exact.append(level)
+    says = "P(|N(0, V) + sqrt(S) t| <= half-width) = level, by an integral over t"
+    checks.append(_numeric("half-width", got, exact, says, 1e-5))
+    one = np.ones(1)
+    ends = widen(0.2 * one, 0.2 * one - Z, 0.2 * one + 2 * Z, 3.0 * one, 0.5 * one, 5.0, None, 0.95)
+    wanted = [float(sum_half_width(v * one, 3.0 * one, 5.0, 0.95)[0]) for v in (0.5, 3.5)]
+    says = "each side's length stands for a variance, less what is counted twice"
+    checks.append(_numeric("sides", [0.2 - ends[0][0], ends[1][0] - 0.2], wanted, says))
+    scaled = widen(3.0 * one, 2.0 * one, 4.5 * one, 0.4 * one, 0.0 * one, 5.0, (1.0, 5.0), 0.95)
+    to = [special.logit((value - 1.0) / 4.0) for value in (2.0, 4.5)]
+    halves = [float(sum_half_width((side / Z) ** 2 * one, 0.4 * one, 5.0, 0.95)[0]) for side in to]
+    wanted = [1.0 + 4.0 * special.expit(-halves[0]), 1.0 + 4.0 * special.expit(halves[1])]
+    says = "on a scale the same in logits; the slope at the middle of 1 to 5 is 1"
+    checks.append(_numeric("sides on a scale", [scaled[0][0], scaled[1][0]], wanted, says))
+    return checks
+
+
+def symbolic() -> list[Check]:
+    """Covariance, shift, the people's measure and the interval's length."""
+    return [
+        *_covariance_checks(),
+        *_shift_checks(),
+        *_coverage_checks(),
+        *_unbiased_checks(),
+        *_degrees_checks(),
+        *_share_checks(),
+        *_length_checks(),
+    ]
+
+
+# ---------------------------------------------------------------------------------------------------------- simulated
+def simulated(seed: int = 20261127) -> list[Check]:
+    """60 problems answered by the same 5 people, whose level makes 0.3 of the variance of an answer."""
+    rng = np.random.default_rng(seed)
+    sets, problems, n = 100, 60, 5
+    mine, apart = np.empty(sets), np.empty(sets)
+    place = np.repeat(np.arange(problems), n), np.tile(np.arange(n), problems)
+    for number in range(sets):
+        digital = rng.normal(size=problems)
+        truth = 3.0 + 0.8 * digital + 0.5 * rng.normal(size=problems)
+        table = truth[:, None] + math.sqrt(0.3) * rng.normal(size=n) + math.sqrt(0.7) * rng.normal(size=(problems, n))
+        got = across_answers(table.ravel(), *place, digital)
+        means = across_problems(table.mean(axis=1), table.var(axis=1, ddof=1), n, digital)
+        mine[number] = np.mean((got.lower <= truth) & (truth <= got.upper))
+        apart[number] = np.mean((means.lower <= truth) & (truth <= means.upper))
+    checks = []
+    for name, share, says, expected in (
+        ("level, people told apart", mine, "everything estimated: coverage is not below the level", True),
+        ("level, means alone", apart, "means alone, taken as independent: coverage is not below the level", False),
+    ):
+        se = float(share.std() / math.sqrt(sets))
+        z = (float(share.mean()) - 0.95) / se
+        evidence = f"coverage {share.mean():.4f} (se {se:.4f}), level 0.95, z = {z:.2f}"
+        about = "exact" if expected else "published"
+        checks.append(Check(name, "monte carlo", about, says, z >= -4.0, expected, evidence, z))
+    return checks
+
+
+def picture(ax: Any) -> None:
+    """Coverage over the shift's share of the variance of an answer, for independent and for linked errors."""
+    shares = np.linspace(0.0, 0.8, 81)
+    between = 0.25
+    for n, color in ((3, "#C44E52"), (5, "#8172B2"), (20, "#4C72B0")):
+        own = between * ((1 - shares) / n) / (between + (1 - shares) / n)
+        ax.plot(shares, 2 * special.ndtr(Z / np.sqrt(1 + shares / n / own)) - 1, color=color, label=f"n = {n}")
+    ax.axhline(0.95, color="0.5", linewidth=0.8)
+    ax.set_xlabel("person share of the variance of one answer")
+    ax.set_ylabel("coverage if errors are taken as independent")
+    ax.legend(frameon=False, fontsize=8)
+
+
+if __name__ == "__main__":
+    from crowdllm_stats.verify import main
+
+    raise SystemExit(main(STATEMENT, symbolic))
