@@ -50,6 +50,11 @@ TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
     "theorem1": {"inference/profiles_bound.py": ()},
     "diversity": {"inference/distribution_error.py": ("_parts", "_block", "_sd", "_mean_difference", "_energy")},
     "confidence_sets": {f"{INTERVALS}mean_sets.py": (), f"{INTERVALS}betting.py": ()},
+    "proportion": {
+        f"{INTERVALS}binomial_limits.py": (),
+        f"{INTERVALS}proportion.py": ("SCEPTICS", "binomial", "ppi_plus_binomial", "_human_ends", "_assisted"),
+        f"{INTERVALS}two_values.py": (),
+    },
     "kappa": {"inference/backbone_quality.py": ()},
     "conformal": {"inference/conformal.py": ()},
     "same_people": {

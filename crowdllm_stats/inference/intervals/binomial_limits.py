@@ -77,7 +77,7 @@ def one_sided_limit(x: FloatArray, draws: Draws, miss: float) -> FloatArray:
     if draws.size is None:
         inside = np.clip(x, 1.0, draws.n)
         return np.where(x <= 0.0, 0.0, betaincinv(inside, draws.n - inside + 1.0, miss))
-    return _first(lambda ones: draws.at_least(x, ones) > miss, x, draws.size - draws.n + x, True)
+    return _first(lambda ones: draws.at_least(x, ones) > miss * _SAME, x, draws.size - draws.n + x, True)
 
 
 def two_sided_limit(x: FloatArray, draws: Draws, miss: float) -> FloatArray:

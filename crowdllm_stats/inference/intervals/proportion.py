@@ -181,9 +181,9 @@ def _assisted(
     price = (spread - joint**2 / safe) * kappa**2 * gap**2 / safe
     size = crowd.shape[-1]
     noise = np.where(power > 0.0, sample.crowd_ratio, 0.0) * crowd_var / span**2 * size / (size - 1)
-    left = spread - 2.0 * power * joint + power**2 * (squares + noise) + np.maximum(price, 0.0)
+    left = spread - 2.0 * power * joint + power**2 * (squares + noise) + price
     ratio = np.where(power > 0.0, left / spread, 1.0)
-    return power, raw, share + power * gap, deviation, np.maximum(ratio, 1e-6)
+    return power, raw, share + power * gap, deviation, ratio
 
 
 def _taken_for_two(sample: Sample) -> str:
