@@ -92,7 +92,7 @@ def dominance(frame):
     """Of how many n each textbook interval is shorter than ours and covers at least as well, by three readings."""
     rows = []
     for level in LEVELS:
-        one = frame[frame["level"] == level].set_index(["n", "method"]).unstack("method")
+        one = frame[frame["level"] == level].pivot_table(["width", "lowest", "q05"], "n", "method")
         for method in (*TEXTBOOK, "t"):
             shorter = one["width"][method] < one["width"][OURS] - 1e-9
             low = one["lowest"][method] >= one["lowest"][OURS] - 1e-9
@@ -340,6 +340,7 @@ def report(frame, twins):
     wide = [shown[shown["level"] == level].drop(columns=["level", "mean"]) for level in LEVELS]
     falls = frame[~frame["rises"]].groupby("method").size()
     settings = designs()
+    lowest = twins[twins["method"] == "ppi++-binomial"].groupby("level")["coverage"].min()
     return [
         "# Answers of two values",
         made_by("python benchmarks/proportion.py --out reports/inference", ROOT),
@@ -364,7 +365,9 @@ def report(frame, twins):
         f"All tables of n humans and their twins; crowds of 5,000 that are exactly of shares {CROWDS}, human shares {SHARES}, "
         f"relation of twins from 0 (independent) to 1 (as alike as the shares allow): {RELATIONS}. Twins are biased wherever "
         "the two shares differ. Widths are over those of the human answers alone: the longest one with useless twins, and the "
-        "mean where the shares agree. 'ppi++-small' is what `auto` was.",
+        "mean where the shares agree. 'ppi++-small' is what `auto` was. Lowest coverages of 'ppi++-binomial' over all n: "
+        + "; ".join(f"{low:.3f} at level {level:g}" for level, low in lowest.items())
+        + ".",
         markdown_table(twins_table(twins)),
         f"Crowds of 3 n and 10 n drawn people, and a population of 4 n people who all have twins; {DRAWS:,} draws (one error: "
         "0.003), 36 settings.",
