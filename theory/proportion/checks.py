@@ -21,7 +21,7 @@ STATEMENT = Statement(
     name="proportion",
     title="Intervals for answers of two values (beyond the paper): exact limits, effective counts, twins",
     published="Clopper and Pearson 1934, Blaker 2000, Korn and Graubard 1998; with twins the toolkit's own",
-    verdict="holds for a random sample; with twins enumerated, not proved",
+    verdict="holds under a random sample; with twins enumerated, not proved",
     exact="'exact' covers every share with its level at every n, in finite populations too; 'ppi++-binomial' is it at "
     "lambda 0 and PPI++ as n grows",
 )
