@@ -32,7 +32,14 @@ def test_demo_as_a_process_without_data_answers_three_questions() -> None:
     done = subprocess.run([program, "demo"], capture_output=True, text=True, check=False, env=clean)
     assert done.returncode == 0
     assert done.stderr == ""
-    for words in ("95% sure", "more human answers", "safe for", "exact sum", "published", "Next commands"):
+    for words in (
+        "95% sure",
+        "more human answers",
+        "not worse than asking the LLM once",
+        "exact sum",
+        "published",
+        "Next commands",
+    ):
         assert words in done.stdout
 
 

@@ -142,6 +142,16 @@ def test_popquorn_with_recorded_personas(capsys: pytest.CaptureFixture[str]) -> 
     assert "all twins are equal" in notes
     assert result["summary"][0]["estimate"] == pytest.approx(1.866, abs=5e-4)  # mean of the 13,036 ratings
     safe = run_json(
-        capsys, "safe-interval", *names[:4], "--reference-participant", "person", "--problem", "0", "--kappa", "1"
+        capsys,
+        "safe-interval",
+        *names[:4],
+        "--reference-participant",
+        "person",
+        "--problem",
+        "0",
+        "--kappa",
+        "1",
+        "--eta",
+        "0",
     )
     assert len(safe["results"]) == 1

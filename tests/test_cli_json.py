@@ -65,8 +65,11 @@ def test_either_end_is_named_where_it_is_open(capsys: pytest.CaptureFixture[str]
     humans = write(tmp_path / "h.csv", "problem,participant,response\na,p,3\na,q,3\na,r,3\n")
     digital = write(tmp_path / "d.csv", "problem,participant,response\na,d,1\na,e,2\n")
     plain = write(tmp_path / "r.csv", "problem,response\na,2\n")
-    (row,) = run_json(capsys, "safe-interval", humans, digital, "--reference", plain, "--kappa", "1")["results"]
-    assert row["not_finite"] == {"delta_lower": "-inf", "delta_upper": "inf"}
+    (row,) = run_json(capsys, "safe-interval", humans, digital, "--reference", plain, "--kappa", "1", "--eta", "0")[
+        "results"
+    ]
+    ends = {"delta_lower": "-inf", "delta_upper": "inf", "gap_lower": "-inf", "gap_upper": "inf"}
+    assert row["not_finite"] == ends
 
 
 def test_a_file_holds_the_same_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from command_line import BOTH, run_json
+from command_line import BOTH, run, run_json
 
 from crowdllm_stats.datasets import load_example
 
@@ -20,7 +20,9 @@ def test_safe_interval_from_file_and_from_participant(capsys: pytest.CaptureFixt
     for row in named["results"]:
         assert row["decision"] in ("safe", "unsafe", "undetermined")
         inside = (row["belief_mean"] - row["delta"]) ** 2 <= ((row["exact_upper"] - row["exact_lower"]) / 2) ** 2
-        assert inside == row["inside_exact"] == (row["excess_risk"] <= 0)
+        assert inside == row["inside_exact"]
+        assert row["verdict"] in ("not worse", "worse", "undecided")
+        assert row["gap_lower"] < row["crowd_gap"] < row["gap_upper"]
         assert row["p_adjusted"] >= row["p_value"]
     given = run_json(capsys, "safe-interval", *BOTH, "--reference", "example:reference", "--kappa", "0.5", "--eta", "0")
     assert {row["kappa"] for row in given["results"]} == {0.5}
@@ -28,8 +30,26 @@ def test_safe_interval_from_file_and_from_participant(capsys: pytest.CaptureFixt
         assert sorted([row["exact_lower"], row["exact_upper"]]) == pytest.approx(
             sorted([0, 2 * row["delta"]]), abs=1e-12
         )
-    inside_crowd = run_json(capsys, "safe-interval", *BOTH, "--reference-participant", "d001")
-    assert any("one reference answer" in note for note in inside_crowd["notes"])
+    assert any("although eta is 0" in row["note"] for row in given["results"])
+    options = ("safe-interval", *BOTH, "--reference-participant", "d001")
+    assert "give --eta" in run(capsys, *options, code=2)
+    assert {row["eta"] for row in run_json(capsys, *options, "--eta", "0.3")["results"]} == {0.3}
+
+
+def test_the_answer_fits_into_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verdict, the crowd's gap with its interval, and Theorem 3's question; and first what "not worse" means."""
+    monkeypatch.setenv("COLUMNS", "80")
+    told = run(capsys, "safe-interval", *BOTH, "--reference", "example:reference")
+    lines = told.splitlines()
+    assert told.startswith("Not worse means: than asking the LLM once.")
+    assert max(map(len, lines)) <= 80
+    head = next(place for place, line in enumerate(lines) if "verdict" in line)
+    assert lines[head - 1].split("┃")[-1].strip() == "inside"
+    above, below = (lines[place].split("┃") for place in (head - 1, head))
+    names = [f"{one.strip()} {two.strip()}".strip() for one, two in zip(above, below, strict=True)]
+    assert names == ["problem", "verdict", "crowd gap", "gap lower", "gap upper", "inside published", "inside exact"]
+    q03 = next(line for line in lines if line.startswith("q03"))
+    assert [word.strip() for word in q03.split("│")][1::4] == ["not worse", "no"]
 
 
 def test_adjusted_p_values_are_benjamini_hochberg_over_all_problems(capsys: pytest.CaptureFixture[str]) -> None:

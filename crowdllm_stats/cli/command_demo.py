@@ -81,13 +81,17 @@ def _safe(example: Example, pairing: Pairing) -> str:
     reference = np.stack([plain[name] for name in block.problems])
     crowd = _everybody(block)
     beliefs = crowd - reference.mean(axis=1, keepdims=True)
-    result = safe_decision(beliefs, block.human, reference, n_digital=crowd.shape[1], eta=reference.var(axis=1, ddof=1))
+    result = safe_decision(
+        beliefs, block.human, reference, n_digital=crowd.shape[1], bounds=example.human.scale.bounds,
+        step=example.human.scale.step,
+    )  # fmt: skip
     words = {word: int((result.decision == word).sum()) for word in ("safe", "unsafe", "undetermined")}
     return (
         f"The bare LLM is off by {np.abs(result.delta).mean():.2f} on average. The simulated people correct it by "
         f"{np.abs(result.belief_mean).mean():.2f}; a correction helps if it points the right way and is not more than "
-        f"twice too large.\nThe human answers say: safe for {words['safe']} of {len(beliefs)} statements, unsafe for "
-        f"{words['unsafe']}, not yet clear for {words['undetermined']}: more human answers would tell."
+        f"twice too large.\nThe human answers say: not worse than asking the LLM once for {words['safe']} of "
+        f"{len(beliefs)} statements, worse for {words['unsafe']}, not yet clear for {words['undetermined']}: more "
+        "human answers would tell."
     )
 
 

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 SHOW = (
     "problem",
-    "decision",
-    "adjusted",
-    "p_value",
+    "verdict",
+    "crowd_gap",
+    "gap_lower",
+    "gap_upper",
+    "inside_published",
+    "inside_exact",
+    "p_adjusted",
     "belief_mean",
-    "delta",
     "published_lower",
     "published_upper",
     "exact_lower",
@@ -43,14 +46,18 @@ def safe_interval(
     ] = None,
     eta: Annotated[
         float | None,
-        typer.Option(metavar="V", help="Variance of one LLM answer; from repeated reference answers by default."),
+        typer.Option(
+            metavar="V",
+            help="Variance of one LLM answer, 0 if it always answers alike; by default from repeated plain answers.",
+        ),
     ] = None,
     level: Level = 0.95,
 ) -> Report:
-    """Is the crowd's mean no worse than one answer of the bare LLM? Decided for each problem from the human answers.
+    """Is the crowd's mean no worse than asking the bare LLM once? Decided for each problem from the human answers.
 
-    A digital person's belief is the answer less the mean reference answer. The published and the exact interval of
-    safe belief means are both given; only the exact one is a guarantee.
+    Verdicts: not worse, worse, undecided, after Benjamini-Hochberg over the problems. The crowd's gap is its mean less
+    the humans': a crowd can be no worse than the LLM and far off. A digital person's belief is the answer less the mean
+    reference answer; inside published and inside exact say whether the belief mean lies in Theorem 3's interval.
     """
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.survey.decisions import check_safe, safe_decision_from
@@ -71,7 +78,7 @@ def safe_interval(
     )
     return Report(
         command="safe-interval",
-        title=f"Is the digital crowd no worse than one answer of the bare LLM? Tests at level {level:g}",
+        title=f"Is the digital crowd no worse than asking the bare LLM once? Tests at level {level:g}",
         results=list(found.rows),
         excluded=excluded_rows(found.excluded),
         notes=[*loaded.notes, *found.notes],

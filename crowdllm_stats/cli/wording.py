@@ -13,7 +13,7 @@ _PHRASES = tuple(
         (r"method='([^']+)'", r"--method \1"),
         (r"match=\[\.\.\.\]", "--match COLUMNS"),
         (r"read the human answers with scale=\"1:5\" or the like", "give --scale 1:5 or the like"),
-        (r"\bgive (kappa|eta)(?=\.)", r"give --\1"),
+        (r"\bgive (kappa|eta)(?=\.| \()", r"give --\1"),
         (r"\breference_participant\b", "--reference-participant"),
         (r"pass folder=", "give --data FOLDER"),
         (r'pass missing="drop"', "give --drop-missing"),
@@ -38,8 +38,6 @@ _PHRASES = tuple(
         (r"\bdigital_unlabeled needs\b", "the unlabelled digital people must give"),
         (r"\bdigital_unlabeled\b", "the unlabelled digital answers"),
         (r", or pass (?:human|digital)_noise_var\b", ""),
-        (r" \(pass reference_noise_var if it is one answer\)| \(reference_noise_var\)", ""),
-        (r"\beta, digital_noise_var and belief_mean_var are", "eta, the digital noise and the variance of beliefs are"),
         (r"\bgive bounds(?![=\w])", "give --scale LOW:HIGH"),
         (r"\bsee across_problems and", "see in Python across_problems and"),
     )

@@ -29,6 +29,50 @@ def check_whole(name: str, values: ArrayLike, least: int) -> FloatArray:
     return array
 
 
+def reference_share(n_digital: FloatArray, reference: str, k: ArrayLike | None) -> FloatArray:
+    """The share of eta that the crowd does not carry itself, ``1 - eta_ref/eta``.
+
+    ``eta_ref``, the variance with which the reference enters the crowd's mean, is 0 for ``reference="expected"``
+    (``y_ref = E Phi``), ``eta / k`` for ``"shared"`` (one mean of k answers, the same for all twins) and
+    ``eta / (N k)`` for ``"individual"`` (each twin has its own k answers, one unless said).
+
+    Raises:
+        ValueError: on an unknown ``reference``, or a ``k`` that does not go with it.
+
+    Example:
+        >>> float(reference_share(np.array(20.0), "shared", 5))
+        0.8
+    """
+    check_choice("reference", reference, REFERENCES)
+    if reference == "expected":
+        if k is not None:
+            raise ValueError(
+                f'k={k!r} has no place with reference="expected", which is free of sampling error; '
+                'leave k out, or choose reference="shared"'
+            )
+        return np.ones_like(n_digital)
+    if reference == "shared":
+        if k is None:
+            raise ValueError('reference="shared" needs k, the number of answers averaged; pass k=1 for a single one')
+        return np.asarray(1.0 - 1.0 / check_whole("k", k, 1))
+    return np.asarray(1.0 - 1.0 / (n_digital * (1.0 if k is None else check_whole("k", k, 1))))
+
+
+def crowd_noise(n_digital: FloatArray, digital_noise_var: ArrayLike, belief_mean_var: ArrayLike) -> FloatArray:
+    """The crowd's own noise, ``etat^2 / N + Var(belief mean)``.
+
+    Raises:
+        ValueError: on negative variances.
+
+    Example:
+        >>> float(crowd_noise(np.array(20.0), 0.2, 0.01))
+        0.02
+    """
+    noise = check_array("digital_noise_var", digital_noise_var, nonnegative=True)
+    wobble = check_array("belief_mean_var", belief_mean_var, nonnegative=True)
+    return np.asarray(noise / n_digital + wobble)
+
+
 def safety_margin(
     n_digital: FloatArray,
     eta: ArrayLike,
@@ -39,9 +83,7 @@ def safety_margin(
 ) -> FloatArray:
     """``c = eta - eta_ref - etat^2 / N - Var(belief mean)``: what the crowd gains by averaging out, less its own noise.
 
-    ``eta_ref``, the variance with which the reference enters the crowd's mean, is 0 for ``reference="expected"``
-    (``y_ref = E Phi``), ``eta / k`` for ``"shared"`` (one mean of k answers, the same for all twins) and
-    ``eta / (N k)`` for ``"individual"`` (each twin has its own k answers, one unless said).
+    ``eta_ref`` is the variance with which the reference enters the crowd's mean, see :func:`reference_share`.
 
     Args:
         n_digital: N, the number of twins.
@@ -63,24 +105,9 @@ def safety_margin(
         >>> float(safety_margin(np.array(20.0), 0.5, 0.2, 0.0, "shared", 5))
         0.39
     """
-    check_choice("reference", reference, REFERENCES)
     one = check_array("eta", eta, nonnegative=True)
-    noise = check_array("digital_noise_var", digital_noise_var, nonnegative=True)
-    wobble = check_array("belief_mean_var", belief_mean_var, nonnegative=True)
-    if reference == "expected":
-        if k is not None:
-            raise ValueError(
-                f'k={k!r} has no place with reference="expected", which is free of sampling error; '
-                'leave k out, or choose reference="shared"'
-            )
-        entering = np.zeros_like(one)
-    elif reference == "shared":
-        if k is None:
-            raise ValueError('reference="shared" needs k, the number of answers averaged; pass k=1 for a single one')
-        entering = one / check_whole("k", k, 1)
-    else:
-        entering = one / (n_digital * (1.0 if k is None else check_whole("k", k, 1)))
-    return np.asarray(one - entering - noise / n_digital - wobble)
+    share = reference_share(n_digital, reference, k)
+    return np.asarray(share * one - crowd_noise(n_digital, digital_noise_var, belief_mean_var))
 
 
 def margin_in_words(reference: str, k: ArrayLike | None) -> str:

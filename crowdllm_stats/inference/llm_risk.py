@@ -113,10 +113,11 @@ def llm_risk(
         for name, value in parts.items()
         if value is not None and np.any(value < 0)
     }
+    named: dict[str, Any] = {name: None if value is None else unbatch(value) for name, value in parts.items()}
     return LLMRisk(
         why=_why(people, given, k, noise is not None, human_noise_var is not None),
         flags=flags,
-        **{name: None if value is None else unbatch(value) for name, value in parts.items()},
+        **named,
         k_averaged=k,
         n_person=people,
         n_answers=given,

@@ -8,13 +8,32 @@ from crowdllm_stats.inference.backbone_quality import BackboneQuality
 from crowdllm_stats.survey.result import Row
 from crowdllm_stats.survey.words import several
 
+#: The decisions in plain words, each: than asking the LLM once.
+VERDICTS = {"safe": "not worse", "unsafe": "worse", "undetermined": "undecided"}
+
+
+def how_far(rows: Sequence[Row]) -> str:
+    """What "not worse" does not say: how far the crowd is from the humans.
+
+    Example:
+        >>> rows = [{"problem": "q1", "crowd_gap": 0.8, "gap_lower": 0.5, "gap_upper": 1.1}]
+        >>> how_far(rows)[-66:]
+        "its mean is off the humans' in 1 of 1 problem, by up to 0.8 (q1)."
+    """
+    off = [row for row in rows if row["gap_lower"] > 0.0 or row["gap_upper"] < 0.0]
+    if off:
+        worst = max(off, key=lambda row: abs(row["crowd_gap"]))
+        found = (
+            f"its mean is off the humans' in {len(off)} of {several(len(rows), 'problem')}, "
+            f"by up to {abs(worst['crowd_gap']):.2g} ({worst['problem']})."
+        )
+    else:
+        found = f"in none of {several(len(rows), 'problem')} these answers show a gap between their means."
+    return f"Not worse means: than asking the LLM once. It does not mean that the crowd is near the humans: {found}"
+
 
 def decision_notes(
-    rows: Sequence[Row],
-    quality: BackboneQuality | None,
-    kappa: float | None,
-    eta: float | None,
-    given: Sequence[int],
+    rows: Sequence[Row], quality: BackboneQuality | None, kappa: float | None, eta: float | None
 ) -> list[str]:
     """Sentences about all problems together.
 
@@ -23,32 +42,27 @@ def decision_notes(
         quality: where kappa was estimated.
         kappa: that the intervals use, None without intervals.
         eta: as given, None where it is estimated.
-        given: the problems' numbers of reference answers.
 
     Example:
         >>> row = {"decision": "safe", "adjusted": "undetermined"}
-        >>> print(*decision_notes([row], None, 0.5, 0.1, [1]))
-        Of 1 problem the crowd is safe in 1, unsafe in 0, undetermined in 0; after Benjamini-Hochberg 0 safe, 0 unsafe.
+        >>> print(*decision_notes([row], None, 0.5, 0.1))
+        Of 1 problem the crowd is not worse than asking the LLM once in 0, worse in 0, undecided in 1 (after \
+Benjamini-Hochberg; 1, 0 and 0 with each problem for itself).
     """
-    counts = {name: sum(row["decision"] == name for row in rows) for name in ("safe", "unsafe", "undetermined")}
-    adjusted = {name: sum(row["adjusted"] == name for row in rows) for name in ("safe", "unsafe")}
+    alone, together = (
+        [sum(row[name] == decision for row in rows) for decision in VERDICTS] for name in ("decision", "adjusted")
+    )
     notes = [
-        f"Of {several(len(rows), 'problem')} the crowd is safe in {counts['safe']}, unsafe in {counts['unsafe']}, "
-        f"undetermined in {counts['undetermined']}; "
-        f"after Benjamini-Hochberg {adjusted['safe']} safe, {adjusted['unsafe']} unsafe."
+        f"Of {several(len(rows), 'problem')} the crowd is not worse than asking the LLM once in {together[0]}, "
+        f"worse in {together[1]}, undecided in {together[2]} (after Benjamini-Hochberg; {alone[0]}, {alone[1]} and "
+        f"{alone[2]} with each problem for itself)."
     ]
     if quality is not None:
         notes.append(_about_kappa(quality, kappa))
     elif kappa is None:
         notes.append("kappa cannot be estimated from one problem: no intervals; give kappa.")
-    if eta is None and min(given) == 1:
-        single = sum(number == 1 for number in given)
-        notes.append(
-            f"In {several(single, 'problem')} there is one reference answer, taken as the LLM's exact mean with eta 0; "
-            "else give eta."
-        )
-    if eta is None and max(given) > 1:
-        notes.append("eta is estimated from the repeated reference answers, and then counts as known.")
+    if eta is None:
+        notes.append("eta is estimated from the repeated reference answers; the tests count its error.")
     wrong = sum(bool(row.get("inside_published")) and not row["inside_exact"] for row in rows if "inside_exact" in row)
     if wrong:
         notes.append(f"Inside the published interval but outside the exact one: {several(wrong, 'problem')}.")

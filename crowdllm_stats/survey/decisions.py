@@ -15,7 +15,7 @@ from crowdllm_stats.inference.safe_decision import SafeDecision, safe_decision
 from crowdllm_stats.inference.safe_interval import safe_interval
 from crowdllm_stats.pairing import Pairing, pair
 from crowdllm_stats.survey.columns import match_columns
-from crowdllm_stats.survey.decision_notes import decision_notes
+from crowdllm_stats.survey.decision_notes import VERDICTS, decision_notes, how_far
 from crowdllm_stats.survey.given import as_crowd
 from crowdllm_stats.survey.one_law import survey_law
 from crowdllm_stats.survey.plain_answers import plain_answers, without
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 #: Probability with which kappa bounds the gap, as the paper's example has it.
 KAPPA_LEVEL = 0.9
+
+ONE_ANSWER = (
+    "one reference answer does not tell how much the LLM's answers vary: give eta (0 if it always answers alike)"
+)
 
 ENDS = ("published_lower", "published_upper", "inside_published", "exact_lower", "exact_upper", "inside_exact")
 
@@ -72,9 +76,10 @@ def safe_decision_from(
     """Is the crowd's mean no worse than one answer of the bare LLM? Decided for each problem from the human answers.
 
     A digital person's belief is the answer less the mean reference answer; the crowd is every digital person of the
-    problem, twins included. :func:`crowdllm_stats.safe_decision` tests the exact condition, with Benjamini-Hochberg
-    over all problems tested, and :func:`crowdllm_stats.safe_interval` gives the interval of safe belief means as
-    published and exact, at the estimated Delta. The scale's ends are those of ``human.scale``. The command
+    problem, twins included, as it stands. :func:`crowdllm_stats.safe_decision` tests the exact condition, counting the
+    errors of the human mean, of the mean reference and of eta, with Benjamini-Hochberg over all problems tested, and
+    :func:`crowdllm_stats.safe_interval` gives the interval of safe belief means as published and exact, at the
+    estimated Delta and eta. The scale's ends are those of ``human.scale``. The command
     ``crowdllm-stats safe-interval`` is this function.
 
     Args:
@@ -89,15 +94,17 @@ def safe_decision_from(
             part of the crowd (with ``match`` it stands in for people without a persona).
         match: profile columns to build twins from; empty pairs by the participants' names.
         kappa: bound on ``|Delta|``; by default estimated from the problems, to hold with probability 0.9.
-        eta: variance of one answer of the LLM; by default estimated from repeated reference answers, and 0 where there
-            is one alone, taken as the LLM's exact mean.
+        eta: variance of one answer of the LLM, 0 for one that always answers alike; by default estimated from repeated
+            reference answers, and a problem with one alone is left out.
         level: confidence level of each one-sided test.
 
     Returns:
         SurveyResult, without a row over all problems. Its rows have the columns of
         :func:`crowdllm_stats.safe_decision` (``adjusted`` after Benjamini-Hochberg, with ``p_adjusted`` where the
-        problem was tested), and where kappa is known ``kappa`` and the ends of both intervals, None for the exact one
-        where it is empty.
+        problem was tested), ``verdict``, which is ``adjusted`` in plain words ("not worse", "worse", "undecided", than
+        asking the LLM once), and where kappa is known ``kappa``, the ends of both intervals (None for the exact one
+        where it is empty) and whether the belief mean lies inside (``inside_published``, ``inside_exact``).
+        ``crowd_gap`` is the crowd's mean less the humans', with its interval.
 
     Raises:
         ValueError: on bad input, unless exactly one of ``reference`` and ``reference_participant`` is given, or if no
@@ -111,6 +118,8 @@ def safe_decision_from(
         >>> found = safe_decision_from(example.human, example.digital, example.reference)
         >>> found.to_frame()["decision"].value_counts().to_dict()
         {'undetermined': 9, 'safe': 3}
+        >>> found.rows[0]["verdict"], round(found.rows[0]["crowd_gap"], 2)
+        ('undecided', -0.13)
     """
     check_safe(kappa, eta, level)
     human, digital, coding = words_as_numbers(as_crowd(human, "human", scale), as_crowd(digital, "digital", scale))
@@ -119,17 +128,17 @@ def safe_decision_from(
     if reference_participant is not None and not columns:
         digital = without(digital, reference_participant)
     pairing = pair(human, digital, match=columns, census=True)
-    cases, excluded = _cases(pairing, answers)
+    cases, excluded = _cases(pairing, answers, eta)
     quality = None if kappa is not None else _quality(cases)
     bound = kappa if kappa is not None else _kappa(quality)
     wanted = _Wanted(bound, eta, level, human.scale.bounds, human.scale.step)
-    rows, why = _rows(cases, wanted)
+    rows, why, told = _rows(cases, wanted)
     _adjust(rows, level)
     notes = [coding] if coding else []
-    notes += decision_notes(rows, quality, bound, eta, [len(case.reference) for case in cases])
+    notes += decision_notes(rows, quality, bound, eta)
     law = survey_law(pairing)
     law.mark(rows)
-    notices = law.notices("The decisions here are about both together.")
+    notices = [*told, *law.notices("The decisions here are about both together."), how_far(rows)]
     return SurveyResult(rows, None, excluded, notes, pairing.counts, why, notices)
 
 
@@ -151,7 +160,7 @@ def check_safe(kappa: float | None, eta: float | None, level: float) -> None:
             raise ValueError(f"{name} must not be negative, got {value:g}")
 
 
-def _cases(pairing: Pairing, answers: dict[str, FloatArray]) -> tuple[list[_Case], dict[str, str]]:
+def _cases(pairing: Pairing, answers: dict[str, FloatArray], eta: float | None) -> tuple[list[_Case], dict[str, str]]:
     """The problems that can be judged, and problem -> reason of the others."""
     by_problem = {
         problem: block.human[place]
@@ -167,6 +176,8 @@ def _cases(pairing: Pairing, answers: dict[str, FloatArray]) -> tuple[list[_Case
             excluded[problem] = "fewer than 2 digital answers"
         elif problem not in answers:
             excluded[problem] = "no reference answer"
+        elif len(answers[problem]) == 1 and eta is None:
+            excluded[problem] = ONE_ANSWER
         else:
             cases.append(_Case(problem, by_problem[problem], pairing.crowd_of(place), answers[problem]))
     if not cases:
@@ -187,33 +198,34 @@ def _kappa(quality: BackboneQuality | None) -> float | None:
     return quality.kappa if math.isfinite(quality.kappa) else quality.kappa_corrected
 
 
-def _rows(cases: list[_Case], wanted: _Wanted) -> tuple[list[Row], str]:
-    """A row a problem in the order of the cases, one call a shape, and what they rest on."""
+def _rows(cases: list[_Case], wanted: _Wanted) -> tuple[list[Row], str, list[str]]:
+    """A row a problem in the order of the cases, one call a shape; what they rest on, and what comes first."""
     groups: dict[tuple[int, int, int], list[_Case]] = {}
     for case in cases:
         groups.setdefault(case.shape, []).append(case)
     made: list[Row] = []
     whys: dict[str, str] = {}  # of the first shape
-    for (_, size, given), group in groups.items():
+    told: dict[str, None] = {}
+    for (_, size, _), group in groups.items():
         human, crowd, reference = (
             np.stack([getattr(case, name) for case in group]) for name in ("human", "crowd", "reference")
         )
-        single = np.zeros(len(group)) if given == 1 else reference.var(axis=1, ddof=1)
-        variance = single if wanted.eta is None else np.full(len(group), wanted.eta)
         beliefs = crowd - reference.mean(axis=1, keepdims=True)
         decision = safe_decision(
-            beliefs, human, reference, n_digital=size, eta=variance, bounds=wanted.bounds,
+            beliefs, human, reference, n_digital=size, eta=wanted.eta, bounds=wanted.bounds,
             step=None if wanted.bounds is None else wanted.step, level=wanted.level,
         )  # fmt: skip
         rows: list[Row] = decision.to_frame(index=[case.problem for case in group]).reset_index().to_dict("records")
-        for row, p_safe, p_unsafe in zip(rows, decision.p_safe, decision.p_unsafe, strict=True):
-            row |= {"adjusted": row.pop("decision_adjusted"), "p_safe": float(p_safe), "p_unsafe": float(p_unsafe)}
+        for number, row in enumerate(rows):
+            row["adjusted"] = row.pop("decision_adjusted")
+            row |= {name: getattr(decision, name)[number].item() for name in ("p_safe", "p_unsafe", "tested")}
         whys.setdefault("decision", decision.why)
+        told |= dict.fromkeys(decision.notices)
         if wanted.kappa is not None:
-            whys.setdefault("intervals", _add_intervals(rows, beliefs, decision, wanted.kappa, variance))
+            whys.setdefault("intervals", _add_intervals(rows, beliefs, decision, wanted.kappa))
         made += rows
     place = {case.problem: number for number, case in enumerate(cases)}
-    return sorted(made, key=lambda row: place[row["problem"]]), _in_one(list(whys.values()))
+    return sorted(made, key=lambda row: place[row["problem"]]), _in_one(list(whys.values())), list(told)
 
 
 def _in_one(texts: list[str]) -> str:
@@ -222,14 +234,12 @@ def _in_one(texts: list[str]) -> str:
     return f"{'. '.join(sentences)}."
 
 
-def _add_intervals(
-    rows: list[Row], beliefs: FloatArray, decision: SafeDecision, kappa: float, variance: FloatArray
-) -> str:
+def _add_intervals(rows: list[Row], beliefs: FloatArray, decision: SafeDecision, kappa: float) -> str:
     """Write the ends of both intervals into the rows."""
     for row in rows:
         row["kappa"] = kappa
     second = (beliefs**2).mean(axis=1)
-    ends = safe_interval(beliefs.mean(axis=1), second, decision.delta, kappa, beliefs.shape[1], eta=variance)
+    ends = safe_interval(beliefs.mean(axis=1), second, decision.delta, kappa, beliefs.shape[1], eta=decision.eta)
     empty = np.atleast_1d(ends.exact.half_width) == -np.inf
     for name in ENDS:
         values: list[Any] = np.atleast_1d(getattr(ends, name)).tolist()
@@ -243,13 +253,14 @@ def _add_intervals(
 
 
 def _adjust(rows: list[Row], level: float) -> None:
-    """Benjamini-Hochberg over all problems that were tested, whatever their sizes."""
+    """Benjamini-Hochberg over all problems that were tested, whatever their sizes; then the verdicts."""
     from scipy.stats import false_discovery_control
 
-    tested = [row for row in rows if row["belief_mean"] != 0.0 and row["delta_upper"] != float("inf")]
-    if not tested:
-        return
-    for row, adjusted in zip(tested, false_discovery_control([row["p_value"] for row in tested]), strict=True):
-        row["p_adjusted"] = float(adjusted)
-        direction = "safe" if row["p_safe"] <= row["p_unsafe"] else "unsafe"
-        row["adjusted"] = direction if adjusted <= 1.0 - level else "undetermined"
+    tested = [row for row in rows if row["tested"]]
+    if tested:
+        for row, adjusted in zip(tested, false_discovery_control([row["p_value"] for row in tested]), strict=True):
+            row["p_adjusted"] = float(adjusted)
+            direction = "safe" if row["p_safe"] <= row["p_unsafe"] else "unsafe"
+            row["adjusted"] = direction if adjusted <= 1.0 - level else "undetermined"
+    for row in rows:
+        row["verdict"] = VERDICTS[row["adjusted"]]

@@ -45,13 +45,25 @@ def test_rows_are_the_calculators_with_one_adjustment_over_all(uneven):
     for row in found.rows:
         human, crowd, reference = (values(data, row["problem"]) for data in uneven)
         beliefs, eta = crowd - reference.mean(), reference.var(ddof=1)
-        expected = safe_decision(beliefs, human, reference, n_digital=len(crowd), eta=eta)
+        expected = safe_decision(beliefs, human, reference, n_digital=len(crowd))
         assert row["decision"] == expected.decision
-        for name in ("p_value", "delta", "delta_lower", "threshold", "belief_mean", "p_safe"):
+        for name in (
+            "p_value",
+            "delta",
+            "delta_lower",
+            "threshold",
+            "belief_mean",
+            "p_safe",
+            "gap_upper",
+            "eta",
+            "tested",
+        ):
             assert row[name] == pytest.approx(getattr(expected, name), rel=1e-12)
         ends = safe_interval(beliefs.mean(), (beliefs**2).mean(), expected.delta, 0.8, len(crowd), eta=eta)
         for name in ("published_lower", "exact_upper", "inside_exact"):
             assert row[name] == pytest.approx(getattr(ends, name), rel=1e-12)
+        assert row["crowd_gap"] == pytest.approx(crowd.mean() - human.mean())
+        assert row["verdict"] == {"safe": "not worse", "unsafe": "worse", "undetermined": "undecided"}[row["adjusted"]]
         p_values.append(row["p_value"])
     assert [row["p_adjusted"] for row in found.rows] == pytest.approx(false_discovery_control(p_values))
     assert found.overall is None
@@ -83,13 +95,37 @@ def test_kappa_and_eta_are_estimated_or_given(uneven):
     human, digital, reference = uneven
     notes = " ".join(safe_decision_from(human, digital, reference).notes)
     assert "kappa at probability 0.9 from 2 problems" in notes
-    assert "eta is estimated from the repeated reference answers" in notes
+    assert "eta is estimated from the repeated reference answers; the tests count its error" in notes
     one = human.select(problems=["a"])
     alone = safe_decision_from(one, digital, reference, eta=0.1)
     assert "kappa" not in alone.rows[0]
     assert alone.notes[-1] == "kappa cannot be estimated from one problem: no intervals; give kappa."
     single = table([("a", "llm", 2.5)])
-    assert any("one reference answer" in note for note in safe_decision_from(one, digital, single, kappa=1).notes)
+    with pytest.raises(ValueError, match="no problem can be judged: one reference answer .* give eta"):
+        safe_decision_from(one, digital, single, kappa=1)
+    assert safe_decision_from(one, digital, single, kappa=1, eta=0.0).rows[0]["eta"] == 0.0
+    mixed = table([("a", "llm", 2.5), ("b", "llm", 2.5), ("b", "llm", 3.5)])
+    partly = safe_decision_from(human, digital, mixed, kappa=1)
+    assert [row["problem"] for row in partly.rows] == ["b"]
+    assert "give eta" in partly.excluded["a"]
+
+
+def test_not_worse_is_said_to_be_no_praise():
+    """A crowd 0.9 off that is better than an LLM 2 off: not worse, and how far off comes first."""
+    rng = np.random.default_rng(31)
+    human = table([("a", f"p{who}", value) for who, value in enumerate(rng.normal(3.0, 0.2, 30))])
+    digital = table([("a", f"d{who}", value) for who, value in enumerate(rng.normal(3.9, 0.1, 40))])
+    plain = table([("a", "llm", value) for value in rng.normal(5.0, 0.1, 10)])
+    found = safe_decision_from(human, digital, plain, kappa=2.0)
+    row = found.rows[0]
+    assert (row["verdict"], row["decision"]) == ("not worse", "safe")
+    assert row["gap_lower"] < row["crowd_gap"] < row["gap_upper"]
+    assert row["crowd_gap"] == pytest.approx(0.9, abs=0.15)
+    assert row["gap_lower"] > 0.7
+    assert "off the humans' in 1 of 1 problem" in found.notices[-1]
+    assert str(found).startswith("Not worse means: than asking the LLM once.")
+    near = safe_decision_from(human, human, plain, kappa=2.0)
+    assert "in none of 1 problem these answers show a gap" in near.notices[-1]
 
 
 def test_bounds_of_the_human_scale_shape_the_test():
@@ -97,18 +133,20 @@ def test_bounds_of_the_human_scale_shape_the_test():
     free = CrowdData.from_frame(example.human.responses)
     bounded = safe_decision_from(example.human, example.digital, example.reference)
     unbounded = safe_decision_from(free, example.digital, example.reference)
-    assert "arcsine scale" in bounded.why
-    assert "arcsine scale" not in unbounded.why
+    assert "Gaffke" in bounded.why
+    assert "Gaffke" not in unbounded.why
+    assert any("give bounds" in notice for notice in unbounded.notices)
+    assert len(bounded.notices) == 1
     assert bounded.rows[0]["p_value"] != unbounded.rows[0]["p_value"]
 
 
 def test_equal_human_answers_leave_deltas_interval_open_on_both_sides():
     human = table([("a", f"p{who}", 3) for who in range(4)])
     digital = table([("a", f"d{who}", who) for who in range(6)])
-    found = safe_decision_from(human, digital, table([("a", "llm", 2)]), kappa=1.0)
+    found = safe_decision_from(human, digital, table([("a", "llm", 2)]), kappa=1.0, eta=0.0)
     told = found.to_dict()["rows"][0]
     assert (told["delta_lower"], told["delta_upper"]) == (None, None)
-    assert told["not_finite"] == {"delta_lower": "-inf", "delta_upper": "inf"}
+    assert told["not_finite"] == {"delta_lower": "-inf", "delta_upper": "inf", "gap_lower": "-inf", "gap_upper": "inf"}
     assert found.rows[0]["decision"] == "undetermined"
 
 
@@ -117,7 +155,8 @@ def test_the_command_is_this_function(capsys):
     names = ["safe-interval", "example:human", "example:digital"]
     for words, options in (
         (["--reference", "example:reference"], {"reference": example.reference}),
-        (["--reference-participant", "d001", "--kappa", "1"], {"reference_participant": "d001", "kappa": 1.0}),
+        (["--reference-participant", "d001", "--kappa", "1", "--eta", "0"],
+         {"reference_participant": "d001", "kappa": 1.0, "eta": 0.0}),
         (["--reference", "example:reference", "--eta", "0.2", "--match", "gender", "--level", "0.8"],
          {"reference": example.reference, "eta": 0.2, "match": ["gender"], "level": 0.8}),
     ):  # fmt: skip

@@ -617,69 +617,120 @@ def _decide(beliefs: Any, human: Any, answers: Any, **more: Any) -> SafeDecision
 
 
 def _decision_numbers() -> list[Check]:
-    """p-values, threshold and interval in three generic points, with mu of both signs."""
+    """p-values with an exact reference, and every other number in generic points, with mu of both signs."""
     eta, noise, wobble = Rational(3, 5), Rational(2, 7), Rational(1, 11)
-    margins = {"expected": eta, "shared": eta - eta / 4, "individual": eta - eta / 6}
+    share = {"expected": Rational(1), "shared": Rational(3, 4), "individual": Rational(5, 6)}
     cases: list[tuple[str, int, str, int | None, Any, Any]] = [
-        ("known reference", 1, "shared", 4, None, ANSWERS[:1]),
-        ("Welch", -1, "individual", None, None, ANSWERS),
-        ("Welch, two answers", 1, "individual", None, None, ANSWERS[:2]),
+        ("exact reference", 1, "shared", 4, Rational(0), ANSWERS[:1]),
+        ("exact reference, two numbers", -1, "individual", None, Rational(0), ANSWERS[:2]),
+        ("estimated", -1, "individual", None, None, ANSWERS),
+        ("estimated, two answers", 1, "shared", 4, None, ANSWERS[:2]),
         ("known variance", 1, "expected", None, Rational(1, 3), ANSWERS[1:]),
     ]
     checks = []
-    for name, sign, way, k, variance, answers in cases:
+    for (name, sign, way, k, variance, answers), source in product(cases, ("answers", "generator")):
         beliefs = [sign * b for b in BELIEFS]
-        mu, c = sum(beliefs) / 4, margins[way] - noise / 6 - wobble
-        (y, first), given = _moments(HUMAN), len(answers)
-        ref = sum(answers) / given
+        mu, given = sum(beliefs) / 4, len(answers)
+        (y, first), ref = _moments(HUMAN), sum(answers) / given
+        second = _moments(answers)[1] if variance is None else variance / given
+        one = second * given if variance is None else eta
+        c = share[way] * one - noise / 6 - wobble
         delta, freedom = y - ref, Rational(4)
-        second = Rational(0)
-        if variance is not None:  # a known variance counts as infinitely many degrees of freedom
-            second = variance / given
-            freedom *= (first + second) ** 2 / first**2
-        elif given > 1:
-            second = _moments(answers)[1]
+        if variance is None:
             freedom = (first + second) ** 2 / (first**2 / 4 + second**2 / (given - 1))
-        error, excess = sympy.sqrt(first + second), mu * (mu - 2 * delta) - c
-        safe = _student(excess / (2 * abs(mu) * error), freedom)
-        keywords: dict[str, Any] = {"n_digital": 6, "eta": float(eta), "digital_noise_var": float(noise), "k": k,
-                                    "belief_mean_var": float(wobble), "reference": way,
-                                    "reference_noise_var": None if variance is None else float(variance)}  # fmt: skip
+        elif variance:  # a known variance counts as infinitely many degrees of freedom
+            freedom *= (first + second) ** 2 / first**2
+        error = sympy.sqrt(first + second)
+        held = source == "answers"
+        excess = mu * (mu - 2 * delta) - c + (second if held else 0)
+        keywords: dict[str, Any] = {"n_digital": 6, "digital_noise_var": float(noise), "k": k, "beliefs_from": source,
+                                    "belief_mean_var": float(wobble), "reference": way}  # fmt: skip
+        if variance is not None:
+            keywords |= {"eta": float(eta), "reference_noise_var": float(variance)}
         r = _decide(beliefs, HUMAN, answers, level=0.9, **keywords)
-        exact = {"delta": delta, "belief_mean": mu, "margin": c, "excess_risk": excess, "p_safe": safe,
-                 "threshold": (mu**2 - c) / (2 * mu), "p_unsafe": 1 - safe, "p_value": min(safe, 1 - safe),
-                 "p_adjusted": min(safe, 1 - safe)}  # fmt: skip
-        upper = (sympy.Float(r.delta_upper, 20) - delta) / error
-        lower = (sympy.Float(r.delta_lower, 20) - delta) / error
+        exact = {"delta": delta, "belief_mean": mu, "margin": c, "excess_risk": excess, "eta": one,
+                 "threshold": (mu**2 - c) / (2 * mu), "crowd_gap": mu - delta}  # fmt: skip
+        if variance == 0:
+            safe = _student(excess / (2 * abs(mu) * error), 4)
+            exact |= {"p_safe": safe, "p_unsafe": 1 - safe, "p_value": min(safe, 1 - safe),
+                      "p_adjusted": min(safe, 1 - safe)}  # fmt: skip
+        ends = {"upper": (r.delta_upper, 1), "lower": (r.delta_lower, 1)}
         computed = {key: getattr(r, key) for key in exact} | {
-            "upper": float(_student(upper, freedom)), "lower": float(_student(lower, freedom))}  # fmt: skip
-        checks.append(_agrees(f"calculator: decision, {name}", computed, exact | {"upper": 0.95, "lower": 0.05},
-                              "p-values and interval are Student's (Welch's degrees of freedom)"))  # fmt: skip
-        p, verdict = float(r.p_value), "safe" if excess <= 0 else "unsafe"
+            key: float(_student((sympy.Float(end, 20) - delta) / error, freedom)) for key, (end, _) in ends.items()
+        }
+        wide = (first, Rational(4)) if held else (first + second, freedom)
+        computed |= {f"gap {key}": float(_student((sympy.Float(end, 20) - (mu - delta)) / sympy.sqrt(wide[0]), wide[1]))
+                     for key, end in (("upper", r.gap_upper), ("lower", r.gap_lower))}  # fmt: skip
+        levels = {"upper": 0.95, "lower": 0.05, "gap upper": 0.95, "gap lower": 0.05}
+        checks.append(_agrees(f"calculator: decision, {name}, beliefs of {source}", computed, exact | levels,
+                              "excess without bias; intervals (and p, reference exact) are Student's"))  # fmt: skip
+        p, verdict = float(r.p_value), "safe" if r.p_safe <= r.p_unsafe else "unsafe"
         either = [_decide(beliefs, HUMAN, answers, level=1 - p * f, **keywords).decision for f in (1.001, 0.999)]
-        checks.append(_says(f"calculator: verdict, {name}", either == [verdict, "undetermined"],
+        checks.append(_says(f"calculator: verdict, {name}, beliefs of {source}", either == [verdict, "undetermined"],
                             "decided exactly where the smaller p-value is at most 1 - level", str(either)))  # fmt: skip
+    return checks
+
+
+def _averages() -> list[Check]:
+    """The p-values with an estimated reference against draws from what the answers say of y* and eta."""
+    rng, times = np.random.default_rng(20261127), 400_000
+    y, first = (float(v) for v in _moments(HUMAN))
+    means = y + math.sqrt(first) * rng.standard_t(4, times)
+    ref, second = (float(v) for v in _moments(ANSWERS))
+    spread, given, eta = 3 * second, 3, 0.35
+    drawn = 2 * spread / rng.chisquare(2, times)
+    normal, checks = stats.norm.cdf, []
+    for mu, known in product((0.8, -0.7), (False, True)):
+        one = np.full(times, eta) if known else drawn
+        error = np.sqrt(one / given)
+        left, distance = (ref + mu - means) ** 2 - one, np.abs(ref - means) / error
+        edge = np.sqrt(np.maximum(left, 0)) / error
+        unsafe = 1 - float(np.mean(np.where(left >= 0, normal(edge - distance) + normal(-edge - distance), 0)))
+        if known:
+            moved = np.sqrt((ref - means) ** 2 - np.minimum(left, 0)) / error
+            safe = float(np.mean(normal(edge - moved) + normal(-edge - moved)))
+        else:  # the sum of the answers' squared distances to y*: non-central chi-squared where L = L'
+            allowed = np.minimum(one, (ref + mu - means) ** 2)
+            total = 2 * spread + given * (ref - means) ** 2
+            far = given * np.maximum((ref + mu - means) ** 2 - allowed, 0) / allowed
+            safe = float(np.mean(stats.ncx2.sf(total / allowed, given, far)))
+        safe = float(normal(stats.norm.ppf(safe) + 0.25))
+        belief = [mu - 0.1, mu + 0.1]
+        r = _decide(belief, HUMAN, ANSWERS, n_digital=2, **({"eta": eta} if known else {}))
+        slope = mu * (mu - 2 * (means - ref)) - one
+        linear = float(np.mean(normal(slope / (2 * abs(mu) * error))))
+        shift = 0.0 if known else 0.5 / math.sqrt(2)
+        g = _decide(belief, HUMAN, ANSWERS, n_digital=2, beliefs_from="generator", **({"eta": eta} if known else {}))
+        wanted = {"safe": safe, "unsafe": unsafe, "generator safe": normal(stats.norm.ppf(linear) + shift),
+                  "generator unsafe": normal(stats.norm.ppf(1 - linear) + shift)}  # fmt: skip
+        found = {"safe": r.p_safe, "unsafe": r.p_unsafe, "generator safe": g.p_safe, "generator unsafe": g.p_unsafe}
+        worst = max(abs(float(found[key]) - float(wanted[key])) for key in wanted)
+        checks.append(Check(f"calculator: estimated reference, mu={mu}, eta {'known' if known else 'estimated'}",
+                            "monte carlo", "exact", "the exact test for given y* and eta, averaged over both",
+                            worst <= 0.012, True, f"largest difference {worst:.4f}"))  # fmt: skip
     return checks
 
 
 def _decision_borders() -> list[Check]:
     """mu = 0, equal answers, and several problems at once."""
-    plain = _decide(BELIEFS, HUMAN, ANSWERS[:1], n_digital=4).flags
-    other = [_decide(BELIEFS, HUMAN, ANSWERS[:1], n_digital=5, belief_mean_var=v).flags for v in (0.0, 0.1)]
+    plain = _decide(BELIEFS, HUMAN, ANSWERS[:1], n_digital=4, eta=0).flags
+    other = [_decide(BELIEFS, HUMAN, ANSWERS[:1], n_digital=5, eta=0, belief_mean_var=v).flags for v in (0.0, 0.1)]
     flagged = [[name.split(":")[0] for name in flags] for flags in (plain, *other)]
-    level = _decide((-1, 1), HUMAN, ANSWERS[:1], n_digital=2).flags
+    level = _decide((-1, 1), HUMAN, ANSWERS[:1], n_digital=2, eta=0).flags
     spotted = flagged == [[], ["n_digital is not the number of beliefs"], []] and len(level) == 1
-    zero = [_decide((-1, 1), HUMAN, ANSWERS[:1], n_digital=2, eta=eta, digital_noise_var=noise)
+    zero = [_decide((-1, 1), HUMAN, ANSWERS[:1], n_digital=2, eta=eta, digital_noise_var=noise, reference_noise_var=0)
             for eta, noise in ((0.5, 0.0), (0.0, 0.0), (0.0, 0.5))]  # fmt: skip
     found = [(r.decision, r.p_safe, r.p_unsafe, r.threshold) for r in zero]
     wanted = [("safe", 0.0, 1.0, -math.inf)] * 2 + [("unsafe", 1.0, 0.0, math.inf)]
-    equal = _decide(BELIEFS, (2, 2, 2), ANSWERS[:1], n_digital=4)
+    equal = _decide(BELIEFS, (2, 2, 2), ANSWERS[:1], n_digital=4, eta=0)
     mute = (equal.decision, equal.p_safe, equal.p_unsafe, equal.delta_lower, equal.delta_upper)
     rows = [[0.3, 0.5, 0.2, 0.4], [-0.3, -0.1, -0.2, -0.6], [0.5, -0.5, 0.5, -0.5], [1.5, 1.7, 1.2, 1.1]]
     human = np.array([float(y) for y in HUMAN])
     refs = (2.5, 2.9, 3.0, 2.9)
-    many = safe_decision(rows, np.tile(human, (4, 1)), [[r] for r in refs], n_digital=4, eta=0.1, level=0.9)
-    alone = [safe_decision(row, human, [ref], n_digital=4, eta=0.1).p_value
+    many = safe_decision(
+        rows, np.tile(human, (4, 1)), [[r] for r in refs], n_digital=4, eta=0.1, level=0.9, reference_noise_var=0
+    )
+    alone = [safe_decision(row, human, [ref], n_digital=4, eta=0.1, reference_noise_var=0).p_value
              for row, ref in zip(rows, refs, strict=True)]  # fmt: skip
     tested = sorted((alone[i], i) for i in (0, 1, 3))  # the third has mean 0: decided without a test
     adjusted = [0.0] * 4
@@ -715,7 +766,7 @@ def _decision_guards() -> list[Check]:
     for name, beliefs in (("1", (Rational(3, 4), Rational(5, 4))), ("-1", (Rational(-3, 4), Rational(-5, 4)))):
         sign = 1 if name == "1" else -1
         answers = [ref] if sign == 1 else [2 * Rational(3) - ref]  # Delta turns with mu: the same p-values
-        r = _decide(beliefs, human, answers, n_digital=n, eta=float(c))
+        r = _decide(beliefs, human, answers, n_digital=n, eta=float(c), reference_noise_var=0)
         wanted = exact | {"threshold": sign * exact["threshold"], "delta": sign * delta}
         computed = {key: getattr(r, key) for key in wanted}
         checks.append(_agrees(f"calculator: mean belief {name}, standard error 1", computed, wanted,
@@ -723,76 +774,58 @@ def _decision_guards() -> list[Check]:
     return checks
 
 
-def _bounded_reference(
-    human: Sequence[Any], low: int, high: int, mu: Any, c: Any, answers: Sequence[Any], level: float
-) -> dict[str, float]:
-    """The decision on a scale with steps of 1, from its definition: arcsine scale, floored variance, Welch."""
-    n, span = len(human), high - low
-    mean, plain = (float(value) for value in _moments(human))
-    given, ref = len(answers), float(sum(answers) / len(answers))
-    first = max(plain + 1 / n**3, 0.016 * math.sqrt(min(max(n, 10), 50)) * min(1.0, 50 / n) / n)
-    second = float(_moments(answers)[1]) if given > 1 else 0.0
-    welch = first**2 / (n - 1) + (second**2 / (given - 1) if given > 1 else 0.0)
-    freedom = (first + second) ** 2 / welch
-    own = (mean - low) / span
-    widest = min(first * n / span**2, 0.25)  # variance of one answer in squared ranges
-    slope = 2 * span * math.sqrt(max(own * (1 - own), widest))
-    edge = float((mu**2 - c) / (2 * mu))
-    tie = min(max((edge + ref - low) / span, 0.0), 1.0)  # the human mean at which crowd and LLM are equal
-    way = (math.asin(math.sqrt(tie)) - math.asin(math.sqrt(own))) * slope
-    safe = float(_student((1 if mu > 0 else -1) * way / math.sqrt(first + second), freedom))
-    quantile = float(stats.t.isf((1 - level) / 2, freedom))
-    angle, turn = math.asin(math.sqrt(own)), quantile * math.sqrt(first) / slope
-    lower = low + span * math.sin(max(angle - turn, 0.0)) ** 2
-    upper = low + span * math.sin(min(angle + turn, math.pi / 2)) ** 2
-    noise = quantile * math.sqrt(second)
-    return {"p_safe": safe, "p_unsafe": 1 - safe, "threshold": edge, "delta": mean - ref,
-            "delta_lower": mean - ref - math.hypot(mean - lower, noise),
-            "delta_upper": mean - ref + math.hypot(upper - mean, noise)}  # fmt: skip
-
-
 def _decision_bounded() -> list[Check]:
-    """The tests on a scale, in cases of every branch: which variance gives the slope, ties on and off the scale."""
-    rows: list[tuple[str, Sequence[int], Rational, Sequence[Rational]]] = [
-        ("slope from the mean", (1, 2, 2, 3, 5), Rational(4, 5), [Rational(11, 5)]),
-        ("slope from the answers", (1, 1, 1, 1, 5), Rational(-3, 4), [Rational(5, 4)]),
-        ("slope of a half", (1, 5, 1, 5, 5, 5), Rational(1, 2), [Rational(3), Rational(7, 2), Rational(4)]),
-        ("mean near the end", (1, 1, 1, 1, 1, 1, 2), Rational(-9, 10), [Rational(6, 5), Rational(8, 5)]),
-        ("tie below the scale", (1, 2, 1, 3), Rational(1, 10), [Rational(3, 2)]),
-        ("tie above the scale", (4, 5, 5, 3), Rational(-1, 10), [Rational(9, 2), Rational(4), Rational(5)]),
-        ("tie near the low end", (1, 2, 2, 4, 3), Rational(2), [Rational(1, 4)]),
-        ("answers near the high end", (5, 5, 5, 5, 5, 4), Rational(1), [Rational(4)]),
+    """On a scale: weights from a Dirichlet law, one atom at the scale's end; drawn as gammas here."""
+    rng, times = np.random.default_rng(20261128), 400_000
+    rows: list[tuple[str, Sequence[int], float, float, float]] = [
+        ("few answers", (1, 2, 2, 3, 5), 0.8, 2.2, 1.0), ("nearly all equal", (1, 1, 1, 1, 5), -0.75, 1.25, 1.0),
+        ("eight answers", (1, 5, 1, 5, 5, 5, 2, 3), 0.5, 3.0, 0.7),
+        ("all equal", (5, 5, 5, 5, 5, 5, 5, 5, 5), 1.0, 4.0, 0.7),
     ]  # fmt: skip
-    c, checks = Rational(3, 10), []
-    for name, human, mu, answers in rows:
-        wanted = _bounded_reference([Rational(y) for y in human], 1, 5, mu, c, answers, 0.8)
-        r = _decide([mu - Rational(1, 8), mu + Rational(1, 8)], human, answers, n_digital=2, eta=float(c),
-                    bounds=(1, 5), level=0.8)  # fmt: skip
-        computed = {key: getattr(r, key) for key in wanted}
-        checks.append(_agrees(f"calculator: decision on a scale, {name}", computed, wanted,
-                              "distance to the tie on the arcsine scale, variance raised to its floor"))  # fmt: skip
-    coarse = _decide((0.5, 0.75), (1, 2, 2, 3, 5), [2.2], n_digital=2, bounds=(1, 5), step=2.0)
-    fine = _decide((0.5, 0.75), (1, 2, 2, 3, 5), [2.2], n_digital=2, bounds=(1, 5), step=1.0)
-    left = [_decide((-1, 1), (1, 2, 2, 3), [2], n_digital=2, digital_noise_var=v, bounds=(1, 5)) for v in (0.0, 0.5)]
+    c, checks = 0.3, []
+    for name, human, mu, ref, weight in rows:
+        own = rng.standard_exponential((times, len(human)))
+        end = rng.gamma(weight, size=times)
+        sums, total = own @ np.array(human, dtype=float), own.sum(axis=1) + end
+        low, high = (sums + end) / total, (sums + 5 * end) / total
+        tie = ref + (mu * mu - c) / (2 * mu)
+        below = {"low": float(np.mean(low <= tie)), "high": float(np.mean(high <= tie))}
+        safe, unsafe = (below["low"], 1 - below["high"]) if mu > 0 else (1 - below["high"], below["low"])
+        r = safe_decision([mu - 0.1, mu + 0.1], human, [ref], n_digital=2, eta=c, bounds=(1, 5), level=0.8,
+                          reference_noise_var=0)  # fmt: skip
+        wanted = (safe, unsafe, *(float(np.quantile(law, q)) - ref for law, q in ((low, 0.1), (high, 0.9))))
+        found = (r.p_safe, r.p_unsafe, r.delta_lower, r.delta_upper)
+        worst = max(abs(one - other) for one, other in zip(found, wanted, strict=True))
+        checks.append(Check(f"calculator: decision on a scale, {name}", "monte carlo", "exact",
+                            "P(y* beyond the tie) and quantiles of the Dirichlet mean, to 0.02 (saddlepoint)",
+                            worst <= 0.02, True, f"largest difference {worst:.4f}"))  # fmt: skip
+    left = [_decide((-1, 1), (1, 2, 2, 3), [2], n_digital=2, eta=0, digital_noise_var=v, bounds=(1, 5))
+            for v in (0.0, 0.5)]  # fmt: skip
     verdicts = [(r.decision, r.p_safe, r.p_unsafe) for r in left]
     return [
         *checks,
-        _says("calculator: longer steps", coarse.delta_upper > fine.delta_upper, "a longer step raises the variance",
-              f"upper ends {coarse.delta_upper:.3f} and {fine.delta_upper:.3f}"),
         _says("calculator: mu = 0 on a scale", verdicts == [("safe", 0.0, 1.0), ("unsafe", 1.0, 0.0)],
               "mu = 0: decided by c alone, on a scale as without", str(verdicts)),
     ]  # fmt: skip
 
 
 def _decision_condition() -> list[Check]:
-    """The linear condition on Delta that the tests rest on."""
+    """The linear condition on Delta, and how an estimated reference enters."""
     mu, delta, c = sympy.symbols("mu Delta c", real=True)
+    h, r, eta, crowd, human, ref = sympy.symbols("h r eta yt y* y_ref", real=True)
+    held = (mu - r) * ((mu - r) - 2 * (delta + h - r)) - mu * (mu - 2 * delta)
     edge = (mu**2 - c) / (2 * mu)
     return [
         identity("threshold", mu * (mu - 2 * delta) - c, -2 * mu * (delta - edge),
                  "L - L' = -2 mu (Delta - (mu^2 - c)/(2 mu)): safe iff Delta >= it for mu > 0, <= for mu < 0"),
         identity("excess in standard errors", (mu * (mu - 2 * delta) - c) / (2 * mu), edge - delta,
                  "the excess risk over 2 |mu| se is the t statistic of Delta against the threshold"),
+        identity("error of the excess, beliefs that hold the reference", held,
+                 -2 * mu * h + 2 * delta * r - r**2 + 2 * r * h,
+                 "mu^ = mu - r, Delta^ = Delta + h - r: error -2 mu h + 2 Delta r to first order, bias -Var r"),
+        identity("difference of squares", (crowd - human) ** 2 - (ref - human) ** 2 - eta,
+                 (crowd - ref) * (crowd - ref - 2 * (human - ref)) - eta,
+                 "L - L' = (yt - y*)^2 - (y_ref - y*)^2 - c with mu = yt - y_ref"),
         identity("about Delta", (mu - delta) ** 2 - delta**2 - c, mu * (mu - 2 * delta) - c,
                  "mu (mu - 2 Delta) <= c exactly where (mu - Delta)^2 <= Delta^2 + c"),
     ]  # fmt: skip
@@ -806,7 +839,7 @@ def symbolic() -> list[Check]:
     checks += [_over_profiles(n) for n in (2, 3, 6)]
     checks += _counterexamples() + _grid() + _regions()
     checks += _interval_calculator() + _decision_numbers() + _decision_borders()
-    return checks + _decision_guards() + _decision_bounded()
+    return checks + _decision_guards()
 
 
 # ------------------------------------------------------------------------------------------------------- simulation
@@ -849,7 +882,7 @@ def simulated(seed: int = 20261122) -> list[Check]:
             checks.append(simulation(f"the proof's sum, {beliefs} beliefs", *drawn, proof,
                                      "L - L' = E [2 P^2 - 2 P Delta - Q] - eta", about="published",
                                      expected=False))  # fmt: skip
-    return checks + _wrong_decisions(rng)
+    return checks + _averages() + _decision_bounded() + _wrong_decisions(rng)
 
 
 def _wrong_decisions(rng: np.random.Generator) -> list[Check]:
@@ -859,22 +892,28 @@ def _wrong_decisions(rng: np.random.Generator) -> list[Check]:
     for mu in (0.8, -0.5):
         edge = (mu * mu - c) / (2 * mu)
         human = edge + rng.normal(size=(times, n))
-        r = safe_decision(np.full((times, 3), mu), human, np.zeros((times, 1)), n_digital=3, eta=c, level=level)
+        r = safe_decision(np.full((times, 3), mu), human, np.zeros((times, 1)), n_digital=3, eta=c, level=level,
+                          reference_noise_var=0)  # fmt: skip
         for verdict in ("safe", "unsafe"):
             rate = float(np.mean(r.decision == verdict))
             checks.append(simulation(f"rate of '{verdict}' at the border, mu={mu}", rate,
                                      math.sqrt(level * (1 - level) / times), 1 - level,
                                      "each verdict has probability 1 - level at the border"))  # fmt: skip
-    mu = 0.8
-    human = (mu * mu - c) / (2 * mu) + rng.normal(size=(times, n))
-    answers = 0.6 * rng.normal(size=(times, 4))
-    r = safe_decision(np.full((times, 3), mu), human, answers, n_digital=3, eta=c, level=level)
-    rate, error = float(np.mean(r.decision == "unsafe")), math.sqrt(level * (1 - level) / times)
-    checks.append(
-        Check("rate of wrong decisions, estimated reference", "monte carlo", "exact",
-              "Welch: at most 1 - level, within 4 standard errors and 0.005 for its approximation",
-              rate <= 1 - level + 0.005 + 4 * error, True, f"rate {rate:.4f} (se {error:.4f}), level {level}")
-    )  # fmt: skip
+    times, eta = 1_500, 0.25
+    for n, given, delta, side in ((20, 10, 2.0, -1), (20, 2, 0.5, -1), (8, 5, 0.0, 1)):
+        mu = delta + side * math.sqrt(delta**2 + eta)
+        answers = math.sqrt(eta) * rng.normal(size=(times, given))
+        beliefs = (mu - answers.mean(axis=1))[:, None] + np.array([-1.0, 1.0])  # answers less the mean reference
+        human = delta + rng.normal(size=(times, n))
+        r = safe_decision(beliefs, human, answers, n_digital=2, level=level)
+        error = math.sqrt(0.06 * 0.94 / times)
+        rates = [float(np.mean(r.decision == verdict)) for verdict in ("safe", "unsafe")]
+        checks.append(Check(f"ties, estimated reference in the beliefs, n={n}, R={given}, Delta={delta}", "monte carlo",
+                            "exact", "wrong at most 0.06 each way, within 4 standard errors",
+                            max(rates) <= 0.06 + 4 * error, True, f"rates {rates[0]:.4f}, {rates[1]:.4f}"))  # fmt: skip
+        off = r.excess_risk
+        checks.append(simulation(f"excess_risk at the tie, n={n}, R={given}, Delta={delta}", float(off.mean()),
+                                 float(off.std(ddof=1)) / math.sqrt(times), 0.0, "no bias: 0 at a tie"))  # fmt: skip
     return checks
 
 

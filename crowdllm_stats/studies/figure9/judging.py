@@ -110,7 +110,7 @@ def _safe(method: str, evidence: Evidence) -> dict[str, FloatArray]:
     no_worse = (gap - mu) ** 2 <= gap**2
     if method == "safe-decision":
         decided = safe_decision(
-            beliefs, evidence.human, evidence.reference[..., None], n_digital=size, level=evidence.level
+            beliefs, evidence.human, evidence.reference[..., None], n_digital=size, eta=0.0, level=evidence.level
         ).decision
         called, refused = np.asarray(decided) == "safe", np.asarray(decided) == "unsafe"
     else:
