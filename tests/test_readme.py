@@ -1,4 +1,7 @@
-"""The README's console examples, run and compared word for word (its Python examples run as doctests)."""
+"""Every block of the README as it stands: outputs word for word, shell commands in a folder of small made files.
+
+Python blocks run as doctests. Language models are random ones under the names of those that can be fetched.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,51 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from crowdllm_stats.cli import main
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-EXAMPLES = re.findall(
-    r"```console\n\$ crowdllm-stats ([^\n]*)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL
-)
+TEXT = README.read_text(encoding="utf-8")
+
+#: Language and content of every block.
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+
+#: Command and what the README shows of it.
+EXAMPLES = [re.fullmatch(r"\$ crowdllm-stats ([^\n]*)\n(.*)", block, re.DOTALL) for kind, block in BLOCKS if kind == "console"]
+EXAMPLES = [example.groups() for example in EXAMPLES]
+
+#: Lines of the plain blocks, without their remarks.
+LINES = [
+    line.partition("  #")[0].strip()
+    for kind, block in BLOCKS
+    if kind == ""
+    for line in block.splitlines()
+    if line.strip()
+]
+COMMANDS = [line.removeprefix("crowdllm-stats ") for line in LINES if line.startswith("crowdllm-stats ")]
+
+#: Commands within sentences that name their files as the README's blocks do.
+INLINE = [
+    command
+    for command in dict.fromkeys(re.findall(r"`crowdllm-stats ([^`]*)`", TEXT.replace("\n", " ")))
+    if "HUMANS" in command
+]
+
+#: Whole studies take minutes to hours: of these the command is read and its study found, but not run.
+STUDY = "study "
+
+#: What follows from a generator fitted to the tables of the block.
+GENERATOR = [command for command in COMMANDS if not command.startswith(STUDY)]
 
 
-def test_there_are_examples():
+def test_every_block_is_one_that_these_tests_know():
+    assert {kind for kind, _ in BLOCKS} <= {"", "console", "python", "toml"}
+    assert TEXT.count("\n```") == 2 * len(BLOCKS)
     assert len(EXAMPLES) >= 2
+    assert all(line.startswith(("make ", "crowdllm-stats ")) for line in LINES)
+    assert GENERATOR[0].startswith("fit HUMANS.csv")
 
 
 @pytest.mark.parametrize(("command", "printed"), EXAMPLES, ids=[command for command, _ in EXAMPLES])
@@ -26,16 +62,94 @@ def test_console_examples_print_what_the_readme_shows(command, printed, capsys, 
     monkeypatch.chdir(tmp_path)
     assert main(shlex.split(command)) == 0
     assert capsys.readouterr().out == printed
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", [command for command, _ in EXAMPLES])
+def test_console_examples_run_in_a_pipe(command, capsys, monkeypatch, tmp_path):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(command)) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out
+
+
+def test_make_has_the_targets():
+    makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
+    targets = [line.removeprefix("make ") for line in LINES if line.startswith("make ")]
+    assert targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith(STUDY)])
+def test_studies_of_the_readme_exist(command, capsys):
+    """A study's own commands are tested in tests/studies and tests/test_cli_study.py; these would take too long."""
+    words = shlex.split(command)
+    assert main([*words[:2], "--help"]) == 0
+    offered = capsys.readouterr().out
+    assert all(word in offered for word in words if word.startswith("--"))
+    assert (README.parent / "simulations" / f"{words[2]}.toml").exists()
+
+
+@pytest.fixture(scope="module")
+def small_files(tmp_path_factory):
+    """HUMANS.csv of 24 people and 10 questions, TEXTS.csv, and DIGITAL.csv, named as the README's commands do."""
+    folder = tmp_path_factory.mktemp("readme")
+    rng = np.random.default_rng(3)
+    header = "problem,participant,response,gender,age_group"
+    taste = rng.normal(size=(120, 10))  # a human shares it with the digital twin
+    for name, count in (("HUMANS", 24), ("DIGITAL", 120)):
+        answers = 2 + np.arange(10) % 3 + 0.8 * taste[:count] + 0.5 * rng.normal(size=(count, 10))
+        rows = [
+            f"q{item:02},p{who},{answer:.0f},{'Woman' if who % 2 else 'Man'},{'55+' if who % 3 else '18-34'}"
+            for (who, item), answer in np.ndenumerate(np.clip(np.rint(answers), 1, 5))
+        ]
+        (folder / f"{name}.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    texts = [f"q{item:02},A text about tea number {item}" for item in range(10)]
+    (folder / "TEXTS.csv").write_text("\n".join(["problem,text", *texts]) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("command", INLINE)
+def test_commands_within_sentences_run(command, small_files, capsys, monkeypatch):
+    monkeypatch.chdir(small_files)
+    words = [{"HUMANS": "HUMANS.csv", "DIGITAL": "DIGITAL.csv"}.get(word, word) for word in shlex.split(command)]
+    assert main([*words, "--scale", "1:5"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_from_ones_own_answers_to_the_three_jobs(small_files, capsys, monkeypatch):
+    """The commands one after the other, as a reader types them, with random models under the fetched ones' names."""
+    pytest.importorskip("torch", reason="needs the hf extra: torch")
+    pytest.importorskip("jax", reason="needs the generator extra: jax")
+    from tiny_model import write_cache
+
+    from crowdllm_stats.backbones.fetch import VARIABLE, quiet_transformers
+
+    with quiet_transformers():
+        write_cache(small_files / "cache")
+    monkeypatch.setenv(VARIABLE, str(small_files / "cache"))
+    monkeypatch.chdir(small_files)
+    told = ""
+    for command in GENERATOR:
+        assert main(shlex.split(command)) == 0, capsys.readouterr().err
+        told += capsys.readouterr().out
+    assert "Written: model.npz" in told
+    assert "The model was told as context: You take part in a survey." in told
+    for title in ("Population mean of each problem", "no worse than", "Risk of the crowd's mean"):
+        assert title in told
 
 
 def test_links_lead_somewhere():
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", README.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", TEXT)
     missing = [link for link in links if not (README.parent / link).exists()]
     assert links
     assert missing == []
 
 
 def test_the_study_of_ones_own_is_the_packaged_one_and_takes_20_lines():
-    (shown,) = re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    (shown,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
     assert shown == (README.parent / "simulations" / "own_crowd.toml").read_text(encoding="utf-8")
     assert len([line for line in shown.splitlines() if line and not line.startswith("#")]) <= 20

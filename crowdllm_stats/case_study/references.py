@@ -26,6 +26,10 @@ RECORDED = "recorded:"
 #: The plain answers of the example that the package makes up.
 EXAMPLE = "example:reference"
 
+#: What a model is told where a template asks for it and neither the caller nor the problems say anything.
+CONTEXT = "You take part in a survey."
+REQUIREMENTS = "Give your own answer to the question."
+
 #: Rounding that a file of probabilities may show in the sum of a row.
 _ROUNDING = 1e-3
 
@@ -71,6 +75,8 @@ def read_references(
     template: str = "zero_shot",
     personas: pd.DataFrame | None = None,
     persona_template: str = "multi_persona",
+    context: str | None = None,
+    requirements: str | None = None,
 ) -> References:
     """Reference answers to all problems of the data.
 
@@ -85,6 +91,9 @@ def read_references(
         personas: profiles that a model is asked as, column ``participant`` and others; without them it is asked
             without persona alone.
         persona_template: of a model's prompt with a persona.
+        context: what a model is told of the survey, where the prompt has ``{context}`` and the problems have no such
+            column; :data:`CONTEXT` by default.
+        requirements: how a model is asked to answer, likewise; :data:`REQUIREMENTS` by default.
 
     Raises:
         ValueError: on problems without reference, answers of another scale, an unreadable file.
@@ -111,7 +120,8 @@ def read_references(
             f"backbone {backbone!r} is neither recorded:MODEL, a .csv or .parquet file, smollm2, a model's folder "
             "nor a hub id such as owner/model"
         )
-    return _of_model(backbone, data, template, personas, persona_template)
+    told = {"context": context or CONTEXT, "requirements": requirements or REQUIREMENTS}
+    return _of_model(backbone, data, template, personas, persona_template, told)
 
 
 def of_probabilities(
@@ -246,19 +256,26 @@ def _pooled(reference: Reference, how: str) -> list[str]:
 
 
 def _of_model(
-    backbone: str, data: CrowdData, template: str, personas: pd.DataFrame | None, persona_template: str
+    backbone: str,
+    data: CrowdData,
+    template: str,
+    personas: pd.DataFrame | None,
+    persona_template: str,
+    told: Mapping[str, str],
 ) -> References:
     from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
 
     answers = data.scale.levels or data.scale.options
     model = TransformersBackbone(
-        backbone, template=template, answers=answers or None, cache=cache_folder() / "answers.sqlite"
+        backbone, template=template, answers=answers or None, cache=cache_folder() / "answers.sqlite", **told
     )
     alone = model.reference(data.problems)
     people = None
     if personas is not None:
         people = model.with_template(persona_template).reference(data.problems, personas)
     mass = "" if alone.admissible_mass is None else f"{float(np.median(alone.admissible_mass)):.3g}"
-    notes = (f"Median probability of all admissible answers together: {mass}.",) if mass else ()
+    own = [slot for slot in model.template.slots if slot in told and slot not in data.problems.columns]
+    notes = tuple(f"The model was told as {slot}: {told[slot]}" for slot in own)
+    notes += (f"Median probability of all admissible answers together: {mass}.",) if mass else ()
     facts = {re.sub(r"\W", "_", key): value for key, value in alone.source.items()}
     return References(backbone, alone, people, {"name": backbone, **facts}, notes)

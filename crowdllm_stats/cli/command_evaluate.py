@@ -11,10 +11,12 @@ import typer
 
 from crowdllm_stats.cli.generator_options import (
     Backbone,
+    Context,
     Embedding,
     FileScale,
     Humans,
     PromptTemplate,
+    Requirements,
     Setting,
     human_answers,
     hyper_parameters,
@@ -63,6 +65,8 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
         response_column: ResponseColumn = "response",
         drop_missing: DropMissing = False,
         template: PromptTemplate = "zero_shot",
+        context: Context = None,
+        requirements: Requirements = None,
         personas: Annotated[
             Path | None, typer.Option(metavar="FILE", help="Profiles to ask a model as: participant and others.")
         ] = None,
@@ -98,8 +102,9 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
                 require_matplotlib()
             people = None if personas is None else read_table(personas)
             references = read_references(
-                backbone, human, folder=folder, template=template, personas=people, persona_template=persona_template
-            )
+                backbone, human, folder=folder, template=template, personas=people, persona_template=persona_template,
+                context=context, requirements=requirements,
+            )  # fmt: skip
             texts = read_texts(human, embedding)
             study = run_study(
                 human, references, texts, name=data, protocol=protocol, seeds=range(seeds), objective=objective,

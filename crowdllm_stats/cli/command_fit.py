@@ -10,10 +10,12 @@ import typer
 
 from crowdllm_stats.cli.generator_options import (
     Backbone,
+    Context,
     Embedding,
     FileScale,
     Humans,
     PromptTemplate,
+    Requirements,
     Setting,
     human_answers,
     hyper_parameters,
@@ -50,6 +52,8 @@ def fit(arguments: Sequence[str]) -> Callable[..., None]:
         response_column: ResponseColumn = "response",
         drop_missing: DropMissing = False,
         template: PromptTemplate = "zero_shot",
+        context: Context = None,
+        requirements: Requirements = None,
         seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of starting values and held-out problems.")] = 0,
         folder: DataFolder = None,
         as_json: AsJson = False,
@@ -72,7 +76,9 @@ def fit(arguments: Sequence[str]) -> Callable[..., None]:
         from crowdllm_stats.report.manifest import described_answers, described_file, write_manifest
 
         model = CrowdLLM(**settings)
-        references = read_references(backbone, human, folder=folder, template=template)
+        references = read_references(
+            backbone, human, folder=folder, template=template, context=context, requirements=requirements
+        )
         features = read_texts(human, embedding).features(human.responses["problem"].unique().tolist())
         model.fit(human, references.whole, embedding=features, seed=seed, progress=progress_line())
         model.save(out)

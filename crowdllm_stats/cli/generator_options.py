@@ -41,6 +41,14 @@ FileScale = Annotated[
     str | None, typer.Option(metavar="LEVELS", help="Answer scale of a file, for instance 1,2,3,4,5.")
 ]
 PromptTemplate = Annotated[str, typer.Option(metavar="NAME", help="A model's prompt, for instance offensiveness.")]
+Context = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="What a model is told of the survey, where its prompt asks for it ({context})."),
+]
+Requirements = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="How a model is asked to answer, where its prompt asks for it ({requirements})."),
+]
 
 
 def human_answers(name: str, scale: str | None, folder: Path | None, reading: Reading) -> CrowdData:

@@ -13,22 +13,13 @@ TRAIN = ["green tea is good", "black tea is bad", "good day to you", "a bad day 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory, tiny):
     """A random encoder of two layers with the tiny model's tokenizer."""
-    torch = pytest.importorskip("torch", reason="needs the hf extra: torch")
-    from tiny_model import write_tokenizer
-    from transformers import BertConfig, BertModel
+    pytest.importorskip("torch", reason="needs the hf extra: torch")
+    from tiny_model import write_encoder
 
-    folder = tmp_path_factory.mktemp("encoder")
     from crowdllm_stats.backbones.fetch import quiet_transformers
 
-    with quiet_transformers(), torch.random.fork_rng():
-        torch.manual_seed(5)
-        tokenizer = write_tokenizer(folder, None)
-        config = BertConfig(
-            vocab_size=len(tokenizer), hidden_size=24, num_hidden_layers=2, num_attention_heads=3,
-            intermediate_size=32, max_position_embeddings=40, initializer_range=0.3,
-        )  # fmt: skip
-        BertModel(config).save_pretrained(str(folder))
-    return folder
+    with quiet_transformers():
+        return write_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 def by_hand(folder, text, longest):

@@ -1,12 +1,15 @@
-"""A random Llama of two layers with a made tokenizer (bytes, single digits, a few merges), in a folder, in a second."""
+"""A random Llama and a random encoder of two layers with a made tokenizer (bytes, digits, a few merges), in seconds."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from crowdllm_stats.backbones.fetch import MANIFEST, MODELS
 
 CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -54,3 +57,27 @@ def write_model(folder: Path, *, chat_template: str | None = CHAT, damage: bool 
             model.model.norm.weight[0] = float("nan")
     model.save_pretrained(str(folder))
     return folder
+
+
+def write_encoder(folder: Path) -> Path:
+    """The folder of a random encoder (seed 5) with the same tokenizer."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        tokenizer = write_tokenizer(folder, None)
+        config = BertConfig(
+            vocab_size=len(tokenizer), hidden_size=24, num_hidden_layers=2, num_attention_heads=3,
+            intermediate_size=32, max_position_embeddings=40, initializer_range=0.3,
+        )  # fmt: skip
+        BertModel(config).save_pretrained(str(folder))
+    return folder
+
+
+def write_cache(cache: Path) -> Path:
+    """A cache folder in which the random models stand under the names of the two that can be fetched."""
+    for name, write in (("smollm2", write_model), ("minilm", write_encoder)):
+        folder = cache / "models" / f"{name}-{MODELS[name].wheel_sha256[:12]}"
+        folder.mkdir(parents=True)
+        write(folder)
+        files = {path.name: {"bytes": path.stat().st_size} for path in folder.iterdir()}
+        (folder / MANIFEST).write_text(json.dumps({"files": files}), encoding="utf-8")
+    return cache
