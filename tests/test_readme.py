@@ -21,7 +21,9 @@ TEXT = README.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
 #: Command and what the README shows of it.
-EXAMPLES = [re.fullmatch(r"\$ crowdllm-stats ([^\n]*)\n(.*)", block, re.DOTALL) for kind, block in BLOCKS if kind == "console"]
+EXAMPLES = [
+    re.fullmatch(r"\$ crowdllm-stats ([^\n]*)\n(.*)", block, re.DOTALL) for kind, block in BLOCKS if kind == "console"
+]
 EXAMPLES = [example.groups() for example in EXAMPLES]
 
 #: Lines of the plain blocks, without their remarks.

@@ -20,6 +20,7 @@ from crowdllm_stats.cli.reading import (
     left_out,
 )
 from crowdllm_stats.json_values import json_text
+from crowdllm_stats.survey.words import several
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +128,7 @@ def _plain(
     model: CrowdLLM, out: Path, problem: list[str] | None, n: int, effect: str, seed: int, bar: Any
 ) -> tuple[int, int, str]:
     problems = problem or list(model.fitted.problems)
-    note = f"{len(problems)} problem(s), effect {effect}; an answer depends on seed, person and problem alone."
+    note = f"{several(len(problems), 'problem')}, effect {effect}; an answer depends on seed, person and problem alone."
     if n * len(problems) <= STREAMED:
         answers = model.simulate(problems, n, seed=seed, effect=effect)
         answers.write(out)
