@@ -45,8 +45,42 @@ class Loaded:
     inputs: list[dict[str, Any]]
 
 
-def load(tables: Tables) -> Loaded:
+@dataclasses.dataclass(frozen=True)
+class LoadedHumans:
+    """The human table alone, and what to say about the reading; fields as of :class:`Loaded`."""
+
+    human: CrowdData
+    notes: list[str]
+    inputs: list[dict[str, Any]]
+
+
+def load_humans(tables: Tables, problem_columns: Sequence[str] = ()) -> LoadedHumans:
+    """Read the human table as the options say, where there is no digital one.
+
+    Args:
+        tables: ``digital`` and what is said of it plays no part.
+        problem_columns: further columns of the file to keep, one value for each problem.
+
+    Raises:
+        ValueError: on anything wrong with the file or an option.
+        FileNotFoundError: if the file or data folder is not there.
+    """
+    from crowdllm_stats.survey.two_values import words_as_numbers
+
+    wanted = [given_columns("--human-columns", tables.human_columns), named_everywhere(tables)]
+    scale = _scale("--scale", tables.scale)
+    human, source = _read(tables.humans, tables, scale, [], "--human-columns", wanted, problem_columns)
+    human, _, coding = words_as_numbers(human, human)
+    notes = [*([coding] if coding else []), *_left_out("human", human)]
+    return LoadedHumans(_only(human, tables.problem) if tables.problem else human, notes, [source])
+
+
+def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
     """Read both tables as the options say.
+
+    Args:
+        tables: the options.
+        problem_columns: further columns of the human file to keep, one value for each problem.
 
     Raises:
         ValueError: on anything wrong with a file, an option or the two together.
@@ -64,7 +98,7 @@ def load(tables: Tables) -> Loaded:
     shared = named_everywhere(tables)
     of_human = [given_columns("--human-columns", tables.human_columns), shared]
     of_digital = [given_columns("--digital-columns", tables.digital_columns), shared]
-    human, human_source = _read(tables.humans, tables, scale, match, "--human-columns", of_human)
+    human, human_source = _read(tables.humans, tables, scale, match, "--human-columns", of_human, problem_columns)
     if same_source(tables.humans, tables.digital):
         raise ValueError(f"HUMANS and DIGITAL are the same ({tables.humans}): every answer would be its own twin")
     digital, digital_source = _read(tables.digital, tables, digital_scale, match, "--digital-columns", of_digital)
@@ -139,6 +173,7 @@ def _read(
     match: list[str],
     option: str,
     wanted: Sequence[Mapping[str, str]],
+    problem_columns: Sequence[str] = (),
 ) -> tuple[CrowdData, dict[str, Any]]:
     from crowdllm_stats.crowd import CrowdData
     from crowdllm_stats.report.manifest import described_answers, described_file
@@ -159,7 +194,7 @@ def _read(
         scale=scale,
         columns=columns_of(there, name, option, wanted),
         profile_columns=[column for column in (column_named(one, there) for one in match) if column is not None],
-        problem_columns=[],
+        problem_columns=list(problem_columns),
         repeats="keep",
         missing="drop" if tables.drop_missing else "refuse",
     )

@@ -17,7 +17,7 @@ from crowdllm_stats.cli.command_fit import fit
 from crowdllm_stats.cli.command_simulate import simulate
 from crowdllm_stats.cli.command_study import study
 from crowdllm_stats.cli.command_theory import theory
-from crowdllm_stats.cli.commands import ON_TABLES, demo
+from crowdllm_stats.cli.commands import HUMANS_ALONE, ON_TABLES, demo
 from crowdllm_stats.cli.options import Tables, check_seed
 from crowdllm_stats.cli.output import Report, check_not_read, check_out, emit
 from crowdllm_stats.cli.wording import in_flags
@@ -95,7 +95,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_start)
     for name, function in ON_TABLES.items():
-        app.command(name)(_on_tables(function, arguments))
+        app.command(name)(_on_tables(function, arguments, name in HUMANS_ALONE))
     app.command("demo")(demo)
     app.command("evaluate")(evaluate(arguments))
     app.command("fit")(fit(arguments))
@@ -121,14 +121,17 @@ def _start(
         raise typer.Exit
 
 
-def _on_tables(function: Callable[..., Report], arguments: Sequence[str]) -> Callable[..., None]:
-    """A command with the options of :class:`Tables` before its own; its report is printed and written."""
+def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone: bool) -> Callable[..., None]:
+    """A command with the options of :class:`Tables` before its own; its report is printed and written.
+
+    With ``alone`` it does without the digital table, whose name then is empty.
+    """
 
     def command(**values: Any) -> None:
         tables = Tables(**{field.name: values.pop(field.name) for field in dataclasses.fields(Tables)})
         check_out(tables.out)
         if tables.out is not None or values.get("picture") is not None:
-            read = (tables.humans, tables.digital, values.get("reference"))
+            read = (tables.humans, tables.digital or None, values.get("reference"))
             check_not_read("--out", tables.out, read)
             check_not_read("--picture", values.get("picture"), read)
         check_seed(values.get("seed"))
@@ -136,11 +139,12 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str]) -> Cal
         emit(report, as_json=tables.json, out=tables.out, arguments=arguments)
 
     shared_hints = get_type_hints(Tables, include_extras=True)
+    defaults = {field.name: field.default for field in dataclasses.fields(Tables)} | ({"digital": ""} if alone else {})
     shared = [
         inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+            default=inspect.Parameter.empty if defaults[field.name] is dataclasses.MISSING else defaults[field.name],
             annotation=shared_hints[field.name],
         )
         for field in dataclasses.fields(Tables)
