@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from crowdllm_stats.inference.checks import ALTERNATIVES, check_choice, check_count, check_level
 from crowdllm_stats.inference.intervals import HUMAN_ONLY, METHODS, Interval
 from crowdllm_stats.inference.intervals import interval as calculator
+from crowdllm_stats.inference.intervals.scale_notice import USE_BOUNDS, scale_notice
 from crowdllm_stats.pairing import Block, Pairing, pair
 from crowdllm_stats.survey.columns import match_columns
 from crowdllm_stats.survey.given import as_crowd
@@ -124,7 +125,7 @@ def interval_from(
     rows, excluded, why = per_problem(pairing, wanted)
     law.mark(rows)
     notes = pairing.notes()
-    notices = [sentence for sentence in (coding, taken) if sentence]
+    notices = [sentence for sentence in (coding, taken, _unnamed_scale(human, rows, wanted)) if sentence]
     notices += law.notices(AUTO_ALONE if method == "auto" else f"Method {method!r} used them anyway.")
     notices += pairing.notices({row["problem"] for row in rows if row["method"] not in HUMAN_ONLY})
     if not pairing.n_pairs.any():
@@ -136,6 +137,14 @@ def interval_from(
         overall, remark = overall_row(pairing, wanted)
         notes.append(remark)
     return SurveyResult(rows, overall, excluded, notes, pairing.counts, f"{pairing.why} {why}", notices)
+
+
+def _unnamed_scale(human: CrowdData, rows: list[Row], wanted: Wanted) -> str:
+    """The sentence for whole-number answers without the ends of their scale; empty where it does not apply."""
+    if wanted.bounds is not None or wanted.method not in USE_BOUNDS:
+        return ""
+    answers = human.responses["response"].to_numpy(dtype=float)
+    return scale_notice(answers, min(row["n_labeled"] for row in rows), 'scale="low:high" (command: --scale low:high)')
 
 
 def check_interval(method: str, level: float, alternative: str, population_size: int | None) -> None:

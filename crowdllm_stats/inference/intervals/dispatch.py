@@ -18,6 +18,7 @@ from .interval_result import Interval
 from .ppi import ppi, ppi_plus
 from .proportion import binomial, exact, ppi_plus_binomial
 from .sample import Core, Sample, read_sample
+from .scale_notice import USE_BOUNDS, scale_notice
 from .small_sample import ppi_plus_small, ppi_small
 from .theorem4 import prediction_powered_set
 from .theorem5 import crowdllm
@@ -231,7 +232,11 @@ def compute(sample: Sample, method: str) -> Interval:
             f"method {method!r} does not use folds; leave folds out, or use 'cross-fitted' or 'cross-fitted-small'"
         )
     core = METHODS[method](sample)
-    return _wrap(sample, method, core) if method in HUMAN_ONLY and asked != "auto" else _warned(sample, method, core)
+    answer = _wrap(sample, method, core) if method in HUMAN_ONLY and asked != "auto" else _warned(sample, method, core)
+    unnamed = ""
+    if sample.bounds is None and asked in USE_BOUNDS:
+        unnamed = scale_notice(sample.human, sample.n, "bounds=(low, high)")
+    return dataclasses.replace(answer, notices=(unnamed, *answer.notices)) if unnamed else answer
 
 
 def _warned(sample: Sample, method: str, core: Core) -> Interval:
