@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import logit
 
+from crowdllm_stats.inference.across_checks import counts, features, grid_step, known_variances, variances
 from crowdllm_stats.inference.checks import FloatArray, check_array, check_bounds, check_inside, check_level
+from crowdllm_stats.inference.dispersion import Dispersion, bounded_dispersion, free_dispersion
 from crowdllm_stats.inference.fay_herriot import Prior, fit_fay_herriot, regression_rows
-from crowdllm_stats.inference.predictive import Prediction, add_shared, shortest_interval, update
+from crowdllm_stats.inference.known_variances import predict_known
+from crowdllm_stats.inference.logit_regression import LogitRegression, fit_logit_regression
+from crowdllm_stats.inference.predictive import Ahead, Prediction, predict_bounded, predict_free
 from crowdllm_stats.inference.result import Result
 
 #: Up to this many problems each one is left out on its own; beyond, problems are left out in FOLDS groups.
 LEAVE_ONE_OUT = 40
 FOLDS = 20
-#: Below this number of problems, those whose few answers all agree fall short of the level in simulations.
-FEW_PROBLEMS = 40
 #: Problems needed beyond the number of regression coefficients.
 SPARE_PROBLEMS = 8
-#: Problems whose answers differ, over all problems: one alone would say nothing to itself when it is left out.
-LEAST_POSITIVE = 2
-
-
+#: On a bounded scale digital means enter as they are or as logits of so much moved off the ends, whichever fits best.
+OFF_ENDS = (0.02, 0.0005)
 #: What the form from means alone takes for granted.
 DIFFERENT_PEOPLE = (
     "Assumes that different people answered the different problems, so that their errors are independent; if the same "
@@ -39,11 +40,6 @@ class Direct:
     1; 0 where ``count`` is 1), number of answers. ``columns``: (T, k) arrays of regression columns, the digital means
     first, then covariates. ``ends``: of the scale, or None. ``people`` (T,): population sizes, or None; ``grid``: the
     step of the scale where ends of intervals shall be attainable, or None.
-
-    ``shared_var`` (T,): variance, in squared units of the answers, of an error that the human means of all problems
-    have in common (the same people answered them, say). The regression takes it for its own, so it is not learned from
-    the means: it is added to every problem's variance, as one estimated on ``shared_degrees`` degrees of freedom.
-    ``var / count`` must then be the variance of the rest of the error of ``mean``. None: errors are independent.
     """
 
     mean: FloatArray
@@ -53,13 +49,11 @@ class Direct:
     ends: tuple[float, float] | None = None
     people: FloatArray | None = None
     grid: float | None = None
-    shared_var: FloatArray | None = None
-    shared_degrees: float = np.inf
 
 
 @dataclass(frozen=True, eq=False)
 class AcrossProblems(Result):
-    """One estimate and interval a problem; every array has shape (T,).
+    """One estimate and interval per problem; every array has shape (T,).
 
     ``estimate = weight * human_mean + (1 - weight) * synthetic``; ``synthetic`` is the regression on the digital side.
     ``between_var``: variance of problem means about it; ``within_var``: variance of one human answer. ``effective_n``:
@@ -86,10 +80,11 @@ class AcrossProblems(Result):
 
 def across_problems(
     human_mean: ArrayLike,
-    human_var: ArrayLike,
-    n_human: ArrayLike,
+    human_var: ArrayLike | None,
+    n_human: ArrayLike | None,
     digital_mean: ArrayLike,
     *,
+    sampling_var: ArrayLike | None = None,
     covariates: ArrayLike | None = None,
     population_size: ArrayLike | None = None,
     level: float = 0.95,
@@ -98,26 +93,29 @@ def across_problems(
 ) -> AcrossProblems:
     """Estimate every problem's human mean from its own few answers and from all other problems.
 
-    ``estimate_t = w_t ybar_t + (1 - w_t) x_t' beta``, ``w_t = B_t / (B_t + v_t / n_t)``: own human mean against a
-    regression on the digital mean, ``v_t`` the variance of one answer (a smooth function of the predicted mean, learned
-    from all problems' sample variances) and ``B_t`` the variance of problem means about the regression. Everything
-    fitted (beta, v, B) comes from other problems: each problem is left out on its own (T <= 40) or with every 20th
-    other one, by position, so a result can depend a little on the order of the problems but on no chance.
+    ``estimate_t = w_t ybar_t + (1 - w_t) mu_t``: own human mean against a regression on the digital side, ``w_t``
+    larger the more answers there are, the less single answers vary and the more problem means vary about the
+    regression (Fay and Herriot). Variances, weights and regression are not fixed at estimates: the result is averaged
+    over what the problems together leave possible, and a problem's own sample variance counts, shrunk towards a curve
+    over predicted means by as much as the problems' variances are alike.
 
-    Without ``bounds``, answers' means and problems' means are taken as normal about the regression, with the variances
-    above; the interval is symmetric. With ``bounds`` (to be preferred for ratings) the model is quasi-binomial:
-    both variances shrink as ``(mu - low)(high - mu)`` towards the ends, and the interval is the shortest one of a Beta
-    distribution on the scale, so it is skewed near the ends. The uncertainty of ``B`` is integrated out (flat prior),
-    that of ``v`` enters by a t quantile. The level holds on average over problems like these, under the model; it is
-    not a guarantee for one named problem. Expect coverage above the level where the digital mean leaves nothing to
-    explain (B near 0), and a little below it for ratings and yes/no answers that pile up at an end, which no straight
-    line follows: 0.935 to 0.95 in simulations with a large population (at 15 and at 200 problems), at least 0.94 with
-    ``population_size``. Among problems whose few answers all agree it was 0.88 to 0.93 with 15 problems, 0.93 or more
-    from 40 on (``reports/inference/across_problems_simulation.md``).
+    **With ``bounds``** (to be preferred for ratings, shares and yes/no answers): the regression is logit-linear in the
+    digital mean or in its logit, whichever fits better; a problem's mean is Beta about it, and n answers count as ``n /
+    phi_t`` yes/no answers, ``phi_t`` the variance of one answer over ``(theta - low)(high - theta)`` (1 where all
+    answers are at the two ends). Unanimous answers need no exception. The interval is the shortest one of the resulting
+    mixture of Betas. Everything is fitted on all problems at once.
 
-    Few answers can show no spread at all, so the fitted ``v`` stays within a factor 3 (without ``bounds`` 10) of its
-    pooled level, which with ``bounds`` counts two more degrees of freedom of answers at the two ends; a flag says where
-    it was raised. With ``bounds`` a problem's mean varies no more about the regression than a uniform one.
+    **Without** ``bounds`` answers' means and problems' means are normal about a straight line; the interval has equal
+    tails. Regression and variances come from other problems: each is left out on its own (T <= 40) or with every 20th
+    other one, by position.
+
+    **With** ``sampling_var`` the variance of every human mean is known (``human_var`` and ``n_human`` are then None, or
+    n_human alone is given): the estimate is the EBLUP, the between-problem variance by REML, from all problems.
+
+    The level holds on average over problems like these, not for one named problem. The model is never exactly true, so
+    the interval holds ``1 - 0.75 (1 - level) T / (T + 5)`` of the model's probability: coverage is above the level
+    where the model is true (near 1 where the digital mean explains everything), about at it where it is not. What it
+    was on made and on real answers is in ``reports/inference/across_problems_simulation.md``.
 
     With ``population_size`` m the target is the mean over the m_t people of whom n_t, drawn at random, answered,
     ``(n_t ybar_t + (m_t - n_t) rest_t) / m_t``: only the rest is predicted. Otherwise it is the mean of a large
@@ -130,6 +128,7 @@ def across_problems(
         n_human: (T,) or one number: how many human answers, at least 1.
         digital_mean: (T,) mean of the digital answers, or (T, p) features of the digital crowd. Digital means may be
             biased, constant or anti-correlated: they enter by regression alone.
+        sampling_var: (T,) known variances of the human means, in place of ``human_var``.
         covariates: (T,) or (T, k) further regression columns, known for every problem.
         population_size: (T,) or one number, at least n_human; None for a large population.
         level: of the intervals.
@@ -139,15 +138,17 @@ def across_problems(
 
     Returns:
         AcrossProblems, in the units of the answers (variances squared). ``effective_n`` solves
-        ``within_var (1/n - 1/m) = variance of the estimate``.
+        ``within_var (1/n - 1/m) = variance of the estimate``; with ``sampling_var`` and no n_human a human mean counts
+        as one answer.
 
     Raises:
-        ValueError: on shapes that do not match, values off the scale, fewer problems than coefficients + 8, variances
-            that are zero in all but one problem, fewer than 10 degrees of freedom for them, ``population_size`` below
-            ``n_human``.
+        ValueError: on shapes that do not match, values off the scale, fewer problems than coefficients + 8, fewer than
+            10 degrees of freedom for the variances, variances that are zero in all but one problem (with ``bounds``:
+            in all, unless every mean is at an end), ``population_size`` below ``n_human``, ``sampling_var`` together
+            with ``human_var``, ``bounds`` or ``population_size``.
 
-    Source: Fay and Herriot 1979; flat prior for B: Morris 1983, Morris and Tang 2011; predicting the part of a finite
-    population that was not sampled: Royall 1970.
+    Source: Fay and Herriot 1979; flat prior for the between-problem variance: Morris 1983, Morris and Tang 2011;
+    shrunk variances: Smyth 2004; predicting the part of a finite population that was not sampled: Royall 1970.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -160,25 +161,31 @@ def across_problems(
     level = check_level(level)
     mean = check_array("human_mean", human_mean, least_ndim=1)
     if mean.ndim != 1:
-        raise ValueError(f"human_mean must have one axis (T,), one entry a problem; got shape {mean.shape}")
-    count = _counts("n_human", n_human, len(mean))
+        raise ValueError(f"human_mean must have one axis (T,), one entry per problem; got shape {mean.shape}")
+    columns = [features("digital_mean", digital_mean, len(mean))]
+    if covariates is not None:
+        columns.append(features("covariates", covariates, len(mean)))
+    if sampling_var is not None:
+        refused = {"human_var": human_var, "bounds": bounds, "population_size": population_size}
+        sampling = known_variances(sampling_var, mean, refused)
+        count = counts("n_human", 1.0 if n_human is None else n_human, len(mean))
+        return _known(Direct(mean, sampling * count, count, tuple(columns)), level)
+    if human_var is None or n_human is None:
+        raise ValueError("human_var and n_human are needed, or sampling_var, the known variances of the human means")
+    count = counts("n_human", n_human, len(mean))
     ends = None if bounds is None else check_bounds(bounds)
     if ends is not None:
         check_inside("human_mean", mean, ends)
-    var = _variances(human_var, mean, count, ends)
-    people = None if population_size is None else _counts("population_size", population_size, len(mean))
+    var = variances(human_var, mean, count, ends)
+    people = None if population_size is None else counts("population_size", population_size, len(mean))
     if people is not None and np.any(people < count):
         row = int(np.argmax(people < count))
         raise ValueError(
             f"population_size must be at least n_human; problem {row} has {people[row]:g} people and "
             f"{count[row]:g} answers"
         )
-    columns = [_features("digital_mean", digital_mean, len(mean))]
-    if covariates is not None:
-        columns.append(_features("covariates", covariates, len(mean)))
-    grid = None if ends is None or people is None else _grid_step(step, ends, mean * count)
-    direct = Direct(mean, var, count, tuple(columns), ends, people, grid)
-    return combine(direct, level, (DIFFERENT_PEOPLE,))
+    grid = None if ends is None or people is None else grid_step(step, ends, mean * count)
+    return combine(Direct(mean, var, count, tuple(columns), ends, people, grid), level, (DIFFERENT_PEOPLE,))
 
 
 def combine(direct: Direct, level: float, notices: tuple[str, ...]) -> AcrossProblems:
@@ -187,20 +194,78 @@ def combine(direct: Direct, level: float, notices: tuple[str, ...]) -> AcrossPro
     Raises:
         ValueError: if there are too few problems for the regression.
     """
-    design, lost = regression_rows(*direct.columns)
-    problems = len(direct.mean)
-    if problems < design.shape[1] + SPARE_PROBLEMS:
+    design, lost = _design(direct.columns)
+    rest = np.full_like(direct.mean, np.inf) if direct.people is None else direct.people - direct.count
+    ahead = Ahead(np.where(rest == 0.0, 1.0, rest), level)
+    flags: dict[str, Any] = {}
+    if np.any(rest == 0.0):
+        flags["all people of the problem answered: nothing is left to estimate"] = rest == 0.0
+    if direct.ends is None:
+        prior = _cross_fit(design, direct.mean, direct.var, direct.count)
+        spread = free_dispersion(prior.within, prior.within_error, direct.var, direct.count - 1.0)
+        prediction = predict_free(prior, spread, direct.mean, direct.count, ahead)
+        if np.any(prior.raised > 0.0):
+            flags["the fitted variance of one answer was far below the pooled one and was raised"] = prior.raised > 0.0
+    else:
+        prediction = _on_the_scale(direct, direct.ends, ahead)
+    return _assemble(prediction, direct, ahead, _why(direct, lost), flags, notices)
+
+
+def _known(direct: Direct, level: float) -> AcrossProblems:
+    design, lost = _design(direct.columns)
+    ahead = Ahead(np.full_like(direct.mean, np.inf), level)
+    prediction = predict_known(design, direct.mean, direct.var / direct.count, ahead)
+    prediction = replace(prediction, within=direct.var)
+    note = f" {lost} constant or collinear regression column(s) carried nothing and were left out." if lost else ""
+    why = (
+        "Target: the population's mean. Fay-Herriot model with known sampling variances: estimates are EBLUPs, the "
+        "between-problem variance by REML, from all problems; intervals keep the doubt about that variance, with "
+        f"normal errors. The level holds on average over problems that are alike, not for one named problem.{note}"
+    )
+    return _assemble(prediction, direct, ahead, why, {}, (DIFFERENT_PEOPLE,))
+
+
+def _design(columns: tuple[FloatArray, ...]) -> tuple[FloatArray, int]:
+    """Regression rows, and how many columns carried nothing; refused if there are too few problems for them."""
+    design, lost = regression_rows(*columns)
+    problems, coefficients = design.shape
+    if problems < coefficients + SPARE_PROBLEMS:
         raise ValueError(
-            f"{problems} problems are too few for {design.shape[1]} regression coefficients: at least "
-            f"{design.shape[1] + SPARE_PROBLEMS} are needed; use fewer covariates, or interval(...) a problem at a time"
+            f"{problems} problems are too few for {coefficients} regression coefficients: at least "
+            f"{coefficients + SPARE_PROBLEMS} are needed; use fewer covariates, or interval(...) for each problem alone"
         )
-    prior = _cross_fit(design, direct.mean, direct.var, direct.count, direct.ends)
-    return _assemble(prior, direct, level, lost, notices)
+    return design, lost
 
 
-def _cross_fit(
-    design: FloatArray, mean: FloatArray, var: FloatArray, count: FloatArray, ends: tuple[float, float] | None
-) -> Prior:
+def _on_the_scale(direct: Direct, ends: tuple[float, float], ahead: Ahead) -> Prediction:
+    """The bounded model on the scale from 0 to 1, its numbers moved back to the scale of the answers."""
+    low, length = ends[0], ends[1] - ends[0]
+    share, var = (direct.mean - low) / length, direct.var / length**2
+    rough = (direct.count * share + 1.0) / (direct.count + 2.0)
+    spread = bounded_dispersion(share, var, direct.count, logit(rough))
+    fit = _best_fit(direct.columns, ends, share, direct.count, spread.mean)
+    spread = bounded_dispersion(share, var, direct.count, logit(fit.mean))
+    held = spread.weight.max(axis=0) > 1e-4
+    spread = Dispersion(spread.value[:, held], spread.weight[:, held])
+    got = predict_bounded(fit, spread, share, direct.count, ahead)
+    places = {name: low + length * getattr(got, name) for name in ("mean", "lower", "upper", "center")}
+    squares = {name: length**2 * getattr(got, name) for name in ("var", "between", "within")}
+    return replace(got, **places, **squares)
+
+
+def _best_fit(
+    columns: tuple[FloatArray, ...], ends: tuple[float, float], share: FloatArray, count: FloatArray, phi: FloatArray
+) -> LogitRegression:
+    """The fit of greatest evidence: digital means as they are or, where they lie on the scale, as logits."""
+    digital = (columns[0] - ends[0]) / (ends[1] - ends[0])
+    forms = [columns[0]]
+    if np.all((digital >= 0.0) & (digital <= 1.0)):
+        forms += [logit(off + (1.0 - 2.0 * off) * digital) for off in OFF_ENDS]
+    fits = [fit_logit_regression(_design((form, *columns[1:]))[0], share, count, phi) for form in forms]
+    return max(fits, key=lambda fit: fit.evidence)
+
+
+def _cross_fit(design: FloatArray, mean: FloatArray, var: FloatArray, count: FloatArray) -> Prior:
     """Every problem's prior from a fit to the problems of the other folds."""
     problems = len(mean)
     fold = np.arange(problems) % (problems if problems <= LEAVE_ONE_OUT else FOLDS)
@@ -210,7 +275,7 @@ def _cross_fit(
         spread = var[others]
         if not np.any(spread > 0.0):  # all spread there is lies in this fold: no curve, but its level is known
             spread = np.full(len(spread), float((count - 1.0) @ var / np.sum(count - 1.0)))
-        fit = fit_fay_herriot(design[others], mean[others], spread, count[others], ends)
+        fit = fit_fay_herriot(design[others], mean[others], spread, count[others])
         parts.append(fit.predict(design[~others]))
     order = np.argsort(np.concatenate([np.flatnonzero(fold == number) for number in range(int(fold.max()) + 1)]))
     joined = {
@@ -219,135 +284,59 @@ def _cross_fit(
     return Prior(**joined)
 
 
-def _assemble(prior: Prior, direct: Direct, level: float, lost: int, notices: tuple[str, ...]) -> AcrossProblems:
-    mean, count, people, ends, grid = direct.mean, direct.count, direct.people, direct.ends, direct.grid
-    rest = np.full_like(mean, np.inf) if people is None else people - count
-    complete = rest == 0.0
+def _assemble(
+    got: Prediction, direct: Direct, ahead: Ahead, why: str, flags: dict[str, Any], notices: tuple[str, ...]
+) -> AcrossProblems:
+    mean, count, people = direct.mean, direct.count, direct.people
     seen = np.zeros_like(mean) if people is None else count / people
-    some = np.where(complete, 1.0, rest)
-    ahead: Prediction = update(prior, mean, count, some, ends, level)
-    if direct.shared_var is not None:
-        ahead = add_shared(ahead, direct.shared_var, direct.shared_degrees, level)
-    spacing = None if grid is None else grid / some
-    lower, upper = shortest_interval(ahead.mean, ahead.var, ends, level, spacing)
-    estimate = seen * mean + (1.0 - seen) * ahead.mean
+    lower, upper = got.lower, got.upper
+    if direct.grid is not None and direct.ends is not None:  # to the nearest attainable mean: continuity correction
+        spacing, low = direct.grid / ahead.rest, direct.ends[0]
+        lower, upper = (low + np.round((end - low) / spacing) * spacing for end in (lower, upper))
+    estimate = seen * mean + (1.0 - seen) * got.mean
     lower = np.minimum(seen * mean + (1.0 - seen) * lower, estimate)
     upper = np.maximum(seen * mean + (1.0 - seen) * upper, estimate)
     share = 0.0 if people is None else 1.0 / people
-    effective = 1.0 / ((1.0 - seen) ** 2 * ahead.plain_var / ahead.within + share)
-    flags: dict[str, Any] = {}
-    if np.any(complete):
-        flags["all people of the problem answered: nothing is left to estimate"] = complete
-    if np.any(prior.clipped > 0.0):
-        flags["the regression left the scale and was held 5% inside it"] = prior.clipped > 0.0
-    if np.any(prior.raised > 0.0):
-        flags["the fitted variance of one answer was far below the pooled one and was raised"] = prior.raised > 0.0
+    effective = 1.0 / ((1.0 - seen) ** 2 * got.var / got.within + share)
     return AcrossProblems(
-        why=_why(people is not None, ends, len(mean), lost),
+        why=why,
         flags=flags,
         estimate=estimate,
         lower=lower,
         upper=upper,
         half_width=0.5 * (upper - lower),
-        level=level,
-        weight=seen + (1.0 - seen) * ahead.weight,
-        synthetic=prior.mean,
-        between_var=prior.between,
-        within_var=ahead.within,
+        level=ahead.level,
+        weight=seen + (1.0 - seen) * got.weight,
+        synthetic=got.center,
+        between_var=got.between,
+        within_var=got.within,
         effective_n=effective,
         saved=effective - count,
         notices=notices,
     )
 
 
-def _why(finite: bool, ends: tuple[float, float] | None, problems: int, lost: int) -> str:
+def _why(direct: Direct, lost: int) -> str:
     target = (
-        "the mean over all people of the problem, those who answered included" if finite else "the population's mean"
+        "the population's mean"
+        if direct.people is None
+        else "the mean over all people of the problem, those who answered included"
     )
-    shape = (
-        "normal errors and symmetric intervals; give bounds for ratings, whose errors are skewed near the ends"
-        if ends is None
-        else f"variances shrinking towards {ends[0]:g} and {ends[1]:g} and the shortest interval of a Beta distribution"
-    )
-    limits = []
-    if not finite:
-        limits.append("0.935 was measured for 0.95 where ratings pile up at an end of the scale")
-    if problems < FEW_PROBLEMS:
-        limits.append(f"with fewer than {FEW_PROBLEMS} problems 0.88 among those whose few answers all agree")
-    few = f" Limits: {'; '.join(limits)}." if limits else ""
-    how = "each problem left out in turn" if problems <= LEAVE_ONE_OUT else f"{FOLDS} folds by position"
+    problems = len(direct.mean)
+    if direct.ends is None:
+        how = "each problem left out in turn" if problems <= LEAVE_ONE_OUT else f"{FOLDS} folds by position"
+        shape = (
+            "normal errors and intervals of equal tails; give bounds for ratings, as errors are skewed near the ends. "
+            f"Constants are fitted on other problems ({how})"
+        )
+    else:
+        shape = (
+            f"a logit regression between {direct.ends[0]:g} and {direct.ends[1]:g}, Beta means about it, "
+            "quasi-binomial answers, and the shortest interval"
+        )
     note = f" {lost} constant or collinear regression column(s) carried nothing and were left out." if lost else ""
     return (
         f"Target: {target}. Fay-Herriot combination of the own human mean and a regression on the digital side, with "
-        f"{shape}. Constants are fitted on other problems ({how}). The level holds on average over problems that are "
-        f"alike (exchangeable given the digital side), not for one named problem.{few}{note}"
+        f"{shape}. A problem's own variance counts, shrunk towards the other problems'. The level holds on average "
+        f"over problems that are alike (exchangeable given the digital side), not for one named problem.{note}"
     )
-
-
-def _counts(name: str, values: ArrayLike, problems: int) -> FloatArray:
-    counts = check_array(name, values)
-    if counts.ndim > 1 or (counts.ndim == 1 and counts.shape != (problems,)):
-        raise ValueError(f"{name} must be one number or have shape ({problems},) as human_mean; got {counts.shape}")
-    if np.any(counts < 1.0) or np.any(counts != np.floor(counts)):
-        raise ValueError(f"{name} must hold whole numbers of at least 1; smallest value is {float(counts.min()):g}")
-    return np.broadcast_to(counts, (problems,)).astype(np.float64)
-
-
-def _variances(values: ArrayLike, mean: FloatArray, count: FloatArray, ends: tuple[float, float] | None) -> FloatArray:
-    """The sample variances, 0 where there is one answer only (they get no weight)."""
-    several = count > 1.0
-    try:
-        raw = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raw = np.asarray(check_array("human_var", values))
-    if raw.shape != mean.shape:
-        raise ValueError(f"human_var must have shape {mean.shape} as human_mean; got {raw.shape}")
-    var = check_array("human_var", np.where(several, raw, 0.0), least_ndim=1, nonnegative=True)
-    degrees = float(np.sum(count - 1.0))
-    if degrees < 10.0:
-        raise ValueError(
-            f"n_human leaves {degrees:g} degrees of freedom for the variance of single answers, summed over problems; "
-            "at least 10 are needed: more problems with two answers or more"
-        )
-    positive = int(np.sum(several & (var > 0.0)))
-    if positive < LEAST_POSITIVE:
-        raise ValueError(
-            f"human_var is zero in all but {positive} problem(s) with two answers or more; at least {LEAST_POSITIVE} "
-            "must show some spread of single answers: pass their sample variance (ddof 1) and more problems"
-        )
-    if ends is not None:
-        most = (mean - ends[0]) * (ends[1] - mean) * count / np.maximum(count - 1.0, 1.0)
-        wrong = several & (var > most * (1.0 + 1e-6) + 1e-9 * (ends[1] - ends[0]) ** 2)
-        if np.any(wrong):
-            row = int(np.argmax(wrong))
-            raise ValueError(
-                f"human_var of problem {row} is {var[row]:g}, more than answers with mean {mean[row]:g} inside the "
-                f"bounds can have ({most[row]:g}); check human_var (a variance, ddof 1) and the bounds"
-            )
-    return var
-
-
-def _features(name: str, values: ArrayLike, problems: int) -> FloatArray:
-    table = check_array(name, values, least_ndim=1)
-    if table.ndim > 2 or len(table) != problems:
-        raise ValueError(
-            f"{name} must have shape ({problems},) or ({problems}, p) to match human_mean; got {table.shape}"
-        )
-    return table.reshape(problems, -1)
-
-
-def _grid_step(step: float | None, ends: tuple[float, float], totals: FloatArray) -> float | None:
-    """The scale's step: as given, or 1 where bounds and all sums of answers are whole numbers."""
-    if step is not None:
-        value = float(check_array("step", step))
-        if not 0.0 < value <= ends[1] - ends[0]:
-            raise ValueError(
-                f"step must be positive and no more than the scale's length {ends[1] - ends[0]:g}; got {value:g}"
-            )
-        return value
-    whole = (
-        float(ends[0]).is_integer()
-        and float(ends[1]).is_integer()
-        and bool(np.all(np.abs(totals - np.round(totals)) < 1e-6))
-    )
-    return 1.0 if whole else None

@@ -13,12 +13,8 @@ from crowdllm_stats.inference.variance_function import VarianceFunction, fit_var
 POWERS: FloatArray = np.array([0.0, 0.5, 1.0])
 #: Nodes for the between-problem variance.
 NODES = 24
-#: Predicted means are kept this share of the scale away from its ends: closer, the model would claim that nearly all
-#: answers are the end itself, which a line that happens to leave the scale is no evidence for.
+#: A straight line is kept this share of the scale away from its ends, where there are no answers to correct it.
 MARGIN = 0.05
-#: On a bounded scale a problem's mean varies by no more than this share of (mean - low)(high - mean), as a uniform one
-#: does: a Beta of precision 2, two answers of its own. More would let a few equal answers speak for all others.
-LARGEST_SPREAD = 1.0 / 3.0
 
 
 @dataclass(frozen=True)
@@ -28,8 +24,8 @@ class Prior:
     ``mean`` (S,): regression on the digital side. ``within`` (S,): variance of one answer, ``within_error`` (S,): its
     squared relative standard error. ``spread`` (S, K): variance of the problem's mean about ``mean`` for K values of
     the between-problem variance (regression error included), with posterior ``weight`` (S, K). ``between`` (S,): the
-    posterior median of the between-problem variance. ``clipped`` (S,): the regression left the scale.
-    ``raised`` (S,): the variance of one answer was raised to its lower limit (empty: not known).
+    posterior median of the between-problem variance. ``raised`` (S,): the variance of one answer was raised to its
+    lower limit (empty: not known).
     """
 
     mean: FloatArray
@@ -38,7 +34,6 @@ class Prior:
     spread: FloatArray
     weight: FloatArray
     between: FloatArray
-    clipped: FloatArray
     raised: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
@@ -75,16 +70,12 @@ class FayHerriot:
         Returns:
             Prior, its arrays of S problems.
         """
-        raw = design @ self.coefficients
-        mean = keep_inside(raw, self.within.bounds)
+        mean = design @ self.coefficients
         within = self.within.value(mean)
         regression = np.einsum("ti,ij,tj->t", design, self.covariance, design)
         relative = within / self.within_typical
         spread = self.nodes[:, None] * relative[:, None, None] ** POWERS + regression[:, None, None]
         between = self.median * relative**self.power
-        if self.within.bounds is not None:
-            most = LARGEST_SPREAD * (mean - self.within.bounds[0]) * (self.within.bounds[1] - mean)
-            spread, between = np.minimum(spread, most[:, None, None]), np.minimum(between, most)
         return Prior(
             mean=mean,
             within=within,
@@ -92,14 +83,11 @@ class FayHerriot:
             spread=spread.reshape(len(mean), -1),
             weight=np.broadcast_to(self.posterior.ravel(), (len(mean), self.posterior.size)),
             between=between,
-            clipped=np.asarray(raw != mean, dtype=np.float64),
             raised=self.within.held(mean),
         )
 
 
-def fit_fay_herriot(
-    design: FloatArray, mean: FloatArray, var: FloatArray, count: FloatArray, bounds: tuple[float, float] | None
-) -> FayHerriot:
+def fit_fay_herriot(design: FloatArray, mean: FloatArray, var: FloatArray, count: FloatArray) -> FayHerriot:
     """Fit ``mean_t = x_t' beta + u_t + e_t`` with ``Var u_t = A s_t^g`` and ``Var e_t = v_t / n_t``.
 
     ``v_t`` is the smoothed variance function at the predicted mean, ``s_t`` is v_t over its geometric mean. A and the
@@ -110,7 +98,6 @@ def fit_fay_herriot(
     Args:
         design: (T, p) regression rows, the constant included.
         mean, var, count: (T,) each problem's human mean, sample variance (ddof 1) and number of answers.
-        bounds: ends of the scale, or None.
 
     Raises:
         ValueError: if all variances are zero.
@@ -119,24 +106,24 @@ def fit_fay_herriot(
         >>> rng = np.random.default_rng(1)
         >>> design = np.column_stack([np.ones(300), rng.normal(size=300)])
         >>> mean = design @ [2.0, 1.0] + rng.normal(size=300) + rng.normal(size=300) / 2
-        >>> fit = fit_fay_herriot(design, mean, rng.chisquare(3, 300) / 3, np.full(300, 4.0), None)
+        >>> fit = fit_fay_herriot(design, mean, rng.chisquare(3, 300) / 3, np.full(300, 4.0))
         >>> 0.8 < fit.median < 1.2
         True
     """
     shift = float(mean.mean())  # the first column is the constant, so the shift only moves its coefficient
     centred = mean - shift
-    beta, covariance = _least_squares(design, centred, count)
+    beta, covariance = least_squares(design, centred, count)
     for _ in range(2):  # the second pass puts the better means into the variance function
-        fitted = keep_inside(design @ beta + shift, bounds)
-        curve = fit_variance_function(fitted, var, count - 1.0, bounds)
+        fitted = design @ beta + shift
+        curve = fit_variance_function(fitted, var, count - 1.0, None)
         within = curve.value(fitted)
         typical = float(np.exp(np.mean(np.log(within))))
         sampling = within / count
         scatter = float(np.mean((centred - design @ beta) ** 2))
-        nodes, posterior = _between_posterior(design, centred, sampling, within / typical, scatter)
+        nodes, posterior = between_posterior(design, centred, sampling, within / typical, scatter)
         reached = int(np.searchsorted(np.cumsum(posterior.sum(axis=1)), 0.5))
         median, power = float(nodes[min(reached, len(nodes) - 1)]), float(posterior.sum(axis=0) @ POWERS)
-        beta, covariance = _least_squares(design, centred, 1.0 / (median * (within / typical) ** power + sampling))
+        beta, covariance = least_squares(design, centred, 1.0 / (median * (within / typical) ** power + sampling))
     beta = beta.copy()
     beta[0] += shift
     return FayHerriot(beta, covariance, curve, typical, nodes, posterior, median, power)
@@ -179,7 +166,7 @@ def regression_rows(*columns: FloatArray) -> tuple[FloatArray, int]:
     return rows, table.shape[1] - int(kept.sum())
 
 
-def _between_posterior(
+def between_posterior(
     design: FloatArray, mean: FloatArray, sampling: FloatArray, relative: FloatArray, scatter: float
 ) -> tuple[FloatArray, FloatArray]:
     """Nodes (K,) of the between-problem variance and posterior weights (K, powers), on a grid refined once."""
@@ -189,7 +176,7 @@ def _between_posterior(
     for refine in (True, False):
         nodes = unit * share / (1.0 - share)
         # A flat prior in A has the density (1 - share)^-2 in the share.
-        log_weight = _restricted(design, mean, sampling, relative, nodes) - 2.0 * np.log1p(-share)[:, None]
+        log_weight = restricted(design, mean, sampling, relative, nodes) - 2.0 * np.log1p(-share)[:, None]
         if refine:
             held = np.flatnonzero(log_weight.max(axis=1) > log_weight.max() - 8.0)
             first = max(share[held[0]] - 1.5 * width, 0.0)
@@ -199,7 +186,7 @@ def _between_posterior(
     return nodes, weight / weight.sum()
 
 
-def _restricted(
+def restricted(
     design: FloatArray, mean: FloatArray, sampling: FloatArray, relative: FloatArray, nodes: FloatArray
 ) -> FloatArray:
     """Restricted log-likelihood at every node and power, (K, powers); all of them in a few matrix products."""
@@ -216,7 +203,8 @@ def _restricted(
     return table
 
 
-def _least_squares(design: FloatArray, mean: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
+def least_squares(design: FloatArray, mean: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Weighted least squares: coefficients (p,) and their covariance (p, p), ``weight`` (T,) the inverse variances."""
     weighted = design * weight[:, None]
     information = weighted.T @ design + _ridge(weight.sum(), design.shape[1])
     covariance: FloatArray = np.asarray(np.linalg.inv(information), dtype=np.float64)

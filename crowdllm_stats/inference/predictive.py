@@ -1,146 +1,161 @@
-"""From a prior and a problem's own answers to the distribution of its mean, and its shortest interval."""
+"""From what all problems say, and a problem's own answers, to the distribution of its mean and an interval."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincinv, ndtri, stdtrit
+from scipy.special import betaln, gammaln
 
 from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats.inference.dispersion import Dispersion
 from crowdllm_stats.inference.fay_herriot import Prior
+from crowdllm_stats.inference.logit_regression import LARGEST, SMALLEST, LogitRegression
+from crowdllm_stats.inference.mixtures import ends_of_normals, shortest_of_betas
 
-#: On a bounded scale the between-problem variance can be no more than this share of (mu - low)(high - mu).
-LARGEST_SHARE = 0.9
-#: Tail splits tried for the shortest interval.
-SPLITS = 21
+#: A problem's mean varies about the regression by these multiples of the common variance, with these prior weights:
+#: some problems are unlike the others.
+MULTIPLES: FloatArray = np.array([0.35, 1.0, 3.0])
+MULTIPLE_WEIGHTS: FloatArray = np.array([0.4, 0.4, 0.2])
+#: The part of the probability outside the interval that is left outside, for many problems, and the number of problems
+#: at which half of that is: the model is not exactly true, and few problems do not show how far it is off.
+OUTSIDE = 0.75
+FEW = 5.0
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The mean over the answers not seen: ``mean`` and ``var`` (T,), already widened for estimated variances.
+    """The mean over the answers not seen, of each of T problems; every array has shape (T,).
 
-    ``weight`` (T,) is the pull of the problem's own mean, ``within`` (T,) the variance of one answer at ``mean``,
-    ``plain_var`` (T,) the variance before widening.
+    ``mean``, ``var``, ``lower``, ``upper``; ``weight`` is the pull of the problem's own mean, ``center`` what it is
+    pulled away from, ``between`` the variance about that, ``within`` the variance of one answer.
     """
 
     mean: FloatArray
     var: FloatArray
-    plain_var: FloatArray
+    lower: FloatArray
+    upper: FloatArray
     weight: FloatArray
+    center: FloatArray
+    between: FloatArray
     within: FloatArray
 
 
-def update(
-    prior: Prior,
-    mean: FloatArray,
-    count: FloatArray,
-    rest: FloatArray,
-    bounds: tuple[float, float] | None,
-    level: float,
-) -> Prediction:
-    """Combine the prior with ``count`` answers of mean ``mean``, to predict the mean of ``rest`` further answers.
+@dataclass(frozen=True)
+class Ahead:
+    """What is predicted: the mean of ``rest`` (T,) further answers (infinity: of all people), at a ``level``."""
 
-    Without bounds, the normal model: weight ``B / (B + v/n)`` with B the prior variance, posterior variance
-    ``B v/n / (B + v/n)``, plus ``v / rest``. With bounds, its quasi-binomial counterpart: prior Beta of mean mu and
-    precision ``k = q/B - 1``, ``q = (mu - low)(high - mu)``; one answer has variance
-    ``phi (theta - low)(high - theta)`` and so counts as ``1/phi`` trials; the weight on the own mean is the same, and
-    both variances follow the updated mean, smaller near the ends. Averaged over the posterior of the between-problem
-    variance.
+    rest: FloatArray
+    level: float
 
-    Args:
-        prior: for T problems.
-        mean, count: (T,) own human mean and number of answers.
-        rest: (T,) how many further answers are averaged; infinity for the mean of the population.
-        bounds: ends of the scale, or None.
-        level: for the widening.
+    @property
+    def held(self) -> float:
+        """The probability that the interval holds under the model: 1 - 0.75 (1 - level) T / (T + 5)."""
+        problems = len(self.rest)
+        return 1.0 - OUTSIDE * (1.0 - self.level) * problems / (problems + FEW)
+
+
+def predict_free(prior: Prior, spread: Dispersion, mean: FloatArray, count: FloatArray, ahead: Ahead) -> Prediction:
+    """Without bounds: normal prior and answers, mixed over the between-problem variance B and the variance v.
+
+    In every part the weight is ``B / (B + v/n)``, the posterior variance ``B v/n / (B + v/n)``, plus ``v / rest``; a
+    part counts as much as it makes the own mean likely.
     """
-    mu, v, n, m = (values[:, None] for values in (prior.mean, prior.within, count, rest))
-    own = mean[:, None]
-    if bounds is None:
-        weight = prior.spread / (prior.spread + v / n)
-        updated = mu + weight * (own - mu)
-        doubt = prior.spread * (1.0 - weight)
-        within = np.broadcast_to(v, doubt.shape)
-    else:
-        low, high = bounds
-        room = (mu - low) * (high - mu)
-        spread = np.minimum(prior.spread, LARGEST_SHARE * room)
-        precision = room / spread - 1.0
-        phi = np.minimum(v / (room - spread), 1.0)  # two-point answers have the largest variance there is
-        trials = n / phi
-        weight = trials / (precision + trials)
-        updated = mu + weight * (own - mu)
-        room_now = (updated - low) * (high - updated)
-        doubt = room_now / (precision + trials + 1.0)
-        within = phi * (room_now - doubt)
-    each = doubt + within / m
-    expected = np.sum(prior.weight * updated, axis=1)
-    average = np.sum(prior.weight * each, axis=1)
-    total = average + np.sum(prior.weight * (updated - expected[:, None]) ** 2, axis=1)
-    uneven = np.maximum(np.sum(prior.weight * each**2, axis=1) / average**2 - 1.0, 0.0)
-    # How strongly the variance follows v: through the own mean's error, and through the further answers.
-    follows = np.sum(prior.weight * (weight * doubt + within / m), axis=1) / average
-    widening = _widening(uneven, prior.within_error * follows**2, level)
-    return Prediction(
-        mean=expected,
-        var=total * widening**2,
-        plain_var=total,
-        weight=np.sum(prior.weight * weight, axis=1),
-        within=np.sum(prior.weight * within, axis=1),
+    nodes = prior.spread[:, :, None, None] * MULTIPLES
+    own = spread.value[:, None, :, None]
+    n, rest = count[:, None, None, None], ahead.rest[:, None, None, None]
+    off = (mean - prior.mean)[:, None, None, None]
+    total = nodes + own / n
+    part = _softmax(
+        np.log(np.maximum(prior.weight, 1e-300))[:, :, None, None]
+        + np.log(np.maximum(spread.weight, 1e-300))[:, None, :, None]
+        + np.log(MULTIPLE_WEIGHTS)
+        - 0.5 * (np.log(total) + off**2 / total)
+    )
+    pull = nodes / total
+    each = nodes * (1.0 - pull) + own / rest
+    return _mixed(
+        part, pull, off, each, np.broadcast_to(own, part.shape), prior.mean, prior.between, ahead, ends_of_normals
     )
 
 
-def _widening(uneven: FloatArray, error: FloatArray, level: float) -> FloatArray:
-    """How much longer than the normal half-width, for the two kinds of doubt about the variance.
+def predict_bounded(
+    fit: LogitRegression, spread: Dispersion, share: FloatArray, count: FloatArray, ahead: Ahead
+) -> Prediction:
+    """On the scale from 0 to 1: Beta prior and quasi-binomial answers, mixed over rho and the dispersion phi.
 
-    ``uneven`` (squared relative spread of the variance over its posterior) makes a scale mixture of normals, excess
-    kurtosis 3 * uneven: the t distribution of the same kurtosis, at its own variance. ``error`` (squared relative
-    standard error of the estimated within-problem variance) calls for a Student t with 2 / error degrees of freedom
-    (Satterthwaite).
+    In every part the prior is a Beta of precision ``k = 1/rho - 1``, the answers are ``N = n / phi`` trials, the weight
+    is ``N / (k + N)`` and theta has variance ``m (1 - m) / (k + N + 1)`` about ``m = mu + weight (y - mu)``; to that
+    comes the regression's own doubt times ``(1 - weight)^2``, and ``phi (m (1 - m) - that) / rest``. The Beta of that
+    mean and variance stands for it.
     """
-    tail = 0.5 + 0.5 * level
-    normal = ndtri(tail)
-    mixture = 4.0 + 2.0 / np.maximum(uneven, 1e-6)
-    student = 2.0 / np.clip(error, 1e-6, 1.0)
-    factor: FloatArray = stdtrit(mixture, tail) * np.sqrt(1.0 - 2.0 / mixture) * stdtrit(student, tail) / normal**2
-    return factor
+    rho = np.clip(fit.share[:, :, None, None] * MULTIPLES, SMALLEST, LARGEST)
+    k = 1.0 / rho - 1.0
+    phi, mu = spread.value[:, None, :, None], fit.mean[:, None, None, None]
+    trials, own = count[:, None, None, None] / phi, share[:, None, None, None]
+    # Means of answers between the ends lie closer together the more trials there are; unanimous ones are single values.
+    inside = np.log(trials) + gammaln(trials + 1.0) - gammaln(trials * own + 1.0) - gammaln(trials * (1.0 - own) + 1.0)
+    told = betaln(mu * k + trials * own, (1.0 - mu) * k + trials * (1.0 - own)) - betaln(mu * k, (1.0 - mu) * k)
+    part = _softmax(
+        np.log(MULTIPLE_WEIGHTS) + np.log(np.maximum(spread.weight, 1e-300))[:, None, :, None] + told
+        + np.where((own > 1e-12) & (own < 1.0 - 1e-12), inside, 0.0),
+        per_node=True,
+    ) * fit.weight[:, None, None]  # fmt: skip
+    pull = trials / (k + trials)
+    center = mu + pull * (own - mu)
+    room = center * (1.0 - center)
+    doubt = np.minimum(room / (k + trials + 1.0) + (1.0 - pull) ** 2 * fit.doubt[:, None, None, None], 0.98 * room)
+    within = phi * (room - doubt)
+    between = (fit.share @ fit.weight) * fit.mean * (1.0 - fit.mean)
+
+    def ends(m: FloatArray, var: FloatArray, weight: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
+        precision = np.maximum(m * (1.0 - m) / var - 1.0, 0.02)
+        return shortest_of_betas(
+            np.maximum(m * precision, 1e-6), np.maximum((1.0 - m) * precision, 1e-6), weight, level
+        )
+
+    each = doubt + within / ahead.rest[:, None, None, None]
+    return _mixed(part, pull, own - mu, each, within, fit.mean, between, ahead, ends)
 
 
-def add_shared(ahead: Prediction, variance: FloatArray, degrees: float, level: float) -> Prediction:
-    """The prediction where an error of this ``variance`` (T,), known to ``degrees`` degrees of freedom, is left in it.
-
-    Variances add; that of the shared error counts with the squared ratio of the t quantile to the normal one.
-    """
-    tail = 0.5 + 0.5 * level
-    wider = 1.0 if np.isinf(degrees) else float(stdtrit(degrees, tail) / ndtri(tail)) ** 2
-    return replace(ahead, var=ahead.var + wider * variance, plain_var=ahead.plain_var + variance)
+def _softmax(log: FloatArray, per_node: bool = False) -> FloatArray:
+    """Weights adding up to 1 over all parts of a problem; ``per_node``: within every node of the second axis."""
+    axes = (2, 3) if per_node else (1, 2, 3)
+    weight = np.exp(log - log.max(axis=axes, keepdims=True))
+    whole: FloatArray = weight / weight.sum(axis=axes, keepdims=True)
+    return whole
 
 
-def shortest_interval(
-    mean: FloatArray, var: FloatArray, bounds: tuple[float, float] | None, level: float, spacing: FloatArray | None
-) -> tuple[FloatArray, FloatArray]:
-    """Lower and upper end, (T,) each, of the shortest interval holding ``level`` of the distribution.
+def _mixed(
+    part: FloatArray,
+    pull: FloatArray,
+    off: FloatArray,
+    each: FloatArray,
+    within: FloatArray,
+    center: FloatArray,
+    between: FloatArray,
+    ahead: Ahead,
+    ends: Callable[[FloatArray, FloatArray, FloatArray, float], tuple[FloatArray, FloatArray]],
+) -> Prediction:
+    """Moments and interval of the mixture with weights ``part`` (T, J, F, C); the other four axes broadcast to it."""
+    problems = len(center)
 
-    Normal without bounds; with bounds the Beta on the scale that has this mean and variance, which is skewed near the
-    ends. ``spacing`` (T,) is the distance of attainable values from each other where the target is a mean of finitely
-    many answers on a grid: the ends are moved to the nearest attainable value (the continuity correction).
-    """
-    if bounds is None:
-        half = ndtri(0.5 + 0.5 * level) * np.sqrt(var)
-        return mean - half, mean + half
-    low, high = bounds
-    inside = (mean - low) / (high - low)
-    scaled = np.minimum(var / (high - low) ** 2, 0.95 * inside * (1.0 - inside))
-    precision = inside * (1.0 - inside) / scaled - 1.0
-    first, second = (inside * precision)[:, None], ((1.0 - inside) * precision)[:, None]
-    below = np.linspace(0.0, 1.0 - level, SPLITS)
-    starts = betaincinv(first, second, below)
-    ends = betaincinv(first, second, np.minimum(below + level, 1.0))
-    best = np.argmin(ends - starts, axis=1)[:, None]
-    lower = low + (high - low) * np.take_along_axis(starts, best, axis=1)[:, 0]
-    upper = low + (high - low) * np.take_along_axis(ends, best, axis=1)[:, 0]
-    if spacing is not None:
-        lower = low + np.round((lower - low) / spacing) * spacing
-        upper = low + np.round((upper - low) / spacing) * spacing
-    return lower, upper
+    def flat(values: FloatArray) -> FloatArray:
+        table: FloatArray = np.broadcast_to(values, part.shape).reshape(problems, -1)
+        return table
+
+    weight, moved = flat(part), center[:, None] + flat(pull * off)
+    expected = np.sum(weight * moved, axis=1)
+    scatter = np.sum(weight * (moved - expected[:, None]) ** 2, axis=1)
+    lower, upper = ends(moved, flat(each), weight, ahead.held)
+    return Prediction(
+        mean=expected,
+        var=np.sum(weight * flat(each), axis=1) + scatter,
+        lower=lower,
+        upper=upper,
+        weight=np.sum(weight * flat(pull), axis=1),
+        center=center,
+        between=between,
+        within=np.sum(weight * flat(within), axis=1),
+    )
