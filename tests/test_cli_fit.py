@@ -85,3 +85,16 @@ def test_texts_and_profiles_from_files_of_their_own(tmp_path, capsys):
         "answers.csv", "texts.csv", "people.csv",
     ]  # fmt: skip
     assert manifest["counts"]["missing response"] == 2
+
+
+@pytest.mark.parametrize(
+    ("scale", "message"),
+    [("1:5", "say the levels of the answers, for instance 1,2,3,4,5 instead of 1:5"), ("1,2,3,4,5", "--problems FILE")],
+)
+def test_what_a_model_lacks_is_said_before_it_is_loaded(tmp_path, capsys, scale, message):
+    rows = [f"q{item},p{who},{1 + (item + who) % 5}" for item in range(3) for who in range(4)]
+    place = tmp_path / "h.csv"
+    place.write_text("\n".join(["problem,participant,response", *rows]), encoding="utf-8")
+    words = ["fit", str(place), "--scale", scale, "--backbone", "smollm2", "--out", str(tmp_path / "m.npz")]
+    assert main(words) == 2
+    assert message in capsys.readouterr().err

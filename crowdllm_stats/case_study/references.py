@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats.backbones.fetch import MODELS, cache_folder
+from crowdllm_stats.backbones.prompts import Template
 from crowdllm_stats.backbones.recorded import RecordedBackbone
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.crowd import CrowdData
@@ -263,9 +264,20 @@ def _of_model(
     persona_template: str,
     told: Mapping[str, str],
 ) -> References:
+    answers = data.scale.levels or data.scale.options
+    asked = Template.load(template)
+    if not answers and not asked.labels:
+        raise ValueError(
+            f"a model chooses among listed answers, and the scale is {data.scale}; say the levels of the answers, for "
+            "instance 1,2,3,4,5 instead of 1:5"
+        )
+    if {"text", "problem"} & set(asked.slots) and "text" not in data.problems.columns:
+        raise ValueError(
+            f"the problems have no column 'text' for the model to read (they have {', '.join(data.problems.columns)}); "
+            "add a table of problems with their texts (on the command line: --problems FILE)"
+        )
     from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
 
-    answers = data.scale.levels or data.scale.options
     model = TransformersBackbone(
         backbone, template=template, answers=answers or None, cache=cache_folder() / "answers.sqlite", **told
     )

@@ -71,12 +71,20 @@ def columns_of(
             tried = tried[:1]
         place = next((column for word in tried if (column := column_named(word, there)) is not None), None)
         if place is None:
-            mark = separated_by(there)
-            remedy = (
-                f"values seem to be separated by {mark!r}, save the file with commas"
-                if mark
-                else f"say which one it is with {option} {ours}=NAME"
-            )
+            remedy = _remedy(there, option, ours)
             raise ValueError(f"{name}: no column {tried[0]!r}; the columns there are {some(list(there), 12)}; {remedy}")
         found[ours] = place
     return found
+
+
+def _remedy(there: Sequence[str], option: str, ours: str) -> str:
+    mark = separated_by(there)
+    if mark:
+        return f"values seem to be separated by {mark!r}, save the file with commas"
+    absent = [name for name in ("problem", "response") if column_named(name, there) is None]
+    if len(absent) == 2 and column_named("participant", there) is not None:
+        return (
+            f"name it with {option} {ours}=NAME; if it has a row per person and a column per problem, turn it into "
+            "one row per answer first (pandas: melt)"
+        )
+    return f"say which one it is with {option} {ours}=NAME"
