@@ -17,8 +17,8 @@ def how_far(rows: Sequence[Row]) -> str:
 
     Example:
         >>> rows = [{"problem": "q1", "crowd_gap": 0.8, "gap_lower": 0.5, "gap_upper": 1.1}]
-        >>> how_far(rows)[-66:]
-        "its mean is off the humans' in 1 of 1 problem, by up to 0.8 (q1)."
+        >>> print(how_far(rows).split(": ")[-1])
+        its mean is off the humans' in 1 of 1 problem, by up to 0.8 (q1).
     """
     off = [row for row in rows if row["gap_lower"] > 0.0 or row["gap_upper"] < 0.0]
     if off:
