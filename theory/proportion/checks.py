@@ -120,7 +120,9 @@ def _two_sided() -> list[Check]:
         lower, upper = exact_ends(np.arange(n + 1.0), n, None, level, "two-sided")
         for x in range(n + 1):
             pairs += zip((lower[x], upper[x]), _blaker(x, n, 1 - level), strict=True)
-    for (m, n), miss in itertools.product(((4, 2), (5, 3), (9, 4), (20, 7), (13, 13), (30, 5)), (1, 5, 20)):
+    for (m, n), miss in itertools.product(
+        ((4, 2), (5, 3), (9, 4), (20, 7), (13, 13), (30, 5), (10, 2), (40, 2)), (1, 5, 20)
+    ):
         level = 1 - miss / 100
         lower, upper = exact_ends(np.arange(n + 1.0), n, np.full(n + 1, float(m)), level, "two-sided")
         for x in range(n + 1):
@@ -146,7 +148,7 @@ def _one_sided() -> list[Check]:
         for x in range(n + 1):
             wanted = _smooth(x, n, level)
             pairs += [(larger[0][x], wanted[0]), (smaller[1][x], wanted[1]), (larger[1][x], 1.0), (smaller[0][x], 0.0)]
-        limit = one_sided_limit(counts, Draws(np.full(n + 1, float(n))), 1 - level)
+        limit = one_sided_limit(counts, Draws(n), 1 - level)
         tails += [(stats.binom.sf(x - 1, n, limit[x]), 1 - level) for x in range(1, n + 1)]
     for m, n in ((5, 3), (20, 7), (13, 13)):
         size = np.full(n + 1, float(m))
@@ -206,6 +208,9 @@ def _codings() -> list[Check]:
             pairs += [
                 ((end - low) / (high - low), own) for end, own in ((other.lower, one.lower), (other.upper, one.upper))
             ]
+    plain = interval(HUMAN, bounds=(0, 1), weights=WEIGHTS, method="binomial")
+    other = interval([5 - 3 * y for y in HUMAN], bounds=(2, 5), step=3, weights=WEIGHTS, method="binomial")
+    pairs += [((5 - other.upper) / 3, plain.lower), ((5 - other.lower) / 3, plain.upper)]
     inside = [0, 100, 50, 100]
     chosen = [
         interval(values, *digital, bounds=bounds, step=step).method
@@ -271,7 +276,7 @@ def _alone(human: Row, options: dict[str, Any], level: float, side: str) -> tupl
         worth = units
     else:
         scarce = (stats.t.ppf(tail, n - 1) / stats.t.ppf(tail, units - 1)) ** 2
-        worth = min(max(centre * (1 - centre) / variance * scarce, 1.0), most)
+        worth = min(centre * (1 - centre) / variance * scarce, most)
     return centre, _smooth(centre * worth, worth, tail), worth
 
 
@@ -318,6 +323,7 @@ CASES: list[tuple[Row, Row, Row, dict[str, Any], float, str]] = [
     (HUMAN, TWINS, CROWD, {}, 0.99, "larger"),
     (HUMAN, SOFT, CROWD, {}, 0.999, "smaller"),
     (HUMAN, [f / 4 for f in SOFT], CROWD, {}, 0.95, "two-sided"),
+    (HUMAN, [0.7, 0.2, 0.8, 0.9, 0.5, 0.0, 0.5, 0.5, 0.0, 0.5, 0.2], CROWD, {}, 0.95, "two-sided"),
     (HUMAN, HUMAN, CROWD, {}, 0.95, "two-sided"),
     (HUMAN, [1 - f for f in TWINS], CROWD, {}, 0.95, "two-sided"),
     (HUMAN, [0.3] * 11, CROWD, {}, 0.95, "two-sided"),
@@ -353,7 +359,7 @@ def _calculator() -> list[Check]:
     asked = interval(
         [1, 0, 1, 1], [1, 0, 0, 1], [1, 0, 0, 1], method="ppi++-binomial", bounds=(0, 1), population_size=4
     )
-    counts = [(x, n) for n in (1.0, 4.5, 10.0) for x in (0.0, 0.3, 0.5 * n, n - 0.2, n)]
+    counts = [(x, n) for n in (1.0, 4.5, 10.0) for x in (0.0, 0.05, 0.3, 0.5 * n, n - 0.2, n)]
     smooth = [smooth_ends(np.array(x), np.array(n), 0.975) for x, n in counts]
     return [
         _agree("with twins", pairs, "estimate, ends, lambda, effective n against a second calculator"),

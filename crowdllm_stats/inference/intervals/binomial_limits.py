@@ -24,40 +24,36 @@ class Draws:
     """The law of a count among ``n`` people; its parameter is a share, or a count where the population is finite.
 
     Attributes:
-        n: people drawn, shape (cases,).
+        n: people drawn.
         size: people in the population, shape (cases,); None where it is unlimited.
     """
 
-    n: FloatArray
+    n: int
     size: FloatArray | None = None
 
     def at_least(self, x: FloatArray, parameter: FloatArray) -> FloatArray:
-        """``P(X >= x)``, rising in the parameter."""
+        """``P(X >= x)`` for x from 1 to n, rising in the parameter."""
         if self.size is not None:
             return self._sums(parameter, lambda count: count >= x[:, None])
-        inside = np.clip(x, 1.0, self.n)
-        return np.where(x <= 0.0, 1.0, np.where(x > self.n, 0.0, betainc(inside, self.n - inside + 1.0, parameter)))
+        return np.asarray(betainc(x, self.n - x + 1.0, parameter))
 
     def at_most(self, x: FloatArray, parameter: FloatArray) -> FloatArray:
-        """``P(X <= x)``, falling in the parameter."""
+        """``P(X <= x)`` for x below n, falling in the parameter; 0 for x below 0."""
         if self.size is not None:
             return self._sums(parameter, lambda count: count <= x[:, None])
-        inside = np.clip(x, 0.0, self.n - 1.0)
-        chance = betainc(self.n - inside, inside + 1.0, 1.0 - parameter)
-        return np.where(x < 0.0, 0.0, np.where(x >= self.n, 1.0, chance))
+        some = np.maximum(x, 0.0)
+        return np.where(x < 0.0, 0.0, betainc(self.n - some, some + 1.0, 1.0 - parameter))
 
     def _sums(self, parameter: FloatArray, chosen: Callable[[FloatArray], Mask]) -> FloatArray:
-        count = np.arange(self.n.max() + 1.0)
-        size, n, ones = np.asarray(self.size)[:, None], self.n[:, None], parameter[:, None]
-        possible = (count <= ones) & (n - count <= size - ones) & (count <= n)
-        log = _choose(ones, count, possible) + _choose(size - ones, n - count, possible) - _choose(size, n, True)
-        return np.asarray(np.exp(np.where(possible & chosen(count), log, -np.inf)).sum(axis=1))
+        count = np.arange(self.n + 1.0)
+        size, ones = np.asarray(self.size)[:, None], parameter[:, None]
+        log = _choose(ones, count) + _choose(size - ones, self.n - count) - _choose(size, np.array(float(self.n)))
+        return np.asarray(np.exp(np.where(chosen(count), log, -np.inf)).sum(axis=1))
 
 
-def _choose(of: FloatArray, many: FloatArray, possible: Mask | bool) -> FloatArray:
-    """Logarithm of the binomial coefficient; any finite number where it is not possible."""
-    few = np.where(possible, many, 0.0)
-    return np.asarray(gammaln(of + 1.0) - gammaln(few + 1.0) - gammaln(np.where(possible, of - many, 0.0) + 1.0))
+def _choose(of: FloatArray, many: FloatArray) -> FloatArray:
+    """Logarithm of the binomial coefficient, minus infinity where it is 0."""
+    return np.asarray(gammaln(of + 1.0) - gammaln(many + 1.0) - gammaln(of - many + 1.0))
 
 
 def one_sided_limit(x: FloatArray, draws: Draws, miss: float) -> FloatArray:
@@ -71,13 +67,13 @@ def one_sided_limit(x: FloatArray, draws: Draws, miss: float) -> FloatArray:
     Source: Clopper and Pearson 1934, Biometrika 26.
 
     Example:
-        >>> float(one_sided_limit(np.array([10.0]), Draws(np.array([10.0])), 0.025)[0].round(4))
+        >>> float(one_sided_limit(np.array([10.0]), Draws(10), 0.025)[0].round(4))
         0.6915
     """
     if draws.size is None:
-        inside = np.clip(x, 1.0, draws.n)
-        return np.where(x <= 0.0, 0.0, betaincinv(inside, draws.n - inside + 1.0, miss))
-    return _first(lambda ones: draws.at_least(x, ones) > miss * _SAME, x, draws.size - draws.n + x, True)
+        some = np.maximum(x, 1.0)
+        return np.where(x < 1.0, 0.0, betaincinv(some, draws.n - some + 1.0, miss))
+    return _first(lambda ones: draws.at_least(x, ones) > miss * _SAME, x, draws.size, True)
 
 
 def two_sided_limit(x: FloatArray, draws: Draws, miss: float) -> FloatArray:
@@ -98,42 +94,40 @@ def two_sided_limit(x: FloatArray, draws: Draws, miss: float) -> FloatArray:
     Source: Blaker 2000, Canadian Journal of Statistics 28; the search follows Klaschka 2010.
 
     Example:
-        >>> lower = two_sided_limit(np.array([10.0]), Draws(np.array([10.0])), 0.05)
+        >>> lower = two_sided_limit(np.array([10.0]), Draws(10), 0.05)
         >>> round(1.0 - float(lower[0]), 4)
         0.2829
     """
-    whole = draws.size is not None
-    top = np.ones_like(x) if draws.size is None else draws.size - draws.n + x
     limit = one_sided_limit(x, draws, miss / 2.0)
-    found = limit.copy()
-    open_ = x > 0.0
+    open_ = x >= 1.0
     while np.any(open_):
-        part = Draws(draws.n[open_], None if draws.size is None else draws.size[open_])
-        found[open_], done = _piece(x[open_], part, miss, found[open_], top[open_], whole)
+        part = Draws(draws.n, None if draws.size is None else draws.size[open_])
+        limit[open_], done = _piece(x[open_], part, miss, limit[open_])
         open_[open_] = ~done
-    return found
+    return limit
 
 
-def _piece(
-    x: FloatArray, draws: Draws, miss: float, start: FloatArray, top: FloatArray, whole: bool
-) -> tuple[FloatArray, Mask]:
+def _piece(x: FloatArray, draws: Draws, miss: float, start: FloatArray) -> tuple[FloatArray, Mask]:
     """Search from ``start`` to where the lower tail gets its next count: the limit, or where to go on."""
-    here = draws.at_least(x, start) * _SAME
-    count = _first(lambda k: draws.at_most(k, start) > here, np.zeros_like(x), x, True)
-
+    whole = draws.size is not None
+    top = np.ones_like(x) if draws.size is None else draws.size
     enough = miss * _SAME if whole else miss  # chances of a finite population are ratios of whole numbers: they tie
 
-    def tails(parameter: FloatArray, k: FloatArray) -> FloatArray:
-        return draws.at_least(x, parameter) + draws.at_most(k, parameter)
+    def joined(count: FloatArray, one: FloatArray) -> Mask:
+        return draws.at_most(count, one) <= draws.at_least(x, one) * _SAME
 
-    jump = _first(lambda one: draws.at_most(count, one) <= draws.at_least(x, one) * _SAME, start, top, whole)
+    count = _first(lambda k: ~joined(k, start), np.zeros_like(x), x, True)
+    below = count - 1.0
+
+    def accepted(one: FloatArray) -> Mask:
+        return draws.at_least(x, one) + draws.at_most(below, one) > enough
+
+    jump = _first(lambda one: joined(count, one), start, top, whole)
     last = np.maximum(jump - 1.0, start) if whole else jump
-    inside = tails(last, count - 1.0) > enough
-    crossing = _first(lambda one: tails(one, count - 1.0) > enough, start, last, whole)
-    now = tails(start, count - 1.0) > enough
-    joined = tails(jump, count) > enough if whole else np.ones(x.shape, dtype=bool)
-    at_top = jump >= top
-    return np.where(now, start, np.where(inside, crossing, jump)), now | inside | joined | at_top
+    now, inside = accepted(start), accepted(last)
+    crossing = _first(accepted, start, last, whole)
+    done = now | inside if whole else np.ones(x.shape, dtype=bool)
+    return np.where(now, start, np.where(inside, crossing, jump)), done
 
 
 def _first(good: Callable[[FloatArray], Mask], low: FloatArray, high: FloatArray, whole: bool) -> FloatArray:
@@ -173,12 +167,12 @@ def exact_ends(
     """
     sizes = np.zeros(x.shape) if size is None else np.broadcast_to(size, x.shape)
     cases, place = np.unique(np.stack([x.ravel(), sizes.ravel()]), axis=1, return_inverse=True)
-    count, people = cases[0], np.full(cases.shape[1], float(n))
-    draws = Draws(people, None if size is None else cases[1])
+    count = cases[0]
+    draws = Draws(n, None if size is None else cases[1])
     whole = np.ones_like(count) if size is None else cases[1]
     limit, miss = (two_sided_limit, 1.0 - level) if alternative == "two-sided" else (one_sided_limit, 1.0 - level)
     lower = np.zeros_like(count) if alternative == "smaller" else limit(count, draws, miss) / whole
-    upper = np.ones_like(count) if alternative == "larger" else 1.0 - limit(people - count, draws, miss) / whole
+    upper = np.ones_like(count) if alternative == "larger" else 1.0 - limit(n - count, draws, miss) / whole
     place = place.ravel()
     return lower[place].reshape(x.shape), upper[place].reshape(x.shape)
 
@@ -199,7 +193,7 @@ def smooth_ends(x: FloatArray, n: FloatArray, tail: float) -> tuple[FloatArray, 
     """
 
     def lower(count: FloatArray) -> FloatArray:
-        some = count > 1e-9 * n
+        some = count > 0.0
         return np.where(some, betaincinv(np.where(some, count, 1.0), np.maximum(n - count, 0.0) + 1.0, 1.0 - tail), 0.0)
 
     return np.asarray(lower(x)), np.asarray(1.0 - lower(n - x))

@@ -92,9 +92,9 @@ def ppi_plus_binomial(sample: Sample) -> Core:
     power, raw, share, people, ratio = _assisted(sample, twins, crowd)
     exact_lower, exact_upper, alone = _human_ends(sample)
     count = alone / ratio
-    moved = outside(sample, low + span * share)
+    wanted = low + span * share
     least, most = feasible_range(sample)
-    estimate = np.clip(low + span * share, least, most)
+    estimate = np.clip(wanted, least, most)
     inside = (estimate - low) / span
     own = smooth_ends((sample.human_mean - low) / span * alone, alone, sample.tail)
     ends = smooth_ends(inside * count, count, sample.tail)
@@ -109,7 +109,7 @@ def ppi_plus_binomial(sample: Sample) -> Core:
         "Its level was enumerated over all tables of 8 to 50 humans and their twins: 0.95 is at least 0.946, 0.8 at "
         "least 0.766 (reports/inference/proportion.md)."
     ) + _taken_for_two(sample)
-    flags = {**all_equal(sample), **weight_flags(people, raw), MOVED: moved}
+    flags = {**all_equal(sample), **weight_flags(people, raw), MOVED: outside(sample, wanted)}
     return Core(estimate, lower, upper, sample.human_variance * ratio, power, why, flags)
 
 
@@ -149,12 +149,12 @@ def _human_ends(sample: Sample) -> tuple[FloatArray, FloatArray, FloatArray]:
         lower, upper = exact_ends(count, sample.n, sample.population_size, sample.level, sample.alternative)
         left = np.broadcast_to(sample.remaining, count.shape)
         return lower, upper, sample.n / np.maximum(left, 1e-9)
-    share = np.clip((sample.human_mean - low) / span, 0.0, 1.0)
+    share = (sample.human_mean - low) / span
     variance = sample.human_variance / span**2
     same = np.all(sample.human == sample.human[..., :1], axis=-1) | (variance <= 0.0)
     scarce = (stdtrit(sample.n - 1.0, sample.tail) / stdtrit(sample.units - 1.0, sample.tail)) ** 2
     worth = share * (1.0 - share) / np.where(same, 1.0, variance) * scarce
-    alone = np.where(same, sample.units, np.clip(worth, 1.0, 1.0 / np.sum(sample.w**2, axis=-1)))
+    alone = np.where(same, sample.units, np.minimum(worth, 1.0 / np.sum(sample.w**2, axis=-1)))
     return *smooth_ends(share * alone, alone, sample.tail), alone
 
 
@@ -173,13 +173,13 @@ def _assisted(
     flat = squares <= (_ROUNDING * np.abs(twins).max(axis=-1) / span) ** 2
     safe = np.where(flat, 1.0, squares)
     share = sample.mean(y)
-    joint = np.where(flat, 0.0, n / (n + sceptics) * sample.mean(deviation * (y - share[..., None])))
+    joint = np.where(flat, 0.0, n / (n + sceptics) * sample.mean(deviation * y))
     prior = (n * share + sceptics / 2.0) / (n + sceptics)
     spread = prior * (1.0 - prior)
     raw = kappa * joint / safe
     power = np.clip(raw, 0.0, 1.0)
     crowd_mean, crowd_var = sample.crowd_moments
-    gap = np.where(power > 0.0, (crowd_mean - twins[..., 0]) / span - centre, 0.0)
+    gap = (crowd_mean - twins[..., 0]) / span - centre
     price = (spread - joint**2 / safe) * kappa**2 * gap**2 / safe
     size = crowd.shape[-1]
     noise = np.where(power > 0.0, sample.crowd_ratio, 0.0) * crowd_var / span**2 * size / (size - 1)
