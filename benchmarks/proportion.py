@@ -365,7 +365,7 @@ def report(frame, twins):
         f"All tables of n humans and their twins; crowds of 5,000 that are exactly of shares {CROWDS}, human shares {SHARES}, "
         f"relation of twins from 0 (independent) to 1 (as alike as the shares allow): {RELATIONS}. Twins are biased wherever "
         "the two shares differ. Widths are over those of the human answers alone: the longest one with useless twins, and the "
-        "mean where the shares agree. 'ppi++-small' is what `auto` was. Lowest coverages of 'ppi++-binomial' over all n: "
+        "mean where the shares agree. 'ppi++-small' is what `auto` uses for other answers. Lowest coverages of 'ppi++-binomial' over all n: "
         + "; ".join(f"{low:.3f} at level {level:g}" for level, low in lowest.items())
         + ".",
         markdown_table(twins_table(twins)),
