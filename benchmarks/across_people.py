@@ -2,7 +2,7 @@
 
     CROWDLLM_STATS_DATA=FOLDER python benchmarks/across_people.py --out reports/inference
 
-Writes across_people.md and across_people.csv there (by default under out/inference), in about 20 minutes on 1 core;
+Writes across_people.md and across_people.csv there (by default under out/inference), in about 10 minutes on 1 core;
 without CROWDLLM_STATS_DATA the real people are left out. FOLDER holds twin2k_mega_study and twin2k_items.
 
 Simulated surveys: T problems, n answers each, by the same n people ("same"), a random n of 3 n people ("subsets"),
@@ -33,7 +33,7 @@ PROBLEMS, ANSWERS, SHARES = (10, 20, 40, 200), (3, 5, 10, 20), (0.0, 0.1, 0.3, 0
 DESIGNS = ("same", "subsets", "different", "unequal")
 KINDS, DIGITAL = ("normal", "1-5", "yes/no"), ("good", "useless", "biased", "absent")
 LOADINGS, SPREADS = ("equal", "mixed signs", "varied"), ("equal", "unequal")
-SURVEYS, COMPARED, DRAWS = {10: 30, 20: 20, 40: 12, 200: 12}, 50, 40
+SURVEYS, COMPARED, DRAWS = {10: 10, 20: 8, 40: 4, 200: 3}, 20, 12
 BOUNDS = {"normal": None, "1-5": (1, 5), "yes/no": (0, 1)}
 GROUPS = (
     "prediction low", "prediction middle", "prediction high", "variance low", "variance middle", "variance high",
@@ -277,7 +277,7 @@ The same 5 people answer T problems; normal answers, a good digital mean; {COMPA
 
 ## Simulated surveys by factor
 
-{len(table)} surveys: 12 to 30 of each of {number} settings (who answers, ICC, T, n), the kind of answers, the digital
+{len(table)} surveys: 3 to 10 of each of {number} settings (who answers, ICC, T, n), the kind of answers, the digital
 side, the loadings and the standard deviations drawn at random. Refused with a reason: {len(refused)}.
 
 {markdown_table(by(table.assign(all="all"), ["all"]))}

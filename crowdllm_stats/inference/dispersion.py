@@ -64,6 +64,7 @@ def bounded_dispersion(share: FloatArray, var: FloatArray, count: FloatArray, pl
     """
     room = share * (1.0 - share)
     seen = (room > 1e-12) & (count > 1.0)
+    count = np.maximum(count, 2.0)  # one answer has no spread: it is not seen, and the formulas below stay finite
     ratio = np.clip((count - 1.0) * var / np.where(seen, count * room, 1.0), 0.0, 1.0)
     if np.all(ratio[seen] > 1.0 - 1e-9):
         return Dispersion(np.ones((len(share), 1)), np.ones((len(share), 1)))

@@ -567,3 +567,13 @@ def test_yes_no_answers_have_the_dispersion_of_yes_no_answers():
 def test_few_problems_are_given_wider_intervals():
     assert Ahead(np.ones(10), 0.95).held == pytest.approx(1 - 0.75 * 0.05 * 10 / 15)
     assert Ahead(np.ones(400), 0.95).held == pytest.approx(1 - 0.75 * 0.05 * 400 / 405)
+
+
+def test_ratings_of_one_answer_in_some_problems_are_computed():
+    """One answer has no spread; on a scale it once led to 0/0."""
+    rng = np.random.default_rng(41)
+    mean = np.array([1.0, 5.0, 3.0, *rng.uniform(2, 4, 12)])
+    var, count = np.array([0.0] * 3 + [1.2] * 12), np.array([1] * 3 + [4] * 12)
+    got = across_problems(mean, var, count, mean + rng.normal(size=15), bounds=(1, 5))
+    assert np.all((got.lower >= 1.0) & (got.upper <= 5.0) & (got.half_width > 0.0))
+    assert got.half_width[2] > got.half_width[3:].mean()
