@@ -3,5 +3,15 @@
 from crowdllm_stats.datasets.example import Example, load_example
 from crowdllm_stats.datasets.popquorn import popquorn
 from crowdllm_stats.datasets.popquorn_llm_ratings import popquorn_llm_ratings
+from crowdllm_stats.datasets.twin2k import TwinAnswers, TwinStudy, twin2k_items, twin2k_mega_study
 
-__all__ = ["Example", "load_example", "popquorn", "popquorn_llm_ratings"]
+__all__ = [
+    "Example",
+    "TwinAnswers",
+    "TwinStudy",
+    "load_example",
+    "popquorn",
+    "popquorn_llm_ratings",
+    "twin2k_items",
+    "twin2k_mega_study",
+]
