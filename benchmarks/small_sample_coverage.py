@@ -225,10 +225,9 @@ def report(frame, design):
         "## The extreme margin, where most samples are unanimous (correlation 0.5)",
         "`all_equal` is the chance that all n humans give the same answer. Student's t then has width 0 and misses.",
         markdown_table(extreme),
-        "## Margins beyond the four, where the level is not kept (correlation 0.5)",
-        "0.90 of the people give the lowest answer and 0.04 the highest: with 5 to 20 answers nobody may show it. An "
-        "interval "
-        "whose level holds there for any answers is 'set-betting' or 'set-hoeffding', at several times the width.",
+        "## Margins beyond the four (correlation 0.5)",
+        "Nearly unanimous people with a few extremists, and two of five answers only. Margins on other scales, real "
+        "questions, other levels and biased twins: levels.md.",
         markdown_table(hard),
     ]
     return "\n\n".join(parts) + "\n"
