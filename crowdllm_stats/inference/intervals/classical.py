@@ -10,7 +10,15 @@ from .half_answer import half_answer_ends
 from .sample import Core, Sample
 
 #: What the level on real answers is, in every result's ``why``.
-LEVELS = "Its level by number of points, of people and of level: reports/inference/levels.md."
+LEVELS = (
+    "On 194 real questions a 95% interval covered at least 0.94 in each for n = 5 to 100, and 0.88 at n = 3 "
+    "(reports/inference/levels.md, by number of points and level)."
+)
+#: The same for the regression on twins.
+LEVELS_WITH_TWINS = (
+    "With twins biased by up to one standard deviation a 95% interval covered at least 0.94 for n = 8 to 50 "
+    "(reports/inference/levels.md)."
+)
 
 
 def classical(sample: Sample) -> Core:
@@ -63,6 +71,7 @@ def unanimity_note(sample: Sample) -> str:
     people = sample.whole_units
     reach = (sample.bounds[1] - sample.bounds[0]) * (1.0 - (1.0 - sample.tail) ** (1.0 / people))
     return (
-        f" Where all {sample.n} answers are equal, the width rests on the half answer alone; without any assumption "
-        f"the mean may lie up to {reach:.2f} from them."
+        f" Where all {sample.n} answers are equal, the width rests on the half answer alone: over 194 real questions "
+        "such samples were covered 0.87 to 0.99 of the time at n = 3 and 5 by number of points, in the worst question "
+        f"0.57; without any assumption the mean may lie up to {reach:.2f} from them."
     )

@@ -122,8 +122,7 @@ def interval(
         clusters: who gave each answer (any labels), shape (n,) or (..., n), when one person gave several.
         bounds: (low, high) of the answer scale; shapes the small-sample methods, needed by "classical-small" and the
             sets.
-        step: distance between neighbouring answers of the scale, for the floor under the variance, and whether there
-            are any between the bounds; by default 1 for whole bounds up to 10 apart, else a tenth of the range. Without
+        step: distance between neighbouring answers of the scale: says whether there are any between the bounds. Without
             it, answers that all lie at the bounds, digital ones too, count as answers of two values (on whole bounds 3
             to 10 apart only if both were given; on 0 to 1 whatever the digital ones are).
         folds: fold (0..F-1) of each human for the cross-fitted methods, shape (n,) or (..., n).

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from ..checks import FloatArray
-from .classical import LEVELS, unanimity_note
+from .classical import LEVELS_WITH_TWINS, unanimity_note
 from .ends import all_equal, symmetric_ends
 from .half_answer import half_answer_ends
 from .ppi import PAIRING, paired, weight_flags
@@ -136,7 +136,8 @@ def regression_core(
         widen = _widened(sample, quantile)
         estimate, lower, upper, moved = half_answer_ends(sample, estimate, variance, leverage, widen)
         flags |= moved
-        why += " Half an unseen answer at each end of the scale shapes its ends. " + LEVELS + unanimity_note(sample)
+        why += f" Half an unseen answer at each end of the scale shapes its ends. {LEVELS_WITH_TWINS}"
+        why += unanimity_note(sample)
     return Core(estimate, lower, upper, variance, slope, why, flags)
 
 

@@ -38,7 +38,8 @@ def crowdllm(sample: Sample) -> Core:
     lower, upper = symmetric_ends(sample, center, tolerance + ndtri(sample.tail) * np.sqrt(variance))
     why = (
         "Theorem 5 as published, eps0 at equality. Always contains the plain PPI interval, and does not shrink with n "
-        "(eps0 is at least the residual standard deviation), so where PPI is valid its coverage tends to 1. Needs "
+        "(eps0 is at least the residual standard deviation), so where PPI is valid its coverage tends to 1; "
+        "with few answers less: 0.66 on yes-no answers at n = 5, 0.815 on real people. Needs "
         "residuals from humans the generator never saw: with training residuals it can miss every time."
     )
     return Core(center, lower, upper, None, np.ones(center.shape), why, all_equal(sample))
