@@ -279,7 +279,12 @@ def _of_model(
     from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
 
     model = TransformersBackbone(
-        backbone, template=template, answers=answers or None, cache=cache_folder() / "answers.sqlite", **told
+        backbone,
+        template=template,
+        answers=answers or None,
+        cache=cache_folder() / "answers.sqlite",
+        context=told["context"],
+        requirements=told["requirements"],
     )
     alone = model.reference(data.problems)
     people = None
