@@ -27,8 +27,9 @@ class CrowdData:
 
     Build one with :meth:`from_frame` or :meth:`read`.
 
-    Ids are text: a number 1 or 1.0 becomes "1", text stays exactly as it is ("007" keeps its zeros, Unicode its
-    form), whitespace at an end of an id is refused. Messages count data rows from 1, the header not counted.
+    Ids are text: a number 1 or 1.0 becomes "1", and so does the text "1.0" where all ids of a column are such numbers;
+    whitespace at an end is taken off. Other text stays exactly as it is ("007" keeps its zeros, Unicode its form).
+    Messages count data rows from 1, the header not counted.
 
     Attributes:
         responses: one row an answer, columns ``problem``, ``participant``, ``response`` (float on a numeric scale, text
@@ -69,6 +70,7 @@ class CrowdData:
         problem_columns: Sequence[str] | None = None,
         repeats: str = "refuse",
         missing: str = "refuse",
+        missing_codes: Sequence[float] = (),
     ) -> CrowdData:
         """Build from a long table, one row an answer.
 
@@ -85,6 +87,9 @@ class CrowdData:
             problem_columns: the columns of ``responses`` to keep for problems.
             repeats: "keep" allows several answers of a participant to a problem and numbers them in ``repeat``.
             missing: "drop" leaves out rows without response, problem or participant, and counts them.
+            missing_codes: numbers that stand for a missing answer, for instance (77, 88, 99); rows with them are left
+                out and counted. Without ``scale``, whole numbers far outside all other answers to their problem that
+                repeat are refused until they are named here or the scale is declared.
 
         Returns:
             CrowdData.
@@ -105,7 +110,9 @@ class CrowdData:
             raise ValueError(
                 f"responses must be a pandas DataFrame, got {type(responses).__name__}; for files use read()"
             )
-        wishes = Wishes(participants, problems, scale, columns, profile_columns, problem_columns, repeats, missing)
+        wishes = Wishes(
+            participants, problems, scale, columns, profile_columns, problem_columns, repeats, missing, missing_codes
+        )
         return cls(*assemble(responses, "responses", wishes))
 
     @classmethod
@@ -121,6 +128,7 @@ class CrowdData:
         problem_columns: Sequence[str] | None = None,
         repeats: str = "refuse",
         missing: str = "refuse",
+        missing_codes: Sequence[float] = (),
     ) -> CrowdData:
         """Build from a .csv, .csv.gz (UTF-8, comma) or .parquet file; arguments as in :meth:`from_frame`.
 
@@ -140,7 +148,9 @@ class CrowdData:
             >>> print(CrowdData.read(place, scale="1:5").scale)
             continuous 1 to 5
         """
-        wishes = Wishes(participants, problems, scale, columns, profile_columns, problem_columns, repeats, missing)
+        wishes = Wishes(
+            participants, problems, scale, columns, profile_columns, problem_columns, repeats, missing, missing_codes
+        )
         return cls(*assemble(read_table(path), os.fspath(path), wishes))
 
     def select(self, *, problems: Iterable[Any] | None = None, participants: Iterable[Any] | None = None) -> CrowdData:

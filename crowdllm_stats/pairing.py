@@ -162,8 +162,6 @@ class Pairing:
                 "for want of one with their profile"
             ),
             "answers_without_twin": "{answers_without_twin} of {answers} human answers have no twin{who_lacks}",
-            "digital_averaged": "{digital_averaged} digital answers are means of one digital person's repeated answers",
-            "human_averaged": "{human_averaged} human answers are means of one person's repeated answers",
             "problems_without_digital": "problems without any digital answer: {problems_without_digital}",
             "digital_problems_unused": "problems with digital answers alone, not used: {digital_problems_unused}",
             "personas_unused": "{personas_unused} of {digital_people} digital people fit no human's profile",
@@ -206,12 +204,24 @@ class Pairing:
         return [f"problems with twins but no unlabelled digital answers: {len(alone)} ({shown}); {remedy}"]
 
 
+def nobody(human: CrowdData) -> CrowdData:
+    """A digital table without any answer, for human answers that stand alone.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> len(nobody(load_example().human).responses)
+        0
+    """
+    empty = {name: getattr(human, name).iloc[:0] for name in ("responses", "participants")}
+    return dataclasses.replace(human, **empty, exclusions={})
+
+
 def pair(human: CrowdData, digital: CrowdData, *, match: Sequence[str] = (), census: bool = False) -> Pairing:
     """Join human and digital answers, by name or by profile (see the module's text).
 
     Args:
         human: answers of people.
-        digital: answers of the digital population to the same problems.
+        digital: answers of the digital population to the same problems, or :func:`nobody`.
         match: profile columns to build twins from; empty pairs by the participants' names.
         census: True where the target is the mean of a finite population whose every member has a twin here: the
             unlabelled answers then are the twins of all of them, the labelled ones too.
@@ -234,7 +244,7 @@ def pair(human: CrowdData, digital: CrowdData, *, match: Sequence[str] = (), cen
     digital_answers, digital_averaged = _means(digital)
     known = set(problems)
     seen = set(digital_answers["problem"])
-    if not known & seen:
+    if seen and not known & seen:
         raise ValueError(
             f"human and digital tables have no problem in common (human: {sorted(known)[:3]}, "
             f"digital: {sorted(seen)[:3]}, ...); problem ids must be written alike in both"
@@ -256,7 +266,7 @@ def pair(human: CrowdData, digital: CrowdData, *, match: Sequence[str] = (), cen
         "answers": len(people),
         "people": int(people["participant"].nunique()),
         "human_averaged": averaged,
-        "problems_without_digital": len(known - seen),
+        "problems_without_digital": len(known - seen) if seen else 0,
         "digital_problems_unused": len(seen - known),
         "digital_people": int(digital_answers["participant"].nunique()),
         "digital_averaged": digital_averaged,

@@ -22,6 +22,6 @@ def test_compare_draws_and_lists_what_does_not_apply(capsys: pytest.CaptureFixtu
     assert {row["problem"] for row in pooled["results"]} == {"all"}
     humans = write(tmp_path / "h.csv", "problem,participant,response\na,x,1\na,y,2\na,z,6\n")
     digital = write(tmp_path / "d.csv", "problem,participant,response\na,d1,1\na,d2,2\n")
-    alone = run_json(capsys, "compare", humans, digital)
+    alone = run_json(capsys, "compare", humans, digital, "--unpaired")
     assert [row["method"] for row in alone["results"]] == ["classical"]
     assert any(note.startswith("not applicable: ppi ") for note in alone["notes"])

@@ -25,7 +25,7 @@ from command_line import BOTH, run, run_json, survey, write
         (("interval", *BOTH, "--out", "x.xlsx"), "must end in .csv, .parquet or .json"),
         (("interval", *BOTH, "--out", "no/such/x.csv"), "does not exist"),
         (("interval", *BOTH, "--population-size", "3"), "--population-size must be whole"),
-        (("interval", "example:human"), "DIGITAL"),
+        (("risk", "example:human"), "DIGITAL"),
         (("interval", "example:humans", "example:digital"), "did you mean example:human?"),
         (("interval", *BOTH, "--problem", "q3"), "did you mean 'q03'?"),
         (("interval", *BOTH, "--seed", "-1"), "--seed must be a whole number of at least 0; got -1"),
@@ -51,7 +51,7 @@ def test_missing_answers_are_refused_or_dropped_and_counted(capsys: pytest.Captu
     humans = write(tmp_path / "h.csv", "problem,participant,response\na,x,1\na,y,\na,z,6\n")
     digital = write(tmp_path / "d.csv", "problem,participant,response\na,d1,1\na,d2,2\n")
     assert "give --drop-missing" in run(capsys, "interval", humans, digital, code=2)
-    result = run_json(capsys, "interval", humans, digital, "--drop-missing")
+    result = run_json(capsys, "interval", humans, digital, "--drop-missing", "--unpaired")
     assert result["results"][0]["n_labeled"] == 2
     assert "1 row of the human table left out: missing response" in result["notes"]
 
@@ -88,7 +88,7 @@ def test_messages_name_options_of_the_command_line(capsys: pytest.CaptureFixture
     assert "code the answers as numbers" in error
     assert "categorical" not in error
     alone = write(tmp_path / "n.csv", "problem,participant,response\na,z,1\na,y,3\n")
-    notes = " ".join(run_json(capsys, "compare", alone, digital, "--problem", "a")["notes"])
+    notes = " ".join(run_json(capsys, "compare", alone, digital, "--problem", "a", "--unpaired")["notes"])
     assert "digital_labeled" not in notes
     assert "bounds=" not in notes
     assert "--scale LOW:HIGH" in notes

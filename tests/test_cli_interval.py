@@ -61,14 +61,14 @@ def test_files_with_other_columns_give_the_same(capsys: pytest.CaptureFixture[st
 def test_interval_by_hand_without_twins(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     humans = write(tmp_path / "h.csv", "problem,participant,response\na,x,1\na,y,2\na,z,6\nb,x,4\n")
     digital = write(tmp_path / "d.csv", "problem,participant,response\na,d1,1\na,d2,2\nb,d1,1\n")
-    result = run_json(capsys, "interval", humans, digital)
+    result = run_json(capsys, "interval", humans, digital, "--unpaired")
     (row,) = result["results"]
     assert (row["problem"], row["method"], row["saved"]) == ("a", "classical", 0.0)
     assert row["half_width"] == pytest.approx(student.ppf(0.975, 2) * np.sqrt(7 / 3))
     assert result["excluded"][0]["problem"] == "b"
     assert "at least 2" in result["excluded"][0]["reason"]
-    assert any("--match" in note for note in result["notes"])
-    table = run(capsys, "interval", humans, digital)
+    assert result["notes"] == ["Human answers alone, as asked for."]
+    table = run(capsys, "interval", humans, digital, "--unpaired")
     assert "Excluded: 1 of 2 problems" in table
     error = run(capsys, "interval", humans, digital, "--method", "ppi++", code=2)
     assert "--match COLUMNS" in error

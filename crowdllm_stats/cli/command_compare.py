@@ -10,7 +10,7 @@ import typer
 
 from crowdllm_stats.cli.bars import bars
 from crowdllm_stats.cli.command_interval import Alternative
-from crowdllm_stats.cli.options import Level, Seed, Tables
+from crowdllm_stats.cli.options import Level, Seed, Tables, Unpaired
 from crowdllm_stats.cli.output import Report, Row
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def compare(
     ] = None,
     level: Level = 0.95,
     alternative: Alternative = "two-sided",
+    unpaired: Unpaired = False,
     seed: Seed = None,
 ) -> Report:
     """Every interval method side by side: for the problems named by --problem, for the first N, or the mean over all.
@@ -81,6 +82,7 @@ def compare(
     from crowdllm_stats.inference.checks import ALTERNATIVES, check_choice, check_count, check_level
     from crowdllm_stats.inference.intervals import HUMAN_ONLY
     from crowdllm_stats.pairing import pair
+    from crowdllm_stats.survey.first_look import first_look, refuse_strangers, set_apart
     from crowdllm_stats.survey.intervals import AUTO_ALONE
     from crowdllm_stats.survey.one_law import survey_law
 
@@ -90,7 +92,10 @@ def compare(
         check_count("--first", first)
     check_picture(picture)
     loaded = load(tables)
-    pairing = pair(loaded.human, loaded.digital, match=loaded.match)
+    digital = set_apart(loaded.digital) if unpaired else loaded.digital
+    pairing = pair(loaded.human, digital, match=loaded.match)
+    if not unpaired:
+        refuse_strangers(pairing, digital)
     law = survey_law(pairing)
     options = {"level": level, "alternative": alternative, "seed": seed, "check_law": False}
     single = bool(tables.problem) or first is not None or len(pairing.problems) == 1
@@ -122,7 +127,7 @@ def compare(
         inputs=loaded.inputs,
         seed=seed,
         pictures=[panel.bars() for panel in panels[:3]],
-        notices=[*law.notices(AUTO_ALONE), *pairing.notices()],
+        notices=[*loaded.notices, *first_look(pairing, digital), *law.notices(AUTO_ALONE), *pairing.notices()],
     )
 
 

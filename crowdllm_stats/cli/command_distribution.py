@@ -72,7 +72,7 @@ def distribution(tables: Tables, level: Level = 0.95, n_boot: Boot = 0, seed: Se
         show=SHOW,
         inputs=loaded.inputs,
         seed=seed,
-        notices=law.notices("The distribution here is that of both together."),
+        notices=[*loaded.notices, *law.notices("The distribution here is that of both together.")],
     )
 
 

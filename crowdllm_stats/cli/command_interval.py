@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from crowdllm_stats.cli.options import Level, Seed, Tables
+from crowdllm_stats.cli.options import Level, Seed, Tables, Unpaired
 from crowdllm_stats.cli.output import Report, excluded_rows
 
 SHOW = (
@@ -35,22 +35,25 @@ def interval(
     level: Level = 0.95,
     alternative: Alternative = "two-sided",
     population_size: PopulationSize = None,
+    unpaired: Unpaired = False,
     seed: Seed = None,
 ) -> Report:
     """A confidence interval for what people on average answer: one row a problem, and the mean over all.
 
     A digital answer with a human's problem and participant is that human's twin, every other one is unlabelled; with
-    --match, twins are built from profiles.
+    --match, twins are built from profiles. Without DIGITAL, or with --unpaired, human answers stand alone.
     """
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.survey.intervals import check_interval, interval_from
 
     check_interval(method, level, alternative, population_size)
-    loaded = load(tables)
+    loaded = load(tables, alone=True)
     found = interval_from(
         loaded.human,
-        loaded.digital,
+        None if tables.digital is None else loaded.digital,
         match=loaded.match,
+        unpaired=unpaired,
+        as_given=True,  # asked about while reading
         method=method,
         level=level,
         alternative=alternative,
@@ -69,5 +72,5 @@ def interval(
         show=SHOW,
         inputs=loaded.inputs,
         seed=seed,
-        notices=found.notices,
+        notices=[*loaded.notices, *found.notices],
     )

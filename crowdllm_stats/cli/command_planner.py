@@ -34,6 +34,7 @@ def planner(
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.inference.checks import check_level
     from crowdllm_stats.pairing import pair
+    from crowdllm_stats.survey.first_look import first_look, refuse_strangers
     from crowdllm_stats.survey.one_law import survey_law
 
     check_level(level)
@@ -41,10 +42,7 @@ def planner(
         raise ValueError(f"--half-width must be positive, got {half_width:g}")
     loaded = load(tables)
     pairing = pair(loaded.human, loaded.digital, match=loaded.match)
-    if not pairing.n_pairs.any():
-        raise ValueError(
-            "no digital answer is a human's twin, so there is no correlation to plan with: give --match COLUMNS"
-        )
+    refuse_strangers(pairing, loaded.digital, alone=False)
     results, excluded, sums, why = _problems(pairing, half_width, level)
     typical = _typical(pairing, sums, half_width, level)
     return Report(
@@ -58,9 +56,11 @@ def planner(
         why=why,
         show=SHOW,
         inputs=loaded.inputs,
-        notices=survey_law(pairing).notices(
-            "So auto would use the human answers alone, and a plan with twins is void."
-        ),
+        notices=[
+            *loaded.notices,
+            *first_look(pairing, loaded.digital),
+            *survey_law(pairing).notices("So auto would use the human answers alone, and a plan with twins is void."),
+        ],
     )
 
 

@@ -30,6 +30,7 @@ def risk(
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.inference.checks import check_level
     from crowdllm_stats.pairing import pair
+    from crowdllm_stats.survey.first_look import first_look, refuse_strangers
     from crowdllm_stats.survey.one_law import survey_law
     from crowdllm_stats.survey.plain_answers import plain_answers
 
@@ -39,10 +40,7 @@ def risk(
         check_reference(reference, reference_participant)
     loaded = load(tables)
     pairing = pair(loaded.human, loaded.digital, match=loaded.match)
-    if not pairing.n_pairs.any():
-        raise ValueError(
-            "no digital answer is a human's twin, and the risk compares people with twins: give --match COLUMNS"
-        )
+    refuse_strangers(pairing, loaded.digital, alone=False)
     plain: dict[str, np.ndarray[Any, Any]] = {}
     inputs: list[dict[str, Any]] = []
     if compared:
@@ -65,7 +63,11 @@ def risk(
         why=why,
         show=SHOW,
         inputs=[*loaded.inputs, *inputs],
-        notices=law.notices("The risk here is that of the twins, not of the other digital people."),
+        notices=[
+            *loaded.notices,
+            *first_look(pairing, loaded.digital),
+            *law.notices("The risk here is that of the twins, not of the other digital people."),
+        ],
     )
 
 

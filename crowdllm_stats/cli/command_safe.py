@@ -86,7 +86,7 @@ def safe_interval(
         why=found.why,
         show=SHOW,
         inputs=[*loaded.inputs, *inputs],
-        notices=found.notices,
+        notices=[*loaded.notices, *found.notices],
     )
 
 

@@ -36,6 +36,7 @@ class Loaded:
         match: columns to build twins from.
         notes: what was left out on request.
         inputs: both sources, for the manifest.
+        notices: what must be said before the numbers.
     """
 
     human: CrowdData
@@ -43,6 +44,7 @@ class Loaded:
     match: list[str]
     notes: list[str]
     inputs: list[dict[str, Any]]
+    notices: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,42 +73,61 @@ def load_humans(tables: Tables, problem_columns: Sequence[str] = ()) -> LoadedHu
     scale = _scale("--scale", tables.scale)
     human, source = _read(tables.humans, tables, scale, [], "--human-columns", wanted, problem_columns)
     human, _, coding = words_as_numbers(human, human)
-    notes = [*([coding] if coding else []), *_left_out("human", human)]
+    left, coded = _left_out("human", human)
+    notes = [*([coding] if coding else []), *coded, *left]
     return LoadedHumans(_only(human, tables.problem) if tables.problem else human, notes, [source])
 
 
-def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
+def load(tables: Tables, problem_columns: Sequence[str] = (), *, alone: bool = False) -> Loaded:
     """Read both tables as the options say.
 
     Args:
         tables: the options.
         problem_columns: further columns of the human file to keep, one value for each problem.
+        alone: whether human answers will do without a digital table.
 
     Raises:
         ValueError: on anything wrong with a file, an option or the two together.
         FileNotFoundError: if a file or data folder is not there.
     """
+    from crowdllm_stats.pairing import nobody
+    from crowdllm_stats.scales import continuous
+    from crowdllm_stats.survey.first_look import refuse_exchanged
     from crowdllm_stats.survey.two_values import words_as_numbers
 
+    if not tables.digital and not alone:
+        raise ValueError("DIGITAL is missing: give the file of the digital population's answers after HUMANS")
     match = [name.strip() for name in (tables.match or "").split(",") if name.strip()]
     if tables.match is not None and not match:
         raise ValueError("--match needs at least one profile column, for instance --match gender,race")
     scale = _scale("--scale", tables.scale)
     digital_scale = scale
     if tables.digital_scale is not None:
-        digital_scale = None if tables.digital_scale == FREE else _scale("--digital-scale", tables.digital_scale)
+        digital_scale = (
+            continuous() if tables.digital_scale == FREE else _scale("--digital-scale", tables.digital_scale)
+        )
     shared = named_everywhere(tables)
     of_human = [given_columns("--human-columns", tables.human_columns), shared]
     of_digital = [given_columns("--digital-columns", tables.digital_columns), shared]
     human, human_source = _read(tables.humans, tables, scale, match, "--human-columns", of_human, problem_columns)
+    if not tables.digital:
+        only = human if not tables.problem else _only(human, tables.problem)
+        left, coded = _left_out("human", human)
+        return Loaded(only, nobody(only), match, left, [human_source], coded)
     if same_source(tables.humans, tables.digital):
         raise ValueError(f"HUMANS and DIGITAL are the same ({tables.humans}): every answer would be its own twin")
     digital, digital_source = _read(tables.digital, tables, digital_scale, match, "--digital-columns", of_digital)
+    if not tables.as_given:
+        refuse_exchanged(human, digital)
     human, digital, coding = words_as_numbers(human, digital)
-    notes = [*([coding] if coding else []), *_left_out("human", human), *_left_out("digital", digital)]
+    left, coded = (
+        [*of_human, *of_digital]
+        for of_human, of_digital in zip(_left_out("human", human), _left_out("digital", digital), strict=True)
+    )
     if tables.problem:
         human, digital = _only(human, tables.problem), _also_only(digital, tables.problem)
-    return Loaded(human, digital, match, notes, [human_source, digital_source])
+    sources = [human_source, digital_source]
+    return Loaded(human, digital, match, [*([coding] if coding else []), *left], sources, coded)
 
 
 def same_source(first: str, second: str) -> bool:
@@ -197,6 +218,7 @@ def _read(
         problem_columns=list(problem_columns),
         repeats="keep",
         missing="drop" if tables.drop_missing else "refuse",
+        missing_codes=_codes(tables.missing),
     )
     data = CrowdData(*assemble(frame, name, wishes))
     _check_match(name, frame, wishes.columns or {}, match)
@@ -246,10 +268,23 @@ def named_data(name: str, folder: Path | None) -> CrowdData:
     raise ValueError(f"{name!r} is neither a file nor a data set; {hint} {', '.join(NAMES)}")
 
 
-def _left_out(name: str, data: CrowdData) -> list[str]:
-    return [
-        f"{several(count, 'row')} of the {name} table left out: {reason}" for reason, count in data.exclusions.items()
-    ]
+def _left_out(name: str, data: CrowdData) -> tuple[list[str], list[str]]:
+    """What is said of the rows left out of a table: for want of a value, and by codes, which comes first."""
+    said: tuple[list[str], list[str]] = ([], [])
+    for reason, count in data.exclusions.items():
+        coded = "(coded " in reason
+        text = f"{several(count, 'row')} of the {name} table left out: {reason}"
+        said[coded].append(f"{text}." if coded else text)
+    return said
+
+
+def _codes(text: str | None) -> list[float]:
+    if text is None:
+        return []
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--missing {text!r}: give numbers joined by commas, for instance 77,88,99") from None
 
 
 def _only(human: CrowdData, problems: Sequence[str]) -> CrowdData:

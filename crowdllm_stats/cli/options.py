@@ -39,11 +39,14 @@ class Tables:
         ),
     ]
     digital: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="DIGITAL", help="The digital population's answers, likewise, or for instance popquorn-llm:gpt4."
+            metavar="DIGITAL",
+            help="The digital population's answers, likewise, or for instance popquorn-llm:gpt4; interval takes HUMANS "
+            "alone as well.",
+            show_default=False,
         ),
-    ]
+    ] = None
     scale: Annotated[
         str | None,
         typer.Option(metavar="LOW:HIGH", help="Answer scale: 1:5 for ends, 1,2,3 for steps; checks answers."),
@@ -78,6 +81,13 @@ class Tables:
     drop_missing: Annotated[
         bool, typer.Option("--drop-missing", help="Leave rows without an answer out, and count them.")
     ] = False
+    missing: Annotated[
+        str | None,
+        typer.Option(metavar="CODES", help="Answers that stand for none, for instance 77,88,99; left out and counted."),
+    ] = None
+    as_given: Annotated[
+        bool, typer.Option("--as-given", help="HUMANS and DIGITAL are in the right order, though they look exchanged.")
+    ] = False
     data: DataFolder = None
     json: AsJson = False
     out: Annotated[
@@ -85,6 +95,9 @@ class Tables:
     ] = None
 
 
+Unpaired = Annotated[
+    bool, typer.Option("--unpaired", help="Nobody is meant to have a digital twin: use the human answers alone.")
+]
 Level = Annotated[float, typer.Option(metavar="LEVEL", help="Confidence level.")]
 Seed = Annotated[int | None, typer.Option(metavar="SEED", help="Seed, for methods that draw random numbers.")]
 

@@ -10,8 +10,9 @@ from crowdllm_stats.inference.checks import ALTERNATIVES, check_choice, check_co
 from crowdllm_stats.inference.intervals import HUMAN_ONLY, METHODS, Interval
 from crowdllm_stats.inference.intervals import interval as calculator
 from crowdllm_stats.inference.intervals.scale_notice import USE_BOUNDS, scale_notice
-from crowdllm_stats.pairing import Block, Pairing, pair
+from crowdllm_stats.pairing import Block, Pairing, nobody, pair
 from crowdllm_stats.survey.columns import match_columns
+from crowdllm_stats.survey.first_look import first_look, refuse_exchanged, refuse_strangers, set_apart
 from crowdllm_stats.survey.given import as_crowd
 from crowdllm_stats.survey.one_law import NOTHING, survey_law
 from crowdllm_stats.survey.result import Row, SurveyResult
@@ -52,10 +53,12 @@ class Wanted:
 
 def interval_from(
     human: Answers,
-    digital: Answers,
+    digital: Answers | None = None,
     *,
     scale: Scale | str | None = None,
     match: Sequence[str] = (),
+    unpaired: bool = False,
+    as_given: bool = False,
     method: str = "auto",
     level: float = 0.95,
     alternative: str = "two-sided",
@@ -77,10 +80,12 @@ def interval_from(
     Args:
         human: answers of people: CrowdData, a data frame, or the path of a .csv or .parquet file, the last two with
             the columns problem, participant, response and any profile columns.
-        digital: answers of the digital population to the same problems, likewise.
+        digital: answers of the digital population to the same problems, likewise; None for human answers alone.
         scale: what the answers of both tables can be, for instance "1:5"; by default as CrowdData has it, and any
             number in a frame or file. Two words, such as "no,yes", are coded 0 and 1.
         match: profile columns to build twins from; empty pairs by the participants' names.
+        unpaired: whether nobody is meant to have a twin: the intervals then rest on human answers alone.
+        as_given: whether the tables are in the right order, though they look exchanged.
         method: as of :func:`crowdllm_stats.interval`; the cross-fitted ones are not here, they need one digital table
             a fold.
         level: confidence level in (0, 1).
@@ -94,7 +99,8 @@ def interval_from(
         problems takes people as independent units (:func:`crowdllm_stats.pooled.pool`).
 
     Raises:
-        ValueError: on bad input, if the tables have no problem in common, if the method needs twins or a scale with
+        ValueError: on bad input, if the tables have no problem in common, if (almost) nobody is paired and ``unpaired``
+            does not say so, if the tables look exchanged, if the method needs twins or a scale with
             ends and there are none, or if no problem can be computed.
 
     Source: theory/README.md, Theorems 4 and 5 and "Beyond the paper".
@@ -114,29 +120,41 @@ def interval_from(
     from crowdllm_stats.survey.overall import overall_row
     from crowdllm_stats.survey.savings import savings
 
-    human, digital, coding = words_as_numbers(as_crowd(human, "human", scale), as_crowd(digital, "digital", scale))
-    step, taken = step_of(human, digital)
-    wanted = Wanted(method, level, alternative, human.scale.bounds, step, population_size, seed)
+    humans = as_crowd(human, "human", scale)
+    others = nobody(humans) if digital is None else as_crowd(digital, "digital", scale)
+    if digital is not None and not as_given:
+        refuse_exchanged(humans, others)
+    humans, others, coding = words_as_numbers(humans, set_apart(others) if unpaired else others)
+    step, taken = step_of(humans, others)
+    wanted = Wanted(method, level, alternative, humans.scale.bounds, step, population_size, seed)
     check_interval(method, level, alternative, population_size)
     _check_bounds(wanted)
-    pairing = _paired(human, digital, match_columns(match), population_size)
+    pairing = _paired(humans, others, match_columns(match), population_size)
+    if digital is not None and method not in HUMAN_ONLY and not unpaired:
+        refuse_strangers(pairing, others)
     law = NOTHING if method in HUMAN_ONLY else survey_law(pairing)
     wanted = dataclasses.replace(wanted, twins=not law.differs)
     rows, excluded, why = per_problem(pairing, wanted)
     law.mark(rows)
-    notes = pairing.notes()
-    notices = [sentence for sentence in (coding, taken, _unnamed_scale(human, rows, wanted)) if sentence]
+    alone = unpaired or digital is None
+    notes = [] if alone else pairing.notes()
+    notices = first_look(pairing, others)
+    notices += [sentence for sentence in (coding, taken, _unnamed_scale(humans, rows, wanted)) if sentence]
     notices += law.notices(AUTO_ALONE if method == "auto" else f"Method {method!r} used them anyway.")
     notices += pairing.notices({row["problem"] for row in rows if row["method"] not in HUMAN_ONLY})
-    if not pairing.n_pairs.any():
-        notes.append("no digital answer is a human's twin: human answers alone; match=[...] builds twins from profiles")
+    if alone:
+        notes.append("Human answers alone, as asked for.")
+    elif not pairing.n_pairs.any():
+        notes.append("Human answers alone: no digital answer is a human's twin.")
     elif method not in HUMAN_ONLY and alternative == "two-sided":
         notes.append(savings(pairing, rows, wanted))
     overall = None
     if len(rows) > 1:
         overall, remark = overall_row(pairing, wanted)
         notes.append(remark)
-    return SurveyResult(rows, overall, excluded, notes, pairing.counts, f"{pairing.why} {why}", notices)
+    return SurveyResult(
+        rows, overall, excluded, notes, pairing.counts, why if alone else f"{pairing.why} {why}", notices
+    )
 
 
 def _unnamed_scale(human: CrowdData, rows: list[Row], wanted: Wanted) -> str:

@@ -15,6 +15,7 @@ from crowdllm_stats.inference.checks import check_choice
 from crowdllm_stats.scales import Scale, as_scale
 from crowdllm_stats.tables.answers import as_answers
 from crowdllm_stats.tables.attributes import attribute_table, given_table, plain, sort_columns
+from crowdllm_stats.tables.codes import refuse_codes, without_codes
 from crowdllm_stats.tables.files import read_table
 from crowdllm_stats.tables.ids import Ids, as_ids
 from crowdllm_stats.tables.layout import OURS, with_our_names
@@ -33,6 +34,7 @@ class Wishes:
     problem_columns: Sequence[str] | None = None
     repeats: str = "refuse"
     missing: str = "refuse"
+    missing_codes: Sequence[float] = ()
 
 
 class Parts(NamedTuple):
@@ -70,10 +72,18 @@ def assemble(frame: pd.DataFrame, source: str, wishes: Wishes) -> Parts:
     label = {name: f"{source}: column {(wishes.columns or {}).get(name, name)!r}" for name in OURS}
     problem = as_ids(frame["problem"], label["problem"])
     participant = as_ids(frame["participant"], label["participant"])
-    answers = as_answers(frame["response"], scale, label["response"])
-    gaps = {"response": answers.missing, "problem": problem.missing, "participant": participant.missing}
+    column, coded = frame["response"], np.zeros(len(frame), dtype=bool)
+    if wishes.missing_codes:
+        column, coded = without_codes(column, wishes.missing_codes, scale, label["response"])
+    answers = as_answers(column, scale, label["response"])
+    if wishes.scale is None:
+        refuse_codes(answers, problem, label["response"])
+    empty = answers.missing & ~coded
+    gaps = {"response": empty, "problem": problem.missing, "participant": participant.missing}
     if wishes.missing == "refuse":
         _refuse_gaps(gaps, label)
+    words = ", ".join(f"{code:g}" for code in wishes.missing_codes)
+    gaps = {f"response (coded {words})": coded, **gaps}
     keep, exclusions = _without_gaps(gaps, source)
     # The three columns may be most of a large file; they live on as codes and answers.
     frame, given = frame.drop(columns=list(OURS)), answers.given

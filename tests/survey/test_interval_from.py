@@ -87,10 +87,10 @@ def test_scale_and_step_come_from_the_human_table():
 def test_without_twins_by_hand():
     human = table([("a", "x", 1), ("a", "y", 2), ("a", "z", 6)])
     digital = table([("a", "d1", 1), ("a", "d2", 2)])
-    found = interval_from(human, digital)
+    found = interval_from(human, digital, unpaired=True)
     assert found.rows[0]["half_width"] == pytest.approx(student.ppf(0.975, 2) * np.sqrt(7 / 3))
     assert found.overall is None
-    assert found.notes[-1].endswith("match=[...] builds twins from profiles")
+    assert found.notes == ["Human answers alone, as asked for."]
 
 
 def test_all_problems_together_and_methods_that_cannot():
@@ -149,12 +149,14 @@ def test_bad_options_are_refused(options, message):
 def test_tables_that_do_not_fit_are_refused(uneven):
     human, _ = uneven
     strangers = table([("b", "d1", 1), ("b", "d2", 2)])
-    with pytest.raises(ValueError, match=r"give match=\[...\] to build twins from profiles, or use method='classical'"):
+    with pytest.raises(ValueError, match=r"give match=\[...\] to build twins from profiles, or unpaired=True"):
         interval_from(human, strangers, method="ppi++")
+    with pytest.raises(ValueError, match=r"give match=\[...\] to build twins from profiles, or use method='classical'"):
+        interval_from(human, strangers, method="ppi++", unpaired=True)
     with pytest.raises(ValueError, match="no problem in common"):
         interval_from(human, table([("z", "d1", 1)]))
     with pytest.raises(ValueError, match="no problem could be computed: human has 1 answer"):
-        interval_from(table([("b", "x", 1)]), strangers)
+        interval_from(table([("b", "x", 1)]), strangers, unpaired=True)
 
 
 @pytest.mark.parametrize(

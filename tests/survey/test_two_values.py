@@ -46,7 +46,7 @@ def test_words_and_numbers_give_one_interval_in_every_coding():
                 found[name].astype(float), low + span * plain[name].astype(float), atol=1e-9 * span
             )
     words = interval_from(*tables("no", "yes", "no,yes"))
-    assert words.notices[0] == "Answers are coded 0 for 'no' and 1 for 'yes': a mean is the share of 'yes'."
+    assert words.notices[1] == "Answers are coded 0 for 'no' and 1 for 'yes': a mean is the share of 'yes'."
     assert words.overall["estimate"] == pytest.approx(float(plain["estimate"].mean()), abs=0.1)
 
 
@@ -58,7 +58,7 @@ def test_the_order_of_the_words_turns_the_share_round():
 
 def test_what_is_taken_for_two_values_is_said_first():
     found = interval_from(*tables(0, 100, "0:100"))
-    assert found.notices[0].startswith("No answer lies between 0 and 100")
+    assert found.notices[1].startswith("No answer lies between 0 and 100")
     assert not any("No answer lies" in notice for notice in interval_from(*tables(0, 100, "0,100")).notices)
     human, digital = tables(0, 100, "0:100")
     responses = digital.responses.assign(
