@@ -154,7 +154,7 @@ def simulated(replicates, seed):
 def main():
     told = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     told.add_argument("--out", type=Path, default=ROOT / "out" / "mismatch.md")
-    told.add_argument("--replicates", type=int, default=400)
+    told.add_argument("--replicates", type=int, default=250)
     given = told.parse_args()
     found, alone = real(read(), given.replicates, 20)
     table, surveys, alike = real_tables(found, alone), sizes_of_surveys(found, 21), simulated(2000, 22)

@@ -46,4 +46,4 @@ def test_bad_input_is_one_line(capsys):
     assert "level must lie strictly between" in run(capsys, "across", *BOTH, "--level", "1", code=2)
     few = ("--problem", "q01", "--problem", "q02", "--problem", "q03")
     assert "3 problems are too few" in run(capsys, "across", *BOTH, *few, code=2)
-    assert "Missing argument 'DIGITAL'" in run(capsys, "interval", BOTH[0], code=2)
+    assert "Missing argument 'DIGITAL'" in run(capsys, "risk", BOTH[0], code=2)

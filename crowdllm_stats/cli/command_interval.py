@@ -47,10 +47,10 @@ def interval(
     from crowdllm_stats.survey.intervals import check_interval, interval_from
 
     check_interval(method, level, alternative, population_size)
-    loaded = load(tables, alone=True)
+    loaded = load(tables)
     found = interval_from(
         loaded.human,
-        None if tables.digital is None else loaded.digital,
+        loaded.digital if tables.digital else None,
         match=loaded.match,
         unpaired=unpaired,
         as_given=True,  # asked about while reading

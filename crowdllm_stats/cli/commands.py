@@ -15,7 +15,7 @@ from crowdllm_stats.cli.command_safe import safe_interval
 from crowdllm_stats.cli.output import Report
 
 #: Commands that do without the digital table.
-HUMANS_ALONE = ("across",)
+HUMANS_ALONE = ("across", "interval")
 
 #: Commands on a human and a digital table; each returns a Report.
 ON_TABLES: dict[str, Callable[..., Report]] = {

@@ -78,13 +78,12 @@ def load_humans(tables: Tables, problem_columns: Sequence[str] = ()) -> LoadedHu
     return LoadedHumans(_only(human, tables.problem) if tables.problem else human, notes, [source])
 
 
-def load(tables: Tables, problem_columns: Sequence[str] = (), *, alone: bool = False) -> Loaded:
-    """Read both tables as the options say.
+def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
+    """Read both tables as the options say; the digital one has no answers where the command got none.
 
     Args:
         tables: the options.
         problem_columns: further columns of the human file to keep, one value for each problem.
-        alone: whether human answers will do without a digital table.
 
     Raises:
         ValueError: on anything wrong with a file, an option or the two together.
@@ -95,8 +94,6 @@ def load(tables: Tables, problem_columns: Sequence[str] = (), *, alone: bool = F
     from crowdllm_stats.survey.first_look import refuse_exchanged
     from crowdllm_stats.survey.two_values import words_as_numbers
 
-    if not tables.digital and not alone:
-        raise ValueError("DIGITAL is missing: give the file of the digital population's answers after HUMANS")
     match = [name.strip() for name in (tables.match or "").split(",") if name.strip()]
     if tables.match is not None and not match:
         raise ValueError("--match needs at least one profile column, for instance --match gender,race")

@@ -39,14 +39,11 @@ class Tables:
         ),
     ]
     digital: Annotated[
-        str | None,
+        str,
         typer.Argument(
-            metavar="DIGITAL",
-            help="The digital population's answers, likewise, or for instance popquorn-llm:gpt4; interval takes HUMANS "
-            "alone as well.",
-            show_default=False,
+            metavar="DIGITAL", help="The digital population's answers, likewise, or for instance popquorn-llm:gpt4."
         ),
-    ] = None
+    ]
     scale: Annotated[
         str | None,
         typer.Option(metavar="LOW:HIGH", help="Answer scale: 1:5 for ends, 1,2,3 for steps; checks answers."),

@@ -61,7 +61,7 @@ def test_a_method_asked_for_is_used_and_flagged():
 def test_the_safe_decision_says_so():
     human, digital = tables(shifted=True)
     reference = pd.DataFrame({"problem": [f"q{k}" for k in range(PROBLEMS)], "response": 4})
-    found = safe_decision_from(human, digital, reference, scale="1:5")
+    found = safe_decision_from(human, digital, reference, scale="1:5", eta=0.0)
     assert "The decisions here are about both together." in found.notices[0]
     assert FLAG in found.to_frame().loc["q3", "note"]
 
