@@ -23,8 +23,8 @@ def first_words(human: FloatArray, bounded: bool, noise: ReferenceNoise) -> tupl
     told = []
     if not bounded and np.all(human == np.round(human)):
         told.append(
-            "The human answers are whole numbers, and the ends of the scale are not known: on skewed ratings a third of"
-            " the ties and more can be decided wrongly (few people miss the far answers); give bounds=(low, high)."
+            "The human answers are whole numbers, and the ends of the scale are not known: on skewed ratings up to 0.32"
+            " of ties were decided wrongly at 0.05 (few people miss the far answers); give bounds=(low, high)."
         )
     if noise.plugged_in:
         told.append("eta is the variance of these reference answers, so it counts as estimated: leave eta out.")
