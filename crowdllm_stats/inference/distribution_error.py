@@ -381,11 +381,12 @@ def _average(result: DistributionError, level: float) -> DistributionError:
             f"average needs at least 2 problems to have an interval, got {count}; put problems on the leading axes"
         )
     human, digital = values["best_spread"] ** 2, values["digital_spread"] ** 2
-    mean: dict[str, float | None] = {name: float(values[name].mean()) if name in values else None for name in PARTS}
+    mean: dict[str, Any] = {name: float(values[name].mean()) if name in values else None for name in PARTS}
     best, other = float(np.sqrt(human.mean())), float(np.sqrt(digital.mean()))
     ratio = other / best if best > 0.0 else (np.inf if other > 0.0 else 1.0)
     reach = float(student.ppf((1.0 + level) / 2.0, count - 1)) / float(np.sqrt(count))
-    lower, upper = {}, {}
+    lower: dict[str, Any] = {}
+    upper: dict[str, Any] = {}
     for name in (part for part in ("location", "spread", "shape", "energy") if part in values):
         centre = float(values[name].mean())
         half = reach * float(values[name].std(ddof=1))

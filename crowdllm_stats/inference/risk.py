@@ -145,10 +145,11 @@ def risk_decomposition(
         value = point[name]
         if value is not None and np.any(value < 0):
             flags[f"{name} is estimated below zero: noise outweighs it here"] = value < 0
+    shaped: dict[str, Any] = {name: None if value is None else unbatch(value) for name, value in point.items()}
     return RiskDecomposition(
         why=_why(y, t, human_noise_var is not None, digital_noise_var is not None, noise, bool(n_boot)),
         flags=flags,
-        **{name: None if value is None else unbatch(value) for name, value in point.items()},
+        **shaped,
         n_person=people,
         n_human_replicates=y.shape[-2],
         n_digital_replicates=t.shape[-2],
