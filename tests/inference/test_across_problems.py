@@ -474,6 +474,8 @@ def test_the_form_from_means_alone_says_that_it_takes_people_to_be_different():
     got = across_problems(mean, var, count, digital)
     assert "different people answered the different problems" in got.notices[0]
     assert "across_from" in str(got).splitlines()[0]
+    bounded = across_problems(np.clip(mean, 1, 5), np.minimum(var, 0.1), count, digital, bounds=(0, 6))
+    assert "as low as 0.89" in bounded.notices[1]
 
 
 # ---------------------------------------------------------------- ends of the scale, unequal spread, few problems
