@@ -53,7 +53,7 @@ TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
         f"{INTERVALS}proportion.py": ("SCEPTICS", "binomial", "ppi_plus_binomial", "_human_ends", "_assisted"),
         f"{INTERVALS}two_values.py": (),
     },
-    "kappa": {"inference/backbone_quality.py": ()},
+    "kappa": {"inference/backbone_quality.py": (), "inference/noise_free_gaps.py": ()},
     "conformal": {"inference/conformal.py": ()},
     "same_people": {
         "inference/person_errors.py": ("person_errors", "_of_level"),
