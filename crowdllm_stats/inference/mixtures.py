@@ -59,9 +59,12 @@ def _of_betas(first: FloatArray, second: FloatArray, weight: FloatArray, level: 
     logs = np.stack([-np.logaddexp(0.0, -z), -np.logaddexp(0.0, z)], axis=1)
     scale = np.log(np.maximum(weight, 1e-300)) - betaln(first, second)
     density = np.exp(np.stack([first, second], axis=-1) @ logs + scale[..., None]).sum(axis=1)
-    left, right = (  # beyond the grid the other factor of the density is nearly 1
-        (weight * np.exp(np.minimum(one * end - np.log(one) - betaln(first, second), 0.0))).sum(axis=1)
-        for one, end in ((first, logs[:, 0, :1]), (second, logs[:, 1, -1:]))
+    left, right = (  # beyond the grid the other factor of the density hardly changes, and is nearly 1 at its far end
+        (weight * np.exp(np.minimum(one * end + (two - 1.0) * other - np.log(one) - betaln(one, two), 0.0))).sum(axis=1)
+        for one, two, end, other in (
+            (first, second, logs[:, 0, :1], logs[:, 1, :1]),
+            (second, first, logs[:, 1, -1:], logs[:, 0, -1:]),
+        )
     )
     return _shortest(expit(z), z, density, left, right, (0.0, 1.0), level)
 

@@ -579,3 +579,11 @@ def test_ratings_of_one_answer_in_some_problems_are_computed():
     got = across_problems(mean, var, count, mean + rng.normal(size=15), bounds=(1, 5))
     assert np.all((got.lower >= 1.0) & (got.upper <= 5.0) & (got.half_width > 0.0))
     assert got.half_width[2] > got.half_width[3:].mean()
+
+
+def test_shortest_of_sharp_betas_beside_wide_ones():
+    """Sharp parts have no mass beyond the grid, wherever it ends."""
+    first, second = np.array([[600.0, 900.0]]), np.array([[600.0, 900.0]])
+    lower, upper = shortest_of_betas(first, second, np.array([[0.5, 0.5]]), 0.95)
+    assert lower[0] == pytest.approx(stats.beta.ppf(0.025, 720, 720), abs=0.004)
+    assert upper[0] == pytest.approx(stats.beta.ppf(0.975, 720, 720), abs=0.004)
