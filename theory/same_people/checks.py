@@ -236,7 +236,7 @@ def symbolic() -> list[Check]:
 
 # ---------------------------------------------------------------------------------------------------------- simulated
 def simulated(seed: int = 20261127) -> list[Check]:
-    """60 problems answered by the same 5 people, whose level makes 0.3 of the variance of an answer."""
+    """60 problems answered by the same 5 people, whose level makes half of the variance of an answer."""
     rng = np.random.default_rng(seed)
     sets, problems, n = 100, 60, 5
     mine, apart = np.empty(sets), np.empty(sets)
@@ -244,7 +244,7 @@ def simulated(seed: int = 20261127) -> list[Check]:
     for number in range(sets):
         digital = rng.normal(size=problems)
         truth = 3.0 + 0.8 * digital + 0.5 * rng.normal(size=problems)
-        table = truth[:, None] + math.sqrt(0.3) * rng.normal(size=n) + math.sqrt(0.7) * rng.normal(size=(problems, n))
+        table = truth[:, None] + math.sqrt(0.5) * rng.normal(size=n) + math.sqrt(0.5) * rng.normal(size=(problems, n))
         got = across_answers(table.ravel(), *place, digital)
         means = across_problems(table.mean(axis=1), table.var(axis=1, ddof=1), n, digital)
         mine[number] = np.mean((got.lower <= truth) & (truth <= got.upper))
