@@ -6,8 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
-from crowdllm_stats.inference.intervals.same_law import LawCheck, same_law
+from crowdllm_stats.inference.intervals.permutation import chance_of_sum
+from crowdllm_stats.inference.intervals.same_law import ALARM, LawCheck, same_law
 from crowdllm_stats.pairing import Pairing
 from crowdllm_stats.survey.result import Row
 
@@ -19,15 +21,17 @@ class SurveyLaw:
     Attributes:
         notice: what a reader must know before the numbers; empty where nothing differs.
         flags: problem -> what differs there beyond chance, corrected over all problems.
+        together: whether people's digital answers differ over all problems together.
     """
 
     notice: str
     flags: Mapping[str, str]
+    together: bool = False
 
     @property
     def differs(self) -> bool:
         """Whether any problem shows a mismatch: twins and crowd are made alike for all problems, or for none."""
-        return bool(self.flags)
+        return bool(self.flags) or self.together
 
     def notices(self, consequence: str) -> list[str]:
         """The notice with what was done about it, or nothing."""
@@ -46,10 +50,11 @@ NOTHING = SurveyLaw("", {})
 
 
 def survey_law(pairing: Pairing) -> SurveyLaw:
-    """Compare every problem's labelled twins with its unlabelled answers, corrected over all problems (Bonferroni).
+    """Compare a survey's labelled twins with its other digital answers: problem by problem, and all problems together.
 
-    The correction holds however the problems hang together, so the same people may answer all of them. Twins that
-    refused do not count, nor do their stand-ins.
+    Problem by problem corrected over all (Bonferroni), which holds however the problems hang together, so the same
+    people may answer all of them. All together by person, :func:`over_people`: a small shift in every problem shows
+    there. Each half of the two has half of the alarm level. Twins that refused do not count, nor do their stand-ins.
 
     Args:
         pairing: human answers with their twins.
@@ -73,9 +78,49 @@ def survey_law(pairing: Pairing) -> SurveyLaw:
         return NOTHING
     names = [problem for problems, _ in checks for problem in problems]
     kinds = checks[0][1].chances
-    joined = {kind: np.concatenate([check.chances[kind] for _, check in checks]) for kind in kinds}
-    whole = LawCheck(joined, len(names))
+    chance = over_people(pairing) if len(names) > 1 else None
+    halves = 1.0 if chance is None else 2.0  # the alarm level is shared with the test over all problems together
+    joined = {kind: halves * np.concatenate([check.chances[kind] for _, check in checks]) for kind in kinds}
+    whole = LawCheck({kind: np.minimum(part, 1.0) for kind, part in joined.items()}, len(names))
     flags = {
         names[place]: sentence for sentence, mask in whole.flags().items() for place in np.flatnonzero(mask).tolist()
     }
-    return SurveyLaw(whole.notice, flags)
+    if chance is None or halves * chance > ALARM:
+        return SurveyLaw(whole.notice, flags)
+    words = (
+        f"Labelled twins and crowd differ over all {len(names)} problems together by more than chance (p {chance:.2g}; "
+        f"false alarms: at most {ALARM:.0%}). Were both made alike, and are the people asked a random sample of those "
+        "that the crowd stands for? Otherwise intervals with twins miss their level."
+    )
+    return SurveyLaw(whole.notice or words, flags, together=True)
+
+
+def over_people(pairing: Pairing) -> float | None:
+    """p-value of one law from digital people's mean distance to their problems' digital means; None without a crowd.
+
+    A digital person's value is the mean over its answers of the answer less the mean of all digital answers to that
+    problem. Under one law the people with a human are any of all digital people, which a permutation test uses
+    (:func:`~crowdllm_stats.inference.intervals.permutation.chance_of_sum`): exactly where all answer the same problems.
+
+    Args:
+        pairing: human answers with their twins.
+    """
+    if pairing.unlabeled is None or pairing.census:
+        return None
+    answers = pairing.answers
+    there = answers["twin"].notna().to_numpy()
+    row = np.repeat(np.arange(len(pairing.problems)), pairing.n_answers)
+    mine = pd.DataFrame({
+        "row": row[there],
+        "participant": answers["participant"].astype(str).to_numpy()[there],
+        "response": answers["twin"].to_numpy(dtype=float)[there],
+    })  # fmt: skip
+    others = pairing.unlabeled[["row", "participant", "response"]].astype({"participant": str})
+    others = others[~others["participant"].isin(set(answers["participant"].astype(str)))]
+    people, strangers = mine["participant"].nunique(), others["participant"].nunique()
+    if people < 2 or strangers < 2:
+        return None
+    both = pd.concat([mine.assign(labelled=1), others.assign(labelled=0)], ignore_index=True)
+    apart = both["response"] - both.groupby("row")["response"].transform("mean")
+    values = apart.groupby([1 - both["labelled"], both["participant"]]).mean().to_numpy()
+    return float(chance_of_sum(values, people))

@@ -11,7 +11,7 @@ from crowdllm_stats import interval_from, safe_decision_from
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.inference.intervals.same_law import FLAG
 from crowdllm_stats.pairing import pair
-from crowdllm_stats.survey.one_law import survey_law
+from crowdllm_stats.survey.one_law import over_people, survey_law
 
 PEOPLE, CROWD, PROBLEMS = 12, 90, 5
 
@@ -40,7 +40,44 @@ def test_two_laws_in_one_question_leave_all_to_human_answers():
     frame = found.to_frame()
     assert set(frame["method"]) == {"classical-small"}
     assert frame["note"].str.startswith(FLAG).tolist() == [False, False, False, True, False]
-    assert found.overall["method"] == "classical"
+    assert found.overall["method"] == "classical-small"
+
+
+def test_a_small_shift_in_all_questions_is_found_by_person():
+    """A third of a step in each of 20 questions: hardly a question shows it alone, the people's means do."""
+    rng = np.random.default_rng(6)
+    rows = {"human": [], "digital": []}
+    for problem in range(20):
+        for person in range(10 + 60):
+            answer = float(np.clip(np.round(rng.normal(3.0 if person < 10 else 3.35, 1.0)), 1, 5))
+            rows["digital"].append((f"q{problem}", f"p{person}", answer))
+            if person < 10:
+                rows["human"].append((f"q{problem}", f"p{person}", float(rng.integers(2, 5))))
+    human, digital = (pd.DataFrame(rows[side], columns=["problem", "participant", "response"]) for side in rows)
+    pairing = pair(CrowdData.from_frame(human), CrowdData.from_frame(digital))
+    found = survey_law(pairing)
+    assert found.together
+    assert len(found.flags) <= 1
+    answer = interval_from(human, digital, scale="1:5")
+    assert set(answer.to_frame()["method"]) == {"classical-small"}
+    assert any(notice.startswith("Labelled twins and crowd differ") for notice in answer.notices)
+
+
+def test_people_of_one_law_are_told_apart_seldom():
+    """400 surveys of 6 questions that the same people answer alike: more than 16 at 1% are a false alarm in 100,000."""
+    rng = np.random.default_rng(7)
+    alarms = 0
+    for _ in range(400):
+        level = rng.normal(size=(1, 40))
+        table = np.clip(np.round(3.0 + level + rng.normal(size=(6, 40))), 1, 5)
+        long = (
+            pd.DataFrame(table.T)
+            .melt(var_name="problem", value_name="response")
+            .assign(participant=np.tile(np.arange(40), 6))
+        )
+        pairing = pair(CrowdData.from_frame(long[long["participant"] < 8]), CrowdData.from_frame(long))
+        alarms += over_people(pairing) <= 0.01
+    assert alarms <= 16
 
 
 def test_one_law_uses_the_twins_and_says_nothing():

@@ -37,9 +37,10 @@ def test_two_tables_say_it_once_for_all_problems():
     rows = [(problem, f"p{k}", HUMAN[k]) for problem, count in sizes.items() for k in range(count)]
     human = pd.DataFrame(rows, columns=["problem", "participant", "response"])
     digital = human.assign(participant="d" + human["participant"])
-    found = interval_from(CrowdData.from_frame(human), CrowdData.from_frame(digital))
+    found = interval_from(CrowdData.from_frame(human), CrowdData.from_frame(digital), unpaired=True)
     said = [notice for notice in found.notices if "ends of their scale" in notice]
     assert len(said) == 1
     assert "--scale low:high" in said[0]
-    scaled = interval_from(CrowdData.from_frame(human, scale="1:4"), CrowdData.from_frame(digital, scale="1:4"))
+    tables = (CrowdData.from_frame(table, scale="1:4") for table in (human, digital))
+    scaled = interval_from(*tables, unpaired=True)
     assert not any("ends of their scale" in notice for notice in scaled.notices)
