@@ -142,6 +142,7 @@ def _joined(
     seen = np.zeros_like(count) if population is None else count / population
     left = 1.0 - seen
     own = np.where(left > 0.0, (apart.weight - seen) / np.where(left > 0.0, left, 1.0), 1.0)
+    own = np.clip(own, 0.0, 1.0)  # on a scale the weights of a mixture may leave this range
     slope = np.ones_like(count)
     if ends is not None:
         slope = (apart.synthetic - ends[0]) * (ends[1] - apart.synthetic) / (ends[1] - ends[0])

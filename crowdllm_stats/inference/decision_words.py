@@ -10,9 +10,20 @@ from crowdllm_stats.inference.checks import FloatArray
 from crowdllm_stats.inference.dirichlet_mean import FEW
 from crowdllm_stats.inference.reference_noise import ReferenceNoise
 
+#: An LLM that gives one answer with at least this share of its answers is nearly constant.
+NEARLY_CONSTANT = 0.8
 
-def first_words(human: FloatArray, bounded: bool, noise: ReferenceNoise) -> tuple[str, ...]:
+
+def first_words(
+    human: FloatArray, bounded: bool, noise: ReferenceNoise, reference: FloatArray | None = None
+) -> tuple[str, ...]:
     """Sentences that a reader must see before the decisions.
+
+    Args:
+        human: answers of people, shape (..., n).
+        bounded: whether the ends of the scale are known.
+        noise: of the reference.
+        reference: the answers that noise was estimated from, shape (..., R); None where their error is known.
 
     Example:
         >>> from crowdllm_stats.inference.reference_noise import reference_noise
@@ -26,6 +37,14 @@ def first_words(human: FloatArray, bounded: bool, noise: ReferenceNoise) -> tupl
             "The human answers are whole numbers, and the ends of the scale are not known: on skewed ratings up to 0.32"
             " of ties were decided wrongly at 0.05 (few people miss the far answers); give bounds=(low, high)."
         )
+    if reference is not None and reference.shape[-1] > 1 and noise.noise_var is None:
+        alike = np.mean(reference == np.median(reference, axis=-1, keepdims=True), axis=-1)
+        if np.any(alike >= NEARLY_CONSTANT) and not (noise.eta is not None and np.all(noise.eta == 0.0)):
+            told.append(
+                "The LLM gives nearly always one answer somewhere, and its rare ones decide how far off it is: up to"
+                " 0.16 of ties were decided wrongly at 0.05 (reports/inference/limits.md); give many more answers of it,"
+                " or its exact expectation and variance."
+            )
     if noise.plugged_in:
         told.append("eta is the variance of these reference answers, so it counts as estimated: leave eta out.")
     return tuple(told)

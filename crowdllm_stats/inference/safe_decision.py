@@ -170,7 +170,7 @@ def safe_decision(
     return SafeDecision(
         why=in_words(y.shape[-1], noise, case.from_answers, margin_in_words(reference, k), level, sample is not None),
         flags=remarks(noise, people.known.reshape(batch), needless, other),
-        notices=first_words(y, sample is not None, noise),
+        notices=first_words(y, sample is not None, noise, answers if case.from_answers else None),
         decision=unbatch(_decide(p_value, shaped["p_safe"], level)),
         p_value=unbatch(p_value),
         belief_mean=unbatch(mu),

@@ -375,3 +375,15 @@ def test_beliefs_of_another_crowd_are_flagged():
 def test_bad_input_is_refused(arguments, options, message):
     with pytest.raises(ValueError, match=message):
         safe_decision(*arguments, **{"n_digital": 2, "eta": 0.1, **options})
+
+
+def test_a_nearly_constant_model_is_pointed_out():
+    """One far answer in ten makes its risk, and normal theory does not see it: said before the decision."""
+    human = [3.0, 2.0, 4.0, 3.0, 5.0, 1.0, 3.0, 3.0]
+    beliefs = np.full(20, -0.4)
+    rare = safe_decision(beliefs, human, [3.0] * 9 + [1.0], n_digital=20, bounds=(1, 5))
+    assert any("nearly always one answer" in notice for notice in rare.notices)
+    varied = safe_decision(beliefs, human, [3.0, 2.0, 4.0, 3.0, 2.0, 4.0], n_digital=20, bounds=(1, 5))
+    assert not any("nearly always" in notice for notice in varied.notices)
+    known = safe_decision(beliefs, human, [3.0] * 10, n_digital=20, bounds=(1, 5), eta=0.0)
+    assert not any("nearly always" in notice for notice in known.notices)
