@@ -42,7 +42,7 @@ def first_words(
         if np.any(alike >= NEARLY_CONSTANT) and not (noise.eta is not None and np.all(noise.eta == 0.0)):
             told.append(
                 "The LLM gives nearly always one answer somewhere, and its rare ones decide how far off it is: up to"
-                " 0.16 of ties were decided wrongly at 0.05 (reports/inference/limits.md); give many more answers of it,"
+                " 0.16 of ties were decided wrongly at 0.05 (reports/inference/limits.md); give many more answers,"
                 " or its exact expectation and variance."
             )
     if noise.plugged_in:
