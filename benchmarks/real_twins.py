@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +203,7 @@ Twin-2K-500's mega-study: {mega["question"].nunique()} outcomes of {mega["study"
 {LEAST_PEOPLE} people who have a twin (GPT-4.1-mini with the person's whole questionnaire). Of an outcome's people n are drawn, the
 twins of all others are the crowd, the target is the mean of all; {given.draws} draws an outcome and n, the same for all methods.
 `se`: standard error of the mean coverage, by resampling the studies. `width / t`: mean width over that of Student's t, averaged
-over outcomes. Peers: ppi_py {ppi_py.__version__ if hasattr(ppi_py, "__version__") else ""} (power tuned by default); {peer}. `refused`:
+over outcomes. Peers: ppi_py {version("ppi-python")} (power tuned by default); {peer}. `refused`:
 draws in which a method gives no interval (peers on equal answers), left out of its rows. As people are drawn without replacement
 from {int(mega["people"].min())} to {int(mega["people"].max())}, coverage is a little above that for an endless population.
 
