@@ -138,7 +138,7 @@ def safe_decision_from(
     notes += decision_notes(rows, quality, bound, eta)
     law = survey_law(pairing)
     law.mark(rows)
-    notices = [*told, *law.notices("The decisions here are about both together."), how_far(rows)]
+    notices = [*law.notices("The decisions here are about both together."), how_far(rows), *told]
     return SurveyResult(rows, None, excluded, notes, pairing.counts, why, notices)
 
 
