@@ -24,7 +24,7 @@ from crowdllm_stats.report.markdown import made_by, markdown_table
 from crowdllm_stats.studies.compute import plan_of
 from crowdllm_stats.studies.design_file import make_design
 from crowdllm_stats.studies.grid import jobs
-from crowdllm_stats.studies.interval_simulator import INTERVALS, NEED_BOUNDS, draw, sample_of
+from crowdllm_stats.studies.interval_simulator import INTERVALS, NEED_BOUNDS, TWO_VALUES, draw, sample_of
 from crowdllm_stats.studies.run import ONE_THREAD, in_this_process, processes, run_study
 from crowdllm_stats.studies.store import Store
 from crowdllm_stats.studies.summarise import summarise
@@ -32,7 +32,7 @@ from crowdllm_stats.studies.summarise import summarise
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "reports" / "coverage" / "speed.md"
 REPEATS, WORKERS, BLOCK = 5, 2, 4000
-CLOSED = [name for name in INTERVALS.methods if name != "set-betting"]
+CLOSED = [name for name in INTERVALS.methods if name != "set-betting" and name not in TWO_VALUES]
 
 
 def design(family, replicates):

@@ -19,7 +19,10 @@ from crowdllm_stats.datasets import popquorn, popquorn_llm_ratings
 from crowdllm_stats.inference.intervals import METHODS
 from crowdllm_stats.pairing import pair
 from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.studies.interval_simulator import TWO_VALUES
 
+#: Methods for ratings, which have more than two values.
+RATED = [name for name in METHODS if name not in TWO_VALUES]
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "reports" / "inference"
 N, LEVEL, BOUNDS, CLOSE = 3, 0.95, (1, 5), 1e-9
@@ -122,7 +125,7 @@ def single_rows(texts, human, twin, method):
 def study(texts, draws):
     """Tallies a method over ``draws`` random triples a text, and what was measured about the twins on the way."""
     problems, truth, spread = len(texts.size), texts.truth, np.nanvar(texts.human, axis=1, ddof=1)
-    tallies = {name: Tally(problems) for name in [*METHODS, *across_rows(texts, texts.human[:, :N])]}
+    tallies = {name: Tally(problems) for name in [*RATED, *across_rows(texts, texts.human[:, :N])]}
     twins = Tally(problems)
     rng = np.random.default_rng(20240)
     for _ in range(draws):
@@ -133,7 +136,7 @@ def study(texts, draws):
         third = np.digitize(center, np.quantile(center, [1 / 3, 2 / 3]))
         agree = np.ptp(human, axis=1) == 0
         members = np.stack([np.ones(problems, bool), third == 0, third == 1, third == 2, agree, ~agree])
-        results = {name: single_rows(texts, human, twin, name) for name in METHODS}
+        results = {name: single_rows(texts, human, twin, name) for name in RATED}
         for name, got in borrowed.items():
             ends = {"lower": got.lower, "upper": got.upper}
             results[name] = {**ends, "estimate": got.estimate, "effective": got.effective_n}
