@@ -9,7 +9,7 @@ THIS := $(PIP) --no-deps --no-build-isolation --editable .
 # One thread per test worker: the linear algebra here is small and two workers share two cores.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test slow lint types lock test-lowest test-newest test-extras clean
+.PHONY: demo test slow faults lint types lock test-lowest test-newest test-extras clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is %s: make PYTHON=python3.11" % sys.version.split()[0])'
@@ -30,10 +30,17 @@ demo: $(VENV)/.installed
 	$(BIN)/crowdllm-stats demo
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not faults"
 
 slow: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not faults"
+
+# Every attack on the package, under 40 minutes on two cores (PART=0.1 makes a tenth of the tries); fails if anything was silent or lost.
+REPORT ?= out/faults.md
+PART ?= 1
+faults: $(VENV)/.installed-test
+	$(BIN)/python -m pytest tests/faults -n $(WORKERS) --faults-part $(PART) --faults-report "$(REPORT)" \
+		--faults-command "make faults PART=$(PART) REPORT=$(REPORT)"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -68,17 +75,17 @@ test-lowest: $(UV)
 	$(PYTHON) -m venv --clear .venv-lowest
 	.venv-lowest/bin/python $(PIP) --only-binary :all: --requirement out/lowest.txt
 	.venv-lowest/bin/python $(THIS)
-	.venv-lowest/bin/python -m pytest -n $(WORKERS) -m "not slow"
+	.venv-lowest/bin/python -m pytest -n $(WORKERS) -m "not slow and not faults"
 	$(PYTHON) -m venv --clear .venv-lowest-light
 	.venv-lowest-light/bin/python $(PIP) --only-binary :all: --requirement out/lowest-light.txt pytest pytest-xdist hypothesis
 	.venv-lowest-light/bin/python $(THIS)
-	.venv-lowest-light/bin/python -m pytest -n $(WORKERS) -m "not slow" $(LIGHT)
+	.venv-lowest-light/bin/python -m pytest -n $(WORKERS) -m "not slow and not faults" $(LIGHT)
 
 # The suite with the newest of everything within the bounds, without the lock.
 test-newest:
 	$(PYTHON) -m venv --clear .venv-newest
 	.venv-newest/bin/python $(PIP) --only-binary :all: --upgrade --editable '.[test]'
-	.venv-newest/bin/python -m pytest -n $(WORKERS) -m "not slow"
+	.venv-newest/bin/python -m pytest -n $(WORKERS) -m "not slow and not faults"
 
 clean:
 	rm -rf $(VENV) .venv-* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

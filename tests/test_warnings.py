@@ -35,7 +35,11 @@ def caller(name: str, library: ModuleType) -> ModuleType:
 
 
 def own_modules() -> list[str]:
-    tests = [path.stem for path in (ROOT / "tests").rglob("*.py") if path.stem != "__init__"]
+    tests = [
+        f"{path.parent.name}.{path.stem}" if (path.parent / "__init__.py").exists() else path.stem
+        for path in (ROOT / "tests").rglob("*.py")
+        if path.stem != "__init__"
+    ]
     theory = [f"crowdllm_theory_{path.parent.name}" for path in (ROOT / "theory").glob("*/checks.py")]
     library = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
