@@ -25,7 +25,8 @@ import pandas as pd
 from scipy.special import ndtr, stdtrit
 
 from crowdllm_stats import across_answers, across_problems
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVEL, CLOSE, POOR = 0.95, 1e-9, 0.8
@@ -261,7 +262,7 @@ def main():
     refused = table[table["refused"] != ""]
     text = f"""# Across problems when the same people answer many of them
 
-{made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/across_people.py --out reports/inference", ROOT)}
+{made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/across_people.py --out reports/inference")}
 
 `across_answers` (the calculator of `across_from` and of `crowdllm-stats across`) at level {LEVEL:g}. `coverage`: over the
 problems of a survey, then over surveys; `se`: its standard error over surveys; `below 0.8`: surveys of which less than

@@ -18,7 +18,8 @@ from real_people import features, read
 from scipy.special import expit, ndtr, stdtrit
 
 from crowdllm_stats import across_problems
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 CELLS, LEAST_RUNS, REAL_RUNS = 800, 5, 10
@@ -269,7 +270,7 @@ def main():
     real = pd.DataFrame([popquorn_row(), *real_rows(Path(os.environ["CROWDLLM_STATS_DATA"]))])
     text = f"""# Across-problem intervals: coverage in simulation and on real answers
 
-{made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/across_problems.py", ROOT)}
+{made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/across_problems.py")}
 
 Different people answer the different problems (for the same people see `across_from`). At least {CELLS} problems and
 {LEAST_RUNS} runs for every row; `se` is the Monte Carlo standard error of the coverage over runs. Groups: thirds of the

@@ -23,7 +23,8 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats.datasets import popquorn
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEMS, GENERATED, K, NEW_TOKENS, ROUNDS = 64, 4, 8, 4, 2
@@ -143,7 +144,7 @@ def main():
     rough = np.abs(np.exp(logs[8, "bfloat16"]) - np.exp(single)).max()
     text = f"""# The local backbone: speed, memory, exactness
 
-{made_by("python benchmarks/backbone.py", ROOT)} {platform.machine()}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}, transformers {transformers.__version__}.
+{made_by("python benchmarks/backbone.py")} {platform.machine()}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}, transformers {transformers.__version__}.
 
 SmolLM2-135M-Instruct (a demonstration model: it proves the pipeline and is no evidence of what language models think), {PROBLEMS} POPQUORN texts spread evenly over the lengths, template `offensiveness`. Other work may have shared the processor; the columns in processor seconds and the ratios suffer less from it than seconds on the clock.
 

@@ -27,7 +27,8 @@ from crowdllm_stats.case_study.wording import best_ridge, comparison, in_words, 
 from crowdllm_stats.case_study.writing import write_page, write_study
 from crowdllm_stats.datasets import popquorn
 from crowdllm_stats.datasets.folder import locate
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 ROOT = Path(__file__).parents[1]
 OUT = Path(os.path.relpath(ROOT / "reports" / "case_study_1"))
@@ -78,7 +79,7 @@ def run(out, names):
             human, references, texts, name=DATA, protocol=protocol, seeds=range(SEEDS), only=only, progress=progress
         )
         write_study(study, out / name, human, references, arguments=arguments(name))
-        (out / name / MADE_BY).write_text(made_by("python benchmarks/case_study_1.py", ROOT) + "\n", encoding="utf-8")
+        (out / name / MADE_BY).write_text(made_by("python benchmarks/case_study_1.py") + "\n", encoding="utf-8")
         print(study, flush=True)
 
 

@@ -31,7 +31,8 @@ from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.problem_vectors import BLOCK_VARIANCE
 from crowdllm_stats.histograms import histograms
 from crowdllm_stats.metrics import score
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.scores import pooled
 from crowdllm_stats.seeds import generator
 
@@ -178,7 +179,7 @@ def run(out):
                 one |= {name: getattr(less, name) for name in ("difference", "lower", "upper", "p_value", "n_problems")}
             table.append(one)
     pd.DataFrame(table).to_csv(out / "aims.csv", index=False)
-    chosen = pd.DataFrame(facts).assign(made_by=made_by("python benchmarks/case_study_aims.py", ROOT))
+    chosen = pd.DataFrame(facts).assign(made_by=made_by("python benchmarks/case_study_aims.py"))
     chosen.to_csv(out / "aims_splits.csv", index=False)
 
 

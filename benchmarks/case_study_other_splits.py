@@ -17,7 +17,7 @@ from crowdllm_stats.case_study.study import run_study
 from crowdllm_stats.case_study.texts import read_texts
 from crowdllm_stats.case_study.wording import best_ridge, comparison, in_words
 from crowdllm_stats.datasets import popquorn
-from crowdllm_stats.report.markdown import made_by
+from crowdllm_stats.report.commit import made_by
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "reports" / "case_study_1" / "other_splits.md"
@@ -41,7 +41,7 @@ def main() -> None:
     ]
     words = [
         "# Case Study I on other splits",
-        made_by(f"python benchmarks/{Path(__file__).name}", ROOT),
+        made_by(f"python benchmarks/{Path(__file__).name}"),
         "New problems, GPT-4 and MiniLM, five splits with seeds 5 to 9. The splits of the [case study](README.md), seeds "
         "0 to 4, were looked at while the generator's defaults were settled; these were not.",
         "CrowdLLM (likelihood) less the better ridge with the same features, paired by problem:",

@@ -20,7 +20,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from crowdllm_stats.inference.intervals.dispatch import METHODS, choose
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.studies.compute import plan_of
 from crowdllm_stats.studies.design_file import make_design
 from crowdllm_stats.studies.grid import jobs
@@ -120,7 +121,7 @@ def main():
     text = "\n\n".join(
         [
             "# Interval evaluations a second, n = 10, N = 100, 2 processes",
-            made_by("OMP_NUM_THREADS=1 python benchmarks/coverage_speed.py", ROOT),
+            made_by("OMP_NUM_THREADS=1 python benchmarks/coverage_speed.py"),
             "Median (smallest to largest) over repeated runs. Methods alone: from drawn answers to the ends of the "
             "intervals, input checks included. End to end: random numbers, answers, methods, blocks on disk, measures "
             f"with standard errors, the start of the processes. Load of the machine's 2 cores at the end: {load:.1f} "

@@ -16,7 +16,8 @@ import pandas as pd
 from scipy import stats
 
 from crowdllm_stats import distribution_error
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 PAIRS = {
     "beta(2, 4), the same": ((2, 4), (2, 4)),
@@ -65,7 +66,7 @@ def main():
     table = pd.DataFrame(rows)
     text = f"""# The shape part of the distribution error, by the number of levels
 
-{made_by("python benchmarks/distribution_shape.py --out reports/inference", Path(__file__).resolve().parent.parent)}
+{made_by("python benchmarks/distribution_shape.py --out reports/inference")}
 
 `mean` is the average over {PROBLEMS:,} problems of the part that remains after location, spread and the two finite parts, which
 suppose laws of one shape. Where the laws are the same it is right at every number of levels; where they differ it falls short,

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.manifest import described_file
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.studies.design_file import make_design
 from crowdllm_stats.studies.figure9.fitted_errors import fitted_errors
 from crowdllm_stats.studies.figure9.picture import draw_figure9
@@ -92,7 +93,7 @@ def report(gpt4: pd.DataFrame, smollm2: pd.DataFrame) -> str:
             "# Figure 9 with another ground truth",
             f"**Exploration, labelled so: {same} of {len(rows)} verdicts are the same whichever language model the real "
             "population was fitted with.**",
-            made_by(f"python benchmarks/{Path(__file__).name}", ROOT),
+            made_by(f"python benchmarks/{Path(__file__).name}"),
             "The real population of Figure 9 is a CrowdLLM fitted to Offensiveness; its references come from SmolLM2 "
             "there, and here from GPT-4's ratings as twelve personas, recorded in the data folder. Fits get these "
             f"references likewise. 100 epochs, {len(gpt4):,} fits. Population file: sha256 "

@@ -21,7 +21,8 @@ from typing import Any
 
 import pandas as pd
 
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.studies.design_file import read_design
 from crowdllm_stats.studies.figure9.overview import work_of
 from crowdllm_stats.studies.find import study_file
@@ -125,7 +126,7 @@ def main() -> None:
     figure.savefig(OUT / "grid_time.png", dpi=110, metadata={"Software": None})
     words = [
         "# Time and memory of a whole grid",
-        made_by(f"python benchmarks/{Path(__file__).name}", ROOT),
+        made_by(f"python benchmarks/{Path(__file__).name}"),
         f"Reading 'profile', 100 epochs, {os.cpu_count()} processes; load of the machine at the start: {load:.1f} (0 "
         "where nothing else runs). Compiling is by the clock, summed over processes.",
         markdown_table(runs, 1),

@@ -20,7 +20,8 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from crowdllm_stats.inference.noise_free_gaps import noise_free_quantile
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 LEVELS = (0.8, 0.9)
 PROBLEMS = (5, 10, 40, 120)
@@ -112,7 +113,7 @@ def main():
     short = enough["level"] - enough["corrected"]
     text = f"""# The corrected kappa: coverage of a new problem's noise-free gap
 
-{made_by("python benchmarks/kappa.py --out reports/inference", Path(__file__).resolve().parent.parent)}
+{made_by("python benchmarks/kappa.py --out reports/inference")}
 
 {len(table)} settings of law, P, n, tau, bias and level, {STUDIES} studies each; a coverage is an exact probability averaged
 over studies, `se` its Monte Carlo standard error. "plain" takes the spread of the gaps as known, at its estimate

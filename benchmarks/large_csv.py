@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crowdllm_stats.report.markdown import made_by
+from crowdllm_stats.report.commit import made_by
 
 ROOT = Path(__file__).resolve().parent.parent
 MEGABYTES = 200
@@ -55,7 +55,7 @@ def main():
         raise SystemExit(f"the command failed with {os.waitstatus_to_exitcode(status)}")
     text = f"""# A 200 MB table of answers
 
-{made_by("python benchmarks/large_csv.py", ROOT)}
+{made_by("python benchmarks/large_csv.py")}
 
 `crowdllm-stats interval HUMANS DIGITAL --scale 1:5 --method classical` on {size:.0f} MB of human answers
 ({rows:,} rows, 200 problems): {seconds:.1f} s, peak memory {usage.ru_maxrss / 1024:,.0f} MiB of one process.

@@ -15,7 +15,8 @@ import pandas as pd
 from scipy.stats import norm
 
 from crowdllm_stats import across_problems, interval, safe_decision
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 SURVEYS = 4000
 MARGINS = {
@@ -142,7 +143,7 @@ def main():
     low95, low99 = (twins[twins["level"] == level]["coverage"].min() for level in (0.95, 0.99))
     text = f"""# Where the levels end
 
-{made_by("python benchmarks/limits.py --out reports/inference", Path(__file__).resolve().parents[1])}
+{made_by("python benchmarks/limits.py --out reports/inference")}
 
 Settings in which a statement at 95% does not hold, or holds with less than one would think. {SURVEYS:,} surveys a row of the first
 two tables, 30 tables of questions a row of the third, 400 a row of the last.

@@ -17,7 +17,8 @@ import pandas as pd
 
 from crowdllm_stats import interval
 from crowdllm_stats.inference.intervals.same_law import ALARM, same_law
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = {
@@ -172,7 +173,7 @@ def main():
     ], columns=["goal", "measured", "met"])  # fmt: skip
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(TEXT.format(
-        made=made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/mismatch.py --out reports/inference/mismatch.md", ROOT),
+        made=made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/mismatch.py --out reports/inference/mismatch.md"),
         replicates=given.replicates, error=np.sqrt(0.05 * 0.95 / given.replicates), crowd=CROWD, ten=TEN,
         fine=np.sqrt(0.05 * 0.95 / (TEN * given.replicates)),
         goals=markdown_table(goals), real=markdown_table(table.astype(object).where(table.notna(), "-")), surveys=markdown_table(surveys),

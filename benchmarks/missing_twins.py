@@ -20,7 +20,8 @@ from scipy.special import ndtr
 
 from crowdllm_stats import CrowdData, interval, interval_from
 from crowdllm_stats.pairing import STAND_IN_SHARE
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -211,7 +212,7 @@ def write(out, command, grid, personas, door, reps, seconds):
         "",
         "# Twins that refuse a question",
         "",
-        made_by(command, ROOT),
+        made_by(command),
         f"It took {seconds:.0f} s of CPU time; {reps} simulated questions a setting, of which those count in which at least "
         f"one twin refused: {int(grid['replicates'].median())} in the middle (standard error "
         f"{error(grid['replicates'].median()):.4f}), {grid['replicates'].min()} at least ({error(grid['replicates'].min()):.4f}). "

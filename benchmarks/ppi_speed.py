@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from crowdllm_stats import interval
-from crowdllm_stats.report.markdown import made_by
+from crowdllm_stats.report.commit import made_by
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEMS, N_LABELED, N_DIGITAL, TIMED, REPEATS = 10_000, 10, 1_000, 1_000, 5
@@ -79,7 +79,7 @@ def main():
     times = sorted(ours for ours, _ in pairs)
     text = f"""# Speed
 
-{made_by("python benchmarks/ppi_speed.py", ROOT)} {platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}.
+{made_by("python benchmarks/ppi_speed.py")} {platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}.
 
 | what | median | smallest | largest |
 |---|---|---|---|

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats import profile_distance
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 DIMENSIONS = (1, 2, 5, 12)
 SIZES = ((40, 60), (100, 80))
@@ -46,7 +47,7 @@ def main():
     table = pd.DataFrame(rows)
     text = f"""# The interval of the profile distance
 
-{made_by("python benchmarks/profile_distance.py --out reports/inference", Path(__file__).resolve().parent.parent)}
+{made_by("python benchmarks/profile_distance.py --out reports/inference")}
 
 {PAIRS} pairs of samples a row, {RESAMPLES} resamples and partitions each; a coverage's standard error is about
 {np.sqrt(0.95 * 0.05 / PAIRS):.2f}. The empirical distance is far above the true one where the populations agree, the more

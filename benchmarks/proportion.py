@@ -22,7 +22,8 @@ from statsmodels.stats.proportion import proportion_confint
 from crowdllm_stats import interval
 from crowdllm_stats.inference.intervals.sample import read_sample
 from crowdllm_stats.inference.intervals.two_values import two_valued
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = (0.8, 0.9, 0.95, 0.99)
@@ -343,7 +344,7 @@ def report(frame, twins):
     lowest = twins[twins["method"] == "ppi++-binomial"].groupby("level")["coverage"].min()
     return [
         "# Answers of two values",
-        made_by("python benchmarks/proportion.py --out reports/inference", ROOT),
+        made_by("python benchmarks/proportion.py --out reports/inference"),
         "`auto` and `exact`: two-sided Blaker's interval (2000), one-sided Clopper and Pearson's limit; in finite "
         "populations the same by the hypergeometric law. Coverage of human answers alone and with twins is enumerated: it "
         "carries no Monte Carlo error. 'lowest' is over all shares (a grid of 1,000 and both sides of every end), 'q05' the "

@@ -18,7 +18,8 @@ from crowdllm_stats import across_problems, conformal_new_problems, interval
 from crowdllm_stats.datasets import popquorn, popquorn_llm_ratings
 from crowdllm_stats.inference.intervals import METHODS
 from crowdllm_stats.pairing import pair
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.studies.interval_simulator import TWO_VALUES
 
 #: Methods for ratings, which have more than two values.
@@ -266,7 +267,7 @@ def write(texts, draws, tallies, twins, splits, table):
     real = plain.set_index("method")["n real"]
     text = f"""# Intervals on real raters: POPQUORN offensiveness
 
-{made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/real_people.py", ROOT)}
+{made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/real_people.py")}
 
 {len(texts.size):,} texts, {int(texts.size.sum()):,} ratings 1-5, {texts.size.min()} to {
         texts.size.max()

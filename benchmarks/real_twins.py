@@ -24,7 +24,8 @@ import ppi_py
 from crowdllm_stats import interval
 from crowdllm_stats.datasets import twin2k_items, twin2k_mega_study
 from crowdllm_stats.inference.intervals import METHODS
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 SIZES = (5, 10, 20, 50)
 LEVELS = (0.8, 0.95, 0.99)
@@ -197,7 +198,7 @@ def main():
     peer = "glide (PPI++, power tuned)" if GLIDE else "glide was not installed when this was made"
     text = f"""# Real people and their LLM twins
 
-{made_by(f"python benchmarks/real_twins.py --draws {given.draws} --out reports/real_twins", Path(__file__).resolve().parents[1])}
+{made_by(f"python benchmarks/real_twins.py --draws {given.draws} --out reports/real_twins")}
 
 Twin-2K-500's mega-study: {mega["question"].nunique()} outcomes of {mega["study"].nunique()} studies with at least
 {LEAST_PEOPLE} people who have a twin (GPT-4.1-mini with the person's whole questionnaire). Of an outcome's people n are drawn, the

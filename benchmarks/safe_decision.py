@@ -22,7 +22,8 @@ from scipy.special import stdtr
 from scipy.stats import false_discovery_control
 
 from crowdllm_stats import safe_decision
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES, ANSWERS = (5, 8, 20, 50), (1, 2, 5, 10, 30)
@@ -254,7 +255,7 @@ def report(tables, seed, times, seconds):
     return [
         "# Safe or unsafe: wrong and right decisions when the reference is estimated",
         "",
-        made_by("python benchmarks/safe_decision.py", ROOT),
+        made_by("python benchmarks/safe_decision.py"),
         f"Seed {seed}, {times} replicates a setting ({10 * times} where said, {times // 2} for ratings, {times // 4} for "
         f"power), level 0.95; {seconds / 60:.0f} minutes on a shared machine. A rate of 0.05 has a standard error of "
         f"{np.sqrt(0.0475 / times):.3f} ({np.sqrt(0.0475 / max(times // 2, 1)):.3f} for ratings).",

@@ -22,7 +22,8 @@ from numpyro.distributions import constraints
 from numpyro.infer import MCMC, NUTS, SVI, Trace_ELBO
 from scipy.stats import wasserstein_distance
 
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.semi_implicit import SemiImplicit
 
 ROOT = Path(__file__).parents[1]
@@ -311,7 +312,7 @@ def main():
     )
     text = f"""# Semi-implicit guides on classic targets
 
-{made_by("python benchmarks/semi_implicit_targets.py", ROOT)} It took {seconds:.0f} s
+{made_by("python benchmarks/semi_implicit_targets.py")} It took {seconds:.0f} s
 ({time.process_time():.0f} s of CPU time) on cores shared with other work.
 
 ## Densities known exactly

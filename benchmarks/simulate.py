@@ -31,9 +31,8 @@ from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.preparing import prepare, unit_of, weighted
 from crowdllm_stats.generator.training import Trainer
-from crowdllm_stats.report.markdown import made_by, markdown_table
-
-ROOT = Path(__file__).resolve().parent.parent
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 #: How often each program is timed.
 TURNS = 3
@@ -258,7 +257,7 @@ def main() -> None:
         [
             "# Speed of the generator",
             "",
-            made_by("python benchmarks/simulate.py --out reports/generator", ROOT),
+            made_by("python benchmarks/simulate.py --out reports/generator"),
             f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {load:.1f} when the simulation ended.",
             "",
             "## Simulation streamed to Parquet (int8 answers), first compilation included",

@@ -18,7 +18,8 @@ from margins import distinct, nearly_unanimous, samples, training
 from scipy.special import betaincinv, ndtri, stdtrit
 
 from crowdllm_stats.inference.intervals.half_answer import upper_share
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 POINTS, SIZES, LEVELS = (3, 5, 7, 11, 101), (5, 10, 20), (0.8, 0.95, 0.99)
@@ -137,7 +138,7 @@ def main():
     t = frame[frame["candidate"] == "Student t"].set_index(keys)["width"].rename("t")
     frame = frame.join(t, on=keys)
     text = ["# The interval for few answers on a bounded scale: nine candidates"]
-    text += [made_by("python benchmarks/small_sample_choice.py", ROOT)]
+    text += [made_by("python benchmarks/small_sample_choice.py")]
     text += [
         f"33 made margins on each of the scales of {', '.join(map(str, POINTS))} points: cut Beta laws of four means and "
         "four spreads, 50 to 80% zeros, spikes in the middle, U-shapes, two ends, random ones; beside them 12 nearly "

@@ -18,7 +18,8 @@ import pandas as pd
 from scipy.special import ndtri
 
 from crowdllm_stats import interval
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 DESIGN = ROOT / "simulations" / "small_sample_coverage.toml"
@@ -198,7 +199,7 @@ def report(frame, design):
     extreme = extreme[["n", "method", "all_equal", "coverage", "mcse", "width", "width_to_t"]]
     parts = [
         f"# {design['title']}",
-        made_by("python benchmarks/small_sample_coverage.py", ROOT),
+        made_by("python benchmarks/small_sample_coverage.py"),
         f"{design['replicates']:,} replicates a cell; N = {design['digital_per_human']} n; twins joined to humans by "
         f"a Gaussian "
         f"copula; widths are means, divided by that of Student's t on the same answers. Largest Monte Carlo standard "

@@ -19,7 +19,8 @@ from scipy.special import ndtri
 from scipy.stats import beta
 
 from crowdllm_stats import interval
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES, LEVELS, SEED = (3, 5, 8, 10, 20, 50, 100), (0.8, 0.9, 0.95, 0.99, 0.999), 20261128
@@ -199,7 +200,7 @@ def main():
     tuned = paired[paired["method"] == "ppi++-small"]
     usual = real[real["level"] == 0.95].rename(columns={"points": "exactly"}).rename(columns={"group": "points"})
     text = ["# The level of intervals for bounded answers"]
-    text += [made_by(f"python benchmarks/small_sample_levels.py --draws {options.draws}", ROOT)]
+    text += [made_by(f"python benchmarks/small_sample_levels.py --draws {options.draws}")]
     text += [
         f"{len(questions)} real questions of three and more values (Twin-2K items and mega-study outcomes with at least "
         "150 answers; items' ends of the scale are the lowest and highest answer given): the people who answered are the "

@@ -18,7 +18,8 @@ from crowdllm_stats.datasets import popquorn
 from crowdllm_stats.datasets.population import load_population
 from crowdllm_stats.generator.twins import cross_fitted_twins, twins_by_problem
 from crowdllm_stats.pairing import pair
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 BOUNDS = (1.0, 5.0)
@@ -67,7 +68,7 @@ def main():
         [
             "# What digital twins know of their humans",
             "",
-            made_by("python benchmarks/twins.py", ROOT),
+            made_by("python benchmarks/twins.py"),
             "",
             "POPQUORN's offensiveness ratings, SmolLM2 references and 32 components of MiniLM; five folds; intervals by",
             "`auto` against `classical-small`, for problems with at least 8 answers. Standard errors: bootstrap over problems.",

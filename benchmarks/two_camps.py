@@ -24,7 +24,8 @@ from crowdllm_stats.generator import networks
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.people import even_people
 from crowdllm_stats.generator.prediction import beliefs
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.report.markdown import markdown_table
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "reports" / "semi_implicit"
@@ -150,7 +151,7 @@ def report(rows, seconds):
         "",
         "# Two camps that profiles do not explain",
         "",
-        made_by("python benchmarks/two_camps.py", ROOT),
+        made_by("python benchmarks/two_camps.py"),
         f"It took {seconds:.0f} s of CPU time.",
         "",
         f"{N_PEOPLE} people in two camps (share {UPPER:g} above), each answering {PER_PERSON} of {N_PROBLEMS} problems on a "

@@ -1,9 +1,6 @@
-"""Markdown for the reports: tables, and the line that says which command and commit made them."""
+"""Markdown for the reports: tables."""
 
 from __future__ import annotations
-
-import subprocess
-from pathlib import Path
 
 import pandas as pd
 
@@ -37,20 +34,3 @@ def markdown_table(frame: pd.DataFrame, digits: int = 3) -> str:
         "| " + " | ".join(word(value) for value in row) + " |" for row in frame.itertuples(index=False, name=None)
     ]
     return "\n".join(lines)
-
-
-def made_by(command: str, root: Path) -> str:
-    """One line naming the command and the commit of the working tree (marked where it had changes).
-
-    Args:
-        command: what a reader types to make the report again.
-        root: the repository's folder.
-    """
-
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
-        return done.stdout.strip()
-
-    commit = git("rev-parse", "--short", "HEAD") or "unknown"
-    changed = " with uncommitted changes" if git("status", "--porcelain", "--", "crowdllm_stats", "simulations") else ""
-    return f"Made by `{command}` at commit {commit}{changed}."

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.manifest import described_file, write_manifest
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.markdown import markdown_table
 
 from .compute import plan_of
 from .conclusions import Conclusion, judge_all
@@ -91,7 +92,7 @@ def _plain_levels(frame: pd.DataFrame) -> pd.DataFrame:
 def _readme(results: Results, pictures: Mapping[Path, str], arguments: Sequence[str], file: Path) -> str:
     design = results.design
     found = conclude(results)
-    parts = [f"# {design.title}", made_by(shlex.join(["crowdllm-stats", *arguments]), file.resolve().parents[1])]
+    parts = [f"# {design.title}", made_by(shlex.join(["crowdllm-stats", *arguments]))]
     if found:
         parts.append(_verdict_line(found))
         table = pd.DataFrame([{"statement": c.statement, "verdict": c.verdict, "evidence": c.evidence} for c in found])

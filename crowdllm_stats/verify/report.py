@@ -90,18 +90,18 @@ def _described(file: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
 def _readme(verification: Verification, arguments: Sequence[str]) -> str:
     import shlex
 
-    from crowdllm_stats.report.markdown import made_by, markdown_table
+    from crowdllm_stats.report.commit import made_by
+    from crowdllm_stats.report.markdown import markdown_table
 
     frame = verification.to_frame()[list(_COLUMNS)].rename(columns=_COLUMNS)
     frame = frame.map(lambda text: str(text).replace("|", "\\|"))
     state = "All checks passed." if verification.passed else f"NOT PASSED: {'; '.join(verification.failures)}."
     if verification.left_out:
         state += f" {verification.left_out} checks were SKIPPED; the table says why."
-    root = verification.outcomes[0].folder.parents[1]
     lines = [
         "# The theory, checked",
         "",
-        made_by(shlex.join(["crowdllm-stats", *arguments]), root),
+        made_by(shlex.join(["crowdllm-stats", *arguments])),
         "",
         f"{state} Each result has its derivation in `theory/NAME/README.md` and its checks in `theory/NAME/checks.py`;",
         "`theory.json` lists every check. A published claim that fails is shown to fail by exact numbers. |z| is the",

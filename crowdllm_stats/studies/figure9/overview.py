@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.manifest import described_file, write_manifest
-from crowdllm_stats.report.markdown import made_by, markdown_table
+from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.studies.design import Design
 from crowdllm_stats.studies.figure9.fitted_errors import fitted_errors
 from crowdllm_stats.studies.figure9.picture import draw_figure9
@@ -68,7 +69,7 @@ def write_overview(
     parts = [found.to_frame().assign(reading=run[0], length=run[1]) for run, found in verdicts.items()]
     pd.concat(parts, ignore_index=True).to_parquet(conditions, index=False, compression="zstd")
     readme = out / "README.md"
-    head = made_by(" ".join(command), file.resolve().parents[1])
+    head = made_by(" ".join(command))
     cost = pd.concat([work_of(store.folder) for _, store in studies], ignore_index=True)
     cost_file = out / "time.png"
     _draw_cost(cost, studies[0][0].block).savefig(cost_file, dpi=110, metadata={"Software": None})
