@@ -27,6 +27,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats.survey.words import several
+from crowdllm_stats.tables.ids import written_otherwise
 from crowdllm_stats.twin_tables import FloatArray, IntArray, TwinTable, by_name, by_profile
 
 if TYPE_CHECKING:
@@ -245,10 +246,7 @@ def pair(human: CrowdData, digital: CrowdData, *, match: Sequence[str] = (), cen
     known = set(problems)
     seen = set(digital_answers["problem"])
     if seen and not known & seen:
-        raise ValueError(
-            f"human and digital tables have no problem in common (human: {sorted(known)[:3]}, "
-            f"digital: {sorted(seen)[:3]}, ...); problem ids must be written alike in both"
-        )
+        raise ValueError(nothing_in_common(known, seen))
     order = {problem: row for row, problem in enumerate(problems)}
     people["row"] = people["problem"].map(order)
     people = people.sort_values("row", kind="stable", ignore_index=True)
@@ -288,6 +286,24 @@ def pair(human: CrowdData, digital: CrowdData, *, match: Sequence[str] = (), cen
         why=_why(columns, census, found),
         crowd_of=found.crowd_of,
         unlabeled=found.unlabeled,
+    )
+
+
+def nothing_in_common(known: Collection[str], seen: Collection[str]) -> str:
+    """The message where two tables have no problem in common.
+
+    Args:
+        known: problems of the human table.
+        seen: problems of the digital table.
+
+    Example:
+        >>> nothing_in_common({"Q1"}, {"q1"}).split("; ")[0].split("...")[-1]
+        ", they differ in upper and lower case alone ('Q1' and 'q1'))"
+    """
+    reason = written_otherwise(sorted(known), sorted(seen))
+    return (
+        f"human and digital tables have no problem in common (human: {sorted(known)[:3]}, digital: {sorted(seen)[:3]}, "
+        f"...{', ' if reason else ''}{reason}); problem ids must be written alike in both"
     )
 
 

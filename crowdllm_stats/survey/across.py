@@ -10,6 +10,7 @@ import pandas as pd
 
 from crowdllm_stats.inference.across_answers import AcrossAnswers, across_answers
 from crowdllm_stats.inference.checks import FloatArray, check_count, check_level
+from crowdllm_stats.pairing import nothing_in_common
 from crowdllm_stats.survey.given import as_crowd
 from crowdllm_stats.survey.result import SurveyResult
 from crowdllm_stats.survey.two_values import words_as_numbers
@@ -137,10 +138,7 @@ def _problems(
     excluded |= {name: NO_DIGITAL for name in known if name in with_human and name not in with_digital}
     problems = [name for name in known if name not in excluded]
     if not problems:
-        raise ValueError(
-            f"human and digital tables have no problem in common (human: {sorted(with_human)[:3]}, digital: "
-            f"{sorted(with_digital)[:3]}, ...); problem ids must be written alike in both"
-        )
+        raise ValueError(nothing_in_common(with_human, with_digital))
     return problems, {name: excluded[name] for name in known if name in excluded}
 
 

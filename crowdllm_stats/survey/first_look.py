@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from crowdllm_stats.pairing import Pairing
 from crowdllm_stats.survey.words import several
+from crowdllm_stats.tables.ids import written_otherwise
 
 if TYPE_CHECKING:
     from crowdllm_stats.crowd import CrowdData
@@ -70,12 +71,14 @@ def refuse_strangers(pairing: Pairing, digital: CrowdData, *, alone: bool = True
     people = int(answers[has_twin].nunique())
     who = "no person has" if not people else f"only {people} of {pairing.counts['people']} people have"
     how = "" if not pairing.match else f" by {' and '.join(pairing.match)}"
+    reason = written_otherwise(lacking.astype(str), others.astype(str))
+    why = f"; {reason}" if reason else ""
     remedy = "give match=[...] to build twins from profiles, or unpaired=True to use the human answers alone"
     if not alone:
         remedy = "or give match=[...] to build twins from profiles"
     raise ValueError(
         f"{who} a digital twin{how}: ids of people such as {_two(lacking)}, ids of digital people such as "
-        f"{_two(others)}; write the ids alike in both tables, {remedy}"
+        f"{_two(others)}{why}; write the ids alike in both tables, {remedy}"
     )
 
 
@@ -142,6 +145,9 @@ def _who(pairing: Pairing, digital: CrowdData) -> str:
     others = pairing.counts["digital_people"] - len(paired)
     text = f"{len(paired)} of {people} people have a digital twin, by participant id; {others} other digital people."
     ids = pd.unique(digital.responses["participant"]).astype(str)
+    reason = written_otherwise(sorted(set(answers.astype(str)) - set(paired)), sorted(set(ids) - set(paired)))
+    if reason:
+        text += f" Some ids without a twin look like ids of the other table: {reason}; write them alike."
     numbers = sorted(int(name) for name in ids if name.isdecimal())
     if len(numbers) == len(ids) and others and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
         text += (

@@ -30,8 +30,9 @@ def as_answers(column: pd.Series, scale: Scale, label: str) -> Answers:
     """Read a column of answers onto ``scale``.
 
     On a numeric scale an answer is a number or its text; empty cells, NaN, None and the words NA, N/A, NaN, null and
-    none are missing. On a scale of words, an empty cell is missing. An approval ballot is a tuple or list
-    of options, or one text joined by "|"; it comes out in the order of the scale's options. An empty one is missing.
+    none are missing. On a scale of words, an empty cell is missing, case does not count where no two options differ by
+    it alone, and True and False are yes and no. An approval ballot is a tuple or list of options, or one text joined by
+    "|"; it comes out in the order of the scale's options. An empty one is missing.
 
     Raises:
         ValueError: on text in a numeric column, infinities, magnitudes beyond 1e140, answers off the scale, unknown
@@ -111,11 +112,30 @@ def _choices(column: pd.Series, scale: Scale, label: str) -> Answers:
         raise ValueError(
             f"{label} holds lists where one option is expected; for ballots say scale=approval(...)"
         ) from None
-    words = [_option(value) for value in found]
+    words = [_of_scale(_option(value), scale.options) for value in found]
     unknown = [place for place, text in enumerate(words) if text != "" and text not in scale.options]
     _refuse_unknown([found[place] for place in unknown], np.isin(codes, unknown), scale, label)
     values = np.array([*words, ""], dtype=object)[codes]
     return Answers(values, values == "")
+
+
+#: Two words for one answer: programs write yes and no as True and False.
+_TWINS = {"yes": "true", "no": "false", "true": "yes", "false": "no"}
+
+
+def _of_scale(text: str, options: Sequence[str]) -> str:
+    """The option that a word means: itself, else without regard to case and blanks at the ends; yes and True are one.
+
+    The word stays as it is where that leaves none, or options that differ by case alone.
+    """
+    if text in options:
+        return text
+    bare = text.strip().casefold()
+    for wanted in (bare, _TWINS.get(bare)):
+        meant = [option for option in options if option.casefold() == wanted]
+        if len(meant) == 1:
+            return meant[0]
+    return bare and text
 
 
 def _option(value: Any) -> str:

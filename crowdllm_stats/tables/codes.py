@@ -1,4 +1,4 @@
-"""Codes for a missing answer, such as 77, 88 and 99 beside a scale from 0 to 10: told, or asked about."""
+"""Codes for a missing answer, such as 99 or -9 beside a scale from 0 to 10: told, or asked about."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ DISTINCT = 400
 CELLS = 20_000_000
 #: Different codes a problem may have, and the least distance of a code, alone and in ranges of the other answers.
 CODES, APART, RANGES = 5, 5.0, 2.0
+#: Codes that follow a short scale after a gap (refused, don't know, no answer), the largest answer of such a scale, and
+#: the times it was given: a thin upper tail has gaps by chance.
+ONE_DIGIT, SHORT, SEEN = (7.0, 8.0, 9.0), 7.0, 8
+#: Only codes beyond this are looked for in single problems: a few ratings up to 10 have wide gaps by chance.
+TEN = 10.0
 
 
 def without_codes(
@@ -44,10 +49,12 @@ def without_codes(
 
 
 def refuse_codes(answers: Answers, problem: Ids, label: str) -> None:
-    """Ask about whole numbers that lie far outside all other answers to a problem, and repeat.
+    """Ask about whole numbers that look like codes beside the other answers, and repeat.
 
-    Far: at least 5, and twice the range of the other answers, beyond them; at most 5 different ones a problem, and
-    fewer than the other answers.
+    To all problems together, or (beyond 10) to one: numbers far outside all others, at least 5 and twice the range of
+    the others beyond them. To all together: negative numbers beside others that are not, unless both make a scale about
+    zero (-2 to 2); and 7, 8, 9 after a gap above whole numbers of a scale from 0 or 1 to 7 at most. Always at most 5
+    different ones, fewer than the other answers.
 
     Raises:
         ValueError: naming the answers and the two remedies.
@@ -58,43 +65,96 @@ def refuse_codes(answers: Answers, problem: Ids, label: str) -> None:
         >>> refuse_codes(Answers(given, sound), Ids(np.zeros(6, dtype=np.int64), np.array(["q"])), "column 'response'")
         Traceback (most recent call last):
         ...
-        ValueError: column 'response' holds 2 answers (99) far outside all others to their problem (0 to 10): ...
+        ValueError: column 'response' holds 2 answers (99) far outside all others (0 to 10): ...
     """
     values = np.asarray(answers.given[~answers.missing], dtype=float)
     rows = problem.codes[~answers.missing]
     found, places = np.unique(values, return_inverse=True)
     count = len(problem.names)
-    if not 3 <= len(found) <= DISTINCT or count * len(found) > CELLS or np.any(rows < 0):
+    if not 2 <= len(found) <= DISTINCT or np.any(rows < 0):
         return
-    table = np.bincount(rows * len(found) + places, minlength=count * len(found)).reshape(count, -1)
-    for mirrored in (False, True):
-        axis = -found[::-1] if mirrored else found
-        for one in table[:, ::-1] if mirrored else table:
-            codes = _beyond(axis, one)
-            if codes is not None:
-                number = int(one[codes].sum())
-                shown = axis[codes] * (-1 if mirrored else 1)
-                others = axis[(one > 0) & ~codes] * (-1 if mirrored else 1)
-                words = ",".join(f"{value:g}" for value in sorted(shown))
-                raise ValueError(
-                    f"{label} holds {number} answers ({words}) far outside all others to their problem "
-                    f"({others.min():g} to {others.max():g}): if they stand for missing answers, say "
-                    f'missing_codes=[{words}]; if they are answers, declare the scale with scale="LOW:HIGH"'
-                )
+    together = np.bincount(places, minlength=len(found))
+    for codes, how in (
+        (_far(found, together), "far outside all others"),
+        (_negative(found, together), "below all others"),
+        (_one_digit(found, together), "after a gap above all others"),
+    ):
+        if codes is not None:
+            _ask(found, together, codes, label, how)
+    if count * len(found) > CELLS:
+        return
+    for one in np.bincount(rows * len(found) + places, minlength=count * len(found)).reshape(count, -1):
+        codes = _far(found, one)
+        if codes is not None and np.all(np.abs(found[codes]) > TEN):
+            _ask(found, one, codes, label, "far outside all others to their problem")
+
+
+def _ask(values: FloatArray, counts: NDArray[np.int64], codes: NDArray[np.bool_], label: str, how: str) -> None:
+    others = values[(counts > 0) & ~codes]
+    words = ",".join(f"{value:g}" for value in values[codes])
+    raise ValueError(
+        f"{label} holds {int(counts[codes].sum())} answers ({words}) {how} "
+        f"({others.min():g} to {others.max():g}): if they stand for missing answers, say "
+        f'missing_codes=[{words}]; if they are answers, declare the scale with scale="LOW:HIGH"'
+    )
+
+
+def _far(values: FloatArray, counts: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    """Mask of the codes far above or below the other answers; None without any."""
+    above = _beyond(values, counts)
+    if above is not None:
+        return above
+    below = _beyond(-values[::-1], counts[::-1])
+    return None if below is None else below[::-1]
+
+
+def _negative(values: FloatArray, counts: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    """Mask of negative codes beside whole answers that are not negative; None without any.
+
+    None where both make a scale about zero: -1, -2, ... down to an end nearly as far from zero as the upper one; and
+    where no negative number repeats.
+    """
+    codes = values < 0.0
+    low, high = values[codes], values[~codes]
+    if not 1 <= len(low) <= CODES or len(high) < 2 or np.any(values != np.floor(values)) or counts[codes].max() < 2:
+        return None
+    reach, top = -float(low[0]), float(high[-1])
+    about_zero = len(low) == reach and (reach >= top or (reach >= 2.0 and high[0] == 0.0 and reach >= top - 1.0))
+    return None if about_zero else _minority(codes, counts)
+
+
+def _one_digit(values: FloatArray, counts: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    """Mask of 7, 8 or 9 after a gap above the whole numbers of a short scale; None without any."""
+    if values[0] not in (0.0, 1.0) or values[-1] not in ONE_DIGIT[1:]:
+        return None
+    for size in range(1, len(ONE_DIGIT) + 1):
+        rest = values[:-size]
+        if len(rest) < 2 or values[-size] not in ONE_DIGIT:
+            return None
+        if values[-size] - rest[-1] >= 2.0:  # everything up to the gap must have been given
+            whole = len(rest) == rest[-1] - rest[0] + 1.0 and rest[-1] <= SHORT and counts[len(rest) - 1] >= SEEN
+            return _minority(values > rest[-1], counts) if whole else None
+    return None
+
+
+def _minority(codes: NDArray[np.bool_], counts: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    """The mask, if the codes repeat and are fewer than the others."""
+    number = int(counts[codes].sum())
+    return codes if 2 <= number < counts[~codes].sum() else None
 
 
 def _beyond(values: FloatArray, counts: NDArray[np.int64]) -> NDArray[np.bool_] | None:
-    """Mask of the codes above one problem's other answers; None without any."""
+    """Mask of the codes far above the other answers; None without any."""
     there = np.flatnonzero(counts)
     for size in range(1, min(CODES, len(there) - 2) + 1):
         top, rest = there[-size:], there[:-size]
         gap = values[top[0]] - values[rest[-1]]
         if gap < max(APART, RANGES * (values[rest[-1]] - values[rest[0]])):
             continue
-        whole = bool(np.all(values[top] == np.floor(values[top])))
-        number = int(counts[top].sum())
-        if whole and number >= 2 and number < counts[rest].sum():
+        if np.all(values[top] == np.floor(values[top])):
             mask = np.zeros(len(values), dtype=bool)
             mask[top] = True
-            return mask
+            found = _minority(mask, counts)
+            if found is not None:
+                return found
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,44 @@ def as_ids(column: pd.Series, label: str) -> Ids:
     result = np.full(len(renamed), -1, dtype=np.int64)
     result[renamed >= 0] = present
     return Ids(result, names[seen])
+
+
+#: Ways in which one id may be written, and how each is undone.
+_FORMS = {
+    "leading zeros": lambda text: re.sub(r"(?<!\d)0+(?=\d)", "", text),
+    "upper and lower case": str.casefold,
+    "blanks": lambda text: re.sub(r"\s+", "", text),
+}
+
+
+def written_otherwise(ones: Iterable[str], others: Iterable[str]) -> str:
+    """Why ids of two tables do not pair that would if they were written alike; empty where that is not the reason.
+
+    Args:
+        ones: ids that are not among the others.
+        others: ids of the other table.
+
+    Example:
+        >>> written_otherwise(["01", "02"], ["1", "2"])
+        "they differ in leading zeros alone ('01' and '1')"
+        >>> written_otherwise(["ann"], ["bob"])
+        ''
+    """
+    mine, theirs = list(ones), list(others)
+    for names in [*([name] for name in _FORMS), list(_FORMS)]:
+        known = {_undone(text, names): text for text in theirs}
+        for text in mine:
+            other = known.get(_undone(text, names))
+            if other is not None:
+                what = f"{names[0]} alone" if len(names) == 1 else ", ".join(names[:-1]) + f" or {names[-1]}"
+                return f"they differ in {what} ({text!r} and {other!r})"
+    return ""
+
+
+def _undone(text: str, names: Iterable[str]) -> str:
+    for name in names:
+        text = _FORMS[name](text)
+    return text
 
 
 def _whole(texts: list[str]) -> list[str]:

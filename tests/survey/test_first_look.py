@@ -155,8 +155,33 @@ def test_codes_are_named_on_the_command_line(tmp_path, capsys):
     human.loc[[0, 1, 10], "response"] = [99, 99, 77]
     human.loc[[3], "response"] = 1  # the rest stays 1 to 5
     one, other = files(tmp_path, human, digital)
-    assert "--missing 99" in run(capsys, "interval", one, other, code=2)
+    assert "--missing 77,99" in run(capsys, "interval", one, other, code=2)
     found = run_json(capsys, "interval", one, other, "--missing", "77,99")
     assert found["notices"][0] == "3 rows of the human table left out: missing response (coded 77, 99)."
     assert max(row["upper"] for row in found["results"]) < 10
     assert "give numbers joined by commas" in run(capsys, "interval", one, other, "--missing", "none", code=2)
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        ("0{}".format, r"they differ in leading zeros alone \('1' and '01'\)"),
+        ("P{}".format, r"upper and lower case alone \('p1' and 'P1'\)"),
+        ("p {}".format, r"blanks alone \('p1' and 'p 1'\)"),
+        ("P 0{}".format, r"leading zeros, upper and lower case or blanks \('p1' and 'P 01'\)"),
+    ],
+)
+def test_the_refusal_says_why_ids_written_in_two_ways_do_not_pair(form, reason):
+    human, digital = tables()
+    plain = "{}" if form(1) == "01" else "p{}"
+    human = human.assign(participant=human["participant"].map(plain.format))
+    other = digital.assign(participant=digital["participant"].map(form))
+    with pytest.raises(ValueError, match=rf"no person has a digital twin.*{reason}; write the ids alike"):
+        interval_from(human, other, scale="1:5")
+    some = digital.assign(participant=digital["participant"].map(lambda x: plain.format(x) if x < 5 else form(x)))
+    notice = interval_from(human, some, scale="1:5").notices[0]
+    assert "4 of 9 people" in notice
+    assert "look like ids of the other table: they differ in" in notice
+    questions = [human.assign(problem=human["problem"].str.upper()), digital]
+    with pytest.raises(ValueError, match=r"no problem in common .*upper and lower case alone \('Q0' and 'q0'\)"):
+        interval_from(*questions, scale="1:5")
