@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ import pandas as pd
 
 from crowdllm_stats.backbones.control_tokens import ControlTokens
 from crowdllm_stats.backbones.options import Options, answers_of
+from crowdllm_stats.backbones.reference import AGGREGATORS
+from crowdllm_stats.inference.checks import check_choice, check_count
 from crowdllm_stats.tables.ids import as_ids
 
 ROLES = ("system", "user", "assistant")
@@ -72,7 +75,8 @@ class Template:
         """A template of the package by name, or a file by path.
 
         Raises:
-            ValueError: if there is no such template (the message lists them), and as :meth:`parse`.
+            ValueError: if there is no such template (the message lists them), if the file is not UTF-8, and as
+                :meth:`parse`.
 
         Example:
             >>> Template.load("self_consistency").temperature
@@ -86,15 +90,19 @@ class Template:
             raise ValueError(
                 f"template {str(name)!r} is neither a file nor one of the package's: {', '.join(template_names())}"
             )
-        return cls.parse(path.read_text(encoding="utf-8"), path.stem)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"template {path}: not UTF-8 text ({error}); save the file as UTF-8") from None
+        return cls.parse(text, path.stem)
 
     @classmethod
     def parse(cls, text: str, name: str) -> Template:
         """Read a template's text.
 
         Raises:
-            ValueError: without any text for the model, on a repeated section, an unknown setting, an option without
-                meaning.
+            ValueError: without any text for the model, on a repeated section, an unknown setting or value of one, an
+                option without meaning.
         """
         text = text.replace("\r\n", "\n")
         digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
@@ -125,6 +133,10 @@ class Template:
             raise ValueError(f"template {name!r}: unknown setting {unknown[0]!r}; there are {', '.join(_SETTINGS)}")
         try:
             values = {key: _SETTINGS[key](value) for key, value in settings.items()}
+            check_count("k", values.get("k", 1))
+            check_choice("decision", values.get("decision", "expected"), AGGREGATORS)
+            if not 0.0 <= values.get("temperature", 1.0) < math.inf:
+                raise ValueError(f"temperature must be a number of at least 0; got {settings['temperature']!r}")
         except ValueError as error:
             raise ValueError(f"template {name!r}: [settings] {error}") from None
         return cls(name, messages, labels, sha256=digest, **values)

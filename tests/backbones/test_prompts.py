@@ -109,6 +109,12 @@ def test_options_from_the_template_from_labels_and_from_answers():
         ("[assistant]\na\n[user]\nb", r"it needs \[user\]"),
         ("[user]\na\n[settings]\nspeed = 3", "unknown setting 'speed'"),
         ("[user]\na\n[settings]\nk = many", r"\[settings\] invalid literal"),
+        ("[user]\na\n[settings]\nk = 0", r"\[settings\] k must be a whole number of at least 1"),
+        (
+            "[user]\na\n[settings]\ndecision = loudest",
+            r"\[settings\] decision must be one of 'expected', 'mean', 'majority'",
+        ),
+        ("[user]\na\n[settings]\ntemperature = nan", r"\[settings\] temperature must be .* at least 0; got 'nan'"),
         ("[user]\na\n[options]\n1 mild", r"\[options\] has the line '1 mild'"),
         ("[user]\na\n[options]\n1 = a\n1 = b", r"\[options\] has the line '1 = b'"),
     ],
@@ -122,6 +128,13 @@ def test_an_unknown_template_lists_those_there_are():
     with pytest.raises(ValueError, match=r"neither a file nor one of the package's: multi_persona, offensiveness") as e:
         Template.load("nothing")
     assert "zero_shot" in str(e.value)
+
+
+def test_a_template_that_is_not_utf8_is_refused_by_name(tmp_path):
+    place = tmp_path / "latin.txt"
+    place.write_bytes("[user]\nWie stark ist das Gef\xfchl? {text}\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"template .*latin\.txt: not UTF-8 text .* save the file as UTF-8"):
+        Template.load(place)
 
 
 @pytest.mark.parametrize(
