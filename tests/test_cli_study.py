@@ -129,6 +129,70 @@ def test_a_bad_file_gets_one_line(capsys, folder):
     assert "bad.toml: factor 'n' must be a number, but '5' is text: write it without quotes" in message
 
 
+def test_a_name_leads_nowhere_but_into_out(capsys, folder):
+    (folder / "away.toml").write_text('name = "../../away"\n' + MINE, encoding="utf-8")
+    message = run(capsys, "run", "away.toml", code=2)
+    assert "away.toml: name must be a plain name without folders, at most 120 bytes" in message
+    assert not list(folder.parent.glob("away*"))
+
+
+def test_a_second_run_is_refused_and_the_first_goes_on(capsys, folder):
+    from crowdllm_stats.studies.design_file import read_design
+    from crowdllm_stats.studies.store import Store
+
+    store = Store(folder / "out" / "mine", read_design(folder / "simulations" / "mine.toml"))
+    with store.writing():
+        half = store.block_file(0).with_suffix(".parquet.1.half")
+        half.write_bytes(b"as the first run writes it")
+        for command in ("run", "resume"):
+            message = run(capsys, command, "mine", "--workers", "0", code=2)
+            assert "another run is writing to out/mine; wait for it, or use --store" in message
+        assert half.is_file()
+
+
+def test_a_damaged_block_is_one_line_wherever_it_is_read(capsys, folder):
+    run(capsys, "run", "mine", "--workers", "0")
+    block = folder / "out" / "mine" / "blocks" / "000003.parquet"
+    whole = block.read_bytes()
+    block.write_bytes(whole[:100] + bytes([whole[100] ^ 4]) + whole[101:])
+    for command in ("run", "resume", "show"):
+        message = run_refused(capsys, command)
+        assert "000003.parquet is damaged, its checksum does not fit: delete this file and resume" in message
+    block.unlink()
+    assert "1 blocks computed, 11 found" in run(capsys, "resume", "mine", "--workers", "0")
+    assert block.read_bytes() == whole
+
+
+def run_refused(capsys, command: str) -> str:
+    """The one line on standard error; `study show` has described the study before."""
+    assert main(["study", command, "mine"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert message.count("\n") == 1
+    return message
+
+
+def test_the_commit_in_a_report_is_not_that_of_the_folder_around_the_study(capsys, folder):
+    me = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+    for words in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "mine")):
+        subprocess.run(["git", *me, *words], check=True)
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
+    run(capsys, "run", "mine", "--workers", "0")
+    assert done.stdout.strip() not in Path("out/mine/README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_finished_study_that_can_only_be_read_is_shown(capsys, folder):
+    run(capsys, "run", "mine", "--workers", "0")
+    for place in (folder / "out" / "mine" / "blocks", folder / "out" / "mine"):
+        place.chmod(0o500)
+    assert "Blocks: 12 of 12 finished in out/mine" in run(capsys, "show", "mine")
+    assert "out/mine cannot be written to: name another folder for the report with --out" in run(
+        capsys, "run", "mine", code=2
+    )
+    assert "0 blocks computed, 12 found" in run(capsys, "run", "mine", "--workers", "0", "--out", "report")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_an_unwritable_folder_gets_one_line(capsys, folder):
     (folder / "shut").mkdir(mode=0o500)

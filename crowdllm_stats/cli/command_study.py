@@ -150,6 +150,8 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
         if out is not None:
             _check_out(out, design)
         place = Store(_store_folder(design, store, quick), design)
+        if out is None and place.folder.is_dir() and not os.access(place.folder, os.W_OK):
+            raise ValueError(f"{place.folder} cannot be written to: name another folder for the report with --out")
         try:
             with _progress(design.name) as step:
                 done = run_study(design, place, engine=_engine(workers, scheduler), resume=resume, progress=step)
@@ -265,9 +267,8 @@ def _print_state(design: Design, place: Any) -> None:
     from crowdllm_stats.studies.report import conclude
     from crowdllm_stats.studies.summarise import summarise
 
-    place.check_same()
     total = len(plan_of(design).blocks)
-    finished = place.finished(total)
+    finished = place.finished()
     print(f"\nBlocks: {len(finished)} of {total} finished in {place.folder}")
     if len(finished) == total:
         results = summarise(design, place)

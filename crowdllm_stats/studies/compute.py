@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import io
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from crowdllm_stats.inference.checks import FloatArray
 
+from .block_file import label_of, pack
 from .design import Design
 from .grid import Block, Cell, blocks, cells, jobs, methods_of
 from .registry import load_simulator
@@ -26,7 +26,8 @@ class Computed:
     Attributes:
         number: which one.
         shape: what its cells have in common.
-        content: the Parquet file: columns cell, replicate, method (number among the design's) and the outcomes.
+        content: of its file (``block_file``): columns cell, replicate, method (number among the design's) and the
+            outcomes.
         prepare_seconds: of compiling and the like.
         run_seconds: of the rest.
     """
@@ -49,10 +50,10 @@ class Plan:
 
 
 class _Key:
-    """A design that is looked up by the text of what its numbers depend on."""
+    """A design that is looked up by its simulator and the text of what its numbers depend on."""
 
     def __init__(self, design: Design) -> None:
-        self.design, self.text = design, design.identity_text()
+        self.design, self.text = design, f"{design.place} {design.identity_text()}"
 
     def __hash__(self) -> int:
         return hash(self.text)
@@ -62,13 +63,22 @@ class _Key:
 
 
 def plan_of(design: Design) -> Plan:
-    """The simulator, cells and blocks of a design; kept for the next call."""
+    """The simulator, cells and blocks of a design; kept for the next call.
+
+    Raises:
+        ValueError: if this process has another version of the simulator than the one that read the study.
+    """
     return _plan(_Key(design))
 
 
 @functools.lru_cache(maxsize=4)
 def _plan(key: _Key) -> Plan:
     simulator = load_simulator(key.design.place)
+    if simulator.results != key.design.results:
+        raise ValueError(
+            f"simulator {key.design.simulator!r} gives results of version {simulator.results} here, and the study was "
+            f"read where it gives version {key.design.results}: install one version of crowdllm-stats on every machine"
+        )
     return Plan(key.design, simulator, cells(key.design), blocks(key.design, simulator))
 
 
@@ -118,7 +128,6 @@ def _checked(outcomes: Mapping[str, Any], plan: Plan, block: Block, length: int)
 
 def _to_parquet(plan: Plan, block: Block, outcomes: dict[str, FloatArray]) -> bytes:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     listed = block.pairs
     pairs = np.array(listed, dtype=np.int32)
@@ -134,6 +143,4 @@ def _to_parquet(plan: Plan, block: Block, outcomes: dict[str, FloatArray]) -> by
             columns[name].append(values[: len(pairs), place][rows])
     names = ("cell", "replicate", "method", *plan.simulator.outcomes)
     table = pa.table({name: np.concatenate(columns[name]) for name in names})
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
+    return pack(table, label_of(plan.design, block))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .claims import Claim
 from .measure_names import MeasureSpec
-from .parameters import Parameter, Value, cell_text
+from .parameters import InputFile, Parameter, Value, cell_text, plain
 
 #: Most cells of one study, and most rows (cells times replicates times methods).
 MOST_CELLS, MOST_ROWS = 1_000_000, 1_000_000_000
@@ -82,6 +83,7 @@ class Design:
         aims: what the study is to find out.
         simulator: name of the data-generating mechanism.
         place: where the simulator is found, "module:attribute".
+        results: version of the simulator's results, which changes when a change of its code changes a number.
         parameters: the simulator's parameters by name.
         factors: factor -> its levels; the cells are all combinations.
         fixed: parameter -> its one value.
@@ -103,6 +105,7 @@ class Design:
     aims: str
     simulator: str
     place: str
+    results: int
     parameters: Mapping[str, Parameter]
     factors: Mapping[str, tuple[Value, ...]]
     fixed: Mapping[str, Value]
@@ -160,9 +163,10 @@ class Design:
             for name, levels in self.factors.items()
         }
         quick = {name: levels for name, levels in self.quick["factors"].items() if name not in only}
+        words = (levels_text(factors[name]).replace(", ", "+") for name in only)
         return self._on(
             factors,
-            name="-".join([self.name, *(levels_text(factors[name]).replace(", ", "+") for name in only)]),
+            name="-".join([self.name, *(re.sub(r"[^\w.+-]", "_", text) for text in words)]),
             quick={**self.quick, "factors": quick},
         )
 
@@ -190,17 +194,28 @@ class Design:
         )
 
     def identity(self) -> dict[str, Any]:
-        """What the stored numbers depend on, as plain values: two designs of equal identity share their blocks."""
+        """What the stored numbers depend on, as plain values: two designs of equal identity share their blocks.
+
+        Files count by their content, the simulator by its name and the version of its results: neither paths nor
+        modules are in it, so that both can be moved.
+        """
         return {
-            "simulator": self.place,
-            "factors": {name: [_plain(level) for level in levels] for name, levels in self.factors.items()},
-            "fixed": {name: _plain(value) for name, value in sorted(self.fixed.items())},
+            "simulator": self.simulator,
+            "results": self.results,
+            "factors": _plain_levels(self.factors),
+            "fixed": {name: plain(value) for name, value in sorted(self.fixed.items())},
             "methods": list(self.methods),
             "replicates": self.replicates,
             "seed": self.seed,
             "block": self.block,
-            "skip": [skip.text for skip in self.skips],
+            "skip": [{"when": _plain_levels(skip.when), "method": skip.method} for skip in self.skips],
         }
+
+    @property
+    def files(self) -> tuple[InputFile, ...]:
+        """The files that it reads, each once."""
+        values = [*self.fixed.values(), *(level for levels in self.factors.values() for level in levels)]
+        return tuple(dict.fromkeys(value for value in values if isinstance(value, InputFile)))
 
     def identity_text(self) -> str:
         """:meth:`identity` as one line of JSON."""
@@ -229,15 +244,32 @@ def _short(value: Any) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def _plain(value: Value) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def _plain_levels(factors: Mapping[str, tuple[Value, ...]]) -> dict[str, list[Any]]:
+    return {name: [plain(level) for level in levels] for name, levels in factors.items()}
+
+
+def coordinate(level: Value) -> float | int | str | bool:
+    """A level on an axis of a data cube, which knows numbers and words alone.
+
+    Example:
+        >>> coordinate((0.5, 0.5)), coordinate(5)
+        ('0.5, 0.5', 5)
+    """
+    if isinstance(level, tuple):
+        return levels_text(level)
+    return str(level) if isinstance(level, InputFile) else level
 
 
 def levels_text(levels: Sequence[Value]) -> str:
-    """Levels for people.
+    """Levels for people; different levels have different texts.
 
     Example:
-        >>> levels_text((5, 0.5, "normal"))
-        '5, 0.5, normal'
+        >>> levels_text((5, 0.5, 1e9, 0.12345678, "normal"))
+        '5, 0.5, 1e+09, 0.12345678, normal'
     """
-    return ", ".join(f"{level:g}" if isinstance(level, float) else str(level) for level in levels)
+    return ", ".join(_number_text(level) if isinstance(level, float) else str(level) for level in levels)
+
+
+def _number_text(level: float) -> str:
+    short = f"{level:g}"
+    return short if float(short) == level else repr(level)

@@ -13,6 +13,7 @@ from .design_tables import (
     read_claim,
     read_count,
     read_levels,
+    read_name,
     read_picture,
     read_quick,
     read_skips,
@@ -91,11 +92,12 @@ def make_design(content: Mapping[str, Any], name: str, simulators: Mapping[str, 
     reference = _reference(content, methods, measures)
     replicates = read_count(content, "replicates", 2)
     design = Design(
-        name=read_text(content, "name", name),
+        name=read_name(content, name),
         title=read_text(content, "title", content.get("name", name)),
         aims=read_text(content, "aims", ""),
         simulator=called,
         place=places[called],
+        results=simulator.results,
         parameters=known,
         factors=factors,
         fixed=fixed,

@@ -12,6 +12,9 @@ from .design import Picture, Skip, levels_text
 from .measure_names import MeasureSpec
 from .parameters import Parameter, Value
 
+#: Most bytes of a study's name: ``-quick`` and the levels of ``--only`` are put behind it.
+_LONGEST_NAME = 120
+
 PICTURE_KINDS = ("lines", "coverage", "zip", "nested-loop", "map")
 
 
@@ -36,6 +39,25 @@ def read_text(content: Mapping[str, Any], key: str, default: str | None = None) 
     if not isinstance(value, str):
         raise ValueError(f"{key} must be a text; got {value!r}" if key in content else f"{key} is missing")
     return value
+
+
+def read_name(content: Mapping[str, Any], default: str) -> str:
+    """The study's name, which names its folder under ``out/``: a plain one that leads nowhere else.
+
+    Raises:
+        ValueError: on a name with a folder in it, one that is hidden or cannot be printed, or one that is too long.
+    """
+    name = read_text(content, "name", default)
+    if not _plain_name(name) or len(name.encode()) > _LONGEST_NAME:
+        raise ValueError(
+            f"name must be a plain name without folders, at most {_LONGEST_NAME} bytes, as it names a folder; "
+            f"got {name!r}: write name = 'my_study'"
+        )
+    return name
+
+
+def _plain_name(name: str) -> bool:
+    return bool(name) and name.isprintable() and not name.startswith(".") and not any(mark in name for mark in "/\\")
 
 
 def read_count(content: Mapping[str, Any], key: str, least: int) -> int:
@@ -180,7 +202,7 @@ def read_picture(
     kind, file = read_text(entry, "kind"), read_text(entry, "file")
     if kind not in PICTURE_KINDS:
         raise ValueError(f"picture kind must be one of {', '.join(PICTURE_KINDS)}; got {kind!r}")
-    if not file or any(letter in file for letter in "/\\.") or not file.isprintable():
+    if not _plain_name(file) or "." in file:
         raise ValueError(f"picture file must be a plain name without folder or ending; got {file!r}")
     names = [spec.name for spec in measures]
     measure = read_text(entry, "measure", "coverage")
@@ -208,10 +230,17 @@ def read_picture(
         color=read_text(entry, "color", "method"),
         where=where,
         title=read_text(entry, "title", ""),
-        log=bool(entry.get("log", False)),
+        log=_flag(entry, "log", f"picture {file!r}"),
     )
     _check_shown(picture, factors, methods)
     return picture
+
+
+def _flag(entry: Mapping[str, Any], key: str, where: str) -> bool:
+    value = entry.get(key, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{where}: {key} must be true or false; got {value!r}")
+    return value
 
 
 def _check_shown(picture: Picture, factors: Mapping[str, tuple[Value, ...]], methods: tuple[str, ...]) -> None:

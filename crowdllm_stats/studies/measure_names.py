@@ -85,7 +85,11 @@ def _read(entry: Any, outcomes: Sequence[str], level: float | None) -> MeasureSp
         for part in (above, below):
             if entry[part] not in outcomes:
                 raise ValueError(f"measures: {entry[part]!r} is no outcome; known: {', '.join(outcomes)}")
-        return MeasureSpec(str(entry["name"]), above, entry[above], entry[below])
+        if not isinstance(entry["name"], str):
+            raise ValueError(f"measures: name must be a text; got {entry['name']!r}")
+        return MeasureSpec(entry["name"], above, entry[above], entry[below])
+    if not isinstance(entry, str):
+        raise ValueError(f"measures must list names and tables; got {entry!r}")
     if entry in MEASURES:
         missing = [name for name in MEASURES[entry][0] if name not in outcomes]
         if missing:

@@ -6,13 +6,41 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from crowdllm_stats.inference.checks import check_choice
+from crowdllm_stats.report.manifest import sha256
 
-KINDS = ("number", "whole", "choice", "flag", "numbers", "text")
+KINDS = ("number", "whole", "choice", "flag", "numbers", "file")
 
-Value = float | int | str | bool | tuple[float, ...]
+
+@dataclasses.dataclass(frozen=True)
+class InputFile:
+    """A file that a study reads. What is in it counts: two of equal content are equal, wherever they are.
+
+    Attributes:
+        path: as the study file has it.
+        sha256: of its content when the study was read, in hexadecimal.
+    """
+
+    path: str = dataclasses.field(compare=False)
+    sha256: str
+
+    def __str__(self) -> str:
+        return self.path
+
+    def check(self) -> None:
+        """Refuse a file that changed after the study was read, in whatever process it is used.
+
+        Raises:
+            ValueError: naming it.
+        """
+        if sha256(Path(self.path)) != self.sha256:
+            raise ValueError(f"{self.path} has changed since the study was read: run the study again")
+
+
+Value = float | int | str | bool | tuple[float, ...] | InputFile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,11 +49,12 @@ class Parameter:
 
     Attributes:
         meaning: what it is, with its unit; shown by ``crowdllm-stats study show``.
-        kind: "number", "whole", "choice" (one of ``choices``), "flag" (true or false), "numbers" (a list) or "text".
+        kind: "number", "whole", "choice" (one of ``choices``), "flag" (true or false), "numbers" (a list) or "file"
+            (the path of one, or one of ``choices``, which come with the package).
         default: the value of studies that say nothing; None where every study must say.
         least: smallest allowed number; for "numbers" of every entry.
         most: largest allowed number.
-        choices: allowed words of a "choice".
+        choices: allowed words of a "choice", and of a "file" beside paths.
     """
 
     meaning: str
@@ -56,10 +85,8 @@ class Parameter:
             if value not in self.choices or not isinstance(value, str):
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, self.choices))}; got {value!r}")
             return value
-        if self.kind == "text":
-            if not isinstance(value, str) or not value:
-                raise ValueError(f"{name} must be a text in quotes; got {value!r}")
-            return value
+        if self.kind == "file":
+            return self._file(name, value)
         if self.kind == "numbers":
             if not isinstance(value, list | tuple) or not value:
                 raise ValueError(f"{name} must be a list of numbers, for instance [0.2, 0.8]; got {value!r}")
@@ -70,6 +97,17 @@ class Parameter:
                 raise ValueError(f"{name} must be a whole number; got {value!r}")
             return int(number)
         return number
+
+    def _file(self, name: str, value: Any) -> str | InputFile:
+        if value in self.choices or isinstance(value, InputFile):
+            return value  # type: ignore[no-any-return]  # a choice is a str
+        try:
+            if isinstance(value, str) and Path(value).is_file():
+                return InputFile(value, sha256(Path(value)))
+        except OSError as error:
+            raise ValueError(f"{name}: {value} cannot be read: {error.strerror}; name a file that can") from None
+        words = ", ".join(map(repr, self.choices))
+        raise ValueError(f"{name} must be one of {words} or the path of a file; there is no file {value!r}")
 
     def number(self, name: str, value: Any) -> float:
         """A number within the limits.
@@ -88,6 +126,18 @@ class Parameter:
         return float(value)
 
 
+def plain(value: Value) -> Any:
+    """A value as JSON has it: a file by the hash of its content.
+
+    Example:
+        >>> plain((0.5, 0.5)), plain(InputFile("mine.npz", "ab12"))
+        ([0.5, 0.5], 'sha256:ab12')
+    """
+    if isinstance(value, InputFile):
+        return f"sha256:{value.sha256}"
+    return list(value) if isinstance(value, tuple) else value
+
+
 def cell_text(cell: Mapping[str, Value], parameters: Mapping[str, Parameter]) -> str:
     """A cell as text for its seed: the values that differ from the parameter's default, by name.
 
@@ -99,7 +149,7 @@ def cell_text(cell: Mapping[str, Value], parameters: Mapping[str, Parameter]) ->
         'n=5'
     """
     return ";".join(
-        f"{name}={json.dumps(cell[name])}"
+        f"{name}={json.dumps(plain(cell[name]))}"
         for name in sorted(cell)
         if name not in parameters or cell[name] != parameters[name].default
     )

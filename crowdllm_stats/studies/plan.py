@@ -126,10 +126,10 @@ def _precision(design: Design, pilot: int, chosen: list[int], mcse: float | None
     plan = plan_of(small)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder), small)
-        store.begin()
         wanted = {block.number for block in plan.blocks if {number for number, _ in block.pairs} & set(chosen)}
-        for number in wanted:
-            store.write(number, compute_block(small, number).content)
+        with store.writing():
+            for number in wanted:
+                store.write(number, compute_block(small, number).content)
         results = summarise(small, store, only=wanted)
     rows = []
     for spec in design.measures:

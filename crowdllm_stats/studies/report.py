@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from crowdllm_stats.report.markdown import markdown_table
 from .compute import plan_of
 from .conclusions import Conclusion, judge_all
 from .describe import ADEMP, describe
+from .parameters import InputFile
 from .plots import save_all
 from .report_words import drawn, overview, wide
 from .results import Results
@@ -64,7 +66,10 @@ def write_report(
     manifest = write_manifest(
         numbers,
         arguments=arguments,
-        inputs=[{**described_file(file), "path": file.name}],
+        inputs=[
+            {**described_file(file), "path": file.name},
+            *({"path": read.path, "sha256": read.sha256} for read in design.files),
+        ],
         seed=design.seed,
         counts={
             "cells": design.n_cells,
@@ -85,8 +90,12 @@ def _drawings(results: Results, out: Path) -> dict[Path, str]:
 
 
 def _plain_levels(frame: pd.DataFrame) -> pd.DataFrame:
-    """Lists of numbers for tuples, which Parquet does not know."""
-    return frame.map(lambda value: list(value) if isinstance(value, tuple) else value)
+    """Lists of numbers for tuples and paths for files, which Parquet does not know."""
+
+    def level(value: Any) -> Any:
+        return list(value) if isinstance(value, tuple) else str(value) if isinstance(value, InputFile) else value
+
+    return frame.map(level)
 
 
 def _readme(results: Results, pictures: Mapping[Path, str], arguments: Sequence[str], file: Path) -> str:

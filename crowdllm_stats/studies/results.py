@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from .design import Design, levels_text
+from .design import Design, coordinate, levels_text
 from .parameters import Value
 from .report_words import table_words
 
@@ -123,8 +123,7 @@ class Results:
         axes = [*self.design.factors, "method", "measure"]
         frame = self.frame.copy()
         for name in self.design.factors:
-            if any(isinstance(level, tuple) for level in self.design.factors[name]):
-                frame[name] = [levels_text(level) for level in frame[name]]
+            frame[name] = [coordinate(level) for level in frame[name]]
         cube = frame.set_index(axes)[list(NUMBERS)].to_xarray()
         order: dict[str, list[Any]] = {
             **{name: list(dict.fromkeys(frame[name])) for name in self.design.factors},

@@ -66,25 +66,30 @@ def run_study(
         progress: called with (finished blocks, all blocks).
 
     Raises:
-        ValueError: if the store is of another design, in use, or holds a block that cannot be read.
+        ValueError: if the store is of another design, in use, or holds a block that is damaged or not its own.
         OSError: if a block cannot be written; those before it stay.
         RuntimeError: if the simulator fails or a worker process dies.
     """
-    store.begin(resume=resume)
-    with store.alone():
-        begin = time.perf_counter()
-        plan = plan_of(design)
-        there = store.finished(len(plan.blocks))
+    begin = time.perf_counter()
+    plan = plan_of(design)
+    total = len(plan.blocks)
+    if store.complete():  # nothing is written: a folder that can only be read will do
+        store.finished()
+        if progress is not None:
+            progress(total, total)
+        return RunSummary(0, total, time.perf_counter() - begin, 0.0, 0.0)
+    with store.writing(resume=resume):
+        there = store.finished()
         wanted = [block.number for block in plan.blocks if block.number not in there]
         done, prepare, work = len(there), 0.0, 0.0
         if progress is not None:
-            progress(done, len(plan.blocks))
+            progress(done, total)
         for result in (engine or in_this_process)(design, wanted):
             store.write(result.number, result.content)
             store.note_time(result.number, result.shape, result.prepare_seconds, result.run_seconds)
             done, prepare, work = done + 1, prepare + result.prepare_seconds, work + result.run_seconds
             if progress is not None:
-                progress(done, len(plan.blocks))
+                progress(done, total)
         return RunSummary(len(wanted), len(there), time.perf_counter() - begin, prepare, work)
 
 

@@ -71,6 +71,8 @@ class Simulator:
         proportions: the outcomes that are 0 or 1; their mean is a share, with a Wilson interval.
         optional: outcomes that a method may not have: NaN there is no failure, measures of it are left empty.
         block: jobs of one block, unless the study says; a block takes about a second at best.
+        results: version of its results, part of a study's identity: to be raised whenever a change of code changes a
+            number that comes out, so that older blocks are refused instead of mixed with new ones.
         environment: variables set in worker processes before they import anything, for instance XLA_FLAGS.
     """
 
@@ -80,6 +82,7 @@ class Simulator:
     proportions: Sequence[str] = ()
     optional: Sequence[str] = ()
     block: int = 500
+    results: int = 1
     environment: Mapping[str, str] = {}
 
     def refuses(self, cell: Mapping[str, Value], method: str) -> str | None:

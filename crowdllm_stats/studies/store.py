@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import errno
 import fcntl
+import io
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from .block_file import label_of, unpack
+from .compute import plan_of
 from .design import Design, differences
 
 _DESIGN, _TIMES, _LOCK = "design.json", "times.csv", ".lock"
@@ -29,31 +32,44 @@ class Store:
         self.folder = folder
         self.design = design
 
-    def begin(self, *, resume: bool = False) -> None:
-        """Make the folder, or check that it holds blocks of this very design; left-over halves are removed.
+    @contextmanager
+    def writing(self, *, resume: bool = False) -> Iterator[None]:
+        """While it lasts this run alone writes to the folder, which is made, or holds blocks of this very design.
+
+        Halves that a killed run left are removed, once no other run can be writing them.
 
         Args:
             resume: insist that the folder is there already.
 
         Raises:
-            ValueError: if it holds another design (the message says what changed), or cannot be written to.
+            ValueError: if another run writes to it, it holds another design (the message says what changed), or it
+                cannot be written to.
             FileNotFoundError: with ``resume``, if there is nothing to resume.
         """
-        file = self.folder / _DESIGN
-        if resume and not file.is_file():
+        if resume and not (self.folder / _DESIGN).is_file():
             raise FileNotFoundError(f"nothing to resume: {self.folder} holds no started study; use 'study run'")
-        try:
-            (self.folder / "blocks").mkdir(parents=True, exist_ok=True)
-            if not file.is_file():
-                if any((self.folder / "blocks").glob("*.parquet")):
-                    raise ValueError(f"{self.folder} holds blocks but no {_DESIGN}: name another folder with --store")
-                text = json.dumps(self.design.identity(), indent=2) + "\n"
-                write_whole(file, text.encode("utf-8"))
-            self.check_same()
-            for half in (self.folder / "blocks").glob("*.half"):
-                half.unlink()
-        except OSError as error:
-            raise ValueError(f"{self.folder} cannot be written to: {error.strerror or error}") from None
+        with ExitStack() as stack:
+            try:
+                (self.folder / "blocks").mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context((self.folder / _LOCK).open("w"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._begin()
+            except BlockingIOError:
+                raise ValueError(f"another run is writing to {self.folder}; wait for it, or use --store") from None
+            except OSError as error:
+                raise ValueError(f"{self.folder} cannot be written to: {error.strerror or error}") from None
+            yield
+
+    def _begin(self) -> None:
+        """Write down the design, or hold the folder against it, and remove halves."""
+        file = self.folder / _DESIGN
+        if not file.is_file():
+            if any((self.folder / "blocks").glob("*.parquet")):
+                raise ValueError(f"{self.folder} holds blocks but no {_DESIGN}: name another folder with --store")
+            write_whole(file, (json.dumps(self.design.identity(), indent=2) + "\n").encode("utf-8"))
+        self.check_same()
+        for half in (*self.folder.glob("*.half"), *(self.folder / "blocks").glob("*.half")):
+            half.unlink()
 
     def check_same(self) -> None:
         """Refuse a folder whose blocks are of another design.
@@ -64,8 +80,15 @@ class Store:
         file = self.folder / _DESIGN
         try:
             old = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError:
-            raise ValueError(f"{file} is not readable; name another folder with --store") from None
+        except (ValueError, RecursionError):
+            old = None
+        if not isinstance(old, dict):
+            raise ValueError(f"{file} is not readable; name another folder with --store")
+        if "results" not in old:
+            raise ValueError(
+                f"{self.folder} was begun by an earlier version of crowdllm-stats, whose blocks have no checksum and "
+                "may hold other results; name another folder with --store"
+            )
         changed = differences(old, self.design.identity())
         if changed:
             raise ValueError(
@@ -73,67 +96,43 @@ class Store:
                 "folder with --store"
             )
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """While it lasts, no other run writes to the folder.
-
-        Raises:
-            ValueError: if another run does.
-        """
-        with (self.folder / _LOCK).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ValueError(f"another run is writing to {self.folder}; wait for it, or use --store") from None
-            yield
-
     def block_file(self, number: int) -> Path:
         """Where a block is, or will be."""
         return self.folder / "blocks" / f"{number:06d}.parquet"
 
-    def finished(self, total: int) -> set[int]:
-        """Numbers of the blocks that are there.
+    def complete(self) -> bool:
+        """Whether a file is there for every block."""
+        return (self.folder / _DESIGN).is_file() and len(self._there()) == len(plan_of(self.design).blocks)
+
+    def _there(self) -> list[int]:
+        return [block.number for block in plan_of(self.design).blocks if self.block_file(block.number).is_file()]
+
+    def finished(self) -> set[int]:
+        """Numbers of the blocks that are there, every byte of them checked.
 
         Raises:
-            ValueError: on a file that is no whole block.
+            ValueError: on blocks of another design, or a file that is damaged or holds another block.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        there = {number for number in range(total) if self.block_file(number).is_file()}
-        for number in sorted(there):
-            try:
-                pq.read_metadata(self.block_file(number))
-            except (pa.ArrowException, OSError) as error:
-                raise self._unreadable(number, error) from None
-        return there
+        self.check_same()
+        return {number for number in self._there() if self._content(number)}
 
     def read(self, numbers: Sequence[int]) -> Any:
         """The blocks' rows as one pyarrow table.
 
         Raises:
-            ValueError: on a file that cannot be read.
+            ValueError: on a file that is damaged or holds another block.
             FileNotFoundError: if one is not finished.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        tables = []
-        for number in numbers:
-            file = self.block_file(number)
-            if not file.is_file():
-                raise FileNotFoundError(f"block {number} of {self.folder} is not finished; use 'study resume'")
-            try:
-                tables.append(pq.read_table(file))
-            except (pa.ArrowException, OSError) as error:
-                raise self._unreadable(number, error) from None
-        return pa.concat_tables(tables)
+        return pa.concat_tables([pq.read_table(io.BytesIO(self._content(number))) for number in numbers])
 
-    def _unreadable(self, number: int, error: Exception) -> ValueError:
-        reason = " ".join(str(error).split())[:120]
-        return ValueError(
-            f"{self.block_file(number)} is not readable ({reason}): delete this file and resume, the other blocks stay"
-        )
+    def _content(self, number: int) -> bytes:
+        try:
+            return unpack(self.block_file(number), label_of(self.design, plan_of(self.design).blocks[number]))
+        except FileNotFoundError:
+            raise FileNotFoundError(f"block {number} of {self.folder} is not finished; use 'study resume'") from None
 
     def write(self, number: int, content: bytes) -> None:
         """Store one finished block.

@@ -183,7 +183,7 @@ def replicates_xarray(design: Design, store: Store) -> xarray.Dataset:
     """
     import xarray
 
-    from .design import levels_text
+    from .design import coordinate
 
     plan = plan_of(design)
     shape = (*(len(levels) for levels in design.factors.values()), len(design.methods), design.replicates)
@@ -194,8 +194,7 @@ def replicates_xarray(design: Design, store: Store) -> xarray.Dataset:
                 cubes[name][cell.number, design.methods.index(method), run.replicates] = values
     axes = [*design.factors, "method", "replicate"]
     coordinates: dict[str, Any] = {
-        name: [levels_text(level) if isinstance(level, tuple) else level for level in levels]
-        for name, levels in design.factors.items()
+        name: [coordinate(level) for level in levels] for name, levels in design.factors.items()
     }
     coordinates |= {"method": list(design.methods), "replicate": np.arange(design.replicates)}
     return xarray.Dataset({name: (axes, cube.reshape(shape)) for name, cube in cubes.items()}, coordinates)

@@ -172,9 +172,13 @@ def test_stating_a_default_keeps_the_random_numbers():
 def test_bad_parameter_kinds_are_refused():
     with pytest.raises(ValueError, match="kind must be one of"):
         Parameter("a", "word")
-    with pytest.raises(ValueError, match="p must be a text in quotes; got 3"):
-        Parameter("a", "text").read("p", 3)
-    assert Parameter("a", "text").read("p", "some.npz") == "some.npz"
+    for value in (3, "none.npz", "", "a" * 300, ["shipped"]):
+        with pytest.raises(
+            ValueError,
+            match="^p(: a+ cannot be read: File name too long| must be one of 'shipped' or the path of a file)",
+        ):
+            Parameter("a", "file", choices=("shipped",)).read("p", value)
+    assert Parameter("a", "file", choices=("shipped",)).read("p", "shipped") == "shipped"
     with pytest.raises(ValueError, match=r"p must be a list of numbers, for instance \[0.2, 0.8\]; got 0.5"):
         Parameter("a", "numbers").read("p", 0.5)
     with pytest.raises(ValueError, match="p must be one of 'x', 'y'; got 'z'"):

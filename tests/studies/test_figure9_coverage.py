@@ -20,7 +20,7 @@ from crowdllm_stats.studies.figure9.simulator import FIGURE9
 from crowdllm_stats.studies.figure9.trained_crowd import TrainedCrowd
 from crowdllm_stats.studies.find import study_file
 from crowdllm_stats.studies.grid import jobs as jobs_of
-from crowdllm_stats.studies.parameters import cell_text
+from crowdllm_stats.studies.parameters import InputFile, cell_text
 from crowdllm_stats.studies.run import run_study
 from crowdllm_stats.studies.simulator import Job
 from crowdllm_stats.studies.store import Store
@@ -200,8 +200,10 @@ def test_own_people_are_refused_where_questions_have_too_few_of_them():
     [
         ({"held_out": 0.6, "questions": 2}, "fewer training than held-out questions"),
         ({"questions": 40}, "questions 40 is more than the 24"),
-        ({"population": "elsewhere"}, "there is no file 'elsewhere'"),
-        ({"population": "none.npz"}, "there is no file 'none.npz'"),
+        (
+            {"population": InputFile("mine.csv", "ab12")},
+            "population must be an .npz file of CrowdLLM.save; got 'mine.csv'",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(change, words):

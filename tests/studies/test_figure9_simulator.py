@@ -93,15 +93,24 @@ def test_what_the_fit_command_writes_can_be_a_population(tmp_path, monkeypatch):
     tiny = ["--setting", "steps=20", "--setting", "held_out=0"]
     words = ["fit", "example:human", "--backbone", "example:reference", *tiny]
     assert main([*words, "--embedding", "tfidf", "--out", "mine.npz"]) == 0
-    people = real_population("mine.npz")
+    read = FIGURE9.parameters["population"].read
+    mine = read("population", "mine.npz")
+    people = real_population(mine)
     assert (people.coordinates, people.profile_width, len(people.reference)) == (16, 5, 12)
     assert len(np.unique(people.profiles(np.random.default_rng(1).random((90, people.n_uniforms)), 1.0), axis=0)) > 3
-    one = job(population="mine.npz", pool=12, workers=3, questions=4)
+    one = job(population=mine, pool=12, workers=3, questions=4)
     assert np.isfinite(FIGURE9.run([one], ["crowdllm"])["error"]).all()
     with pytest.raises(ValueError, match="add pool = 12 to the study's fixed values"):
-        responses_of(job(population="mine.npz", pool=30))
+        responses_of(job(population=mine, pool=30))
     assert main([*words, "--out", "bare.npz"]) == 0
-    assert real_population("bare.npz").coordinates == 5
+    bare = read("population", "bare.npz")
+    assert real_population(bare).coordinates == 5
+    assert len({FIGURE9.shape(job(population=source).cell) for source in (mine, bare, "offensiveness")}) == 3
+    (tmp_path / "bare.npz").replace("mine.npz")  # fitted again, under the same name
+    assert real_population(read("population", "mine.npz")).coordinates == 5
+    real_population.cache_clear()
+    with pytest.raises(ValueError, match=r"mine.npz has changed since the study was read: run the study again"):
+        real_population(mine)
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 2.0])

@@ -132,7 +132,7 @@ def test_a_changed_design_is_refused_and_the_change_is_named(tmp_path):
         ({"replicates": 21}, "replicates was 20, is 21"),
         (
             {"skip": [{"method": "shrunken", "when": {"n": [3]}, "reason": "x"}]},
-            r"skip was \[\], is \[\"shrunken where",
+            r"skip was \[\], is \[{\"when\": {\"n\": \[3\]}, \"method\": \"shrunken\"}\]",
         ),
         ({"methods": ["plain"]}, r"methods was \[\"plain\", \"shrunken\"\], is \[\"plain\"\]"),
     ):
@@ -151,9 +151,12 @@ def test_nothing_to_resume_a_used_folder_and_an_unwritable_one(tmp_path):
     with pytest.raises(ValueError, match="cannot be written to: Not a directory"):
         run_study(made, Store(tmp_path / "file" / "store", made))
     store = Store(tmp_path / "used", made)
-    store.begin()
-    with store.alone(), pytest.raises(ValueError, match="another run is writing to"):
-        run_study(made, Store(tmp_path / "used", made))
+    with store.writing():
+        half = store.block_file(3).with_name("000003.parquet.77.half")
+        half.write_bytes(b"as the first run writes it")
+        with pytest.raises(ValueError, match="another run is writing to .*; wait for it, or use --store"):
+            run_study(made, Store(tmp_path / "used", made))
+        assert half.is_file()
     (tmp_path / "used" / "design.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match=r"design.json is not readable"):
         run_study(made, store)
@@ -167,9 +170,9 @@ def test_an_unreadable_block_is_one_clear_error_and_can_be_mended(tmp_path):
     victim = store.block_file(4)
     for content_left in (b"", victim.read_bytes()[:-20], b"nonsense" * 40):
         victim.write_bytes(content_left)
-        with pytest.raises(ValueError, match=r"000004.parquet is not readable .*: delete this file and resume"):
+        with pytest.raises(ValueError, match=r"000004.parquet is damaged, .*: delete this file and resume"):
             run_study(made, store)
-    with pytest.raises(ValueError, match=r"000004.parquet is not readable"):
+    with pytest.raises(ValueError, match=r"000004.parquet is damaged"):
         summarise(made, store)
     victim.unlink()
     with pytest.raises(FileNotFoundError, match="block 4 of .* is not finished"):

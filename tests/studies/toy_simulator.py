@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +19,7 @@ class Toy(Simulator):
         "mean": Parameter("of the population", default=1.0),
         "fail_every": Parameter("'shrunken' gives no number on every so manieth replicate", "whole", 0, least=0),
         "pause": Parameter("seconds a block", default=0.0, least=0),
+        "source": Parameter("a file whose number is added to the answers", "file", "none", choices=("none",)),
         "together": Parameter("whether all cells share blocks", "flag", False),
     }
     methods = ("plain", "shrunken", "only-large")
@@ -31,11 +33,21 @@ class Toy(Simulator):
     def shape(self, cell):
         return "all" if cell["together"] else super().shape(cell)
 
+    def prepare(self, jobs, methods):
+        self.added(jobs[0])
+
+    def added(self, job):
+        source = job.cell["source"]
+        if source == "none":
+            return 0.0
+        source.check()
+        return float(Path(source.path).read_text(encoding="utf-8"))
+
     def run(self, jobs, methods):
         time.sleep(jobs[0].cell["pause"])
         found = {name: np.zeros((len(jobs), len(methods))) for name in self.outcomes}
         for row, job in enumerate(jobs):
-            answers = job.cell["mean"] + job.own_rng("answers").standard_normal(job.cell["n"])
+            answers = self.added(job) + job.cell["mean"] + job.own_rng("answers").standard_normal(job.cell["n"])
             error = answers.std(ddof=1) / np.sqrt(len(answers))
             for column, method in enumerate(methods):
                 factor = 0.5 if method == "shrunken" else 1.0
@@ -69,7 +81,15 @@ class Misshapen(Toy):
         return found
 
 
+class Renewed(Toy):
+    """As one whose code was changed so that its numbers are others."""
+
+    results = 2
+
+
 TOY, BROKEN, MISSHAPEN = Toy(), Broken(), Misshapen()
+#: The toy at another place, as after a move of its module; and with another version of its results.
+MOVED, RENEWED = Toy(), Renewed()
 TOYS = {name: f"toy_simulator:{name.upper()}" for name in ("toy", "broken", "misshapen")}
 
 

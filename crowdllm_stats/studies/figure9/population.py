@@ -17,6 +17,7 @@ from crowdllm_stats.generator.encoding import ProfileEncoder
 from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.pool_law import PoolLaw
 from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats.studies.parameters import InputFile
 
 Rows = NDArray[np.int64]
 
@@ -163,8 +164,11 @@ def _law_of(fitted: Fitted) -> PoolLaw | TableLaw | MarginLaw:
 
 
 @functools.lru_cache(maxsize=2)
-def real_population(name: str) -> RealPopulation:
+def real_population(source: str | InputFile) -> RealPopulation:
     """A shipped population by its name, or one from a file that ``CrowdLLM.save`` wrote; kept for the next call.
+
+    Raises:
+        ValueError: if the file changed after the study was read, or holds no such population.
 
     Example:
         >>> real_population("offensiveness").given.shape
@@ -172,4 +176,7 @@ def real_population(name: str) -> RealPopulation:
     """
     from crowdllm_stats.datasets.population import load_population
 
-    return RealPopulation.of(load_population(name))
+    model = load_population(str(source))
+    if isinstance(source, InputFile):
+        source.check()
+    return RealPopulation.of(model)

@@ -11,6 +11,7 @@ from crowdllm_stats.studies.figure9.population import RealPopulation, real_popul
 from crowdllm_stats.studies.figure9.questions import Questions, questions
 from crowdllm_stats.studies.figure9.readings import reading
 from crowdllm_stats.studies.figure9.responses import Responses, ask
+from crowdllm_stats.studies.parameters import InputFile
 from crowdllm_stats.studies.simulator import Job
 
 
@@ -21,7 +22,8 @@ def population_of(job: Job) -> RealPopulation:
         ValueError: if it is no population that :meth:`RealPopulation.of` takes.
         FileNotFoundError: if its file is not there.
     """
-    return real_population(str(job.cell["population"]))
+    source = job.cell["population"]
+    return real_population(source if isinstance(source, InputFile) else str(source))
 
 
 def profile_noise_of(job: Job) -> float:

@@ -10,7 +10,7 @@ from crowdllm_stats.datasets.population import POPULATIONS
 from crowdllm_stats.inference.checks import FloatArray
 from crowdllm_stats.studies.figure9.numbers import sizes, steps_wanted, whole
 from crowdllm_stats.studies.figure9.readings import READINGS, reading
-from crowdllm_stats.studies.parameters import Parameter, Value
+from crowdllm_stats.studies.parameters import InputFile, Parameter, Value, cell_text
 from crowdllm_stats.studies.simulator import Job, Simulator
 
 if TYPE_CHECKING:
@@ -36,10 +36,11 @@ class Figure9(Simulator):
         "workers": Parameter("real workers W", "whole", least=1),
         "questions": Parameter("questions a real worker answers, Q", "whole", least=1),
         "population": Parameter(
-            "the real population: 'offensiveness', which is shipped, or an .npz file of CrowdLLM.save (what is in the "
-            "file is no part of a study's identity: give another fit another name)",
-            "text",
+            "the real population: 'offensiveness', which is shipped, or an .npz file of CrowdLLM.save (its content "
+            "counts, not its name)",
+            "file",
             "offensiveness",
+            choices=POPULATIONS,
         ),
         "epochs": Parameter("epochs over the cell's answers, length 'epochs'", "whole", 100, least=1),
         "steps": Parameter("gradient steps, length 'steps'", "whole", 500, least=1),
@@ -58,18 +59,15 @@ class Figure9(Simulator):
     }
 
     def check(self, cell: Mapping[str, Value]) -> None:
-        """Refuse cells without enough questions, and a population that is not there.
+        """Refuse cells without enough questions, and a population of another kind of file.
 
         Raises:
             ValueError: if a worker is to answer more questions than the pool has for training, or population is
-                neither shipped nor a file.
+                neither shipped nor an .npz file.
         """
-        name = str(cell["population"])
-        if name not in POPULATIONS and not (name.endswith(".npz") and Path(name).is_file()):
-            raise ValueError(
-                f"population must be one of {', '.join(map(repr, POPULATIONS))} or an .npz file of CrowdLLM.save; "
-                f"there is no file {name!r}"
-            )
+        population = cell["population"]
+        if isinstance(population, InputFile) and not population.path.endswith(".npz"):
+            raise ValueError(f"population must be an .npz file of CrowdLLM.save; got {population.path!r}")
         pool, held_out = sizes(cell)
         if not 0 < held_out < pool:
             raise ValueError(f"pool {pool} with held_out {cell['held_out']} leaves {held_out} questions for the test")
@@ -80,9 +78,11 @@ class Figure9(Simulator):
             )
 
     def shape(self, cell: Mapping[str, Value]) -> str:
-        """Cells of equally many answers and steps run side by side."""
+        """Cells of equally many answers and steps, and of one population, run side by side."""
         n = whole(cell, "workers") * whole(cell, "questions")
-        return f"{n} answers, {steps_wanted(cell)} steps, batch {min(n, whole(cell, 'batch'))}"
+        size = f"{n} answers, {steps_wanted(cell)} steps, batch {min(n, whole(cell, 'batch'))}"
+        own = cell_text({"population": cell["population"]}, self.parameters)
+        return f"{size}, {own}" if own else size
 
     def prepare(self, jobs: Sequence[Job], methods: Sequence[str]) -> None:
         """Read the population and compile: a few steps on the block's own sizes, without results."""
@@ -134,11 +134,10 @@ class Figure9(Simulator):
     def _fit(self, jobs: Sequence[Job], steps: int) -> Grades:
         from crowdllm_stats.studies.figure9.assessment import examine
         from crowdllm_stats.studies.figure9.fits import fit
-        from crowdllm_stats.studies.figure9.population import real_population
-        from crowdllm_stats.studies.figure9.samples import examination, learned, responses_of
+        from crowdllm_stats.studies.figure9.samples import examination, learned, population_of, responses_of
 
         batch, pairs = whole(jobs[0].cell, "batch"), [(job, responses_of(job)) for job in jobs]
-        population = real_population(str(jobs[0].cell["population"]))
+        population = population_of(jobs[0])
         fits = fit([learned(*pair) for pair in pairs], population.coordinates, batch=batch, steps=steps)
         return examine(population, fits, [examination(*pair) for pair in pairs])
 

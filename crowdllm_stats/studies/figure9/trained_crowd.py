@@ -15,7 +15,7 @@ from crowdllm_stats.studies.figure9.judging import Evidence
 from crowdllm_stats.studies.figure9.numbers import number, whole
 from crowdllm_stats.studies.figure9.objective import Packed
 from crowdllm_stats.studies.figure9.people import Judges, crowd_profiles, fresh_people, judged_questions, own_people
-from crowdllm_stats.studies.figure9.population import RealPopulation, real_population
+from crowdllm_stats.studies.figure9.population import RealPopulation
 from crowdllm_stats.studies.figure9.responses import Responses
 from crowdllm_stats.studies.figure9.samples import (
     centre_of,
@@ -72,7 +72,7 @@ class TrainedCrowd:
         """
         got = [responses_of(job) for job in jobs]
         batch = whole(jobs[0].cell, "batch")
-        coordinates = real_population(str(jobs[0].cell["population"])).coordinates
+        coordinates = population_of(jobs[0]).coordinates
         fits = fit([learned(*pair) for pair in zip(jobs, got, strict=True)], coordinates, batch=batch, steps=steps)
         place = {(job.cell_name, job.replicate): number for number, job in enumerate(jobs)}
         return cls(jobs, got, jax.tree.map(np.asarray, fits.trained), place)
