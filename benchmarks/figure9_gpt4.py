@@ -70,7 +70,7 @@ def report(gpt4: pd.DataFrame, smollm2: pd.DataFrame) -> str:
                     "insight": f"{mine.insight}. {mine.text}",
                     "ground truth SmolLM2": mine.verdict,
                     "ground truth GPT-4": other.verdict,
-                    "evidence with GPT-4": other.evidence.replace("|", "\\|"),
+                    "evidence with GPT-4": other.evidence,
                 }
             )
         for who, table in both.items():

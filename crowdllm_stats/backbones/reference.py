@@ -15,6 +15,7 @@ from scipy.special import logsumexp
 
 from crowdllm_stats.inference.checks import FloatArray, check_choice, check_count
 from crowdllm_stats.seeds import generator
+from crowdllm_stats.whole_files import whole_file
 
 AGGREGATORS = ("expected", "mean", "majority")
 
@@ -231,7 +232,7 @@ class Reference:
         return pd.DataFrame(data)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write as .npz without pickles, for :meth:`load`."""
+        """Write as .npz without pickles, for :meth:`load`; in full or not at all."""
         arrays: dict[str, Any] = {
             "problems": np.asarray(self.problems),
             "answers": np.asarray(self.answers),
@@ -242,7 +243,9 @@ class Reference:
         for name in ("admissible_mass", "n_samples"):
             if getattr(self, name) is not None:
                 arrays[name] = getattr(self, name)
-        np.savez_compressed(Path(path), **arrays)
+        place = Path(path)
+        with whole_file(place if place.suffix == ".npz" else f"{place}.npz") as file:
+            np.savez_compressed(file, **arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Reference:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from crowdllm_stats.case_study.study import CaseStudy
+from crowdllm_stats.whole_files import write_whole
 
 TABLES = ("scores", "differences", "spread", "sizes", "shares")
 FACTS = "study.json"
@@ -30,10 +31,10 @@ def write_tables(study: CaseStudy, folder: Path) -> list[Path]:
     written = []
     for name in TABLES:
         written.append(folder / f"{name}.csv")
-        getattr(study, name).to_csv(written[-1], index=False, lineterminator="\n")
+        write_whole(written[-1], getattr(study, name).to_csv(index=False, lineterminator="\n"))
     facts = {field.name: getattr(study, field.name) for field in dataclasses.fields(study) if field.name not in TABLES}
     written.append(folder / FACTS)
-    written[-1].write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    write_whole(written[-1], json.dumps(facts, indent=2) + "\n")
     return written
 
 

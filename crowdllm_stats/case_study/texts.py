@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from crowdllm_stats.backbones.fetch import MODELS, cache_folder, find_model
 from crowdllm_stats.baselines.features import Features
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.report.manifest import sha256
+from crowdllm_stats.whole_files import whole_file
 
 NONE = "none"
 
@@ -113,9 +113,8 @@ def _embedded(texts: tuple[str, ...], model: str, cache: Path) -> np.ndarray:
         place.unlink()  # a file cut off by a crash: made anew
     vectors = embed(texts, model).vectors
     place.parent.mkdir(parents=True, exist_ok=True)
-    whole = place.with_suffix(f".{os.getpid()}.npz")
-    np.savez_compressed(whole, vectors=vectors)
-    whole.replace(place)
+    with whole_file(place) as file:
+        np.savez_compressed(file, vectors=vectors)
     return vectors
 
 

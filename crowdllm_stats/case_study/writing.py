@@ -13,12 +13,13 @@ from crowdllm_stats.case_study.tables import write_tables
 from crowdllm_stats.case_study.wording import markdown
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.report.manifest import described_answers, write_manifest
+from crowdllm_stats.whole_files import whole_folder
 
 
 def write_study(
     study: CaseStudy, folder: Path, data: CrowdData, references: References, *, arguments: Sequence[str]
 ) -> list[Path]:
-    """Write README.md, one .csv a table, study.json, two pictures, and the manifest of the scores.
+    """Write README.md, one .csv a table, study.json, two pictures, and the manifest of the scores: all or none.
 
     Args:
         study: the case study.
@@ -33,23 +34,26 @@ def write_study(
     Raises:
         ModuleNotFoundError: if matplotlib is not installed.
     """
-    tables = write_tables(study, folder)
-    manifest = write_manifest(
-        tables[0],
-        arguments=arguments,
-        inputs=[described_answers(study.data, data.responses), dict(references.source)],
-        seed=study.seeds[0],
-        counts={**study.counts, "splits": len(study.seeds)},
-    )
-    return [*tables, manifest, *write_page(study, folder, arguments=arguments)]
+    with whole_folder(folder) as half:
+        tables = write_tables(study, half)
+        manifest = write_manifest(
+            tables[0],
+            arguments=arguments,
+            inputs=[described_answers(study.data, data.responses), dict(references.source)],
+            seed=study.seeds[0],
+            counts={**study.counts, "splits": len(study.seeds)},
+            folder=folder,
+        )
+        written = [*tables, manifest, *_page(study, half, arguments)]
+    return [folder / place.name for place in written]
 
 
 def write_page(study: CaseStudy, folder: Path, *, arguments: Sequence[str]) -> list[Path]:
-    """Write README.md and the two pictures.
+    """Write README.md and the two pictures: all or none.
 
     Args:
         study: the case study.
-        folder: that is there.
+        folder: made where it is not there.
         arguments: the command line after the program's name.
 
     Returns:
@@ -58,6 +62,12 @@ def write_page(study: CaseStudy, folder: Path, *, arguments: Sequence[str]) -> l
     Raises:
         ModuleNotFoundError: if matplotlib is not installed.
     """
+    with whole_folder(folder) as half:
+        written = _page(study, half, arguments)
+    return [folder / place.name for place in written]
+
+
+def _page(study: CaseStudy, folder: Path, arguments: Sequence[str]) -> list[Path]:
     page = folder / "README.md"
     page.write_text(
         f"# {study.data}: CrowdLLM and the baselines\n\nMade by `{shlex.join(['crowdllm-stats', *arguments])}`.\n\n"

@@ -17,5 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0
     """
     from crowdllm_stats.cli.shell import run
+    from crowdllm_stats.cli.terminal import visible_streams
 
-    return run(argv)
+    with visible_streams():
+        return run(argv)

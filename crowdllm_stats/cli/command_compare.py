@@ -12,6 +12,7 @@ from crowdllm_stats.cli.bars import bars
 from crowdllm_stats.cli.command_interval import Alternative
 from crowdllm_stats.cli.options import Level, Seed, Tables, Unpaired
 from crowdllm_stats.cli.output import Report, Row
+from crowdllm_stats.shown import one_line
 
 if TYPE_CHECKING:
     from crowdllm_stats.cli.inputs import Loaded
@@ -58,7 +59,7 @@ class Panel:
     def bars(self) -> str:
         """The intervals drawn with letters."""
         rows = [row | {"label": f"{row['method']}{' *' if row['chosen'] else ''}"} for row in self.rows()]
-        return f"\n{self.problem}\n{bars(rows, 'label')}"
+        return f"\n{one_line(self.problem)}\n{bars(rows, 'label')}"
 
 
 def compare(
@@ -200,9 +201,12 @@ def draw(panels: list[Panel], picture: Path) -> None:
     """
     from matplotlib.figure import Figure
 
+    from crowdllm_stats.whole_files import whole_file
+
     shown = panels[:6]
     figure = Figure(figsize=(7.0, 0.6 + 3.2 * len(shown)), layout="constrained")
     for axis, panel in zip(figure.subplots(len(shown), 1, squeeze=False)[:, 0], shown, strict=True):
         panel.table.plot(axis, problem=panel.place)
         axis.set_title(f"{panel.problem}: {axis.get_title()}", fontsize=10, parse_math=False)
-    figure.savefig(picture, dpi=150)
+    with whole_file(picture) as file:
+        figure.savefig(file, dpi=150, format=picture.suffix.removeprefix("."))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from crowdllm_stats.cli.terminal import screen
+
 if TYPE_CHECKING:
     from crowdllm_stats.datasets import Example
     from crowdllm_stats.pairing import Pairing
@@ -18,7 +20,6 @@ crowdllm-stats interval YOUR_HUMANS.csv YOUR_DIGITAL.csv --scale 1:5"""
 
 def demo() -> None:
     """Three answers from the shipped example: an interval, a safety check, a risk decomposition."""
-    from rich.console import Console
     from rich.panel import Panel
 
     from crowdllm_stats.datasets import load_example
@@ -26,9 +27,7 @@ def demo() -> None:
 
     example = load_example()
     pairing = pair(example.human, example.digital)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 100
+    console = screen(pipe_width=100)
     for title, text in (
         ("The example", _the_data(example, pairing)),
         ("1. What do people think, and how sure are we?", _interval(example, pairing)),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdllm_stats.cli.options import AsJson
+from crowdllm_stats.cli.terminal import screen
 from crowdllm_stats.json_values import json_text, table_rows
 
 if TYPE_CHECKING:
@@ -249,10 +250,9 @@ def _check_out(out: Path, design: Design) -> None:
 @contextmanager
 def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
     """One bar on stderr; nothing where that is no terminal."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    console = screen(stderr=True)
     if not console.is_terminal:
         yield lambda done, total: None
         return

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdllm_stats.cli.options import AsJson
+from crowdllm_stats.cli.terminal import screen
 from crowdllm_stats.json_values import json_text
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def list_results() -> None:
     for name, folder in find_results().items():
         statement = load(folder).statement
         table.add_row(name, _escaped(statement.title), _escaped(statement.verdict))
-    _console().print(table)
+    screen(pipe_width=100).print(table)
 
 
 def show(
@@ -100,13 +101,12 @@ def show(
 @contextmanager
 def _progress(only: list[str], pictures: bool) -> Iterator[Callable[[str], None]]:
     """One bar on stderr; nothing where that is no terminal."""
-    from rich.console import Console
     from rich.progress import Progress
 
     from crowdllm_stats.verify.load import find_results, select
 
     steps = len(select(find_results(), only)) * (2 if pictures else 1)
-    console = Console(stderr=True)
+    console = screen(stderr=True)
     if not console.is_terminal:
         yield lambda name: None
         return
@@ -133,7 +133,7 @@ def _print(found: Verification) -> None:
         table.add_column(column, ratio=share, overflow="fold", no_wrap=column == "result")
     for row, outcome in zip(found.to_frame().to_dict("records"), found.outcomes, strict=True):
         table.add_row(*(_escaped(str(row[column])) for column in _SHOWN), style="" if outcome.passed else "bold red")
-    console = _console()
+    console = screen(pipe_width=100)
     console.print(table)
     made = sum(len(outcome.checks) for outcome in found.outcomes)
     places = sorted({str(outcome.folder.parent) for outcome in found.outcomes})
@@ -142,15 +142,6 @@ def _print(found: Verification) -> None:
     console.print(
         f"{made} checks of {len(found.outcomes)} results from {', '.join(places)}: {state}{left}.", markup=False
     )
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:  # a pipe has no width
-        console.width = 100
-    return console
 
 
 def _escaped(text: str) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crowdllm_stats.cli.terminal import screen
 from crowdllm_stats.cli.wording import cut, in_flags
 from crowdllm_stats.json_values import json_text
+from crowdllm_stats.shown import one_line, visible
 from crowdllm_stats.survey.words import several
+from crowdllm_stats.whole_files import write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -152,7 +154,7 @@ def _write(report: Report, out: Path, arguments: Sequence[str]) -> Path:
 
     check_out(out)
     if out.suffix == ".json":
-        out.write_text(json_text(envelope(report)) + "\n", encoding="utf-8")
+        write_whole(out, json_text(envelope(report)) + "\n")
     else:
         write_table(pd.DataFrame([_flat(row) for row in _all_rows(report)]), out)
     return write_manifest(
@@ -192,15 +194,11 @@ NAMED = 3
 
 
 def _print(report: Report) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False, emoji=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:  # a pipe has no width; 80 would cut numbers off
-        console.width = 160
+    console = screen(pipe_width=160)  # the usual 80 would cut numbers off
 
     def say(text: str, style: str = "") -> None:
         """A sentence in lines of a readable length, without blanks at their ends."""
-        console.print("\n".join(textwrap.wrap(text, min(console.width - 1, LINE))), style=style, markup=False)
+        console.print("\n".join(textwrap.wrap(visible(text), min(console.width - 1, LINE))), style=style, markup=False)
 
     for notice in report.notices:
         say(notice, "yellow")
@@ -255,7 +253,7 @@ def _by_text(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def _named(problems: Sequence[str]) -> str:
-    shown = ", ".join(cut(" ".join(problem.split()), ID_WIDTH) for problem in problems[:NAMED])
+    shown = ", ".join(cut(one_line(problem), ID_WIDTH) for problem in problems[:NAMED])
     more = len(problems) - NAMED
     return f"{shown} and {more} more" if more > 0 else shown
 
@@ -301,9 +299,9 @@ def table_of(report: Report, columns: Sequence[str], id_width: int = ID_WIDTH) -
     from rich.text import Text
 
     def cells(row: Row) -> list[Text]:  # Text, for whatever is in an id is no markup
-        words = {name: word(row.get(name)) for name in columns}
+        words = {name: one_line(word(row.get(name))) for name in columns}
         if "problem" in words:
-            words["problem"] = cut(" ".join(words["problem"].split()), id_width)
+            words["problem"] = cut(words["problem"], id_width)
         return [Text(text) for text in words.values()]
 
     shown = [*report.results[:SHOWN], *report.summary]

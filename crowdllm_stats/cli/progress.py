@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from crowdllm_stats.cli.terminal import raw, screen
+
 
 def progress_line() -> Callable[[int, int], None]:
     """One line that is written over: called with (done, total), it says "1,000 of 20,000".
@@ -17,7 +19,7 @@ def progress_line() -> Callable[[int, int], None]:
     def told(done: int, total: int) -> None:
         if sys.stderr.isatty():
             end = "\n" if done >= total else ""
-            print(f"\r{done:,} of {total:,}", end=end, file=sys.stderr, flush=True)
+            print(f"\r{done:,} of {total:,}", end=end, file=raw(sys.stderr), flush=True)
 
     return told
 
@@ -30,9 +32,7 @@ def status_line(first: str) -> Iterator[Callable[[str], None]]:
         >>> with status_line("reading") as told:
         ...     told("fitting")
     """
-    from rich.console import Console
-
-    console = Console(stderr=True)
+    console = screen(stderr=True)
     if not console.is_terminal:
         yield lambda step: None
         return

@@ -22,6 +22,7 @@ from crowdllm_stats.generator.keys import root_key
 from crowdllm_stats.generator.participation import Participation
 from crowdllm_stats.generator.people import effects
 from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats.whole_files import whole_file
 
 #: People worked on at once; memory grows with this times the number of problems.
 BLOCK = 8192
@@ -166,6 +167,7 @@ def write_parquet(
     Raises:
         ValueError: on another ending than .parquet, or a folder of that name.
         FileNotFoundError: if the folder does not exist.
+        OSError: if it could not be written; a former file stays.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -191,33 +193,32 @@ def write_parquet(
         ]
     )
     names = pa.array(problems)
-    part, total = place.with_name(place.name + ".part"), 0
-    try:
-        with pq.ParquetWriter(part, schema, compression="snappy", use_dictionary=["problem", "participant"]) as writer:
-            for drawn in blocks:
-                size = drawn.answers.shape[1]
-                keep = slice(None) if drawn.given is None else drawn.given.reshape(-1)
-                row = np.repeat(np.arange(len(problems), dtype=np.int32), size)[keep]
-                who = np.tile(np.arange(size, dtype=np.int32), len(problems))[keep]
-                flat = drawn.answers.reshape(-1)[keep]
-                if words:
-                    response = pa.DictionaryArray.from_arrays(pa.array(flat), pa.array(list(levels)))
-                elif levels is None:
-                    response = pa.array(flat.astype(np.float32))
-                else:
-                    response = pa.array(np.asarray(levels, dtype=np.int8 if whole else np.float64)[flat])
-                columns = [
-                    pa.DictionaryArray.from_arrays(pa.array(row), names),
-                    pa.DictionaryArray.from_arrays(pa.array(who), pa.array(ids[drawn.people])),
-                    response,
-                ]
-                writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=len(flat) or 1)
-                total += len(flat)
-                if progress is not None:
-                    progress(drawn.people.stop, len(ids))
-        part.replace(place)
-    finally:
-        part.unlink(missing_ok=True)
+    total, coded = 0, ["problem", "participant"]
+    with (
+        whole_file(place) as out,
+        pq.ParquetWriter(out, schema, compression="snappy", use_dictionary=coded) as writer,
+    ):
+        for drawn in blocks:
+            size = drawn.answers.shape[1]
+            keep = slice(None) if drawn.given is None else drawn.given.reshape(-1)
+            row = np.repeat(np.arange(len(problems), dtype=np.int32), size)[keep]
+            who = np.tile(np.arange(size, dtype=np.int32), len(problems))[keep]
+            flat = drawn.answers.reshape(-1)[keep]
+            if words:
+                response = pa.DictionaryArray.from_arrays(pa.array(flat), pa.array(list(levels)))
+            elif levels is None:
+                response = pa.array(flat.astype(np.float32))
+            else:
+                response = pa.array(np.asarray(levels, dtype=np.int8 if whole else np.float64)[flat])
+            columns = [
+                pa.DictionaryArray.from_arrays(pa.array(row), names),
+                pa.DictionaryArray.from_arrays(pa.array(who), pa.array(ids[drawn.people])),
+                response,
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=len(flat) or 1)
+            total += len(flat)
+            if progress is not None:
+                progress(drawn.people.stop, len(ids))
     return total
 
 

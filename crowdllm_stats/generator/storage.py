@@ -17,6 +17,7 @@ from crowdllm_stats.generator.encoding import ProfileEncoder
 from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.problem_vectors import ProblemVectors
 from crowdllm_stats.generator.profiles import ProfileGenerator
+from crowdllm_stats.whole_files import whole_file
 
 if TYPE_CHECKING:
     from crowdllm_stats.generator.crowdllm import CrowdLLM
@@ -37,6 +38,7 @@ def save(model: CrowdLLM, path: str | os.PathLike[str]) -> None:
     Raises:
         ValueError: on a name that does not end in .npz; before fitting.
         FileNotFoundError: if the folder does not exist.
+        OSError: if it could not be written; a former file stays.
     """
     place = Path(path)
     if place.suffix != ".npz":
@@ -61,10 +63,8 @@ def save(model: CrowdLLM, path: str | os.PathLike[str]) -> None:
     arrays |= {name: _small(getattr(own, name)) for name in _ARRAYS}
     arrays |= {f"vectors/{name}": _small(value) for name, value in own.vectors.to_arrays().items()}
     arrays |= {f"params/{name}": np.asarray(value) for name, value in _flat(own.params).items()}
-    part = place.with_suffix(".npz.part")
-    with part.open("wb") as file:
+    with whole_file(place) as file:
         np.savez_compressed(file, **arrays)
-    part.replace(place)
 
 
 def load(path: str | os.PathLike[str]) -> CrowdLLM:

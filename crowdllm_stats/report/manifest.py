@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crowdllm_stats import __version__
+from crowdllm_stats.whole_files import MANIFEST, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ def manifest_path(output: Path) -> Path:
         >>> manifest_path(Path("out/widths.csv")).name
         'widths.csv.manifest.json'
     """
-    return output.with_name(f"{output.name}.manifest.json")
+    return output.with_name(f"{output.name}{MANIFEST}")
 
 
 def write_manifest(
@@ -55,6 +56,8 @@ def write_manifest(
     inputs: Sequence[Mapping[str, Any]],
     seed: int | None,
     counts: Mapping[str, int],
+    rows: int | None = None,
+    folder: Path | None = None,
 ) -> Path:
     """Write the manifest of one output file.
 
@@ -64,6 +67,8 @@ def write_manifest(
         inputs: what was read, from :func:`described_file` and :func:`described_answers`.
         seed: seed of the command, None if it drew no random numbers.
         counts: how many answers were used, paired, excluded and so on.
+        rows: of the output, where it is a table: readers refuse one that has lost some.
+        folder: where output and manifest will stand, if they are moved there.
 
     Returns:
         The manifest's path.
@@ -75,14 +80,16 @@ def write_manifest(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
         "inputs": [dict(source) for source in inputs],
-        "output": described_file(output),
+        "output": described_file(output)
+        | ({} if folder is None else {"path": str(folder / output.name)})
+        | ({} if rows is None else {"rows": rows}),
         "counts": dict(counts),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": versions(),
     }
     place = manifest_path(output)
-    place.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_whole(place, json.dumps(content, indent=2) + "\n")
     return place
 
 

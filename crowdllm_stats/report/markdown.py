@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
+
+from crowdllm_stats.shown import one_line
 
 
 def markdown_table(frame: pd.DataFrame, digits: int = 3) -> str:
-    """A GitHub-style table of a data frame's columns; floats with a fixed number of digits.
+    """A GitHub-style table of a data frame's columns; floats with a fixed number of digits, texts in one line.
 
     Args:
         frame: the rows; its index is left out.
@@ -27,10 +31,20 @@ def markdown_table(frame: pd.DataFrame, digits: int = 3) -> str:
             return "yes" if value else "no"
         if isinstance(value, float):
             return f"{value:.{digits}f}"
-        return str(value)
+        return in_table(str(value))
 
-    lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + "---|" * len(frame.columns)]
+    lines = ["| " + " | ".join(in_table(str(name)) for name in frame.columns) + " |", "|" + "---|" * len(frame.columns)]
     lines += [
         "| " + " | ".join(word(value) for value in row) + " |" for row in frame.itertuples(index=False, name=None)
     ]
     return "\n".join(lines)
+
+
+def in_table(text: str) -> str:
+    """A text as it stands in one cell of a table: without line breaks, and no end of the cell within it.
+
+    Example:
+        >>> print(in_table("|z| below 4\\nin all cells"))
+        \\|z\\| below 4 in all cells
+    """
+    return re.sub(r"\\*\|", lambda found: "&#92;" * (len(found[0]) - 1) + "\\|", one_line(text))

@@ -12,6 +12,8 @@ import pandas as pd
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.manifest import described_file, write_manifest
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.shown import one_line
+from crowdllm_stats.whole_files import whole_folder
 
 from .compute import plan_of
 from .conclusions import Conclusion, judge_all
@@ -37,7 +39,7 @@ def conclude(results: Results) -> list[Conclusion]:
 def write_report(
     results: Results, out: Path, *, file: Path, arguments: Sequence[str], pictures: bool = True
 ) -> list[Path]:
-    """Write README.md, results.parquet, contrasts.parquet, the pictures and the manifest.
+    """Write README.md, results.parquet, contrasts.parquet, the pictures and the manifest: all of them or none.
 
     Args:
         results: what to report.
@@ -52,33 +54,32 @@ def write_report(
     Raises:
         ModuleNotFoundError: if pictures are to be drawn and matplotlib is not installed.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    drawings = _drawings(results, out) if pictures else {}
-    numbers = out / "results.parquet"
-    _plain_levels(results.frame).to_parquet(numbers, index=False, compression="zstd")
-    written = [numbers]
-    if len(results.contrasts):
-        _plain_levels(results.contrasts).to_parquet(out / "contrasts.parquet", index=False, compression="zstd")
-        written.append(out / "contrasts.parquet")
-    readme = out / "README.md"
-    readme.write_text(_readme(results, drawings, arguments, file), encoding="utf-8")
-    design = results.design
-    manifest = write_manifest(
-        numbers,
-        arguments=arguments,
-        inputs=[
-            {**described_file(file), "path": file.name},
-            *({"path": read.path, "sha256": read.sha256} for read in design.files),
-        ],
-        seed=design.seed,
-        counts={
-            "cells": design.n_cells,
-            "replicates": design.replicates,
-            "failed": int(results.failures["failed"].sum()),
-            "skipped_pairs": len(results.skipped),
-        },
-    )
-    return [readme, *written, *drawings, manifest]
+    with whole_folder(out) as half:
+        drawings = _drawings(results, half) if pictures else {}
+        readme, numbers = half / "README.md", half / "results.parquet"
+        readme.write_text(_readme(results, drawings, arguments, file), encoding="utf-8")
+        _plain_levels(results.frame).to_parquet(numbers, index=False, compression="zstd")
+        written = [readme, numbers]
+        if len(results.contrasts):
+            written.append(half / "contrasts.parquet")
+            _plain_levels(results.contrasts).to_parquet(written[-1], index=False, compression="zstd")
+        manifest = write_manifest(
+            numbers,
+            arguments=arguments,
+            inputs=[
+                {**described_file(file), "path": file.name},
+                *({"path": read.path, "sha256": read.sha256} for read in results.design.files),
+            ],
+            seed=results.design.seed,
+            counts={
+                "cells": results.design.n_cells,
+                "replicates": results.design.replicates,
+                "failed": int(results.failures["failed"].sum()),
+                "skipped_pairs": len(results.skipped),
+            },
+            folder=out,
+        )
+    return [out / place.name for place in (*written, *drawings, manifest)]
 
 
 def _drawings(results: Results, out: Path) -> dict[Path, str]:
@@ -101,11 +102,11 @@ def _plain_levels(frame: pd.DataFrame) -> pd.DataFrame:
 def _readme(results: Results, pictures: Mapping[Path, str], arguments: Sequence[str], file: Path) -> str:
     design = results.design
     found = conclude(results)
-    parts = [f"# {design.title}", made_by(shlex.join(["crowdllm-stats", *arguments]))]
+    parts = [f"# {one_line(design.title)}", made_by(shlex.join(["crowdllm-stats", *arguments]))]
     if found:
         parts.append(_verdict_line(found))
         table = pd.DataFrame([{"statement": c.statement, "verdict": c.verdict, "evidence": c.evidence} for c in found])
-        parts.append(markdown_table(table.map(lambda words: words.replace("|", "\\|"))))
+        parts.append(markdown_table(table))
         if design.claims:
             parts.append(
                 "Each cell has an interval, 95% for all cells of a claim together. A claim is broken where at least "
@@ -139,7 +140,7 @@ def _verdict_line(found: Sequence[Conclusion]) -> str:
         counts[conclusion.verdict] = counts.get(conclusion.verdict, 0) + 1
     words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     broken = [conclusion.statement for conclusion in found if conclusion.verdict == "broken"]
-    return f"**{len(found)} statements: {words}.**" + (f" Broken: {'; '.join(broken)}." if broken else "")
+    return f"**{len(found)} statements: {words}.**" + (f" Broken: {one_line('; '.join(broken))}." if broken else "")
 
 
 def _failed_words(results: Results) -> str:

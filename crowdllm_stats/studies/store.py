@@ -7,11 +7,12 @@ import errno
 import fcntl
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+from crowdllm_stats.whole_files import write_whole
 
 from .block_file import label_of, unpack
 from .compute import plan_of
@@ -66,10 +67,11 @@ class Store:
         if not file.is_file():
             if any((self.folder / "blocks").glob("*.parquet")):
                 raise ValueError(f"{self.folder} holds blocks but no {_DESIGN}: name another folder with --store")
-            write_whole(file, (json.dumps(self.design.identity(), indent=2) + "\n").encode("utf-8"))
+            write_whole(file, json.dumps(self.design.identity(), indent=2) + "\n")
         self.check_same()
         for half in (*self.folder.glob("*.half"), *(self.folder / "blocks").glob("*.half")):
-            half.unlink()
+            if half.is_file():  # a folder may be the half of a report that another run is writing
+                half.unlink()
 
     def check_same(self) -> None:
         """Refuse a folder whose blocks are of another design.
@@ -163,25 +165,3 @@ class Store:
             if new:
                 out.writerow(["block", "prepare_seconds", "run_seconds", "shape"])
             out.writerow([number, f"{prepare:.6f}", f"{run:.6f}", shape])
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Write a file so that it is there in full or not at all, even if the power fails.
-
-    Example:
-        >>> import tempfile
-        >>> place = Path(tempfile.mkdtemp()) / "a"
-        >>> write_whole(place, b"abc")
-        >>> place.read_bytes()
-        b'abc'
-    """
-    half = file.with_name(f"{file.name}.{os.getpid()}.half")
-    try:
-        with half.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(half, file)
-    except BaseException:  # Ctrl-C too
-        half.unlink(missing_ok=True)
-        raise

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from crowdllm_stats.whole_files import whole_file
+
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 
@@ -58,21 +60,26 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def write_table(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a frame as CSV (UTF-8, comma) or Parquet, by the path's ending.
+    """Write a frame as CSV (UTF-8, comma) or Parquet, by the path's ending: in full or not at all.
 
     Raises:
         ValueError: on an unknown ending.
         FileNotFoundError: if the folder does not exist.
+        OSError: if it could not be written; a former file stays.
     """
     file = Path(path)
     suffix = suffix_of(file)
     if not file.absolute().parent.is_dir():
         raise FileNotFoundError(f"{file}: the folder {file.absolute().parent} does not exist")
-    if suffix == ".parquet":
-        frame.to_parquet(file, index=False)
-    else:
+    with whole_file(file) as out:
+        if suffix == ".parquet":
+            frame.to_parquet(out, index=False)
+            return
         # Every text is quoted: the csv module leaves a lone carriage return bare, which readers take for a row's end.
-        frame.to_csv(file, index=False, encoding="utf-8", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        frame.to_csv(
+            out, index=False, encoding="utf-8", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC,
+            compression="gzip" if suffix == ".csv.gz" else None,
+        )  # fmt: skip
 
 
 def _read_parquet(file: Path) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crowdllm_stats.json_values import json_text
+from crowdllm_stats.whole_files import whole_folder
 
 from .load import load
 from .outcome import Outcome, Verification
@@ -28,7 +29,7 @@ def write_report(
     arguments: Sequence[str],
     progress: Callable[[str], None] | None = None,
 ) -> list[Path]:
-    """Write README.md, theory.json, one NAME.png a result, and the manifest of the JSON.
+    """Write README.md, theory.json, one NAME.png a result, and the manifest of the JSON: all of them or none.
 
     Args:
         verification: what to report.
@@ -45,29 +46,32 @@ def write_report(
     from crowdllm_stats.report.manifest import described_file, write_manifest
 
     require_matplotlib()
-    out.mkdir(parents=True, exist_ok=True)
-    pictures = []
-    for outcome in verification.outcomes:
-        pictures.append(_draw(outcome, out))
-        if progress is not None:
-            progress(outcome.statement.name)
-    table, numbers = out / "README.md", out / "theory.json"
-    content = {**verification.to_dict(), "sympy": metadata.version("sympy")}
-    numbers.write_text(json_text(content) + "\n", encoding="utf-8")
-    table.write_text(_readme(verification, arguments), encoding="utf-8")
-    manifest = write_manifest(
-        numbers,
-        arguments=arguments,
-        inputs=[_described(described_file(outcome.folder / "checks.py"), outcome) for outcome in verification.outcomes],
-        seed=verification.seed,
-        counts={
-            "results": len(verification.outcomes),
-            "checks": sum(len(outcome.checks) for outcome in verification.outcomes),
-            "not_passed": len(verification.failures),
-            "skipped": verification.left_out,
-        },
-    )
-    return [table, numbers, *(picture for picture in pictures if picture is not None), manifest]
+    outcomes = verification.outcomes
+    with whole_folder(out) as half:
+        pictures = []
+        for outcome in outcomes:
+            pictures.append(_draw(outcome, half))
+            if progress is not None:
+                progress(outcome.statement.name)
+        table, numbers = half / "README.md", half / "theory.json"
+        content = {**verification.to_dict(), "sympy": metadata.version("sympy")}
+        numbers.write_text(json_text(content) + "\n", encoding="utf-8")
+        table.write_text(_readme(verification, arguments), encoding="utf-8")
+        manifest = write_manifest(
+            numbers,
+            arguments=arguments,
+            inputs=[_described(described_file(outcome.folder / "checks.py"), outcome) for outcome in outcomes],
+            seed=verification.seed,
+            counts={
+                "results": len(outcomes),
+                "checks": sum(len(outcome.checks) for outcome in outcomes),
+                "not_passed": len(verification.failures),
+                "skipped": verification.left_out,
+            },
+            folder=out,
+        )
+    written = (table, numbers, *(picture for picture in pictures if picture is not None), manifest)
+    return [out / place.name for place in written]
 
 
 def require_matplotlib() -> None:
@@ -94,7 +98,6 @@ def _readme(verification: Verification, arguments: Sequence[str]) -> str:
     from crowdllm_stats.report.markdown import markdown_table
 
     frame = verification.to_frame()[list(_COLUMNS)].rename(columns=_COLUMNS)
-    frame = frame.map(lambda text: str(text).replace("|", "\\|"))
     state = "All checks passed." if verification.passed else f"NOT PASSED: {'; '.join(verification.failures)}."
     if verification.left_out:
         state += f" {verification.left_out} checks were SKIPPED; the table says why."

@@ -19,8 +19,9 @@ from toy_simulator import TOYS, content
 from crowdllm_stats.studies.compute import compute_block, plan_of
 from crowdllm_stats.studies.design_file import make_design
 from crowdllm_stats.studies.run import in_this_process, processes, run_study
-from crowdllm_stats.studies.store import Store, write_whole
+from crowdllm_stats.studies.store import Store
 from crowdllm_stats.studies.summarise import replicates_xarray, summarise
+from crowdllm_stats.whole_files import write_whole
 
 HERE = Path(__file__).resolve().parent
 
@@ -205,7 +206,7 @@ def test_ctrl_c_within_a_write_leaves_neither_a_file_nor_a_half(tmp_path, monkey
     def stopped(number):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("crowdllm_stats.studies.store.os.fsync", stopped)
+    monkeypatch.setattr("os.fsync", stopped)
     with pytest.raises(KeyboardInterrupt):
         write_whole(tmp_path / "000001.parquet", b"block")
     assert list(tmp_path.iterdir()) == []

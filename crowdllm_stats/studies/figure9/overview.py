@@ -18,6 +18,7 @@ from crowdllm_stats.studies.figure9.readings import READINGS, reading
 from crowdllm_stats.studies.figure9.simulator import LENGTHS
 from crowdllm_stats.studies.figure9.verdicts import CONTRADICTED, REPRODUCED, Verdicts, judge, panels_of
 from crowdllm_stats.studies.store import Store
+from crowdllm_stats.whole_files import whole_folder
 
 Run = tuple[str, str]
 
@@ -58,32 +59,31 @@ def write_overview(
     """
     from crowdllm_stats.datasets.population import FOLDER
 
-    out.mkdir(parents=True, exist_ok=True)
     tables = _tables(studies)
     verdicts = {run: judge(panels_of(table)) for run, table in tables.items()}
     controls = {run: judge(panels_of(_untrained(table))) for run, table in tables.items()}
-    written = [draw_run(run, table, out) for run, table in tables.items()]
-    fits = out / "fits.parquet"
-    pd.concat(tables.values(), ignore_index=True).to_parquet(fits, index=False, compression="zstd")
-    conditions = out / "conditions.parquet"
     parts = [found.to_frame().assign(reading=run[0], length=run[1]) for run, found in verdicts.items()]
-    pd.concat(parts, ignore_index=True).to_parquet(conditions, index=False, compression="zstd")
-    readme = out / "README.md"
     head = made_by(" ".join(command))
     cost = pd.concat([work_of(store.folder) for _, store in studies], ignore_index=True)
-    cost_file = out / "time.png"
-    _draw_cost(cost, studies[0][0].block).savefig(cost_file, dpi=110, metadata={"Software": None})
-    readme.write_text(_readme(tables, verdicts, controls, head, cost), encoding="utf-8")
-    total = sum(len(table) for table in tables.values())
-    failed = sum(int(table["error"].isna().sum()) for table in tables.values())
-    manifest = write_manifest(
-        fits,
-        arguments=command[1:],
-        inputs=[{**described_file(one), "path": one.name} for one in (file, FOLDER / "offensiveness.npz")],
-        seed=studies[0][0].seed,
-        counts={"fits": total, "failed": failed, "runs": len(tables)},
-    )
-    return [readme, fits, conditions, *written, cost_file, manifest]
+    fits = pd.concat(tables.values(), ignore_index=True)
+    with whole_folder(out) as half:
+        readme, numbers, conditions, cost_file = (
+            half / name for name in ("README.md", "fits.parquet", "conditions.parquet", "time.png")
+        )
+        written = [draw_run(run, table, half) for run, table in tables.items()]
+        fits.to_parquet(numbers, index=False, compression="zstd")
+        pd.concat(parts, ignore_index=True).to_parquet(conditions, index=False, compression="zstd")
+        _draw_cost(cost, studies[0][0].block).savefig(cost_file, dpi=110, metadata={"Software": None})
+        readme.write_text(_readme(tables, verdicts, controls, head, cost), encoding="utf-8")
+        manifest = write_manifest(
+            numbers,
+            arguments=command[1:],
+            inputs=[{**described_file(one), "path": one.name} for one in (file, FOLDER / "offensiveness.npz")],
+            seed=studies[0][0].seed,
+            counts={"fits": len(fits), "failed": int(fits["error"].isna().sum()), "runs": len(tables)},
+            folder=out,
+        )
+    return [out / place.name for place in (readme, numbers, conditions, *written, cost_file, manifest)]
 
 
 def draw_run(run: Run, table: pd.DataFrame, out: Path) -> Path:

@@ -1,0 +1,46 @@
+"""Text as it may be shown: whatever steers a terminal, or turns a line round, is written as its code."""
+
+from __future__ import annotations
+
+import re
+
+#: Control characters but tab and line feed, marks that turn the direction of writing, line separators, lone surrogates.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+
+
+def visible(text: str, encoding: str = "utf-8") -> str:
+    """A text in which nothing steers a terminal, and which can be written in an encoding.
+
+    A character that does either is written as ``\\uXXXX``, as in JSON, of which it leaves the meaning as it was.
+
+    Args:
+        text: any text, for instance the id of a question, the name of a file, or what a server said.
+        encoding: of the place where it is shown; what is not in it becomes its code.
+
+    Example:
+        >>> print(visible("q1\\x1b[31m"))
+        q1\\u001b[31m
+        >>> print(visible("für", "ascii"))
+        f\\u00fcr
+    """
+    text = _STEERING.sub(lambda found: _code(found[0]), text)
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(letter if letter.encode(encoding, "ignore") else _code(letter) for letter in text)
+    return text
+
+
+def one_line(text: str) -> str:
+    """:func:`visible`, with all white space between words as one blank.
+
+    Example:
+        >>> print(one_line("q1\\nq2\\x07"))
+        q1 q2\\u0007
+    """
+    return visible(" ".join(text.split()))
+
+
+def _code(letter: str) -> str:
+    units = letter.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))

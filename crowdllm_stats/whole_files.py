@@ -1,0 +1,131 @@
+"""Files that are there in full or not at all: written beside, then moved to their name."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+#: How the name of a file that is being written ends.
+HALF = ".half"
+
+#: How the name of a manifest ends.
+MANIFEST = ".manifest.json"
+
+
+def write_whole(file: str | os.PathLike[str], content: bytes | str) -> None:
+    """Write a file so that it is there in full or not at all, even if the power fails; text as UTF-8.
+
+    Raises:
+        OSError: naming the file and the reason, where it could not be written; a former file of that name stays.
+
+    Example:
+        >>> import tempfile
+        >>> place = Path(tempfile.mkdtemp()) / "a"
+        >>> write_whole(place, b"abc")
+        >>> place.read_bytes()
+        b'abc'
+    """
+    with whole_file(file) as out:
+        out.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+@contextmanager
+def whole_file(file: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file to write bytes to, which takes its name when the block ends well and is removed when it does not.
+
+    While it is written, it has a name of its own that ends in ``.half`` and nobody else may read it. A link is
+    followed, a former file keeps its rights until and after it is replaced. What is no file but a pipe or a device is
+    written to directly.
+
+    Args:
+        file: the name it takes; its folder must be there.
+
+    Raises:
+        OSError: naming the file and the reason, where it could not be written; a former file of that name stays.
+
+    Example:
+        >>> import tempfile
+        >>> place = Path(tempfile.mkdtemp()) / "a"
+        >>> with whole_file(place) as out:
+        ...     _ = out.write(b"abc")
+        ...     place.exists()
+        False
+        >>> place.read_bytes()
+        b'abc'
+    """
+    place = Path(os.path.realpath(file))
+    try:
+        if place.exists() and not place.is_file():
+            with place.open("wb") as out:
+                yield out
+            return
+        with _half(place) as out:
+            yield out
+    except OSError as error:
+        if error.errno is None:  # a refusal in words, of a writer inside the block
+            raise
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full" if full else error.strerror or str(error)
+        told = type(error)(f"{file} could not be written: {reason}; what was there before stays")
+        told.errno = error.errno
+        raise told from None
+
+
+@contextmanager
+def whole_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """A folder to write files to, which move to ``folder`` together when the block ends well, else none of them.
+
+    Manifests move first, so that a folder of ours is known as such at every moment.
+
+    Args:
+        folder: made where it is not there, with those above it; its other files stay.
+
+    Raises:
+        OSError: where the folder cannot be made or written to.
+
+    Example:
+        >>> import tempfile
+        >>> place = Path(tempfile.mkdtemp())
+        >>> with whole_folder(place) as out:
+        ...     _ = (out / "a.txt").write_text("abc")
+        ...     (place / "a.txt").exists()
+        False
+        >>> (place / "a.txt").read_text()
+        'abc'
+    """
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    half = place / f".{secrets.token_hex(6)}{HALF}"
+    half.mkdir()
+    try:
+        yield half
+        for file in sorted(half.iterdir(), key=lambda file: not file.name.endswith(MANIFEST)):
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
+            file.replace(place / file.name)
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+
+
+@contextmanager
+def _half(place: Path) -> Iterator[BinaryIO]:
+    half = place.with_name(f"{place.name[:40]}.{secrets.token_hex(6)}{HALF}")
+    number = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        with open(number, "wb") as out:
+            rights = (place if place.exists() else half).stat().st_mode & 0o777
+            os.fchmod(number, 0o600)
+            yield out
+            out.flush()
+            os.fchmod(number, rights)
+            os.fsync(number)
+        half.replace(place)
+    except BaseException:  # Ctrl-C too
+        half.unlink(missing_ok=True)
+        raise

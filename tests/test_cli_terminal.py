@@ -1,0 +1,82 @@
+"""What files, names and servers say does not steer the terminal, whichever command shows it."""
+
+import io
+import sys
+
+import pytest
+from command_line import run, run_json, survey, write
+from rich.table import Table
+from rich.text import Text
+
+from crowdllm_stats.cli.terminal import VisibleStream, raw, screen, visible_streams
+
+STEERING = "\x1b[2J\x1b]0;owned\x07\x9b31m"
+
+
+def plain(text):
+    return not any(letter in text for letter in "\x1b\x07\x9b")
+
+
+def test_ids_are_shown_escaped(capsys, tmp_path):
+    humans, digital = survey(tmp_path, first=f"q{STEERING}")
+    text = run(capsys, "interval", humans, digital, "--scale", "1:5")
+    assert plain(text)
+    assert "q\\u001b[2J" in text
+
+
+def test_json_keeps_ids_as_they_are(capsys, tmp_path):
+    humans, digital = survey(tmp_path, first=f"q{STEERING}")
+    problems = [row["problem"] for row in run_json(capsys, "interval", humans, digital, "--scale", "1:5")["results"]]
+    assert f"q{STEERING}" in problems
+
+
+def test_the_picture_of_letters_shows_ids_escaped(capsys, tmp_path):
+    humans, digital = survey(tmp_path, first=f"q{STEERING}")
+    assert plain(run(capsys, "compare", humans, digital, "--first", "2", "--scale", "1:5"))
+
+
+@pytest.mark.parametrize("command", ["interval", "compare", "risk"])
+def test_file_names_in_messages_are_escaped(capsys, tmp_path, command):
+    humans = write(tmp_path / f"h{STEERING}.csv", "problem,participant\nq1,a\n")
+    text = run(capsys, command, humans, humans, code=2)
+    assert plain(text)
+    assert "\\u001b" in text
+
+
+def test_names_that_are_not_unicode_are_shown(capsys):
+    assert "\\udc9b" in run(capsys, "interval", "a\udc9b.csv", "example:digital", code=2)
+
+
+def test_the_screen_has_colours_of_its_own_alone(monkeypatch):
+    shown = io.StringIO()
+    monkeypatch.setattr("sys.stdout", VisibleStream(shown))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    console = screen()
+    table = Table()
+    table.add_column(Text("id"))
+    table.add_row(Text(f"q{STEERING}"), style="bold red")
+    console.print(table)
+    console.print(STEERING, markup=False, style="yellow")
+    text = shown.getvalue()
+    assert "\x1b[" in text
+    assert "\x1b[2J" not in text
+    assert "\x07" not in text
+    assert "\x9b" not in text
+    assert "q\\u001b[2J" in text
+
+
+def test_an_ascii_terminal_gets_codes():
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    VisibleStream(file).write("für")
+    file.flush()
+    assert file.buffer.getvalue() == b"f\\u00fcr"
+
+
+def test_streams_are_given_back_and_closed_ones_stay_none(monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    out = sys.stdout
+    with visible_streams():
+        assert raw(sys.stdout) is out
+        assert sys.stderr is None
+        print("nothing", file=sys.stderr)
+    assert sys.stdout is out
