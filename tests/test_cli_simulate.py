@@ -90,11 +90,11 @@ def test_from_twins_to_the_three_jobs(generator, tmp_path, capsys, by):
         (["offensiveness", "--reference-out", "r.csv", "--k", "0"], "--k must be a whole number of at least 1; got 0"),
         (
             ["offensiveness", "--reference-out", "r.json"],
-            "--reference-out: r.json: file type not known; use one of .csv",
+            "--reference-out r.json must end in .csv, .csv.gz or .parquet",
         ),
         (
             ["offensiveness", "--out", "b.json"],
-            "--out: b.json: file type not known; use one of .csv, .csv.gz, .parquet",
+            "--out b.json must end in .csv, .csv.gz or .parquet",
         ),
         (["offensiveness", "--out", "folder.csv"], "--out folder.csv is a folder; name a file"),
         (["offensiveness", "--out", "nowhere/b.csv"], "--out: the folder"),

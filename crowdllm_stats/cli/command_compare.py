@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SHOW = ("problem", "method", "estimate", "lower", "upper", "half_width", "power", "effective_n")
 
+#: Endings of --picture.
+PICTURES = (".png", ".pdf", ".svg")
+
 #: These need one digital table a fold, which the command line does not take.
 FOLDS = "cross-fitted"
 
@@ -79,6 +82,8 @@ def compare(
 
     Picking the narrowest one afterwards breaks its level; the star marks what "auto" uses.
     """
+    from importlib.util import find_spec
+
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.inference.checks import ALTERNATIVES, check_choice, check_count, check_level
     from crowdllm_stats.inference.intervals import HUMAN_ONLY
@@ -91,7 +96,8 @@ def compare(
     check_choice("--alternative", alternative, ALTERNATIVES)
     if first is not None:
         check_count("--first", first)
-    check_picture(picture)
+    if picture is not None and find_spec("matplotlib") is None:
+        raise ValueError("--picture needs matplotlib: pip install 'crowdllm-stats[plot]'")
     loaded = load(tables)
     digital = set_apart(loaded.digital) if unpaired else loaded.digital
     pairing = pair(loaded.human, digital, match=loaded.match)
@@ -130,25 +136,6 @@ def compare(
         pictures=[panel.bars() for panel in panels[:3]],
         notices=[*loaded.notices, *first_look(pairing, digital), *law.notices(AUTO_ALONE), *pairing.notices()],
     )
-
-
-def check_picture(picture: Path | None) -> None:
-    """Refuse a picture that could not be drawn, before any work is done.
-
-    Raises:
-        ValueError: without matplotlib, or for a file that is not .png, .pdf or .svg.
-        FileNotFoundError: if the folder does not exist.
-    """
-    from importlib.util import find_spec
-
-    if picture is None:
-        return
-    if picture.suffix not in (".png", ".pdf", ".svg"):
-        raise ValueError(f"--picture: {picture.name!r} must end in .png, .pdf or .svg")
-    if not picture.absolute().parent.is_dir():
-        raise FileNotFoundError(f"--picture: the folder {picture.absolute().parent} does not exist")
-    if find_spec("matplotlib") is None:
-        raise ValueError("--picture needs matplotlib: pip install 'crowdllm-stats[plot]'")
 
 
 def _all(pairing: Pairing, options: dict[str, Any]) -> tuple[Panel, str]:
@@ -209,4 +196,4 @@ def draw(panels: list[Panel], picture: Path) -> None:
         panel.table.plot(axis, problem=panel.place)
         axis.set_title(f"{panel.problem}: {axis.get_title()}", fontsize=10, parse_math=False)
     with whole_file(picture) as file:
-        figure.savefig(file, dpi=150, format=picture.suffix.removeprefix("."))
+        figure.savefig(file, dpi=150, format=picture.suffix.lower().removeprefix("."))

@@ -22,6 +22,7 @@ from crowdllm_stats.cli.generator_options import (
     hyper_parameters,
 )
 from crowdllm_stats.cli.options import AsJson, DataFolder
+from crowdllm_stats.cli.out_check import check_folder
 from crowdllm_stats.cli.progress import status_line
 from crowdllm_stats.cli.reading import (
     DropMissing,
@@ -40,6 +41,7 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
     """The command; ``arguments`` go into the manifest."""
 
     def command(
+        given: typer.Context,
         data: Humans,
         backbone: Backbone,
         embedding: Embedding = "minilm",
@@ -82,8 +84,8 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
         """CrowdLLM and every baseline on real answers: exact and sampled, against ridge, spread checked."""
         if seeds < 1:
             raise ValueError(f"--seeds must be a whole number of at least 1; got {seeds}")
-        if out is not None and out.exists() and not out.is_dir():
-            raise ValueError(f"--out {out} is a file; name a folder")
+        if out is not None:
+            check_folder("--out", out, ["scores.csv.manifest.json"], given.params)
         settings = hyper_parameters(setting or [])
         for name in ("objective", "mixing"):
             if name in settings:

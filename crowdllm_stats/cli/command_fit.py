@@ -21,6 +21,7 @@ from crowdllm_stats.cli.generator_options import (
     hyper_parameters,
 )
 from crowdllm_stats.cli.options import AsJson, DataFolder, check_seed
+from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.progress import progress_line
 from crowdllm_stats.cli.reading import (
     DropMissing,
@@ -39,6 +40,7 @@ def fit(arguments: Sequence[str]) -> Callable[..., None]:
     """The command; ``arguments`` go into the manifest."""
 
     def command(
+        given: typer.Context,
         data: Humans,
         backbone: Backbone,
         out: Annotated[Path, typer.Option(metavar="FILE", help="The generator, an .npz file.")],
@@ -62,10 +64,7 @@ def fit(arguments: Sequence[str]) -> Callable[..., None]:
 
         The file holds the training people's ids, profiles and fitted effects: keep it as the answers are kept.
         """
-        if out.suffix != ".npz":
-            raise ValueError(f"--out {out} must end in .npz")
-        if not out.absolute().parent.is_dir():
-            raise FileNotFoundError(f"--out: the folder {out.absolute().parent} does not exist")
+        check_file("--out", out, [".npz"], given.params)
         check_seed(seed)
         settings = hyper_parameters(setting or [])
         reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdllm_stats.cli.options import AsJson, DataFolder, Problems, check_seed
+from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.progress import progress_line
 from crowdllm_stats.cli.reading import (
     DropMissing,
@@ -39,6 +40,7 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
     """The command; ``arguments`` go into the manifest."""
 
     def command(
+        given: typer.Context,
         population: Annotated[
             str, typer.Argument(metavar="POPULATION", help="offensiveness (shipped), or a generator's .npz file.")
         ],
@@ -86,16 +88,13 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         With --twins, every human answer gets a digital one by a generator that had no part of it, and unlabelled people
         come from the same generators: what interval, safe-interval and risk compare.
         """
-        from crowdllm_stats.cli.output import check_not_read
         from crowdllm_stats.datasets.population import load_population
         from crowdllm_stats.inference.checks import check_choice, check_count
-        from crowdllm_stats.tables.files import write_table
+        from crowdllm_stats.tables.files import SUFFIXES, write_table
 
-        _check_table("--out", out)
-        check_not_read("--out", out, (population, twins))
+        check_file("--out", out, SUFFIXES, given.params)
+        check_file("--reference-out", reference_out, SUFFIXES, given.params)
         if reference_out is not None:
-            _check_table("--reference-out", reference_out)
-            check_not_read("--reference-out", reference_out, (population, twins, str(out)))
             check_count("--k", k)
         check_seed(seed)
         check_choice("--by", by, ("people", "problems"))
@@ -133,23 +132,9 @@ def _plain(
         answers = model.simulate(problems, n, seed=seed, effect=effect)
         answers.write(out)
         return len(answers.responses), n, note
-    if out.suffix != ".parquet":
+    if out.suffix.lower() != ".parquet":
         raise ValueError(f"{n * len(problems):,} answers are streamed to .parquet only; got --out {out}")
     return model.simulate_to(out, problems, n, seed=seed, effect=effect, progress=bar), n, f"{note} Without profiles."
-
-
-def _check_table(option: str, out: Path) -> None:
-    """Refuse a file of answers that could not be written, before any work is done."""
-    from crowdllm_stats.tables.files import suffix_of
-
-    try:
-        suffix_of(out)
-    except ValueError as error:
-        raise ValueError(f"{option}: {error}") from None
-    if out.is_dir():
-        raise ValueError(f"{option} {out} is a folder; name a file")
-    if not out.absolute().parent.is_dir():
-        raise FileNotFoundError(f"{option}: the folder {out.absolute().parent} does not exist")
 
 
 def _check_together(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdllm_stats.cli.options import AsJson
+from crowdllm_stats.cli.out_check import check_folder
 from crowdllm_stats.cli.terminal import screen
 from crowdllm_stats.json_values import json_text, table_rows
 
@@ -39,6 +40,9 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Folder of the report and its pictures; out/NAME by default."),
 ]
+#: Files by which a folder is known as that of a study.
+_MARKS = ("design.json", "results.parquet.manifest.json")
+
 Scheduler = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Dask: tcp://host:port, or 'local' for a local cluster.")
 ]
@@ -130,6 +134,7 @@ def plan(
 
 def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
     def run(
+        given: typer.Context,
         name: Name,
         quick: Quick = False,
         only: Only = None,
@@ -148,11 +153,15 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
         from crowdllm_stats.studies.summarise import summarise
 
         design = _design(name, quick, only)
-        if out is not None:
-            _check_out(out, design)
         place = Store(_store_folder(design, store, quick), design)
         if out is None and place.folder.is_dir() and not os.access(place.folder, os.W_OK):
             raise ValueError(f"{place.folder} cannot be written to: name another folder for the report with --out")
+        if out is not None:
+            _check_drawing(design)
+            check_folder("--out", out, _MARKS, given.params)
+        begun = (place.folder / "design.json").is_file()
+        if out is None if begun else not resume:
+            check_folder("--store", place.folder, _MARKS, given.params)
         try:
             with _progress(design.name) as step:
                 done = run_study(design, place, engine=_engine(workers, scheduler), resume=resume, progress=step)
@@ -233,18 +242,12 @@ def _engine(workers: int | None, scheduler: str | None) -> Engine:
     return in_this_process if workers == 0 else processes(default_workers() if workers is None else workers)
 
 
-def _check_out(out: Path, design: Design) -> None:
-    """Refuse a report that could not be written, before anything runs."""
+def _check_drawing(design: Design) -> None:
+    """Refuse pictures that could not be drawn, before anything runs."""
     from importlib.util import find_spec
 
     if design.pictures and find_spec("matplotlib") is None:
         raise ValueError("--out draws pictures and needs matplotlib: pip install 'crowdllm-stats[plot]'")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"--out {out} cannot be made: {error.strerror}") from None
-    if not os.access(out, os.W_OK):
-        raise ValueError(f"--out {out} cannot be written to")
 
 
 @contextmanager

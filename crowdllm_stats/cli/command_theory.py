@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdllm_stats.cli.options import AsJson
+from crowdllm_stats.cli.out_check import check_folder
 from crowdllm_stats.cli.terminal import screen
 from crowdllm_stats.json_values import json_text
 
@@ -38,6 +39,7 @@ def theory(arguments: Sequence[str]) -> typer.Typer:
 
 def _verify(arguments: Sequence[str]) -> Callable[..., None]:
     def verify(
+        given: typer.Context,
         only: Annotated[
             list[str] | None, typer.Option(metavar="NAME", help="Only this result; may be given several times.")
         ] = None,
@@ -55,9 +57,10 @@ def _verify(arguments: Sequence[str]) -> Callable[..., None]:
         from crowdllm_stats.verify.run import verify as run
 
         wanted = only or []
+        if out is not None:
+            require_matplotlib()
+            check_folder("--out", out, ["theory.json.manifest.json"], given.params)
         with _progress(wanted, out is not None) as step:
-            if out is not None:
-                require_matplotlib()
             found = run(wanted, seed=seed, simulate=simulate, workers=_workers(), progress=step)
             written = [] if out is None else write_report(found, out, arguments=arguments, progress=step)
         if as_json:

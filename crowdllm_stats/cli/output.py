@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
+#: Endings of --out.
+ENDINGS = (".csv", ".parquet", ".json")
+
 #: Rows of a table on the screen; --json and --out have them all.
 SHOWN = 20
 
@@ -118,42 +121,13 @@ def envelope(report: Report) -> Row:
     }
 
 
-def check_not_read(option: str, written: Path | None, read: Sequence[str | None]) -> None:
-    """Refuse to write over a file that the command reads.
-
-    Raises:
-        ValueError: naming the option and the file.
-    """
-    from crowdllm_stats.cli.inputs import same_source
-
-    for name in read:
-        if written is not None and name is not None and same_source(str(written), name):
-            raise ValueError(f"{option} {written}: this is the input file {name}; write to another file")
-
-
-def check_out(out: Path | None) -> None:
-    """Refuse an output file that could not be written, before any work is done.
-
-    Raises:
-        ValueError: on an unknown ending.
-        FileNotFoundError: if its folder does not exist.
-    """
-    if out is None:
-        return
-    if not out.name.endswith((".csv", ".parquet", ".json")):
-        raise ValueError(f"--out: {out.name!r} must end in .csv, .parquet or .json")
-    if not out.absolute().parent.is_dir():
-        raise FileNotFoundError(f"--out: the folder {out.absolute().parent} does not exist")
-
-
 def _write(report: Report, out: Path, arguments: Sequence[str]) -> Path:
     import pandas as pd
 
     from crowdllm_stats.report.manifest import write_manifest
     from crowdllm_stats.tables.files import write_table
 
-    check_out(out)
-    if out.suffix == ".json":
+    if out.suffix.lower() == ".json":
         write_whole(out, json_text(envelope(report)) + "\n")
     else:
         write_table(pd.DataFrame([_flat(row) for row in _all_rows(report)]), out)

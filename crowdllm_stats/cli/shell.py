@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from crowdllm_stats.cli.command_backbone import backbone
+from crowdllm_stats.cli.command_compare import PICTURES
 from crowdllm_stats.cli.command_evaluate import evaluate
 from crowdllm_stats.cli.command_fit import fit
 from crowdllm_stats.cli.command_simulate import simulate
@@ -19,7 +20,8 @@ from crowdllm_stats.cli.command_study import study
 from crowdllm_stats.cli.command_theory import theory
 from crowdllm_stats.cli.commands import HUMANS_ALONE, ON_TABLES, demo
 from crowdllm_stats.cli.options import Tables, check_seed
-from crowdllm_stats.cli.output import Report, check_not_read, check_out, emit
+from crowdllm_stats.cli.out_check import check_file
+from crowdllm_stats.cli.output import ENDINGS, Report, emit
 from crowdllm_stats.cli.wording import in_flags
 from crowdllm_stats.extras import missing_extra
 
@@ -129,11 +131,9 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone:
 
     def command(**values: Any) -> None:
         tables = Tables(**{field.name: values.pop(field.name) for field in dataclasses.fields(Tables)})
-        check_out(tables.out)
-        if tables.out is not None or values.get("picture") is not None:
-            read = (tables.humans, tables.digital or None, values.get("reference"))
-            check_not_read("--out", tables.out, read)
-            check_not_read("--picture", values.get("picture"), read)
+        params = values.pop("given").params
+        check_file("--out", tables.out, ENDINGS, params)
+        check_file("--picture", values.get("picture"), PICTURES, params)
         check_seed(values.get("seed"))
         report = function(tables, **values)
         emit(report, as_json=tables.json, out=tables.out, arguments=arguments)
@@ -156,5 +156,6 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone:
     ]
     command.__doc__ = function.__doc__
     command.__annotations__ = {}  # the signature says it all, with the words resolved
-    command.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]  # typer reads it
+    given = inspect.Parameter("given", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    command.__signature__ = inspect.Signature([given, *shared, *own])  # type: ignore[attr-defined]  # typer reads it
     return command

@@ -173,7 +173,7 @@ def write_parquet(
     import pyarrow.parquet as pq
 
     place = Path(path)
-    if place.suffix != ".parquet" or place.is_dir():
+    if place.suffix.lower() != ".parquet" or place.is_dir():
         raise ValueError(f"path: answers are streamed to a file that ends in .parquet; got {place}")
     if not place.parent.is_dir():
         raise FileNotFoundError(f"folder {place.parent} is not there")

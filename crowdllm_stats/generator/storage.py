@@ -41,7 +41,7 @@ def save(model: CrowdLLM, path: str | os.PathLike[str]) -> None:
         OSError: if it could not be written; a former file stays.
     """
     place = Path(path)
-    if place.suffix != ".npz":
+    if place.suffix.lower() != ".npz":
         raise ValueError(f"a generator is written as .npz; got {place.name!r}")
     if not place.parent.is_dir():
         raise FileNotFoundError(f"folder {place.parent} is not there")
