@@ -86,8 +86,8 @@ def check_folder(option: str, folder: Path, marks: Sequence[str], params: Mappin
     if there and not any(_is_mark(folder / name) for name in marks):
         more = f" and {len(there) - 3} more" if len(there) > 3 else ""
         raise ValueError(
-            f"{option} {folder} holds other files ({', '.join(there[:3])}{more}); name a new or empty folder, or one of "
-            "an earlier report"
+            f"{option} {folder} holds other files ({', '.join(there[:3])}{more}); name a new or empty folder, or "
+            "one of an earlier report"
         )
     for _, text in _named(option, params):
         if os.path.isfile(text) and os.path.samefile(Path(text).absolute().parent, folder):
