@@ -11,10 +11,12 @@ import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from crowdllm_stats.backbones.asking import asking
 
 #: Marks a SQLite file as an answer cache ("CLSc").
 APPLICATION_ID = 0x434C5363
@@ -44,7 +46,7 @@ class AnswerCache:
     Answers stored before a crash stay readable; a batch of :meth:`put_many` is stored as a whole or not at all.
 
     Args:
-        path: the SQLite file; made if it is not there, with its folder.
+        path: the SQLite file; made if it is not there, with its folder, for its owner's eyes alone (mode 0600).
 
     Raises:
         ValueError: on a file that is damaged or something else than an answer cache; it is not touched.
@@ -62,12 +64,15 @@ class AnswerCache:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
+        self._questions = self.path.with_name(f"{self.path.name}.asking")
         self._lock = threading.Lock()
         self._process = os.getpid()
         self._connection: sqlite3.Connection | None = None
         with self._plain_errors():
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            _make_private(self.path)
             connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+            connection.text_factory = bytes  # a damaged text is compared, not decoded
             try:
                 self._prepare(connection)
             except BaseException:
@@ -91,7 +96,7 @@ class AnswerCache:
         """
         texts = [_canonical(key) for key in keys]
         hashes = [_hash(text) for text in texts]
-        found: dict[bytes, tuple[str, bytes, bytes]] = {}
+        found: dict[bytes, tuple[object, object, object]] = {}
         wanted = list(dict.fromkeys(hashes))
         with self._open() as connection:
             for start in range(0, len(wanted), _AT_ONCE):
@@ -131,6 +136,17 @@ class AnswerCache:
                     connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def asking(self, key: Mapping[str, Any], stop: threading.Event) -> Iterator[bool]:
+        """Keep other threads and processes that use this file from asking the same question; see :func:`asking`.
+
+        Raises:
+            ValueError: on a key that is not JSON.
+            OSError: if the lock cannot be made beside the file.
+        """
+        with asking(self._questions, _hash(_canonical(key)).hex(), stop) as mine:
+            yield mine
+
     def __len__(self) -> int:
         with self._open() as connection:
             return int(connection.execute("SELECT count(*) FROM answers").fetchone()[0])
@@ -140,6 +156,8 @@ class AnswerCache:
         with self._lock:
             if self._connection is not None and self._process == os.getpid():
                 self._connection.close()
+                with suppress(OSError):  # it was never made, or others ask still
+                    self._questions.rmdir()
             self._connection = None
 
     def __enter__(self) -> AnswerCache:
@@ -192,11 +210,11 @@ class AnswerCache:
         )
         connection.execute("COMMIT")
 
-    def _read(self, text: str, row: tuple[str, bytes, bytes]) -> list[float]:
+    def _read(self, text: str, row: tuple[object, object, object]) -> list[float]:
         stored, numbers, checksum = row
-        if stored != text:
+        if stored != text.encode("ascii"):
             raise self._refusal("an entry stands under the hash of another key")
-        if len(numbers) % 8 or _checksum(text, numbers) != checksum:
+        if not isinstance(numbers, bytes) or len(numbers) % 8 or _checksum(text, numbers) != checksum:
             raise self._refusal("an entry's numbers do not match their checksum")
         return list(struct.unpack(f"<{len(numbers) // 8}d", numbers))
 
@@ -214,7 +232,15 @@ class AnswerCache:
             name = getattr(error, "sqlite_errorname", "")
             if name.startswith(_SURROUNDINGS):
                 raise OSError(f"the answer cache {self.path} cannot be used: {error}") from None
-            raise self._refusal(str(error)) from None
+            raise self._refusal(" ".join(str(error).split())) from None
+
+
+def _make_private(path: Path) -> None:
+    """An empty file that nobody else may read; SQLite gives the files beside it the same rights."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return
 
 
 def _canonical(key: Mapping[str, Any]) -> str:

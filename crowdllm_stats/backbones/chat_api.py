@@ -6,16 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from crowdllm_stats.backbones.first_tokens import TokenMasses, read_tokens
 from crowdllm_stats.backbones.http_json import ServerError
 from crowdllm_stats.backbones.options import Options
 from crowdllm_stats.backbones.prompts import Message
-from crowdllm_stats.backbones.replies import TokenMasses, read_tokens
 from crowdllm_stats.inference.checks import check_choice, check_count
 
 PATH = "chat/completions"
-
-#: Error codes of servers that filter what is asked or said.
-FILTERED = ("content_filter", "content_policy_violation")
 
 LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 
@@ -127,8 +124,8 @@ def _choice(answer: Mapping[str, Any]) -> Mapping[str, Any]:
         return choices[0]
     error = answer.get("error")
     said = error.get("message") if isinstance(error, Mapping) else error
-    reason = f"an error: {said}" if said else f"no choices, but {', '.join(map(str, answer)) or 'an empty object'}"
-    raise ServerError(f"the server answered with {reason}"[:400])
+    reason = f"an error: {said}" if said else f"no choices, but {', '.join(map(repr, answer)) or 'an empty object'}"
+    raise ServerError(f"the server answered with {reason}")
 
 
 def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -9,8 +9,21 @@ from typing import Any
 
 from crowdllm_stats.inference.checks import check_choice
 
-#: Marks of the usual chat formats, for servers whose tokenizer is not known.
-USUAL = re.compile(r"<\|[^<>|\s]{1,40}\|>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos|pad)>")
+#: Marks of the usual chat formats, for servers whose tokenizer is not known. A bar may be DeepSeek's full-width one.
+_BAR, _LESS, _MORE = "[|\uff5c]", "[<\uff1c]", "[>\uff1e]"
+_NAMES_IN_ANGLES = (
+    r"/?s|(?:start|end)_of_(?:turn|image|audio)|bos|eos|pad|unk|mask|unused_?\d+|(?:image|audio)_soft_token|[se]op"
+    r"|/?think|/?tool_(?:call|response)s?|/?tools|[A-Z]+(?:_OF_[A-Z]+)?_TOKEN|reserved_\d+|seed:\w+"
+)
+_NAMES_IN_SQUARES = (
+    r"INST|AVAILABLE_TOOLS|TOOL_(?:CALLS?|RESULTS?|CONTENT)|SYSTEM_PROMPT|THINK|ARGS|CALL_ID|IMG(?:_BREAK|_END)?|PREFIX|MIDDLE"
+    r"|SUFFIX|(?:BEGIN_)?AUDIO|TRANSCRIBE|MODEL_SETTINGS|control_\d+|REFERENCE_DOC_\d+|[gs]?MASK|UNUSED_TOKEN_\d+|@BOS@"
+    r"|multimodal|BOS|EOS|EOT"
+)
+USUAL = re.compile(
+    rf"{_LESS}/?{_BAR}[^<>|\uff5c\uff1c\uff1e\s]{{1,48}}{_BAR}?{_MORE}|{_LESS}/?[a-z_]{{1,48}}{_BAR}{_MORE}"
+    rf"|{_LESS}(?:{_NAMES_IN_ANGLES}){_MORE}|<</?SYS>>|\[/?(?:{_NAMES_IN_SQUARES})\]|\[\|/?[a-z]{{1,20}}\|\]"
+)
 
 
 @dataclass(frozen=True)

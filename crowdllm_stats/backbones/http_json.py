@@ -12,22 +12,38 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
 
+from crowdllm_stats.backbones.bounded_http import bounded_handlers
+from crowdllm_stats.backbones.key_censor import KeyCensor
 from crowdllm_stats.inference.checks import check_count
+
+Answer = TypeVar("Answer")
 
 #: Statuses that may pass: time-out, conflict, too early, too many requests, and the server's own trouble.
 PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+
+#: Error codes of servers that filter what is asked or said.
+FILTERED = ("content_filter", "content_policy_violation")
 
 #: Seconds: the first wait, the longest of our own, and the longest that a server may ask for.
 FIRST_WAIT, LONGEST_WAIT, LONGEST_ASKED = 0.5, 30.0, 300.0
 
 #: No answer is longer; what is longer comes from something else than a chat server.
 LARGEST_BODY = 16 * 2**20
+
+#: Of what a server says of its trouble, so many bytes are read.
+LARGEST_TROUBLE = 2**14
+
+#: Characters of an error's message, of which the server's own words are the lesser part.
+LONGEST_MESSAGE = 800
+
+#: Variables that are used without being named, each for its provider's own encrypted address alone.
+OWN_HOSTS = {"OPENAI_API_KEY": "api.openai.com"}
 
 
 def pause(stop: threading.Event, seconds: float) -> None:
@@ -54,13 +70,14 @@ class JsonServer:
     A request that meets a lost connection, a time-out, an answer that is no JSON, or one of the statuses 408, 409, 425,
     429, 500, 502, 503, 504, 529 is sent again after ``0.5 * 2**attempt`` seconds (at most 30), times a factor between
     1/2 and 1 drawn from the seed, the request and the attempt; never sooner than the server's Retry-After says.
-    Redirects are refused, for they would carry the key elsewhere. Safe for several threads; once ``stop`` is set,
-    nothing is sent again.
+    Redirects are refused, for they would carry the key elsewhere. Errors are censored by :class:`KeyCensor`, answers
+    are not. Safe for several threads; once ``stop`` is set, nothing is sent again.
 
     Args:
         base_url: "http://..." or "https://...", without user, password or query.
-        api_key_env: the environment variable that holds the key, sent as a bearer token if it is set; None: no key.
-        timeout: seconds for one attempt as a whole.
+        api_key_env: the environment variable that holds the key, sent as a bearer token if it is set; None: that of
+            ``OPENAI_API_KEY`` if base_url is OpenAI's own (https, api.openai.com or a host below it), else no key.
+        timeout: seconds for one attempt as a whole, from the look-up of the name to the last byte.
         retries: attempts after the first.
         seed: of the waits.
 
@@ -82,13 +99,13 @@ class JsonServer:
         seed: int = 0,
     ):
         self.url = _checked(base_url)
-        self.api_key_env = api_key_env
+        self.api_key_env = api_key_env or _own_variable(self.url)
         self.timeout = float(timeout)
         if not 0.0 < self.timeout < np.inf:
             raise ValueError(f"timeout must be a number of seconds above 0; got {timeout!r}")
         self.retries = check_count("retries", retries, least=0)
         self.seed = check_count("seed", seed, least=0)
-        handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
+        handlers: list[urllib.request.BaseHandler] = [_NoRedirect(), *bounded_handlers()]
         if _is_loopback(self.url):
             handlers.append(urllib.request.ProxyHandler({}))
         self._opener = urllib.request.build_opener(*handlers)
@@ -102,15 +119,31 @@ class JsonServer:
             self.url, api_key_env=self.api_key_env, timeout=self.timeout, retries=self.retries, seed=self.seed
         )
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Send ``body`` to ``base_url/path`` and return the JSON object that comes back.
+    def post(self, path: str, body: Mapping[str, Any], read: Callable[[dict[str, Any]], Answer]) -> Answer:
+        """Send ``body`` to ``base_url/path`` and return what ``read`` makes of the JSON object that comes back.
 
         Raises:
-            ServerError: if the server cannot be reached, refuses, or still fails after the retries.
+            ServerError: if the server cannot be reached, refuses, or still fails after the retries, and as ``read``;
+                without the key, whatever the server said.
             ValueError: if the key cannot be sent in a header.
         """
-        content = json.dumps(body, sort_keys=True).encode("utf-8")
         key = self._key()
+        try:
+            return read(self._tried(path, json.dumps(body, sort_keys=True).encode("utf-8"), key))
+        except ServerError as error:
+            told = error
+        censor = KeyCensor(key)
+        # Raised here, not above: an error raised while another is handled holds on to that one's uncensored text.
+        text = " ".join(censor(str(told)[:LARGEST_TROUBLE]).split())
+        shown = text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]} ..."
+        code = told.code if told.code in FILTERED else censor(told.code)
+        raise ServerError(shown, told.status, code)
+
+    def censored(self, text: str) -> str:
+        """What a server said, without the key."""
+        return KeyCensor(self._key())(text)
+
+    def _tried(self, path: str, content: bytes, key: str | None) -> dict[str, Any]:
         for attempt in range(self.retries + 1):
             try:
                 return self._once(path, content, key)
@@ -128,13 +161,12 @@ class JsonServer:
         if key:
             headers["Authorization"] = f"Bearer {key}"
         request = urllib.request.Request(f"{self.url}/{path}", data=content, headers=headers, method="POST")
-        deadline = time.monotonic() + self.timeout
         try:
             with self._opener.open(request, timeout=self.timeout) as response:
-                raw = _without(self._body(response, deadline), key)
+                raw = self._body(response)
         except urllib.error.HTTPError as error:
             with error:
-                raise self._refused(error, key, deadline) from None
+                raise self._refused(error, key) from None
         except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
             if isinstance(error, ServerError):
                 raise
@@ -145,38 +177,35 @@ class JsonServer:
             raise _Passing(f"the connection failed ({said}); is the server running at this address?") from None
         try:
             answer = json.loads(raw)
-        except ValueError:
-            raise _Passing(f"the answer is not JSON: {_short(raw)!r}") from None
+        except (ValueError, RecursionError):
+            raise _Passing(f"the answer is not JSON: {_short(raw, key)!r}") from None
         if not isinstance(answer, dict):
-            raise ServerError(f"{self.url} answered with JSON that is no object: {_short(raw)!r}")
+            raise ServerError(f"{self.url} answered with JSON that is no object: {_short(raw, key)!r}")
         return answer
 
-    def _body(self, response: Any, deadline: float) -> bytes:
-        """The whole body, by the deadline: a server that drips would otherwise never time out."""
+    def _body(self, response: Any) -> bytes:
         parts, size = [], 0
         while part := response.read1(65536):
             parts.append(part)
             size += len(part)
             if size > LARGEST_BODY:
                 raise ServerError(f"{self.url} answered with more than {LARGEST_BODY} bytes; is it a chat server?")
-            if time.monotonic() > deadline:
-                raise TimeoutError
         told = response.headers.get("Content-Length", "")
         if told.isdigit() and size < int(told):
             raise ConnectionError(f"the answer broke off after {size} of {told} bytes")
         return b"".join(parts)
 
-    def _refused(self, error: urllib.error.HTTPError, key: str | None, deadline: float) -> Exception:
+    def _refused(self, error: urllib.error.HTTPError, key: str | None) -> Exception:
         try:
-            raw = _without(self._body(error, deadline), key)
+            raw = error.read(LARGEST_TROUBLE)
         except (OSError, http.client.HTTPException):
             raw = b""
-        (said, code), status = _message(raw), error.code
+        (said, code), status = _message(raw, key), error.code
         if status in PASSING:
             return _Passing(f"HTTP {status}: {said}", status, code, _retry_after(error.headers.get("Retry-After")))
         if status in (401, 403):
             named = self.api_key_env
-            hint = "pass api_key_env= with the name of the environment variable that holds the key"
+            hint = "no key was sent: pass api_key_env= with the name of the environment variable that holds its key"
             if named is not None:
                 state = f"the key in the environment variable {named} was refused" if key else f"{named} is not set"
                 hint = f"{state}; set it to a key of this server"
@@ -238,6 +267,14 @@ def _shown(base_url: Any) -> str:
     return repr(base_url) if isinstance(base_url, str) and not set("@?#") & set(base_url) else "something else"
 
 
+def _own_variable(url: str) -> str | None:
+    """The variable whose key belongs to an address, None if no provider that is known here owns it."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    owners = (name for name, own in OWN_HOSTS.items() if host == own or host.endswith(f".{own}"))
+    return next(owners, None) if parts.scheme == "https" else None
+
+
 def _is_loopback(url: str) -> bool:
     name = urlsplit(url).hostname or ""
     try:
@@ -260,24 +297,21 @@ def _retry_after(text: str | None) -> float:
     return wait if np.isfinite(wait) and wait > 0.0 else 0.0
 
 
-def _message(raw: bytes) -> tuple[str, str]:
+def _message(raw: bytes, key: str | None) -> tuple[str, str]:
     """What a body says of an error and its code; the bodies of OpenAI, FastAPI, or plain text."""
     try:
         body = json.loads(raw)
-    except ValueError:
-        return _short(raw) or "no reason given", ""
+    except (ValueError, RecursionError):
+        return _short(raw, key) or "no reason given", ""
     error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
-        return _short(str(error).encode()), ""
+        return _short(str(error), key), ""
     said = error.get("message") or error.get("detail") or error
-    return _short(str(said).encode()), str(error.get("code") or "")
+    return _short(str(said), key), str(error.get("code") or "")
 
 
-def _short(raw: bytes) -> str:
-    text = " ".join(raw[:2000].decode("utf-8", errors="replace").split())
+def _short(said: bytes | str, key: str | None) -> str:
+    """The beginning of what a server said; censored first, so that no cut goes through a key and spares a part."""
+    text = said[:LARGEST_TROUBLE].decode("utf-8", errors="replace") if isinstance(said, bytes) else said
+    text = " ".join(KeyCensor(key)(text[:LARGEST_TROUBLE]).split())
     return text if len(text) <= 300 else f"{text[:300]} ..."
-
-
-def _without(raw: bytes, key: str | None) -> bytes:
-    """A body that repeats the key would carry it into messages and logs."""
-    return raw.replace(key.encode("ascii"), b"***") if key else raw

@@ -112,6 +112,20 @@ class Reference:
         return cls(names, _answers(answers), logs, **others)
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """Sentences that a reader must see before the numbers: how many replies gave no answer, by kind.
+
+        Example:
+            >>> source = {"replies": 8, "without_answer": {"refusal": 2, "chatter": 1, "several answers": 0}}
+            >>> Reference.from_probabilities(["a"], [1, 2], [[0.2, 0.8]], source=source).notices
+            ('3 of 8 replies gave no admissible answer and are left out (refusal 2, chatter 1).',)
+        """
+        silent = self.source.get("without_answer", {})
+        count = sum(silent.values())
+        left_out = f"{count} of {self.source.get('replies')} replies gave no admissible answer and are left out"
+        return (f"{left_out} ({kinds_text(silent)}).",) if count else ()
+
+    @property
     def probabilities(self) -> FloatArray:
         """Shape (T, P, A)."""
         return np.asarray(np.exp(self.log_probabilities))
@@ -278,7 +292,8 @@ class Reference:
 
     def __str__(self) -> str:
         people = "" if self.profiles == ("",) else f" x {len(self.profiles)} profiles"
-        lines = [f"Reference of {len(self.problems)} problems{people}, answers {', '.join(map(str, self.answers))}"]
+        lines = [*self.notices]
+        lines.append(f"Reference of {len(self.problems)} problems{people}, answers {', '.join(map(str, self.answers))}")
         if self.admissible_mass is not None:
             low, middle = np.min(self.admissible_mass), np.median(self.admissible_mass)
             lines.append(f"  admissible mass: median {middle:.3g}, least {low:.3g}")
@@ -291,3 +306,13 @@ def _answers(answers: Iterable[Any]) -> tuple[float, ...] | tuple[str, ...]:
     if all(isinstance(one, str) for one in given):
         return tuple(given)
     return tuple(float(one) for one in given)
+
+
+def kinds_text(silent: Mapping[Any, int]) -> str:
+    """How many replies gave no answer, by kind, the kinds that are there.
+
+    Example:
+        >>> kinds_text({"refusal": 2, "chatter": 0, "several answers": 1})
+        'refusal 2, several answers 1'
+    """
+    return ", ".join(f"{kind} {count}" for kind, count in silent.items() if count)

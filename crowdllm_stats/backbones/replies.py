@@ -1,141 +1,153 @@
-"""Reading what a model said: which admissible answer a text gives, and the probabilities in a list of likely tokens."""
+"""Reading what a model said: the admissible answer that a reply gives, or why it gives none."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from typing import Literal
 
+from crowdllm_stats.backbones import reply_words as words
+from crowdllm_stats.backbones.first_tokens import folded
 from crowdllm_stats.backbones.options import Options
+
+#: Why a reply gives no answer.
+Silence = Literal["refusal", "several answers", "off the scale", "chatter"]
+
+SILENCES: tuple[Silence, ...] = ("refusal", "several answers", "off the scale", "chatter")
+
+#: A longer reply, in characters, is chatter: the answer alone was asked for.
+LONGEST = 10_000
+
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_ANY_NUMBER = re.compile(r"[+-]?[0-9][\w.,:%]*")
+_QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u00ab": '"', "\u00bb": '"',
+                         "\u2212": "-"})  # fmt: skip
 
 
 class ReplyReader:
     """Finds the admissible answer in a reply.
 
-    A reply gives an answer if it names exactly one of them, whatever stands around it: "3", "**3**", "Rating: 3",
-    "3 = quite". Upper and lower case do not matter. It gives none if it names several ("3 or 4", "3/5"), if the number
-    is part of another ("4.5", "65", "-1", "1,000"), or if it names none; nothing is rounded or guessed.
+    The answer must be the reply or begin it, with nothing before it but a label or a phrase that announces it
+    ("**Rating:** 3", "The answer is no", "I would rate this comment a 3", "On a scale of 1 to 5, it is a 2"), and its
+    sentence must be over or go on with a reason: "No, because ..." is "no", while "No doubt ...", "There is no doubt",
+    "4 people" and "see policy section 4" give no answer, nor does an item of a list, "1. The comment is ...". A number
+    stands alone: not "4.5", "65", "-1", "3%", "2 or 3", "1 to 5". "3/5" and "3 out of 5" are 3 where 5 is the greatest
+    of three or more answers, for so ratings are written. What a reasoning model thinks, up to ``</think>``, is not part
+    of its reply.
+
+    Nothing is rounded or guessed. A reply without an answer is one of four kinds: a *refusal* ("As an AI, I have no
+    opinion", also after an answer: "No, I cannot help with that"), *several answers* ("yes and no", a list of the
+    scale), a number *off the scale*, or *chatter*, everything else.
 
     Args:
         options: the admissible answers.
+        any_case: whether "YES" is "yes".
 
     Raises:
-        ValueError: if two answers differ in case alone.
+        ValueError: if two answers differ in case alone, unless case matters.
 
     Example:
         >>> reader = ReplyReader(Options.of([1, 2, 3]))
-        >>> [reader.place(text) for text in ("2", " **3**.", "2.5", "1 or 2", "twelve")]
+        >>> [reader.place(text) for text in ("2", " **3**.", "2.5", "1 or 2", "see section 2")]
         [1, 2, None, None, None]
+        >>> reader.read("As an AI, I have no opinion.")
+        'refusal'
     """
 
-    def __init__(self, options: Options):
-        self._place = folded(options)
+    def __init__(self, options: Options, *, any_case: bool = True):
+        self._any_case = any_case
+        self._place = folded(options) if any_case else {word: place for place, word in enumerate(options.texts)}
+        self._labels = tuple(self._fold(label) for label in options.labels)
+        self._numeric = all(_NUMBER.fullmatch(text) for text in self._place)
+        self._of_top: re.Pattern[str] | None = None
+        if self._numeric and len(self._place) > 2:
+            top = re.escape(max(self._place, key=float))
+            self._of_top = re.compile(rf"\s*(?:/|out of)\s*{top}(?![\w/]|[.,]\d)")
         longest_first = sorted(self._place, key=len, reverse=True)
-        # Not within a word, and not within a number: neither "4.5" nor "-4" nor "1,000" names 4, 5 or 1.
-        before, after = r"(?<![\w+-])(?<!\d[.,:])", r"(?!\w)(?![.,:]\d)(?!\s*%)"
-        self._pattern = re.compile(f"{before}(?:{'|'.join(map(re.escape, longest_first))}){after}")
+        answer = f"(?P<answer>{'|'.join(map(re.escape, longest_first))})(?![^\\W_])"
+        if self._numeric:
+            answer += r"(?![.,:]\d)(?!\s*%)"
+        lead = words.LEAD_TO_NUMBER if self._numeric else words.LEAD_TO_WORD
+        self._answer = re.compile(answer)
+        self._lead = re.compile(f"{words.MARKS}{words.FIELD}{lead}", re.IGNORECASE)
+        self._stated = re.compile(f"(?i:{words.MARKS}{words.FIELD}{lead}){answer}")
+        self._again = re.compile(f"(?i:{words.MARKS}{words.SECOND}{words.MARKS}{lead}){answer}")
+        self._named = re.compile(rf"(?<![\w+-])(?<!\d[.,:]){answer}")
 
     def place(self, reply: str) -> int | None:
-        """The place of the answer that a reply gives, None if it gives none or several."""
-        named = {self._place[match[0]] for match in self._pattern.finditer(reply.casefold())}
-        return named.pop() if len(named) == 1 else None
+        """The place of the answer that a reply gives, None if it gives none."""
+        said = self.read(reply)
+        return said if isinstance(said, int) else None
 
+    def read(self, reply: str) -> int | Silence:
+        """The place of the answer that a reply gives, or why it gives none."""
+        said = self._reply(reply)
+        if said is None or len(said) > LONGEST:
+            return "chatter"
+        match = self._stated.match(said)
+        end = self._end(said, match) if match else None
+        if match is None or end is None:
+            return self._silence(said)
+        if any(answer != match["answer"] for answer in self._later(said, end)):
+            return "several answers"
+        if words.DECLINES.search(said, match.end()):
+            return "refusal"
+        return self._place[match["answer"]]
 
-@dataclass(frozen=True)
-class TokenMasses:
-    """Probabilities of the admissible answers read from the likeliest first tokens.
+    def _reply(self, reply: str) -> str | None:
+        """What is said after thinking, folded; None while it still thinks."""
+        thought = max((reply.rfind(mark) + len(mark) for mark in ("</think>", "[/THINK]") if mark in reply), default=0)
+        said = reply[thought:].translate(_QUOTES).strip()
+        return None if said.startswith(("<think>", "[THINK]")) else self._fold(said)
 
-    Attributes:
-        masses: of each answer, A numbers; 0 where no token of the list is the answer.
-        unseen: how many answers the list does not hold.
-        unseen_bound: the most probability that those can have together: each is below the list's least, all of them
-            below what the list leaves over; and what the tokens have that begin an answer without being one ("mod"),
-            for the rest of the answer may follow.
-    """
+    def _fold(self, text: str) -> str:
+        return text.casefold() if self._any_case else text
 
-    masses: tuple[float, ...]
-    unseen: int
-    unseen_bound: float
+    def _end(self, said: str, match: re.Match[str]) -> int | None:
+        """Where the answer's sentence may end, None if the words after it make another statement of it."""
+        after = match.end()
+        if self._of_top and (whole := self._of_top.match(said, after)):
+            after = whole.end()
+        if closed := words.CLOSERS.match(said, after):
+            after = closed.end()
+        if repeated := re.compile(rf"(?:\s+{re.escape(match['answer'])}(?![^\W_]))+").match(said, after):
+            after = repeated.end()
+        if words.NO_SINGLE.match(said, after):
+            return None
+        if self._numeric and (joined := words.JOINED.match(said, after)) and self._answer.match(said, joined.end()):
+            return after
+        label = self._labels[self._place[match["answer"]]] if self._labels else ""
+        between = words.TO_LABEL.match(said, after)
+        if label and between and said.startswith(label, between.end()):
+            return between.end() + len(label)
+        if self._numeric and match.start("answer") == self._bare(said) and words.LIST_ITEM.match(said, after):
+            return None
+        over = words.END_OF_NUMBER if self._numeric else words.END_OF_WORD
+        return after if over.match(said, after) else None
 
+    @staticmethod
+    def _bare(said: str) -> int:
+        """Where a reply begins that has no word before its answer."""
+        return next((place for place, letter in enumerate(said) if letter.isalnum()), 0)
 
-def read_tokens(tokens: Iterable[Mapping[str, Any]], options: Options) -> TokenMasses:
-    """Add up the listed probabilities of each answer's tokens: "3" and " 3", "Yes" and "yes".
+    def _later(self, said: str, start: int) -> Iterator[str]:
+        """Answers stated after the first one."""
+        if self._numeric and (joined := words.JOINED.match(said, start)):
+            second = self._answer.match(said, joined.end())
+            if second:
+                yield second["answer"]
+        for mark in words.NEXT.finditer(said, start):
+            match = self._again.match(said, mark.end())
+            if match and self._end(said, match) is not None:
+                yield match["answer"]
 
-    Args:
-        tokens: the ``top_logprobs`` of the first token: ``token`` and ``logprob`` each.
-        options: the admissible answers; each must be recognisable by its first token (see :func:`first_tokens_clash`).
-
-    Raises:
-        ValueError: on entries without a token or with a log-probability that is none, and on an empty list.
-
-    Example:
-        >>> listed = [("Yes", -0.7), (" yes", -1.6), ("A", -3.0)]
-        >>> entries = [{"token": token, "logprob": log} for token, log in listed]
-        >>> found = read_tokens(entries, Options.of(["yes", "no"]))
-        >>> [round(mass, 3) for mass in found.masses], found.unseen, round(found.unseen_bound, 3)
-        ([0.698, 0.0], 1, 0.05)
-    """
-    place = folded(options)
-    masses, seen, total, least, begun = [0.0] * len(options.answers), set(), 0.0, 1.0, 0.0
-    for entry in tokens:
-        token, log = (entry.get("token"), entry.get("logprob")) if isinstance(entry, Mapping) else (None, None)
-        if not isinstance(token, str) or isinstance(log, bool) or not isinstance(log, int | float):
-            raise ValueError(f"an entry of top_logprobs is no token with a log-probability: {entry!r}")
-        if math.isnan(log) or log > 1e-3:
-            raise ValueError(f"token {token!r} has the log-probability {log!r}, which must be at most 0")
-        probability = math.exp(min(log, 0.0))
-        total, least = total + probability, min(least, probability)
-        word = token.strip().casefold()
-        which = place.get(word)
-        if which is None:
-            begun += probability * bool(word and any(answer.startswith(word) for answer in place))
-        else:
-            masses[which] += probability
-            seen.add(which)
-    if total == 0.0 or total > 1.01:
-        raise ValueError(f"the listed probabilities sum to {total:.4g}, which must lie above 0 and within 1")
-    unseen = len(masses) - len(seen)
-    return TokenMasses(tuple(masses), unseen, begun + min(unseen * least, max(1.0 - total, 0.0)))
-
-
-def first_tokens_clash(options: Options) -> str | None:
-    """Why the first token does not tell the answers apart for certain; None if it does.
-
-    An answer of several words is never one token; and if one answer begins with another ("1" and "10"), the token "1"
-    may be the beginning of either.
-
-    Example:
-        >>> first_tokens_clash(Options.of([1, 2, 10]))
-        "answer '10' begins with answer '1'"
-        >>> first_tokens_clash(Options.of([1, 2, 3])) is None
-        True
-    """
-    words = options.texts
-    for word in words:
-        if len(word.split()) > 1 or (word[0] in "+-" and len(word) > 1) or "." in word:
-            return f"answer {word!r} is more than one token"
-        for other in words:
-            if other != word and word.casefold().startswith(other.casefold()):
-                return f"answer {word!r} begins with answer {other!r}"
-    return None
-
-
-def folded(options: Options) -> dict[str, int]:
-    """The answers' texts in lower case and their places.
-
-    Raises:
-        ValueError: if two differ in case alone.
-    """
-    place: dict[str, int] = {}
-    for index, word in enumerate(options.texts):
-        if place.setdefault(word.casefold(), index) != index:
-            raise ValueError(
-                f"answers {_pair(options.texts, place[word.casefold()], index)} differ in case alone; rename one"
-            )
-    return place
-
-
-def _pair(words: Sequence[str], first: int, second: int) -> str:
-    return f"{words[first]!r} and {words[second]!r}"
+    def _silence(self, said: str) -> Silence:
+        if words.DECLINES.search(said) or words.APOLOGY.search(said):
+            return "refusal"
+        if len({match["answer"] for match in self._named.finditer(said)}) > 1:
+            return "several answers"
+        lead = self._lead.match(said)
+        number = _ANY_NUMBER.match(said, lead.end()) if self._numeric and lead else None
+        if number and (number[0].rstrip(".,:") not in self._place or words.NO_SINGLE.match(said, number.end())):
+            return "off the scale"
+        return "chatter"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from crowdllm_stats.backbones.answer_tree import Tokens
 from crowdllm_stats.backbones.options import Options
-from crowdllm_stats.backbones.reference import Reference
+from crowdllm_stats.backbones.reference import Reference, kinds_text
+from crowdllm_stats.backbones.replies import SILENCES, ReplyReader, Silence
 from crowdllm_stats.backbones.scoring import Scorer, common_beginning
 
 
@@ -25,8 +26,9 @@ class Generated:
         problems: ids, T of them.
         options: the admissible answers.
         texts: what the model wrote, T rows of K.
-        places: the place of the parsed answer among the options, -1 where the text is none, shape (T, K).
+        places: the place of the answer that is read among the options, -1 where there is none, shape (T, K).
         temperature: it was drawn at.
+        silent: how many texts give no answer, by kind (see :class:`ReplyReader`).
     """
 
     problems: tuple[str, ...]
@@ -34,11 +36,31 @@ class Generated:
     texts: tuple[tuple[str, ...], ...]
     places: NDArray[np.int64]
     temperature: float
+    silent: Mapping[Silence, int]
+
+    @classmethod
+    def read(
+        cls, problems: tuple[str, ...], options: Options, texts: Sequence[Sequence[str]], temperature: float
+    ) -> Generated:
+        """Read the answers in the texts; case matters, as it does for the model's probabilities.
+
+        Example:
+            >>> drawn = Generated.read(("a",), Options.of([1, 2, 3]), [["3", " 3.", "4", "2 or 3"]], 1.0)
+            >>> drawn.places.tolist(), drawn.failures, drawn.silent["off the scale"]
+            ([[2, 2, -1, -1]], 2, 1)
+        """
+        reader = ReplyReader(options, any_case=False)
+        readings = {text: reader.read(text) for text in {text for row in texts for text in row}}
+        places = [[said if isinstance(said := readings[text], int) else -1 for text in row] for row in texts]
+        kinds = Counter(readings[text] for row in texts for text in row)
+        silent = {kind: kinds[kind] for kind in SILENCES}
+        table = np.array(places, dtype=np.int64)
+        return cls(problems, options, tuple(map(tuple, texts)), table, temperature, silent)
 
     @property
     def failures(self) -> int:
         """Texts that were no admissible answer."""
-        return int(np.count_nonzero(self.places < 0))
+        return sum(self.silent.values())
 
     def reference(self) -> Reference:
         """The shares of the parsed answers.
@@ -51,38 +73,29 @@ class Generated:
         if np.any(total == 0):
             name = self.problems[int(np.argmin(total))]
             raise ValueError(
-                f"{int(np.count_nonzero(total == 0))} problem(s) have no answer that parses, for instance {name!r}: "
-                "generate more, with other max_new_tokens, or take the distribution from .reference()"
+                f"{int(np.count_nonzero(total == 0))} problem(s) have no answer that can be read, for instance "
+                f"{name!r} ({kinds_text(self.silent)}): generate more, with other max_new_tokens, or take the "
+                "distribution from .reference()"
             )
         return Reference.from_probabilities(
             self.problems,
             self.options.answers,
             counts / total[:, None],
             n_samples=total.astype(np.float64)[:, None],
-            source={"sampling": "generated", "temperature": self.temperature, "parse_failures": self.failures},
+            source={
+                "sampling": "generated",
+                "temperature": self.temperature,
+                "replies": self.places.size,
+                "without_answer": dict(self.silent),
+            },
         )
 
     def __str__(self) -> str:
         return (
             f"{self.places.size} texts of {len(self.problems)} problems, {self.failures} "
-            f"({self.failures / self.places.size:.0%}) no admissible answer"
+            f"({self.failures / self.places.size:.0%}) without admissible answer"
+            + (f": {kinds_text(self.silent)}" if self.failures else "")
         )
-
-
-def parse(text: str, options: Options) -> int:
-    """The place of the answer that a text is, -1 if it is none: "4", " 4." and "4 because" are, "4.5" and "45" not.
-
-    Example:
-        >>> scale = Options.of([1, 2, 3, 4])
-        >>> [parse(text, scale) for text in ("4", " 4.", "4.5", "45", "four")]
-        [3, 3, -1, -1, -1]
-    """
-    said = text.strip()
-    for place in sorted(range(len(options.texts)), key=lambda place: -len(options.texts[place])):
-        answer = options.texts[place]
-        if said.startswith(answer) and not re.match(r"\w|[.,]\d", said[len(answer) :]):
-            return place
-    return -1
 
 
 def generate(

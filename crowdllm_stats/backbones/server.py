@@ -14,10 +14,11 @@ import pandas as pd
 
 from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.chat_api import Request
+from crowdllm_stats.backbones.first_tokens import first_tokens_clash
 from crowdllm_stats.backbones.http_json import JsonServer
 from crowdllm_stats.backbones.prompts import Template, build_prompts
 from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.backbones.replies import ReplyReader, first_tokens_clash
+from crowdllm_stats.backbones.replies import ReplyReader
 from crowdllm_stats.backbones.server_answers import from_logprobs, from_samples
 from crowdllm_stats.backbones.server_run import ServerRun
 from crowdllm_stats.inference.checks import check_choice, check_count
@@ -37,9 +38,10 @@ class ServerBackbone:
     to the result. An answer outside the list gets probability 0; what all such answers can have at most is in
     ``source`` (``largest_unseen_share``, of the answers' mass), and a warning says if that is above 5 %.
 
-    Mode "samples" asks ``k`` times and takes the shares of the answers that can be read; ``source`` counts what could
-    not (``unreadable``), what was declined (``refusals``) and the cells in which all read answers are the same
-    (``unanimous``: all of them at temperature 0, and where a server does not sample). Each of the K answers has its own
+    Mode "samples" asks ``k`` times and takes the shares of the answers that can be read (see :class:`ReplyReader`);
+    ``source`` counts the replies without answer by kind (``without_answer``, of ``replies``; the reference's
+    ``notices`` say it too) and the cells in which all read answers are the same (``unanimous``: all of them at
+    temperature 0, and where a server does not sample). Each of the K answers has its own
     seed, from ``seed`` and the ids, and its own place in the cache; ask one at a time (``concurrency=1``) of a server
     whose seed is common to all requests. Servers cut the tail when they sample unless told otherwise: llama.cpp wants
     ``extra={"top_k": 0, "min_p": 0.0}``.
@@ -56,7 +58,8 @@ class ServerBackbone:
     else than ``template``, and gives no admissible mass. It is not used here: for exact distributions of a prompt of
     one's own, run the weights with a local backbone or behind a server that gives log-probabilities.
 
-    The key is read from the environment at each request and stands in no attribute, message, cache or manifest.
+    The key is read from the environment at each request and stands in no attribute, message, cache or manifest. Several
+    processes may use one cache at a time: each question is asked once.
 
     Args:
         base_url: the server's address, usually ending in "/v1".
@@ -64,7 +67,8 @@ class ServerBackbone:
         template: a prompt with turns: a name, a file or a :class:`Template`.
         answers: the admissible answers; default: the template's.
         labels: what each answer means; default: the template's.
-        api_key_env: environment variable of the key, sent if it is set; None sends none.
+        api_key_env: environment variable of the key, sent if it is set. By default ``OPENAI_API_KEY`` is sent to OpenAI
+            (https://api.openai.com and hosts below it) and no key to anybody else: name the variable to send its key.
         mode: "auto", "logprobs" or "samples".
         k: answers a problem and profile in mode "samples".
         temperature: of the answers.
@@ -76,7 +80,7 @@ class ServerBackbone:
         max_tokens: the longest reply in mode "samples".
         limit_name: how the server calls that, "max_tokens" or "max_completion_tokens".
         extra: further fields of every request.
-        timeout: seconds for one attempt.
+        timeout: seconds for one attempt, from the look-up of the name to the last byte.
         retries: attempts after the first; see :class:`JsonServer`.
         concurrency: requests at once.
         seed: of the sampled answers and of the waits; None sends no seed, for servers that know none.
@@ -100,7 +104,7 @@ class ServerBackbone:
         template: str | Path | Template,
         answers: Iterable[Any] | None = None,
         labels: Mapping[Any, str] | None = None,
-        api_key_env: str | None = "OPENAI_API_KEY",
+        api_key_env: str | None = None,
         mode: str = "auto",
         k: int = 8,
         temperature: float = 1.0,

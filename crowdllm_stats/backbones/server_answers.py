@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from crowdllm_stats.backbones.reference import kinds_text
+from crowdllm_stats.backbones.replies import Silence
 from crowdllm_stats.inference.checks import FloatArray
 
-#: What a sampled answer is stored as, if it is not the place of an admissible one.
-UNREADABLE, REFUSED = -1.0, -2.0
+#: What a reply without an answer is stored as.
+CODES: dict[Silence, float] = {"refusal": -2.0, "several answers": -3.0, "off the scale": -4.0, "chatter": -1.0}
+REFUSED = CODES["refusal"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +49,7 @@ class ServerAnswers:
         rows = np.asarray(~silent.any(axis=1), dtype=bool)
         names = tuple(name for name, stays in zip(problems, rows, strict=True) if stays)
         if silent.any() and (not drop or not names):
-            told = ", ".join(
-                f"{self.counts[name]} {name}" for name in ("unreadable", "refusals") if self.counts.get(name)
-            )
+            told = kinds_text(self.counts["without_answer"])
             first = problems[int(np.argmin(rows))]
             raise ValueError(
                 f"{int(silent.sum())} of {silent.size} cell(s) have no readable answer, for instance problem {first!r} "
@@ -84,7 +85,12 @@ def from_logprobs(stored: Sequence[Sequence[float]], shape: tuple[int, int], ans
     probabilities = np.where(heard[..., None], masses / np.where(heard, total, 1.0)[..., None], np.nan)
     share = bound[heard] / (total + bound)[heard]
     largest = float(share.max(initial=0.0))
-    counts = {"refusals": sum(refused), "unseen_answers": int(unseen[heard].sum()), "largest_unseen_share": largest}
+    counts = {
+        "replies": len(stored),
+        "without_answer": {"refusal": sum(refused)},
+        "unseen_answers": int(unseen[heard].sum()),
+        "largest_unseen_share": largest,
+    }
     return ServerAnswers(probabilities, total, None, counts, largest)
 
 
@@ -92,8 +98,8 @@ def from_samples(stored: Sequence[Sequence[float]], shape: tuple[int, int], answ
     """Shares of the readable answers; one stored number a draw, the draws of a cell together.
 
     Example:
-        >>> found = from_samples([[0.0], [2.0], [2.0], [UNREADABLE], [2.0]], (1, 1), 3)
-        >>> found.probabilities.tolist(), found.n_samples.tolist(), found.counts["unreadable"]
+        >>> found = from_samples([[0.0], [2.0], [2.0], [CODES["chatter"]], [2.0]], (1, 1), 3)
+        >>> found.probabilities.tolist(), found.n_samples.tolist(), found.counts["without_answer"]["chatter"]
         ([[[0.25, 0.0, 0.75]]], [[4.0]], 1)
     """
     draws = np.array([row[0] for row in stored], dtype=np.float64).reshape(*shape, -1)
@@ -102,8 +108,8 @@ def from_samples(stored: Sequence[Sequence[float]], shape: tuple[int, int], answ
     probabilities = np.where(read[..., None] > 0, tally / np.maximum(read, 1.0)[..., None], np.nan)
     counts = {
         "k": draws.shape[2],
-        "unreadable": int((draws == UNREADABLE).sum()),
-        "refusals": int((draws == REFUSED).sum()),
+        "replies": draws.size,
+        "without_answer": {kind: int((draws == code).sum()) for kind, code in CODES.items()},
         "unanimous": int(((tally == read[..., None]) & (tally > 1)).any(axis=2).sum()),
     }
     return ServerAnswers(probabilities, None, read, counts)

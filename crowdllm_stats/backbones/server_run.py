@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 from crowdllm_stats.backbones.cache import AnswerCache
-from crowdllm_stats.backbones.chat_api import FILTERED, PATH, Request, is_refusal, masses_of, text_of
-from crowdllm_stats.backbones.http_json import JsonServer, ServerError
+from crowdllm_stats.backbones.chat_api import PATH, Request, is_refusal, masses_of, text_of
+from crowdllm_stats.backbones.first_tokens import first_tokens_clash
+from crowdllm_stats.backbones.http_json import FILTERED, JsonServer, ServerError
 from crowdllm_stats.backbones.prompts import Prompts
-from crowdllm_stats.backbones.replies import ReplyReader, first_tokens_clash
-from crowdllm_stats.backbones.server_answers import REFUSED, UNREADABLE
+from crowdllm_stats.backbones.replies import ReplyReader
+from crowdllm_stats.backbones.server_answers import CODES, REFUSED
 
 #: Part of every cache key: another way of reading replies gives other answers.
-READING = 1
+READING = 2
+
+#: Characters of a model's name that are kept.
+LONGEST_NAME = 200
 
 #: HTTP statuses by which a server says that it does not know a field.
 _UNKNOWN_FIELD = (400, 422, 501)
@@ -53,6 +59,7 @@ class ServerRun:
         self._reader = ReplyReader(prompts.options)
         self._first: list[float] | None = None
         self._asked, self._from_cache, self._served = 0, 0, set[str]()
+        self._counting = threading.Lock()
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -75,10 +82,21 @@ class ServerRun:
         clash = first_tokens_clash(self.prompts.options)
         if clash:
             return "samples", clash
-        if self.cache is not None:
+        if self.cache is None:
+            return self._probed()
+        probe = {**self._key("logprobs", self._cells[0], 0), "mode": "probe"}
+        with self.cache.asking(probe, self.server.stop):
             for mode in ("logprobs", "samples"):
                 if any(self.cache.get_many(self._key(mode, cell, 0) for cell in self._cells)):
                     return mode, "the cache holds such answers"
+            if self.cache.get(probe):
+                return "samples", "the cache says that the server gives no log-probabilities"
+            mode, reason = self._probed()
+            if mode == "samples":
+                self.cache.put(probe, [1.0])
+            return mode, reason
+
+    def _probed(self) -> tuple[str, str]:
         try:
             self._first = self._ask("logprobs", self._cells[0], 0)
         except ServerError as error:
@@ -87,7 +105,6 @@ class ServerRun:
             raise
         if self._first is None:
             return "samples", "the server gives no log-probabilities"
-        self._asked += 1
         return "logprobs", "the server gives log-probabilities"
 
     def answers(self, mode: str) -> list[list[float]]:
@@ -104,8 +121,8 @@ class ServerRun:
             found = {place: row for place, row in enumerate(self.cache.get_many(keys)) if row is not None}
         if mode == "logprobs" and self._first is not None:
             found[0] = self._first
-        self._from_cache = len(found) - (self._first is not None)
         self._ask_all(mode, jobs, found)
+        self._from_cache = len(jobs) - self._asked
         if self.cache is None:
             return [found[place] for place in range(len(jobs))]
         # Another process may have stored its answer first: what is stored is what a later run will find.
@@ -121,7 +138,6 @@ class ServerRun:
                     if numbers is None:
                         raise ServerError(f"{self.server.url} gives no log-probabilities; take mode='samples'")
                     found[futures[future]] = numbers
-                    self._asked += 1
             except BaseException as error:
                 self.server.stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -138,31 +154,48 @@ class ServerRun:
                 raise ServerError(told, error.status, error.code) from None
 
     def _ask(self, mode: str, cell: tuple[int, int], repeat: int) -> list[float] | None:
-        """One request, its answer as numbers, stored; None if log-probabilities were asked for and not given."""
+        """One answer as numbers, stored; None if log-probabilities were asked for and not given.
+
+        Threads and processes that share the cache ask a question once: who comes second waits, then finds the answer.
+        """
+        if self.cache is None:
+            return self._asked_for(mode, cell, repeat)
+        key = self._key(mode, cell, repeat)
+        with self.cache.asking(key, self.server.stop) as mine:
+            numbers = self.cache.get(key)
+            if numbers is None and not mine:
+                raise ServerError(f"{self.server.url} is not asked any more: another request failed")
+            if numbers is None:
+                numbers = self._asked_for(mode, cell, repeat)
+                if numbers is not None:
+                    self.cache.put(key, numbers)
+        return numbers
+
+    def _asked_for(self, mode: str, cell: tuple[int, int], repeat: int) -> list[float] | None:
+        """One request and its answer as numbers."""
         messages = self.prompts.messages(*cell)
         if mode == "logprobs":
             body = self.request.logprobs(messages)
         else:
             body = self.request.sample(messages, self.temperature, self._seed(cell, repeat))
-        numbers = self._numbers(mode, body)
-        if self.cache is not None and numbers is not None:
-            self.cache.put(self._key(mode, cell, repeat), numbers)
+        try:
+            numbers = self.server.post(PATH, body, functools.partial(self._read, mode))
+        except ServerError as error:
+            if error.code not in FILTERED:
+                raise
+            numbers = [REFUSED]
+        with self._counting:
+            self._asked += numbers is not None
         return numbers
 
-    def _numbers(self, mode: str, body: Mapping[str, Any]) -> list[float] | None:
-        try:
-            answer = self.server.post(PATH, body)
-        except ServerError as error:
-            if error.code in FILTERED:
-                return [REFUSED]
-            raise
+    def _read(self, mode: str, answer: Mapping[str, Any]) -> list[float] | None:
         if isinstance(answer.get("model"), str):
-            self._served.add(answer["model"])
+            self._served.add(self.server.censored(answer["model"][:LONGEST_NAME]))
         if is_refusal(answer):
             return [REFUSED]
         if mode == "samples":
-            place = self._reader.place(text_of(answer))
-            return [UNREADABLE if place is None else float(place)]
+            said = self._reader.read(text_of(answer))
+            return [float(said) if isinstance(said, int) else CODES[said]]
         masses = masses_of(answer, self.prompts.options)
         return None if masses is None else [*masses.masses, float(masses.unseen), masses.unseen_bound]
 
@@ -187,6 +220,7 @@ class ServerRun:
             **key,
             "temperature": self.temperature,
             "max_tokens": self.request.max_tokens,
+            "labels": list(self.prompts.options.labels),
             "seed": self.seed,
             "problem": self.prompts.problems[row],
             "participant": self.prompts.profiles[column],

@@ -24,7 +24,7 @@ from crowdllm_stats.backbones.loading import LanguageModel, tail
 from crowdllm_stats.backbones.options import Options
 from crowdllm_stats.backbones.prompts import Prompts, Template, build_prompts
 from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.backbones.sampling import Generated, generate, parse
+from crowdllm_stats.backbones.sampling import Generated, generate
 from crowdllm_stats.backbones.scoring import Done, Scorer
 from crowdllm_stats.inference.checks import FloatArray, check_count
 
@@ -170,10 +170,10 @@ class TransformersBackbone:
         max_new_tokens: int = 4,
         seed: int,
     ) -> Generated:
-        """K real answers a problem, parsed: the slow cross-check of :meth:`reference`.
+        """K real answers a problem, as read: the slow cross-check of :meth:`reference`.
 
-        The parsed answers are not exactly the reference's distribution: texts such as "4.5" begin with an admissible
-        answer and fail to parse. With ``max_new_tokens=1`` and answers of one token the two agree.
+        The answers read are not exactly the reference's distribution: texts such as "4.5" begin with an admissible
+        answer and are none. With ``max_new_tokens=1`` and answers of one token the two agree.
 
         Args:
             problems: as for :meth:`reference`.
@@ -193,9 +193,7 @@ class TransformersBackbone:
             k=check_count("k", k), temperature=_temperature(temperature),
             max_new_tokens=check_count("max_new_tokens", max_new_tokens),
         )  # fmt: skip
-        parsed = {text: parse(text, self.options) for text in {text for row in texts for text in row}}
-        places = np.array([[parsed[text] for text in row] for row in texts], dtype=np.int64)
-        return Generated(prompts.problems, self.options, tuple(map(tuple, texts)), places, float(temperature))
+        return Generated.read(prompts.problems, self.options, texts, float(temperature))
 
     def _prompts(self, problems: pd.DataFrame, profiles: pd.DataFrame | None) -> Prompts:
         return build_prompts(self.template, problems, profiles, options=self.options, requirements=self.requirements,

@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -246,6 +247,10 @@ def test_another_format_is_refused(place):
         ("UPDATE answers SET key = replace(key, 'm', 'n')", "hash of another key"),
         ("UPDATE answers SET numbers = x'0000000000000000'", "do not match their checksum"),
         ("UPDATE answers SET numbers = x'00'", "do not match their checksum"),
+        ("UPDATE answers SET numbers = 'abcdefgh'", "do not match their checksum"),
+        ("UPDATE answers SET numbers = 7", "do not match their checksum"),
+        ("UPDATE answers SET checksum = 'abc'", "do not match their checksum"),
+        ("UPDATE answers SET key = CAST(x'ff0aff' AS TEXT)", "hash of another key"),
         ("DROP TABLE answers", "no such table"),
     ],
 )
@@ -288,3 +293,30 @@ def test_a_cache_of_another_process_is_refused(place, monkeypatch):
         cache.get(KEY)
     monkeypatch.undo()
     cache.close()
+
+
+def test_nobody_else_can_read_a_cache_from_its_first_byte(place, monkeypatch):
+    seen = []
+    connect = sqlite3.connect
+
+    def watched(path, **settings):
+        seen.append((path.stat().st_size, stat.S_IMODE(path.stat().st_mode)))
+        return connect(path, **settings)
+
+    monkeypatch.setattr(cache_module.sqlite3, "connect", watched)
+    before = os.umask(0)
+    try:
+        with AnswerCache(place) as cache:
+            cache.put(KEY, [1.0])
+            files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in place.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert seen == [(0, 0o600)]
+    assert files == dict.fromkeys([place.name, f"{place.name}-wal", f"{place.name}-shm"], 0o600)
+
+
+def test_a_cache_that_is_shared_on_purpose_stays_so(place):
+    AnswerCache(place).close()
+    place.chmod(0o660)
+    AnswerCache(place).close()
+    assert stat.S_IMODE(place.stat().st_mode) == 0o660

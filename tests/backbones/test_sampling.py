@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="needs the hf extra: torch")
 
 from crowdllm_stats.backbones.options import Options
 from crowdllm_stats.backbones.prompts import Template
-from crowdllm_stats.backbones.sampling import Generated, parse
+from crowdllm_stats.backbones.sampling import Generated
 from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
 
 PLAIN = Template.parse("[user]\n{text}\nHow strong? {options}\n", "plain")
@@ -99,29 +99,26 @@ def test_an_end_token_ends_the_text(backbone, questions, monkeypatch):
     monkeypatch.setattr(sampling, "_ends", lambda model, tokenizer: torch.arange(len(tokenizer)))
     drawn = backbone.generate(questions.head(2), 3, max_new_tokens=4, seed=1)
     assert drawn.texts == (("", "", ""), ("", "", ""))
-    with pytest.raises(ValueError, match=r"2 problem\(s\) have no answer that parses, for instance 'q0'"):
+    with pytest.raises(ValueError, match=r"2 problem\(s\) have no answer that can be read, for instance 'q0'"):
         drawn.reference()
 
 
-def test_the_shares_of_parsed_answers():
-    scale = Options.of([1, 2, 3])
+def test_the_shares_of_the_answers_that_are_read():
     texts = (("1", "3", "no", "3"), ("2", "2", "2", "2"))
-    places = np.array([[parse(text, scale) for text in row] for row in texts])
-    drawn = Generated(("a", "b"), scale, texts, places, 0.7)
+    drawn = Generated.read(("a", "b"), Options.of([1, 2, 3]), texts, 0.7)
     found = drawn.reference()
     np.testing.assert_allclose(found.probabilities[:, 0], [[1 / 3, 0, 2 / 3], [0, 1, 0]])
     assert found.n_samples.tolist() == [[3.0], [4.0]]
-    assert found.source["parse_failures"] == 1
-    assert str(drawn) == "8 texts of 2 problems, 1 (12%) no admissible answer"
+    assert found.source["without_answer"] == {"refusal": 0, "several answers": 0, "off the scale": 0, "chatter": 1}
+    assert str(drawn) == "8 texts of 2 problems, 1 (12%) without admissible answer: chatter 1"
+    assert str(found).startswith("1 of 8 replies gave no admissible answer and are left out (chatter 1).\nReference")
 
 
-def test_the_longest_answer_that_a_text_is():
-    words = Options.of(["very", "very mild", "no"])
-    assert [parse(text, words) for text in ("very mild.", "very", "verymild", "nothing", "No", "no!")] == [
-        1, 0, -1, -1, -1, 2
-    ]  # fmt: skip
-    numbers = Options.of([1, 10, 2.5])
-    assert [parse(text, numbers) for text in ("10", "1", "2.5", "2", "1,5", "1, because")] == [1, 0, 2, -1, -1, 0]
+def test_the_longest_answer_that_a_text_is_case_minded():
+    words, texts = Options.of(["very", "very mild", "no"]), ["very mild.", "very", "verymild", "nothing", "No", "no!"]
+    assert Generated.read(("a",), words, [texts], 1.0).places.tolist() == [[1, 0, -1, -1, -1, 2]]
+    numbers, texts = Options.of([1, 10, 2.5]), ["10", "1", "2.5", "2", "1,5", "1, because"]
+    assert Generated.read(("a",), numbers, [texts], 1.0).places.tolist() == [[1, 0, 2, -1, -1, 0]]
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -129,3 +132,38 @@ def test_a_killed_run_goes_on_from_the_cache(tmp_path):
         problems = pd.DataFrame({"problem": range(50), "text": ["t"] * 50})
         done = ServerBackbone(stub.url, "m", template="offensiveness", mode="samples", k=4, cache=path)
         assert done.reference(problems).source["asked"] == 200 - kept
+
+
+@pytest.mark.parametrize("mode", ["samples", "logprobs", "auto"])
+def test_two_processes_on_one_cache_ask_each_question_once(tmp_path, mode):
+    def give(body, number):
+        time.sleep(0.01)
+        return give_tokens(body, number) if "logprobs" in body and mode != "auto" else (200, says("2"))
+
+    with serve(give) as stub:
+        command = [sys.executable, "-c", TWO, stub.url, str(tmp_path / "c"), mode]
+        path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+        both = {"stdout": subprocess.PIPE, "text": True, "env": {**os.environ, "PYTHONPATH": path}}
+        runs = [subprocess.Popen(command, **both) for _ in range(2)]
+        told = [json.loads(run.communicate(timeout=120)[0]) for run in runs]
+    questions = 4 if mode == "logprobs" else 40
+    assert len(stub.bodies) == questions + (mode == "auto")  # and once what kind of answers the server gives
+    assert sum(asked for asked, _ in told) == questions
+    assert [sum(both) for both in told] == [questions, questions]
+    assert not (tmp_path / "c.asking").exists()
+
+
+TWO = """
+import json, sys
+from stub_server import PROBLEMS, backbone
+url, cache, mode = sys.argv[1:]
+source = backbone(url, mode=mode, k=10, cache=cache).reference(PROBLEMS).source
+print(json.dumps([source["asked"], source["from_cache"]]))
+"""
+
+
+def test_a_question_asked_twice_in_one_run_is_asked_once(tmp_path):
+    problems = pd.DataFrame({"problem": range(8), "text": ["first"] * 8})
+    with serve(give_tokens) as stub:
+        source = backbone(stub.url, cache=tmp_path / "c").reference(problems).source
+    assert (len(stub.bodies), source["asked"], source["from_cache"]) == (1, 1, 7)
