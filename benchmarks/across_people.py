@@ -27,6 +27,7 @@ from scipy.special import ndtr, stdtrit
 from crowdllm_stats import across_answers, across_problems
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVEL, CLOSE, POOR = 0.95, 1e-9, 0.8
@@ -320,8 +321,8 @@ Lowest coverage {people["coverage"].min():.3f}, mean {people["coverage"].mean():
 {people["t"].mean():.3f}. Mean width over that of t: {people["width / t"].mean():.3f}.
 """
     out.mkdir(parents=True, exist_ok=True)
-    (out / "across_people.md").write_text(text)
-    cells.round(4).to_csv(out / "across_people.csv", index=False)
+    write_whole(out / "across_people.md", text)
+    write_whole(out / "across_people.csv", cells.round(4).to_csv(index=False))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from scipy.special import expit, ndtr, stdtrit
 from crowdllm_stats import across_problems
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 CELLS, LEAST_RUNS, REAL_RUNS = 800, 5, 10
@@ -304,7 +305,7 @@ mean of all its raters.
 {shown(real)}
 """
     out.mkdir(parents=True, exist_ok=True)
-    (out / "across_problems_simulation.md").write_text(text)
+    write_whole(out / "across_problems_simulation.md", text)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import pandas as pd
 from crowdllm_stats.datasets import popquorn
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import whole_file, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEMS, GENERATED, K, NEW_TOKENS, ROUNDS = 64, 4, 8, 4, 2
@@ -61,8 +62,8 @@ def part(batch_size, dtype, out):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
     stored_wall, _, again = seconds(lambda: backbone.reference(problems))
     assert again.source["prompts_computed"] == 0
-    np.savez(out, log_probabilities=found.log_probabilities, stored=again.log_probabilities,
-             numbers=[wall, processor, peak, stored_wall])  # fmt: skip
+    with whole_file(out) as file:
+        np.savez(file, log_probabilities=found.log_probabilities, stored=again.log_probabilities, numbers=[wall, processor, peak, stored_wall])  # fmt: skip
 
 
 def by_batch_size(folder):
@@ -172,7 +173,7 @@ Largest change of a log-probability against one prompt at a time, float32: {np.a
 """
     place = ROOT / "reports" / "backbone" / "README.md"
     place.parent.mkdir(exist_ok=True)
-    place.write_text(text, encoding="utf-8")
+    write_whole(place, text)
     print(text)
     return 0
 

@@ -29,6 +29,7 @@ from crowdllm_stats.datasets import popquorn
 from crowdllm_stats.datasets.folder import locate
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).parents[1]
 OUT = Path(os.path.relpath(ROOT / "reports" / "case_study_1"))
@@ -79,7 +80,7 @@ def run(out, names):
             human, references, texts, name=DATA, protocol=protocol, seeds=range(SEEDS), only=only, progress=progress
         )
         write_study(study, out / name, human, references, arguments=arguments(name))
-        (out / name / MADE_BY).write_text(made_by("python benchmarks/case_study_1.py") + "\n", encoding="utf-8")
+        write_whole(out / name / MADE_BY, made_by("python benchmarks/case_study_1.py") + "\n")
         print(study, flush=True)
 
 
@@ -211,7 +212,7 @@ def report(out):
         if name == SMALL:
             lines += ["SmolLM2's references are those of `crowdllm-stats backbone fetch smollm2`, recorded once in a file. "
                       f"Rows that do not depend on the backbone, and {BY_OBJECTIVE['paper']!r}, are in {NEW}.", ""]  # fmt: skip
-    (out / "README.md").write_text("\n".join(lines), encoding="utf-8")
+    write_whole(out / "README.md", "\n".join(lines))
 
 
 def main():

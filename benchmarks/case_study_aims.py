@@ -35,6 +35,7 @@ from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.scores import pooled
 from crowdllm_stats.seeds import generator
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "reports" / "case_study_1"
@@ -178,9 +179,9 @@ def run(out):
                 less = paired_difference(found, scores[REPORTED], metric)
                 one |= {name: getattr(less, name) for name in ("difference", "lower", "upper", "p_value", "n_problems")}
             table.append(one)
-    pd.DataFrame(table).to_csv(out / "aims.csv", index=False)
+    write_whole(out / "aims.csv", pd.DataFrame(table).to_csv(index=False))
     chosen = pd.DataFrame(facts).assign(made_by=made_by("python benchmarks/case_study_aims.py"))
-    chosen.to_csv(out / "aims_splits.csv", index=False)
+    write_whole(out / "aims_splits.csv", chosen.to_csv(index=False))
 
 
 def report(out):
@@ -231,7 +232,7 @@ What each split chose:
 
 {facts["CPU seconds"].sum():.0f} CPU seconds in all. Tables: [aims.csv](aims.csv), [aims_splits.csv](aims_splits.csv).
 """
-    (out / "aims.md").write_text(page, encoding="utf-8")
+    write_whole(out / "aims.md", page)
     if off > ROUNDING:
         raise SystemExit(f"(0) is {off:.2g} off the case study's scores, more than rounding ({ROUNDING:g})")
 

@@ -18,6 +18,7 @@ from crowdllm_stats.case_study.texts import read_texts
 from crowdllm_stats.case_study.wording import best_ridge, comparison, in_words
 from crowdllm_stats.datasets import popquorn
 from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "reports" / "case_study_1" / "other_splits.md"
@@ -50,7 +51,7 @@ def main() -> None:
         "Spread: human variance within a problem regressed on the predicted one (wanted: slope 0.9 to 1.1).",
         f"```\n{study.spread.to_string(index=False)}\n```",
     ]
-    OUT.write_text("\n\n".join(words) + "\n", encoding="utf-8")
+    write_whole(OUT, "\n\n".join(words) + "\n")
     print("\n\n".join(words))
 
 

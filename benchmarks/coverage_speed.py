@@ -29,6 +29,7 @@ from crowdllm_stats.studies.interval_simulator import INTERVALS, NEED_BOUNDS, TW
 from crowdllm_stats.studies.run import ONE_THREAD, in_this_process, processes, run_study
 from crowdllm_stats.studies.store import Store
 from crowdllm_stats.studies.summarise import summarise
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "reports" / "coverage" / "speed.md"
@@ -130,7 +131,7 @@ def main():
         ]
     )
     OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(text + "\n", encoding="utf-8")
+    write_whole(OUT, text + "\n")
     print(text)
 
 

@@ -18,6 +18,7 @@ from scipy import stats
 from crowdllm_stats import distribution_error
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 PAIRS = {
     "beta(2, 4), the same": ((2, 4), (2, 4)),
@@ -76,7 +77,7 @@ Below 21 levels `distribution_error` therefore gives `rest` alone and no `shape`
 {markdown_table(table)}
 """
     out.mkdir(parents=True, exist_ok=True)
-    (out / "distribution_shape.md").write_text(text, encoding="utf-8")
+    write_whole(out / "distribution_shape.md", text)
     print(out / "distribution_shape.md")
 
 

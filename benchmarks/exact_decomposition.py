@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.stats import binom, norm
 
 from crowdllm_stats.inference.risk import average_over_problems, risk_decomposition
+from crowdllm_stats.whole_files import write_whole
 
 PEOPLE = (2, 3, 5, 10, 20, 50, 100, 200)
 SLOPES = (-0.5, 0.0, 0.6, 1.0, 1.5)
@@ -144,9 +145,9 @@ def main():
     grid = itertools.product(PEOPLE, SLOPES, NOISES, MODES)
     table = pd.DataFrame([cell(options.seed, *setting, options.count) for setting in grid])
     options.folder.mkdir(parents=True, exist_ok=True)
-    table.to_csv(options.folder / "risk_grid.csv", index=False, float_format="%.6g")
+    write_whole(options.folder / "risk_grid.csv", table.to_csv(index=False, float_format="%.6g"))
     command = f"python benchmarks/exact_decomposition.py --count {options.count} --seed {options.seed}"
-    (options.folder / "risk_grid.md").write_text(report(table, options.count, command), encoding="utf-8")
+    write_whole(options.folder / "risk_grid.md", report(table, options.count, command))
 
 
 if __name__ == "__main__":

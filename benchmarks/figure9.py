@@ -30,6 +30,7 @@ from crowdllm_stats.studies.figure9.samples import learned, responses_of
 from crowdllm_stats.studies.figure9.simulator import FIGURE9
 from crowdllm_stats.studies.parameters import Value, cell_text
 from crowdllm_stats.studies.simulator import Job
+from crowdllm_stats.whole_files import write_whole
 
 CELLS = ((2, 5), (10, 10), (20, 20), (40, 40))
 BATCHES = (16, 32, 64)
@@ -180,7 +181,7 @@ def main() -> None:
     print(text)
     if arguments.out is not None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(text, encoding="utf-8")
+        write_whole(arguments.out, text)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from crowdllm_stats.studies.figure9.verdicts import judge, panels_of
 from crowdllm_stats.studies.find import study_file
 from crowdllm_stats.studies.run import default_workers, processes, run_study
 from crowdllm_stats.studies.store import Store
+from crowdllm_stats.whole_files import whole_file, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "reports" / "figure9"
@@ -122,8 +123,9 @@ def main() -> None:
     words = report(gpt4, known[known["length"] == "epochs"])
     profile = gpt4[gpt4["reading"] == "profile"]
     figure = draw_figure9(profile, "Ground truth fitted with GPT-4's ratings; reading 'profile', 100 epochs")
-    figure.savefig(OUT / "figure9_gpt4_profile_epochs.png", dpi=110, metadata={"Software": None})
-    (OUT / "gpt4.md").write_text(words + "\n", encoding="utf-8")
+    with whole_file(OUT / "figure9_gpt4_profile_epochs.png") as file:
+        figure.savefig(file, dpi=110, metadata={"Software": None})
+    write_whole(OUT / "gpt4.md", words + "\n")
     print(words)
 
 

@@ -26,6 +26,7 @@ from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.studies.design_file import read_design
 from crowdllm_stats.studies.figure9.overview import work_of
 from crowdllm_stats.studies.find import study_file
+from crowdllm_stats.whole_files import whole_file, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "reports" / "figure9"
@@ -63,7 +64,7 @@ def one_run(replicates: int, folder: Path) -> dict[str, float]:
     """The study with so many replicates."""
     text = study_file("figure9").read_text(encoding="utf-8")
     file = folder / f"figure9_{replicates}.toml"
-    file.write_text(re.sub(r"^replicates = 10$", f"replicates = {replicates}", text, count=1, flags=re.M), "utf-8")
+    write_whole(file, re.sub(r"^replicates = 10$", f"replicates = {replicates}", text, count=1, flags=re.M))
     store = folder / f"store-{replicates}"
     command = [sys.executable, "-m", "crowdllm_stats", "study", "run", str(file), *ONLY, "--store", str(store)]
     before, begin = os.times(), time.perf_counter()
@@ -123,7 +124,8 @@ def main() -> None:
         last = folder / f"store-{arguments.replicates[-1]}"
         cost = work_of(last)
     figure = picture(runs, cost, read_design(study_file("figure9")).block)
-    figure.savefig(OUT / "grid_time.png", dpi=110, metadata={"Software": None})
+    with whole_file(OUT / "grid_time.png") as file:
+        figure.savefig(file, dpi=110, metadata={"Software": None})
     words = [
         "# Time and memory of a whole grid",
         made_by(f"python benchmarks/{Path(__file__).name}"),
@@ -132,7 +134,7 @@ def main() -> None:
         markdown_table(runs, 1),
         "![Time against replicates and responses](grid_time.png)",
     ]
-    (OUT / "grid.md").write_text("\n\n".join(words) + "\n", encoding="utf-8")
+    write_whole(OUT / "grid.md", "\n\n".join(words) + "\n")
     print("\n\n".join(words))
 
 

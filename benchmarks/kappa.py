@@ -22,6 +22,7 @@ from scipy.stats import t as student
 from crowdllm_stats.inference.noise_free_gaps import noise_free_quantile
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 LEVELS = (0.8, 0.9)
 PROBLEMS = (5, 10, 40, 120)
@@ -136,7 +137,7 @@ Where P is large enough for the level, the largest shortfall of the corrected ka
 {(enough["level"] - enough["plain"]).max():.3f}. With too few problems (level 0.9 at P = 5) the largest gap is all there is.
 """
     out.mkdir(parents=True, exist_ok=True)
-    (out / "kappa.md").write_text(text, encoding="utf-8")
+    write_whole(out / "kappa.md", text)
     print(out / "kappa.md")
 
 

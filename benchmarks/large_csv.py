@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 MEGABYTES = 200
@@ -60,7 +61,7 @@ def main():
 `crowdllm-stats interval HUMANS DIGITAL --scale 1:5 --method classical` on {size:.0f} MB of human answers
 ({rows:,} rows, 200 problems): {seconds:.1f} s, peak memory {usage.ru_maxrss / 1024:,.0f} MiB of one process.
 """
-    (ROOT / "reports" / "inference" / "large_csv.md").write_text(text)
+    write_whole(ROOT / "reports" / "inference" / "large_csv.md", text)
     print(text)
 
 

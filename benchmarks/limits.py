@@ -17,6 +17,7 @@ from scipy.stats import norm
 from crowdllm_stats import across_problems, interval, safe_decision
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 SURVEYS = 4000
 MARGINS = {
@@ -169,7 +170,7 @@ Allowed: 0.05.
 {markdown_table(model)}
 """
     out.mkdir(parents=True, exist_ok=True)
-    (out / "limits.md").write_text(text, encoding="utf-8")
+    write_whole(out / "limits.md", text)
     print(out / "limits.md")
 
 

@@ -19,6 +19,7 @@ from crowdllm_stats import interval
 from crowdllm_stats.inference.intervals.same_law import ALARM, same_law
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = {
@@ -172,12 +173,12 @@ def main():
          f"{single['most alarms in a question'].max():.3f}", bool(single["alarms"].max() <= 0.01)),
     ], columns=["goal", "measured", "met"])  # fmt: skip
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(TEXT.format(
+    write_whole(given.out, TEXT.format(
         made=made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/mismatch.py --out reports/inference/mismatch.md"),
         replicates=given.replicates, error=np.sqrt(0.05 * 0.95 / given.replicates), crowd=CROWD, ten=TEN,
         fine=np.sqrt(0.05 * 0.95 / (TEN * given.replicates)),
         goals=markdown_table(goals), real=markdown_table(table.astype(object).where(table.notna(), "-")), surveys=markdown_table(surveys),
-        alike=markdown_table(alike)), encoding="utf-8")  # fmt: skip
+        alike=markdown_table(alike)))  # fmt: skip
     print(markdown_table(goals))
 
 

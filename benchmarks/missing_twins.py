@@ -22,6 +22,7 @@ from crowdllm_stats import CrowdData, interval, interval_from
 from crowdllm_stats.pairing import STAND_IN_SHARE
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).parents[1]
 
@@ -195,7 +196,7 @@ def error(replicates):
 
 def write(out, command, grid, personas, door, reps, seconds):
     out.mkdir(parents=True, exist_ok=True)
-    grid.to_csv(out / "missing_twins.csv", index=False, lineterminator="\n", float_format="%.5f")
+    write_whole(out / "missing_twins.csv", grid.to_csv(index=False, lineterminator="\n", float_format="%.5f"))
     worst = grid.sort_values("stand-in, coverage").head(5)
     lowest = grid["stand-in, coverage"].min()
     below = grid[grid["stand-in, coverage"] < grid["humans alone, coverage"] - 0.01 - 2 * error(grid["replicates"])]
@@ -256,7 +257,7 @@ def write(out, command, grid, personas, door, reps, seconds):
         "",
         f"Least coverage {personas['coverage'].min():.3f}.",
     ]
-    (out / "missing_twins.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_whole(out / "missing_twins.md", "\n".join(lines) + "\n")
 
 
 def main():

@@ -20,6 +20,7 @@ import numpy as np
 
 from crowdllm_stats import interval
 from crowdllm_stats.report.commit import made_by
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEMS, N_LABELED, N_DIGITAL, TIMED, REPEATS = 10_000, 10, 1_000, 1_000, 5
@@ -93,7 +94,7 @@ The answers themselves take {(human.nbytes + twins.nbytes + crowd.nbytes) / 2**2
 
 `import crowdllm_stats` takes {own:.3f} s (NumPy alone {numpy_alone:.3f} s; medians of nine fresh interpreters).
 """
-    (ROOT / "reports" / "inference" / "speed.md").write_text(text)
+    write_whole(ROOT / "reports" / "inference" / "speed.md", text)
     print(text)
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 from crowdllm_stats import profile_distance
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 DIMENSIONS = (1, 2, 5, 12)
 SIZES = ((40, 60), (100, 80))
@@ -58,7 +59,7 @@ Lowest coverage {table["coverage"].min():.2f}; of the samples of one population
 {markdown_table(table)}
 """
     out.mkdir(parents=True, exist_ok=True)
-    (out / "profile_distance.md").write_text(text, encoding="utf-8")
+    write_whole(out / "profile_distance.md", text)
     print(out / "profile_distance.md")
 
 

@@ -24,6 +24,7 @@ from crowdllm_stats.inference.intervals.sample import read_sample
 from crowdllm_stats.inference.intervals.two_values import two_valued
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = (0.8, 0.9, 0.95, 0.99)
@@ -390,8 +391,8 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     frame, twins = alone(), with_twins()
     text = report(frame, twins)
-    frame.to_csv(out / "proportion.csv", index=False, float_format="%.6g")
-    (out / "proportion.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
+    write_whole(out / "proportion.csv", frame.to_csv(index=False, float_format="%.6g"))
+    write_whole(out / "proportion.md", "\n\n".join(text) + "\n")
     print(dominance(frame).to_string())
     print(twins_table(twins).to_string())
 

@@ -21,6 +21,7 @@ from crowdllm_stats.pairing import pair
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.studies.interval_simulator import TWO_VALUES
+from crowdllm_stats.whole_files import whole_file, write_whole
 
 #: Methods for ratings, which have more than two values.
 RATED = [name for name in METHODS if name not in TWO_VALUES]
@@ -228,7 +229,8 @@ def picture(table, path):
     right.set(xlabel="mean width / that of Student's t (log scale)", xscale="log")
     right.axvline(1.0, color="black", linewidth=0.8)
     right.axvline(0.45, color="tab:green", linewidth=0.8, linestyle="--")
-    figure.savefig(path, dpi=110)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110)
 
 
 def goals(table, splits):
@@ -326,7 +328,7 @@ text's raters (all of them, or {N} drawn at random from each text).
 
 ![coverage and width](real_people.png)
 """
-    (OUT / "real_people.md").write_text(text)
+    write_whole(OUT / "real_people.md", text)
 
 
 def main(draws=200):
@@ -334,7 +336,7 @@ def main(draws=200):
     tallies, twins = study(texts, draws)
     table, splits = table_of(tallies), conformal(texts)
     OUT.mkdir(parents=True, exist_ok=True)
-    table.to_csv(OUT / "real_people.csv", index=False)
+    write_whole(OUT / "real_people.csv", table.to_csv(index=False))
     picture(table, OUT / "real_people.png")
     write(texts, draws, tallies, twins, splits, table)
 

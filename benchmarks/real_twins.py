@@ -26,6 +26,7 @@ from crowdllm_stats.datasets import twin2k_items, twin2k_mega_study
 from crowdllm_stats.inference.intervals import METHODS
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import whole_file, write_whole
 
 SIZES = (5, 10, 20, 50)
 LEVELS = (0.8, 0.95, 0.99)
@@ -180,7 +181,8 @@ def draw(table, path):
         axis.set_xticks(SIZES, [str(n) for n in SIZES])
         axis.minorticks_off()
     axes[0].legend(fontsize="small")
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110, metadata={"Software": None})
     plt.close(figure)
 
 
@@ -235,8 +237,8 @@ from {int(mega["people"].min())} to {int(mega["people"].max())}, coverage is a l
 {markdown_table(worst[["question", "study", "scale", "people", "coverage", "width"]])}
 """
     given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "README.md").write_text(text, encoding="utf-8")
-    table.round(5).to_csv(given.out / "results.csv", index=False)
+    write_whole(given.out / "README.md", text)
+    write_whole(given.out / "results.csv", table.round(5).to_csv(index=False))
     draw(all_methods, given.out / "real_twins.png")
     print(given.out / "README.md")
 

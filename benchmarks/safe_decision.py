@@ -24,6 +24,7 @@ from scipy.stats import false_discovery_control
 from crowdllm_stats import safe_decision
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES, ANSWERS = (5, 8, 20, 50), (1, 2, 5, 10, 30)
@@ -325,9 +326,9 @@ def main():
     tables = run(given.seed, given.replicates)
     given.out.mkdir(parents=True, exist_ok=True)
     rows = pd.concat([tables["ties"], tables["others"], tables["beside"], tables["ratings"]])
-    rows.to_csv(given.out / "safe_decision.csv", index=False, lineterminator="\n", float_format="%.6g")
+    write_whole(given.out / "safe_decision.csv", rows.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
     lines = report(tables, given.seed, given.replicates, time.time() - start)
-    (given.out / "safe_decision.md").write_text("\n".join(lines), encoding="utf-8")
+    write_whole(given.out / "safe_decision.md", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from scipy.stats import wasserstein_distance
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.semi_implicit import SemiImplicit
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "reports" / "semi_implicit"
@@ -355,7 +356,7 @@ start with a fourth of the step size. An ELBO difference below two standard erro
 Gaussian, mixing over {NOISE} numbers need not gain anything over the full covariance.
 """
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "README.md").write_text(text)
+    write_whole(OUT / "README.md", text)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from crowdllm_stats.generator.preparing import prepare, unit_of, weighted
 from crowdllm_stats.generator.training import Trainer
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 #: How often each program is timed.
 TURNS = 3
@@ -275,7 +276,7 @@ def main() -> None:
     print(text)
     if asked.out is not None:
         asked.out.mkdir(parents=True, exist_ok=True)
-        (asked.out / "README.md").write_text(text + "\n", encoding="utf-8")
+        write_whole(asked.out / "README.md", text + "\n")
 
 
 if __name__ == "__main__":

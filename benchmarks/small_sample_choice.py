@@ -20,6 +20,7 @@ from scipy.special import betaincinv, ndtri, stdtrit
 from crowdllm_stats.inference.intervals.half_answer import upper_share
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 POINTS, SIZES, LEVELS = (3, 5, 7, 11, 101), (5, 10, 20), (0.8, 0.95, 0.99)
@@ -154,8 +155,8 @@ def main():
     for level in LEVELS:
         text += [f"## Level {level:g}", markdown_table(table(frame[frame["level"] == level]).drop(columns="level"))]
     out.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(out / "small_sample_choice.csv", index=False, float_format="%.5g")
-    (out / "small_sample_choice.md").write_text("\n\n".join(text) + "\n")
+    write_whole(out / "small_sample_choice.csv", frame.to_csv(index=False, float_format="%.5g"))
+    write_whole(out / "small_sample_choice.md", "\n\n".join(text) + "\n")
     print(table(frame[frame["level"] == 0.95]).to_string())
 
 

@@ -20,6 +20,7 @@ from scipy.special import ndtri
 from crowdllm_stats import interval
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import whole_file, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 DESIGN = ROOT / "simulations" / "small_sample_coverage.toml"
@@ -157,7 +158,8 @@ def picture(frame, path):
     axes[0, 0].legend(fontsize=7)
     for axis in axes[-1]:
         axis.set_xlabel("human answers n")
-    figure.savefig(path, dpi=110)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110)
 
 
 def verdicts(frame):
@@ -245,8 +247,8 @@ def main():
     with ProcessPoolExecutor(2) as pool:
         frame = pd.DataFrame([row for rows in pool.map(cell, tasks) for row in rows])
     OUT.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(OUT / "coverage.csv", index=False, float_format="%.6g")
-    (OUT / "coverage.md").write_text(report(frame, design))
+    write_whole(OUT / "coverage.csv", frame.to_csv(index=False, float_format="%.6g"))
+    write_whole(OUT / "coverage.md", report(frame, design))
     picture(frame, OUT / "coverage.png")
     print(verdicts(frame).to_string(index=False))
 

@@ -21,6 +21,7 @@ from scipy.stats import beta
 from crowdllm_stats import interval
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES, LEVELS, SEED = (3, 5, 8, 10, 20, 50, 100), (0.8, 0.9, 0.95, 0.99, 0.999), 20261128
@@ -246,8 +247,8 @@ def main():
         markdown_table(without_mismatch()),
     ]
     options.out.mkdir(parents=True, exist_ok=True)
-    real.drop(columns="group").to_csv(options.out / "levels.csv", index=False, float_format="%.5g")
-    (options.out / "levels.md").write_text("\n\n".join(text) + "\n")
+    write_whole(options.out / "levels.csv", real.drop(columns="group").to_csv(index=False, float_format="%.5g"))
+    write_whole(options.out / "levels.md", "\n\n".join(text) + "\n")
     print(summary(usual, ["points", "n"]).to_string())
 
 

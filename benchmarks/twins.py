@@ -20,6 +20,7 @@ from crowdllm_stats.generator.twins import cross_fitted_twins, twins_by_problem
 from crowdllm_stats.pairing import pair
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 BOUNDS = (1.0, 5.0)
@@ -82,7 +83,7 @@ def main():
     )
     place = ROOT / "reports" / "generator"
     place.mkdir(parents=True, exist_ok=True)
-    (place / "twins.md").write_text(text + "\n", encoding="utf-8")
+    write_whole(place / "twins.md", text + "\n")
     print(text)
 
 

@@ -26,6 +26,7 @@ from crowdllm_stats.generator.people import even_people
 from crowdllm_stats.generator.prediction import beliefs
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "reports" / "semi_implicit"
@@ -132,7 +133,7 @@ def run():
 
 def report(rows, seconds):
     """two_camps.csv and two_camps.md."""
-    rows.to_csv(OUT / "two_camps.csv", index=False, lineterminator="\n")
+    write_whole(OUT / "two_camps.csv", rows.to_csv(index=False, lineterminator="\n"))
     table, shown = [], []
     for effects in ("without", "with"):
         part = rows[rows["person_effects"] == effects].pivot_table(index="seed", columns="mixing", values="wd")
@@ -168,7 +169,7 @@ def report(rows, seconds):
         "keeps over problems is modelled as normal, whatever the belief.",
         "",
     ]
-    (OUT / "two_camps.md").write_text("\n".join(lines), encoding="utf-8")
+    write_whole(OUT / "two_camps.md", "\n".join(lines))
 
 
 if __name__ == "__main__":
