@@ -82,7 +82,12 @@ def _parsed(column: pd.Series, label: str) -> tuple[FloatArray, NDArray[np.bool_
         raise ValueError(
             f"{label} holds lists where numbers are expected; for ballots say scale=approval(...)"
         ) from None
-    parsed = np.append(np.asarray(pd.to_numeric(found, errors="coerce"), dtype=np.float64), np.nan)
+    if not (pd.api.types.is_numeric_dtype(found.dtype) or pd.api.types.is_string_dtype(found.dtype)):
+        found = found.astype(object)  # times and spans of time are no numbers, whatever their dtype turns them to
+    read = np.asarray(pd.to_numeric(found, errors="coerce"))
+    if np.iscomplexobj(read):
+        raise ValueError(f"{label} holds complex numbers; answers must be real ones")
+    parsed = np.append(read.astype(np.float64), np.nan)
     # Older pandas round the last digit there; reading the numbers again by themselves is exact.
     number = ~np.isnan(parsed[:-1])
     parsed[:-1][number] = np.asarray(found[number].astype(np.float64))

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import os
+import re
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from crowdllm_stats.tables.quotes import quote_fault
+from crowdllm_stats.unpacking import CELL, check_gzip, most_bytes, too_large
 from crowdllm_stats.whole_files import whole_file
+
+#: Most columns of a table, and most bytes of a CSV file's header: beyond, something else was taken for a table.
+MOST_COLUMNS, MOST_HEADER = 10_000, 1 << 20
+
+#: What pandas calls an index without a name in a Parquet file.
+_NAMELESS_INDEX = re.compile(r"__index_level_\d+__")
+
+#: Rows of a Parquet file that are unpacked at a time.
+_ROWS = 1 << 16
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
@@ -39,7 +56,8 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is empty, cut off, not UTF-8 or cannot be parsed.
+        ValueError: if the file is empty, damaged, cut off, not UTF-8 or cannot be parsed, has more than 10,000 columns,
+            or unpacks to too much (see :func:`crowdllm_stats.unpacking.most_bytes`).
 
     Example:
         >>> import tempfile
@@ -73,7 +91,7 @@ def write_table(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         raise FileNotFoundError(f"{file}: the folder {file.absolute().parent} does not exist")
     with whole_file(file) as out:
         if suffix == ".parquet":
-            frame.to_parquet(out, index=False)
+            frame.to_parquet(out, index=False, write_page_checksum=True)
             return
         # Every text is quoted: the csv module leaves a lone carriage return bare, which readers take for a row's end.
         frame.to_csv(
@@ -86,24 +104,92 @@ def _read_parquet(file: Path) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        with pq.ParquetFile(file) as source:
-            text = [field.name for field in source.schema_arrow if pa.types.is_string(field.type)]
-        frame = pq.read_table(file, read_dictionary=text).to_pandas(split_blocks=True, self_destruct=True)
-    except (pa.ArrowException, OSError, EOFError) as error:
-        raise ValueError(
-            f"{file}: cannot be read as Parquet, it may be cut off or of another type ({_one_line(error)})"
-        ) from None
+    most, size = most_bytes(file), 0
+    with _parquet_errors(file), pq.ParquetFile(file) as source:
+        schema, told = source.schema_arrow, source.metadata
+        groups = [told.row_group(number).total_byte_size for number in range(told.num_row_groups)]
+        told_size = max(sum(groups), CELL * told.num_rows * told.num_columns)
+        _compare_names(source)
+    _check_number(len(schema.names), file)
+    _refuse_twice(schema.names, file)
+    if told_size > most:
+        raise too_large(file, most)
+    text = [field.name for field in schema if pa.types.is_string(field.type)]
+    batches: list[Any] = []
+    seen: set[int] = set()
+    with _parquet_errors(file), pq.ParquetFile(file, read_dictionary=text, page_checksum_verification=True) as source:
+        schema = source.schema_arrow
+        # Batch by batch, for what a file says of its own size cannot be relied upon.
+        for batch in source.iter_batches(batch_size=_ROWS):
+            size += _bytes_of(batch, seen)
+            if size > most:
+                break
+            batches.append(batch)
+    if size > most:
+        raise too_large(file, most)
+    with _parquet_errors(file):
+        if sum(batch.num_rows for batch in batches) != told.num_rows:
+            raise ValueError(f"it tells of {told.num_rows} rows and holds {sum(batch.num_rows for batch in batches)}")
+        table = pa.Table.from_batches(batches, batches[0].schema if batches else schema).unify_dictionaries()
+        del batches
+        # pandas' notes hold names and kinds once more; what they say of an index without a name is no column.
+        table = table.select([name for name in table.column_names if not _NAMELESS_INDEX.fullmatch(name)])
+        frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True, ignore_metadata=True)
     return frame
+
+
+def _compare_names(source: Any) -> None:
+    """Refuse names of columns that differ between the two places where Arrow writes them: they have no checksum."""
+    import pyarrow as pa
+
+    second = (source.metadata.metadata or {}).get(b"ARROW:schema")
+    if second and pa.ipc.read_schema(pa.py_buffer(b64decode(second))).names != source.schema_arrow.names:
+        raise ValueError("its columns are named differently in different places")
+
+
+@contextmanager
+def _parquet_errors(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # damage shows in Arrow's parts, in pandas' notes, in names, in time zones: one message
+        raise ValueError(
+            f"{file}: cannot be read as Parquet, it may be damaged, cut off or of another type ({_one_line(error)})"
+        ) from None
+
+
+def _bytes_of(batch: Any, seen: set[int]) -> int:
+    """What a batch takes in memory; dictionaries, which batches share, count once, by where they lie."""
+    import pyarrow as pa
+
+    size: int = CELL * batch.num_rows * max(batch.num_columns, 1)
+    for column in batch.columns:
+        if not isinstance(column, pa.DictionaryArray):
+            size += column.nbytes
+            continue
+        size += column.indices.nbytes
+        place = max((buffer.address for buffer in column.dictionary.buffers() if buffer is not None), default=0)
+        size += 0 if place in seen else column.dictionary.nbytes
+        seen.add(place)
+    return size
 
 
 def _read_csv(file: Path) -> pd.DataFrame:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    with file.open("rb") as raw:
-        if raw.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            raise ValueError(f"{file}: the file is UTF-16; save it as UTF-8")
+    if file.name.lower().endswith(".gz"):
+        check_gzip(file)
+    with _opened(file) as raw:
+        header = raw.readline(MOST_HEADER + 1)
+        raw.seek(0)
+        fault = quote_fault(raw)
+    if header[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise ValueError(f"{file}: the file is UTF-16; save it as UTF-8")
+    if len(header) > MOST_HEADER:
+        raise ValueError(f"{file}: the first line is longer than 1 MB; it must be a header, the names of the columns")
+    _check_number(header.count(b",") + 1, file)
+    if fault:
+        raise ValueError(f"{file}: {fault}; double the quotes inside a text, or the file was cut off there")
     # Line breaks inside quoted texts are common; without this they would split a row in two.
     parsing = arrow_csv.ParseOptions(newlines_in_values=True)
     try:
@@ -113,37 +199,46 @@ def _read_csv(file: Path) -> pd.DataFrame:
         words = pa.dictionary(pa.int32(), pa.string())
         conversion = arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, words))
         table = arrow_csv.read_csv(str(file), parse_options=parsing, convert_options=conversion)
-    except (pa.ArrowException, OSError, EOFError) as error:
+    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
         raise ValueError(_diagnosis(file, error)) from None
-    frame = table.unify_dictionaries().to_pandas(split_blocks=True, self_destruct=True)
-    if len(frame) and _unclosed_quote(file, frame.iloc[-1, -1]):
-        raise ValueError(f"{file}: the last value opens a quote that is never closed; the file seems to be cut off")
+    frame: pd.DataFrame = table.unify_dictionaries().to_pandas(split_blocks=True, self_destruct=True)
     return frame
 
 
-def _refuse_twice(names: list[str], file: Path) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
+def _check_number(columns: int, file: Path) -> None:
+    if columns > MOST_COLUMNS:
+        raise ValueError(
+            f"{file}: has {columns:,} columns, at most {MOST_COLUMNS:,} are read: keep those that are needed, in "
+            "rows of problem, participant and response"
+        )
+
+
+def _refuse_twice(names: Sequence[str], file: Path) -> None:
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise ValueError(f"{file}: column {twice[0]!r} is there {names.count(twice[0])} times; rename or remove one")
 
 
+def _opened(file: Path) -> Any:
+    return gzip.open(file, "rb") if file.name.lower().endswith(".gz") else file.open("rb")
+
+
 def _diagnosis(file: Path, error: Exception) -> str:
     """Say where a CSV file breaks; it is read again line by line, which only a broken file pays for."""
-    opening: Any = gzip.open if file.name.lower().endswith(".gz") else open
     line = 1
     try:
-        with opening(file, "rb") as raw:
+        with _opened(file) as raw:
             for content in raw:
                 content.decode("utf-8")
                 line += 1
     except UnicodeDecodeError as wrong:
         bad = wrong.object[max(0, wrong.start - 10) : wrong.end]
         return f"{file}: line {line} is not UTF-8 text (near {bad!r}); save the file as UTF-8"
-    except (OSError, EOFError):
-        return f"{file}: cannot be unpacked, it may be cut off ({_one_line(error)})"
+    except OSError:
+        return f"{file}: cannot be read ({_one_line(error)})"
     if line <= 2:  # one line at most was counted
         return f"{file}: there is a header but no rows; at least one row is needed"
-    with opening(file, "rt", encoding="utf-8-sig", newline="") as text:
+    with _opened(file) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
         reader = csv.reader(text)
         try:
             width = len(next(reader, []))
@@ -156,24 +251,6 @@ def _diagnosis(file: Path, error: Exception) -> str:
         except csv.Error:
             pass
     return f"{file}: cannot be read as CSV ({_one_line(error)})"
-
-
-def _unclosed_quote(file: Path, last: Any) -> bool:
-    """Whether the file ends inside a quoted value: the reader takes such a stump for a whole value.
-
-    The end must look like an opened value, and the quotes in the file, which come in pairs, must be odd in number.
-    """
-    if file.name.lower().endswith(".gz"):  # cut off, it could not have been unpacked
-        return False
-    stump = b'"' + str(last).replace('"', '""').encode("utf-8")
-    with file.open("rb") as raw:
-        size = raw.seek(0, os.SEEK_END)
-        raw.seek(max(0, size - len(stump) - 1))
-        if not raw.read().endswith((b"," + stump, b"\n" + stump)):
-            return False
-        raw.seek(0)
-        quotes = sum(block.count(b'"') for block in iter(lambda: raw.read(1 << 20), b""))
-    return quotes % 2 == 1
 
 
 def _one_line(error: Exception) -> str:

@@ -1,0 +1,123 @@
+"""How much a packed file may unpack to: one of a few megabytes can hold more than the machine has memory for."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+#: Says how many gigabytes (2^30 bytes) a packed file may take unpacked, in place of the rule of :func:`most_bytes`.
+VARIABLE = "CROWDLLM_STATS_UNPACK_GB"
+
+GIGABYTE = 2**30
+#: What every file may take unpacked, in bytes, and how many times its own size a larger one.
+FREE, TIMES = GIGABYTE, 50
+
+#: What a value of a table takes at least, in bytes, however it is packed.
+CELL = 8
+
+#: Bytes unpacked at a time.
+_BLOCK = 1 << 20
+
+
+def most_bytes(file: Path) -> int:
+    """How many bytes a packed file may take unpacked: 1 GB, or 50 times its own size, whichever is more.
+
+    Raises:
+        ValueError: if CROWDLLM_STATS_UNPACK_GB is set to something else than a positive number.
+
+    Example:
+        >>> most_bytes(Path(__file__)) == 2**30
+        True
+    """
+    told = os.environ.get(VARIABLE)
+    if not told:
+        return max(FREE, TIMES * file.stat().st_size)
+    try:
+        number = float(told)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError(f"{VARIABLE} must be a positive number of gigabytes, for instance 8; got {told!r}")
+    return int(number * GIGABYTE)
+
+
+def too_large(file: Path, most: int, further: str = "") -> ValueError:
+    """What is said of a file that would take more than ``most`` bytes; ``further`` names one more remedy."""
+    return ValueError(
+        f"{file}: its {file.stat().st_size:,} bytes unpack to more than {most / GIGABYTE:.3g} GB, which may be more "
+        f"than the machine has memory for: if you know where the file comes from, set {VARIABLE} to the gigabytes it "
+        f"may take{further}"
+    )
+
+
+def check_gzip(file: Path) -> None:
+    """Refuse a gzip file of text that is damaged or unpacks to too much; every value of a table counts 8 bytes more.
+
+    Unpacks it once, a megabyte at a time, which checks all its checksums.
+
+    Raises:
+        ValueError: in one line.
+    """
+    most, size = most_bytes(file), 0
+    try:
+        with gzip.open(file, "rb") as raw:
+            while block := raw.read(_BLOCK):
+                size += len(block) + CELL * (block.count(b",") + block.count(b"\n"))
+                if size > most:
+                    raise too_large(file, most, f", or unpack it first: gunzip {file.name}")
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(
+            f"{file}: cannot be unpacked, it is damaged or cut off ({' '.join(str(error).split())}); copy or write it "
+            "again"
+        ) from None
+
+
+def read_arrays(file: Path) -> dict[str, Any]:
+    """The arrays of an .npz file, by name; nothing is unpickled.
+
+    Raises:
+        ValueError: on a file that is no archive or cut off, holds objects, or unpacks to too much.
+        FileNotFoundError: if there is no such file.
+
+    Example:
+        >>> import tempfile
+        >>> place = Path(tempfile.mkdtemp()) / "a.npz"
+        >>> np.savez_compressed(place, x=np.arange(3))
+        >>> read_arrays(place)
+        {'x': array([0, 1, 2])}
+    """
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: no such file")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+            most = most_bytes(file)
+            if sum(entry.file_size for entry in entries) > most:  # no entry is read beyond the size it tells
+                raise too_large(file, most)
+            return {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in entries}
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"it is no .npz archive, or damaged or cut off ({reason})") from None
+
+
+def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Any:
+    """One array, its header checked first: NumPy makes room for as many numbers as it tells."""
+    with archive.open(entry) as raw:
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(np.lib.format.read_magic(raw))
+        if read_header is None:
+            raise ValueError(f"{entry.filename} is no array of NumPy's formats 1 and 2")
+        shape, _, kind = read_header(raw)
+        if math.prod(shape) * max(kind.itemsize, 1) > entry.file_size:
+            raise ValueError(f"{entry.filename} tells of {math.prod(shape)} values and holds fewer")
+    with archive.open(entry) as raw:
+        return np.lib.format.read_array(raw, allow_pickle=False)
