@@ -72,8 +72,24 @@ def distinct(series: pd.Series) -> tuple[NDArray[np.int64], pd.Index]:
     """
     if isinstance(series.dtype, pd.CategoricalDtype):
         return series.cat.codes.to_numpy().astype(np.int64), series.cat.categories
-    codes, values = pd.factorize(series, use_na_sentinel=True)
-    return codes.astype(np.int64), pd.Index(values)
+    logical = _logical(series)
+    if not logical.any() or logical.all():
+        codes, values = pd.factorize(series, use_na_sentinel=True)
+        return codes.astype(np.int64), pd.Index(values)
+    apart = np.full(len(series), -1, dtype=np.int64)
+    found: list[Any] = []
+    for rows in (~logical, logical):
+        codes, values = pd.factorize(series[rows], use_na_sentinel=True)
+        apart[rows] = np.where(codes < 0, -1, codes + len(found))
+        found += values.tolist()
+    return apart, pd.Index(found, dtype=object)
+
+
+def _logical(series: pd.Series) -> NDArray[np.bool_]:
+    """Where a column of mixed values holds True or False, which equal 1 and 0 and are other words."""
+    if series.dtype != object or not pd.api.types.infer_dtype(series, skipna=True).startswith("mixed"):
+        return np.zeros(len(series), dtype=bool)
+    return np.array([isinstance(value, bool | np.bool_) for value in series], dtype=bool)
 
 
 def coded(series: pd.Series) -> tuple[NDArray[np.int64], list[Any]]:

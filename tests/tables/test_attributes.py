@@ -35,6 +35,7 @@ def test_plain_numbers_are_numbers(values, expected, dtype):
         (["Woman", None], ["Woman", ""]),
         ([None, None], ["", ""]),
         ([True, False], ["True", "False"]),
+        ([False, 0, None, True, 1], ["False", "0", "", "True", "1"]),
         ([1, "one"], ["1", "one"]),
         (["\u0663"], ["\u0663"]),
         ([" a "], [" a "]),
