@@ -2,12 +2,12 @@
 
     CROWDLLM_STATS_DATA=FOLDER python benchmarks/real_people.py    # 200 draws, about 6 minutes on 1 core
 
-Writes reports/inference/real_people.{md,csv,png}. FOLDER holds popquorn_offensiveness and popquorn_llm_ratings.
+Writes out/inference/real_people.{md,csv,png}. FOLDER holds popquorn_offensiveness and popquorn_llm_ratings.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from crowdllm_stats.whole_files import whole_file, write_whole
 #: Methods for ratings, which have more than two values.
 RATED = [name for name in METHODS if name not in TWO_VALUES]
 ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "reports" / "inference"
+OUT = ROOT / "out" / "inference"
 N, LEVEL, BOUNDS, CLOSE = 3, 0.95, (1, 5), 1e-9
 GROUPS = ("all", "low tercile", "middle tercile", "high tercile", "three agree", "three differ")
 TEXTS_OLD, SPLITS = 1000, 200
@@ -253,7 +253,7 @@ def goals(table, splits):
     return pd.DataFrame([(a, b, words.get(c, c)) for a, b, c in rows], columns=["goal", "measured", "met"])
 
 
-def write(texts, draws, tallies, twins, splits, table):
+def write(out, texts, draws, tallies, twins, splits, table):
     correlation, error = within_correlation(texts)
     equal, zero = twins.rate("equal", 0)[0], twins.rate("zero", 0)[0]
     plain = table[table["group"] == "all"].drop(columns="group")
@@ -269,7 +269,7 @@ def write(texts, draws, tallies, twins, splits, table):
     real = plain.set_index("method")["n real"]
     text = f"""# Intervals on real raters: POPQUORN offensiveness
 
-{made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/real_people.py")}
+{made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/real_people.py --out reports/inference")}
 
 {len(texts.size):,} texts, {int(texts.size.sum()):,} ratings 1-5, {texts.size.min()} to {
         texts.size.max()
@@ -328,18 +328,22 @@ text's raters (all of them, or {N} drawn at random from each text).
 
 ![coverage and width](real_people.png)
 """
-    write_whole(OUT / "real_people.md", text)
+    write_whole(out / "real_people.md", text)
 
 
-def main(draws=200):
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--draws", type=int, default=200)
+    options.add_argument("--out", type=Path, default=OUT)
+    told = options.parse_args()
     texts = read()
-    tallies, twins = study(texts, draws)
+    tallies, twins = study(texts, told.draws)
     table, splits = table_of(tallies), conformal(texts)
-    OUT.mkdir(parents=True, exist_ok=True)
-    write_whole(OUT / "real_people.csv", table.to_csv(index=False))
-    picture(table, OUT / "real_people.png")
-    write(texts, draws, tallies, twins, splits, table)
+    told.out.mkdir(parents=True, exist_ok=True)
+    write_whole(told.out / "real_people.csv", table.to_csv(index=False))
+    picture(table, told.out / "real_people.png")
+    write(told.out, texts, told.draws, tallies, twins, splits, table)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    main()
