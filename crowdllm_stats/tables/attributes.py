@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ def plain(column: pd.Series, label: str) -> pd.Series:
     """An attribute column in its one form, whatever it came from: whole numbers, numbers, or text.
 
     Numbers stay numbers. Text whose every value is a plain number ("35", "0.5") becomes numbers, text such as "007"
-    does not. Everything else is text; in text a missing value is "" (not stated), among numbers it is NaN.
+    does not, and whole numbers that would lose digits, beyond 2^53 beside a missing value, stay text. Everything else
+    is text; in text a missing value is "" (not stated), among numbers it is NaN.
 
     Raises:
         ValueError: on infinite numbers and on values that are not single ones.
@@ -40,6 +41,8 @@ def plain(column: pd.Series, label: str) -> pd.Series:
         raise ValueError(f"{label} holds lists; an attribute is one number or one text") from None
     texts = [_text(value) for value in values]
     as_number = _plain_numbers([text for text in texts if text])
+    if as_number is not None and not _keeps(as_number.values(), bool((codes < 0).any() or "" in texts)):
+        as_number = None
     if as_number is None:
         return pd.Series(np.array([*texts, ""], dtype=object)[codes]).astype(str)
     numbers = np.array([as_number[text] if text else np.nan for text in texts] + [np.nan])[codes]
@@ -49,14 +52,26 @@ def plain(column: pd.Series, label: str) -> pd.Series:
 
 
 def _numbers(column: pd.Series, label: str) -> pd.Series:
-    if pd.api.types.is_integer_dtype(column.dtype) and not column.isna().any():
-        return column.astype(np.int64)
+    if pd.api.types.is_integer_dtype(column.dtype):
+        known = column.dropna()
+        ends = [int(known.min()), int(known.max())] if len(known) else []
+        if not _keeps(ends, len(known) < len(column)):
+            return column.map(lambda value: "" if pd.isna(value) else str(value)).astype(str)
+        if len(known) == len(column):
+            return column.astype(np.int64)
     numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isinf(numbers).any():
         raise ValueError(
             f"{label} holds {int(np.isinf(numbers).sum())} infinite numbers; correct them or leave them empty"
         )
     return pd.Series(numbers)
+
+
+def _keeps(numbers: Collection[float], beside_missing: bool) -> bool:
+    """Whether a column keeps every digit: as 64-bit integers, or as floats where one is missing or not whole."""
+    whole = [number for number in numbers if isinstance(number, int)]
+    as_floats = beside_missing or len(whole) < len(numbers)
+    return all(abs(number) <= 2**53 if as_floats else -(2**63) <= number < 2**63 for number in whole)
 
 
 def _text(value: Any) -> str:

@@ -32,9 +32,9 @@ COLUMNS = st.one_of(*(st.lists(kind, min_size=1, max_size=5) for kind in (*KINDS
 WORDS = (
     "yes", "no", "Yes", "NO", "3", "4", "5", "1", "4.5", "-1", "3%", "1,000", "3/5", "3-4", "13", "no.", "\u0663",
     "\u00b3", "nobody", "know", "doubt", "There is", "I'm sorry, but", "As an AI,", "I have", "opinion", "section",
-    "see", "policy", "Answer:", "**", "*", "_", "`", "(", ")", "\n", "\n\n", "\t", ".", ",", ":", ";", "!", "?", "'", '"', "</think>",
-    "<think>", "\u2019", "\u2013", "\u00a0", "\u200b", "\x00", "\x1b[31m", "a" * 2000, "no " * 500, "3 " * 500, "(" * 2000,
-    " " * 2000,
+    "see", "policy", "Answer:", "**", "*", "_", "`", "(", ")", "\n", "\n\n", "\t", ".", ",", ":", ";", "!", "?", "'",
+    '"', "</think>", "<think>", "\u2019", "\u2013", "\u00a0", "\u200b", "\x00", "\x1b[31m", "a" * 2000,
+    "no " * 500, "3 " * 500, "(" * 2000, " " * 2000,
 )  # fmt: skip
 
 

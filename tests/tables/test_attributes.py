@@ -45,6 +45,21 @@ def test_other_values_are_text(values, expected):
     assert plain(pd.Series(values), "column 'group'").tolist() == expected
 
 
+@pytest.mark.parametrize(
+    ("values", "dtype", "expected"),
+    [
+        (["9007199254740993", ""], None, ["9007199254740993", ""]),
+        (["9007199254740993", "0.5"], None, ["9007199254740993", "0.5"]),
+        ([9007199254740993, None], object, ["9007199254740993", ""]),
+        ([9007199254740993, None], "Int64", ["9007199254740993", ""]),
+        ([2**63 + 5, 1], np.uint64, ["9223372036854775813", "1"]),
+        ([9007199254740993, 1], "Int64", [9007199254740993, 1]),
+    ],
+)
+def test_no_digit_of_a_whole_number_is_lost(values, dtype, expected):
+    assert plain(pd.Series(values, dtype=dtype), "column 'panel'").tolist() == expected
+
+
 def test_what_is_no_single_value_is_refused():
     with pytest.raises(ValueError, match="column 'age' holds 1 infinite"):
         plain(pd.Series([1.0, np.inf]), "column 'age'")
