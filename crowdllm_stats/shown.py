@@ -31,14 +31,14 @@ def visible(text: str, encoding: str = "utf-8") -> str:
     return text
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, encoding: str = "utf-8") -> str:
     """:func:`visible`, with all white space between words as one blank.
 
     Example:
         >>> print(one_line("q1\\nq2\\x07"))
         q1 q2\\u0007
     """
-    return visible(" ".join(text.split()))
+    return visible(" ".join(text.split()), encoding)
 
 
 def _code(letter: str) -> str:

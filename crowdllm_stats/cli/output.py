@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -273,7 +274,7 @@ def table_of(report: Report, columns: Sequence[str], id_width: int = ID_WIDTH) -
     from rich.text import Text
 
     def cells(row: Row) -> list[Text]:  # Text, for whatever is in an id is no markup
-        words = {name: one_line(word(row.get(name))) for name in columns}
+        words = {name: one_line(word(row.get(name)), sys.stdout.encoding or "utf-8") for name in columns}
         if "problem" in words:
             words["problem"] = cut(words["problem"], id_width)
         return [Text(text) for text in words.values()]

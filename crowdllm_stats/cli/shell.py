@@ -22,11 +22,20 @@ from crowdllm_stats.cli.commands import HUMANS_ALONE, ON_TABLES, demo
 from crowdllm_stats.cli.options import Tables, check_seed
 from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.output import ENDINGS, Report, emit
+from crowdllm_stats.cli.stopping import say_when_stopped, stopped_line
+from crowdllm_stats.cli.streams import why_unwritten
 from crowdllm_stats.cli.wording import in_flags
 from crowdllm_stats.extras import missing_extra
 
 #: Set to 1 to see the whole traceback of a failure.
 DEBUG = "CROWDLLM_STATS_DEBUG"
+
+#: What the help says of them.
+EXIT_CODES = (
+    "Exit codes: 0 fine (also where the reader of a pipe leaves early: the work is done to its end); 2 bad input, or a "
+    "closed standard output, before any work; 1 any other failure, also being stopped (Ctrl-C, SIGTERM, SIGHUP) and a "
+    "standard output that cannot be written."
+)
 
 BAD_INPUT = 2
 FAILURE = 1
@@ -48,19 +57,27 @@ def run(argv: Sequence[str] | None = None) -> int:
         Exception: whatever went wrong, where the environment variable CROWDLLM_STATS_DEBUG is 1.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    say_when_stopped()
     try:
+        if sys.stdout is None:
+            raise ValueError(
+                "standard output is closed: give it a file, a pipe or /dev/null, for the answer goes there"
+            )
         code = build(arguments)(args=arguments, prog_name="crowdllm-stats", standalone_mode=False)
         sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):  # the reader of a pipe, such as `head`, has seen enough; typer then exits
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (KeyboardInterrupt, typer.Abort):
-        return _failed("stopped", FAILURE)
+        return _failed(stopped_line(), FAILURE)
+    except SystemExit as left:  # what typer makes of any broken pipe
+        return _explain(left.__context__ if isinstance(left.__context__, Exception) else OSError(str(left)))
     except Exception as error:  # the outermost door: one line instead of a traceback, unless asked for
         if os.environ.get(DEBUG) == "1":
             raise
         return _explain(error)
-    return _failed("stopped", FAILURE) if code == _STOPPED else int(code or 0)
+    if code == _STOPPED:
+        return _failed(stopped_line(), FAILURE)
+    if unwritten := why_unwritten(sys.stdout):
+        return _failed(f"standard output could not be written: {unwritten}", FAILURE)
+    return int(code or 0)
 
 
 def _explain(error: Exception) -> int:
@@ -94,6 +111,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         help="What may be concluded about real people from a few human answers and a digital population.",
+        epilog=EXIT_CODES,
     )
     app.callback(invoke_without_command=True)(_start)
     for name, function in ON_TABLES.items():

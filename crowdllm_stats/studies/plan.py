@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats.inference.checks import check_count
+from crowdllm_stats.unfinished import unfinished
 
 from .compute import Computed, compute_block, plan_of
 from .design import Design
@@ -124,7 +125,7 @@ def _range(times: list[Computed], plan_blocks: int, workers: int) -> tuple[float
 def _precision(design: Design, pilot: int, chosen: list[int], mcse: float | None) -> pd.DataFrame:
     small = dataclasses.replace(design, replicates=pilot, block=min(design.block, pilot))
     plan = plan_of(small)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, unfinished(folder):
         store = Store(Path(folder), small)
         wanted = {block.number for block in plan.blocks if {number for number, _ in block.pairs} & set(chosen)}
         with store.writing():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from crowdllm_stats.inference.checks import check_count
+from crowdllm_stats.worker import start_worker
 
 from .compute import Computed, compute_block, plan_of
 from .design import Design
@@ -124,7 +124,7 @@ def processes(workers: int) -> Engine:
         context = multiprocessing.get_context("spawn")
         with (
             _environment({**ONE_THREAD, **plan_of(design).simulator.environment}),
-            ProcessPoolExecutor(workers, context, _start_worker) as pool,
+            ProcessPoolExecutor(workers, context, start_worker) as pool,
         ):
             waiting: set[Future[Computed]] = set()
             try:
@@ -170,21 +170,3 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _start_worker() -> None:
-    """In a worker: leave when the process that started it is killed, else it would wait for ever; ignore Ctrl-C."""
-    import multiprocessing
-    import signal
-    from multiprocessing.connection import wait
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -69,6 +69,8 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     file = Path(path)
     if file.is_dir():
         raise ValueError(f"{file}: is a folder, not a file")
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{file}: is a pipe or a device, and tables are read more than once; save it to a file first")
     suffix = suffix_of(file)
     if not file.exists():
         raise FileNotFoundError(f"{file}: no such file (looked in {file.absolute().parent})")

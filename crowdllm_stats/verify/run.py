@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from crowdllm_stats.worker import start_worker
+
 from .check import Check, Skipped, Statement
 from .load import find_results, load, select
 from .outcome import Outcome, Verification
@@ -77,7 +79,7 @@ def _outcomes(tasks: list[tuple[Path, int, bool]], workers: int) -> Iterator[Out
         yield from map(run_folder, tasks)
         return
     fresh = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks
-    with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
+    with ProcessPoolExecutor(workers, mp_context=fresh, initializer=start_worker) as pool:
         yield from pool.map(run_folder, tasks)
 
 

@@ -1,0 +1,115 @@
+"""Stopping the program at once: Ctrl-C, SIGTERM and a closed terminal give one line, exit code 1, and no child left.
+
+Python's own way is an exception wherever the program happens to be. In a program that computes, libraries swallow it or
+print it, a compiler does not hear it, and a process that leaves while XLA's threads run may crash. Here nothing is
+raised: the process ends its children, says its line and is gone, as if it had been killed. The files it writes are
+whole or not there, so nothing is lost.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import threading
+import time
+from types import FrameType
+
+from crowdllm_stats.cli.children import end_children
+from crowdllm_stats.unfinished import remove_unfinished
+
+#: Exit code of a program that was stopped.
+STOPPED = 1
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+#: Seconds that the main thread has to hear a signal; inside a compiler it does not, then the watching thread acts.
+_MAIN_FIRST = 0.2
+
+#: Seconds until the process leaves whatever has been done, for instance where nobody reads its stderr.
+_AT_LAST = 3.0
+
+#: Held for ever by the thread that stops the process.
+_stopping = threading.RLock()
+
+_more: list[str] = []
+
+
+def say_when_stopped(*words: str) -> None:
+    """What the line says beyond "stopped", from now on."""
+    from crowdllm_stats.shown import one_line
+
+    _more[:] = map(one_line, words)
+
+
+def stopped_line() -> str:
+    """The line of a program that was stopped.
+
+    Example:
+        >>> stopped_line()
+        'stopped'
+    """
+    return "; ".join(["stopped", *_more])
+
+
+def watch_signals() -> None:
+    """Let Ctrl-C, SIGTERM and SIGHUP stop this process, which must be the program's own.
+
+    A signal that the process was started to ignore (``nohup``, a job in the background) stays ignored. Children start
+    with Ctrl-C blocked: a terminal sends it to them too, and it is for this process to end them.
+    """
+    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    stderr = os.dup(2)
+
+    def in_main_thread(number: int, frame: FrameType | None) -> None:
+        if _stopping.acquire(blocking=False):
+            _ignore(heard)
+            _stop(stderr)
+        time.sleep(2 * _AT_LAST)  # the watching thread is at it
+
+    def watch() -> None:
+        os.read(listening, 1)
+        time.sleep(_MAIN_FIRST)
+        if _stopping.acquire(blocking=False):
+            threading.Thread(target=_leave_at_last, daemon=True).start()
+            _stop(stderr)
+        _leave_at_last()
+
+    listening, telling = os.pipe()
+    os.set_blocking(telling, False)
+    for number in heard:
+        signal.signal(number, in_main_thread)
+    signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
+    threading.Thread(target=watch, daemon=True).start()  # hears Ctrl-C, which all later threads and processes block
+    signal.pthread_sigmask(signal.SIG_BLOCK, set(heard) & {signal.SIGINT})
+    atexit.register(_ignore, heard)  # the first registered is the last called: all is done and said
+    # The helper process that removes what ended pools leave in memory need not warn of it.
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join([*([before] if before else []), "ignore:resource_tracker"])
+
+
+def _ignore(heard: list[signal.Signals]) -> None:
+    for number in heard:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _leave_at_last() -> None:
+    time.sleep(_AT_LAST)
+    os._exit(STOPPED)
+
+
+def _stop(stderr: int) -> None:
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # whatever other threads still have to say
+        end_children()
+        remove_unfinished()
+        os.write(stderr, f"{_line_start(stderr)}error: {stopped_line()}\n".encode())
+    finally:
+        os._exit(STOPPED)
+
+
+def _line_start(stderr: int) -> str:
+    """On a terminal: wipe a bar that stands there, and show the cursor that it hid."""
+    if not os.isatty(stderr):
+        return ""
+    return "\n" if os.environ.get("TERM", "") in ("", "dumb") else "\r\x1b[2K\x1b[?25h"
