@@ -71,6 +71,8 @@ def pool(pairing: Pairing) -> Pooled:
     share = np.where(used, pairing.n_answers, 0) / len(rows)
     crowd = None
     why = "The digital answers do not enter: not every answer used has a twin."
+    if np.isnan(twin).all():
+        why = "Human answers alone."
     if not np.isnan(twin).any():
         crowd = _crowd(pairing, share)
         why = (

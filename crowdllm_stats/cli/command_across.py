@@ -50,7 +50,7 @@ def across(
     else:
         alone = load_humans(tables, names)
         human, digital, notes, inputs = alone.human, None, alone.notes, alone.inputs
-    found = across_from(human, digital, covariates=names, population_size=population_size, level=level)
+    found = across_from(human, digital, covariates=names, as_given=True, population_size=population_size, level=level)
     return Report(
         command="across",
         title=f"Population mean of each problem, from all problems together, level {level:g}",

@@ -134,7 +134,12 @@ def compare(
         inputs=loaded.inputs,
         seed=seed,
         pictures=[panel.bars() for panel in panels[:3]],
-        notices=[*loaded.notices, *first_look(pairing, digital), *law.notices(AUTO_ALONE), *pairing.notices()],
+        notices=[
+            *loaded.notices,
+            *first_look(pairing, loaded.human, digital, paired=not unpaired),
+            *law.notices(AUTO_ALONE),
+            *pairing.notices(),
+        ],
     )
 
 

@@ -43,6 +43,7 @@ def distribution(tables: Tables, level: Level = 0.95, n_boot: Boot = 0, seed: Se
     from crowdllm_stats.inference.distribution_error import LEAST, distribution_error
     from crowdllm_stats.pairing import pair
     from crowdllm_stats.survey.one_law import survey_law
+    from crowdllm_stats.survey.two_scales import two_scales
 
     check_level(level)
     check_count("--n-boot", n_boot, least=0)
@@ -72,7 +73,11 @@ def distribution(tables: Tables, level: Level = 0.95, n_boot: Boot = 0, seed: Se
         show=SHOW,
         inputs=loaded.inputs,
         seed=seed,
-        notices=[*loaded.notices, *law.notices("The distribution here is that of both together.")],
+        notices=[
+            *loaded.notices,
+            *two_scales(loaded.human, loaded.digital),
+            *law.notices("The distribution here is that of both together."),
+        ],
     )
 
 

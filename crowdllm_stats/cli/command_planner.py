@@ -58,7 +58,7 @@ def planner(
         inputs=loaded.inputs,
         notices=[
             *loaded.notices,
-            *first_look(pairing, loaded.digital),
+            *first_look(pairing, loaded.human, loaded.digital),
             *survey_law(pairing).notices("So auto would use the human answers alone, and a plan with twins is void."),
         ],
     )

@@ -65,7 +65,7 @@ def risk(
         inputs=[*loaded.inputs, *inputs],
         notices=[
             *loaded.notices,
-            *first_look(pairing, loaded.digital),
+            *first_look(pairing, loaded.human, loaded.digital),
             *law.notices("The risk here is that of the twins, not of the other digital people."),
         ],
     )

@@ -72,6 +72,7 @@ def safe_interval(
         answers,
         reference_participant=reference_participant,
         match=loaded.match,
+        as_given=True,  # asked about while reading
         kappa=kappa,
         eta=eta,
         level=level,

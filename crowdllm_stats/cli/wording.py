@@ -16,6 +16,7 @@ _PHRASES = tuple(
         (r"\bas_given=True\b", "--as-given"),
         (r"\bmissing_codes=\[([^\]]*)\]", r"--missing \1"),
         (r'declare the scale with scale="LOW:HIGH"', "declare the scale with --scale LOW:HIGH"),
+        (r"declare a scale for each table", "declare --scale and --digital-scale"),
         (r"read the human answers with scale=\"1:5\" or the like", "give --scale 1:5 or the like"),
         (r"\bgive (kappa|eta)(?=\.| \()", r"give --\1"),
         (r"\breference_participant\b", "--reference-participant"),

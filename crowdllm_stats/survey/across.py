@@ -10,7 +10,8 @@ import pandas as pd
 
 from crowdllm_stats.inference.across_answers import AcrossAnswers, across_answers
 from crowdllm_stats.inference.checks import FloatArray, check_count, check_level
-from crowdllm_stats.pairing import nothing_in_common
+from crowdllm_stats.pairing import nobody, nothing_in_common, pair
+from crowdllm_stats.survey.first_look import first_look, refuse_exchanged
 from crowdllm_stats.survey.given import as_crowd
 from crowdllm_stats.survey.result import SurveyResult
 from crowdllm_stats.survey.two_values import words_as_numbers
@@ -31,6 +32,7 @@ def across_from(
     *,
     scale: Scale | str | None = None,
     covariates: Sequence[str] = (),
+    as_given: bool = False,
     population_size: int | None = None,
     level: float = 0.95,
 ) -> SurveyResult:
@@ -51,6 +53,7 @@ def across_from(
             number in a frame or file. Two words, such as "no,yes", are coded 0 and 1. Digital answers of CrowdData may
             lie anywhere.
         covariates: names of numeric columns of the human table that have one value for each problem.
+        as_given: whether the tables are in the right order, though they look exchanged.
         population_size: m, when the target is the mean of m people of whom those who answered are a random sample.
         level: confidence level in (0, 1).
 
@@ -83,10 +86,14 @@ def across_from(
             f"covariates must be a list of column names, not the one text {covariates!r}; write [{covariates!r}]"
         )
     people = as_crowd(human, "human", scale)
-    people, crowd, coding = words_as_numbers(people, people if digital is None else as_crowd(digital, "digital", scale))
+    crowd = nobody(people) if digital is None else as_crowd(digital, "digital", scale)
+    if digital is not None and not as_given:
+        refuse_exchanged(people, crowd)
+    people, crowd, coding = words_as_numbers(people, crowd)
     answered = _person_means(people, "human")
-    digital_means, repeated = None, 0
+    digital_means, repeated, first = None, 0, list[str]()
     if digital is not None:
+        first = first_look(pair(people, crowd), people, crowd, paired=False)
         guessed = _person_means(crowd, "digital")
         digital_means = guessed.groupby("problem")["response"].mean()
         repeated = int((guessed["size"] > 1).sum())
@@ -111,7 +118,7 @@ def across_from(
         "digital_averaged": repeated,
     }
     rows = result.to_frame(index=problems).reset_index().to_dict("records")
-    notices = [*([coding] if coding else []), *result.notices]
+    notices = [*([coding] if coding else []), *first, *result.notices]
     return SurveyResult(rows, None, excluded, _notes(result, counts), counts, result.why, notices)
 
 

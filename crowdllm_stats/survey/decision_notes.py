@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from crowdllm_stats.inference.backbone_quality import BackboneQuality
 from crowdllm_stats.survey.result import Row
@@ -30,6 +30,24 @@ def how_far(rows: Sequence[Row]) -> str:
     else:
         found = f"in none of {several(len(rows), 'problem')} these answers show a gap between their means."
     return f"Not worse means: than asking the LLM once. It does not mean that the crowd is near the humans: {found}"
+
+
+def not_judged(judged: int, excluded: Mapping[str, str]) -> list[str]:
+    """How many problems were not judged and why, for the first line; nothing where all were.
+
+    Example:
+        >>> not_judged(1, {"q2": "no reference answer", "q3": "no reference answer"})
+        ['2 of 3 problems were not judged (2: no reference answer); what follows is about the other.']
+    """
+    if not excluded:
+        return []
+    plain = [reason.split(";")[0].split(":")[0] for reason in excluded.values()]
+    reasons = ", ".join(f"{plain.count(reason)}: {reason}" for reason in dict.fromkeys(plain))
+    others = "the other" if judged == 1 else f"the other {judged}"
+    return [
+        f"{len(excluded)} of {judged + len(excluded)} problems were not judged ({reasons}); what follows is about "
+        f"{others}."
+    ]
 
 
 def decision_notes(

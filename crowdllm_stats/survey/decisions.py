@@ -15,12 +15,15 @@ from crowdllm_stats.inference.safe_decision import SafeDecision, safe_decision
 from crowdllm_stats.inference.safe_interval import safe_interval
 from crowdllm_stats.pairing import Pairing, pair
 from crowdllm_stats.survey.columns import match_columns
-from crowdllm_stats.survey.decision_notes import VERDICTS, decision_notes, how_far
+from crowdllm_stats.survey.decision_notes import VERDICTS, decision_notes, how_far, not_judged
+from crowdllm_stats.survey.first_look import first_look, refuse_exchanged
+from crowdllm_stats.survey.gap_over_problems import gap_over_problems
 from crowdllm_stats.survey.given import as_crowd
 from crowdllm_stats.survey.one_law import survey_law
 from crowdllm_stats.survey.plain_answers import plain_answers, without
 from crowdllm_stats.survey.result import Row, SurveyResult
 from crowdllm_stats.survey.two_values import words_as_numbers
+from crowdllm_stats.tables.ids import written_otherwise
 
 if TYPE_CHECKING:
     from crowdllm_stats.crowd import Scale
@@ -69,6 +72,7 @@ def safe_decision_from(
     scale: Scale | str | None = None,
     reference_participant: str | None = None,
     match: Sequence[str] = (),
+    as_given: bool = False,
     kappa: float | None = None,
     eta: float | None = None,
     level: float = 0.95,
@@ -93,6 +97,7 @@ def safe_decision_from(
         reference_participant: the plain LLM's participant id in ``digital``, instead of ``reference``; it then is no
             part of the crowd (with ``match`` it stands in for people without a persona).
         match: profile columns to build twins from; empty pairs by the participants' names.
+        as_given: whether the tables are in the right order, though they look exchanged.
         kappa: bound on ``|Delta|``; by default estimated from the problems, to hold with probability 0.9.
         eta: variance of one answer of the LLM, 0 for one that always answers alike; by default estimated from repeated
             reference answers, and a problem with one alone is left out.
@@ -104,7 +109,8 @@ def safe_decision_from(
         problem was tested), ``verdict``, which is ``adjusted`` in plain words ("not worse", "worse", "undecided", than
         asking the LLM once), and where kappa is known ``kappa``, the ends of both intervals (None for the exact one
         where it is empty) and whether the belief mean lies inside (``inside_published``, ``inside_exact``).
-        ``crowd_gap`` is the crowd's mean less the humans', with its interval.
+        ``crowd_gap`` is the crowd's mean less the humans', with its interval; the notices have it over all problems,
+        too, and how many problems were not judged.
 
     Raises:
         ValueError: on bad input, unless exactly one of ``reference`` and ``reference_participant`` is given, or if no
@@ -122,7 +128,10 @@ def safe_decision_from(
         ('undecided', -0.13)
     """
     check_safe(kappa, eta, level)
-    human, digital, coding = words_as_numbers(as_crowd(human, "human", scale), as_crowd(digital, "digital", scale))
+    human, digital = as_crowd(human, "human", scale), as_crowd(digital, "digital", scale)
+    if not as_given:
+        refuse_exchanged(human, digital)
+    human, digital, coding = words_as_numbers(human, digital)
     answers = plain_answers(digital, reference, reference_participant)
     columns = match_columns(match)
     if reference_participant is not None and not columns:
@@ -138,7 +147,13 @@ def safe_decision_from(
     notes += decision_notes(rows, quality, bound, eta)
     law = survey_law(pairing)
     law.mark(rows)
-    notices = [*law.notices("The decisions here are about both together."), how_far(rows), *told]
+    notices = [
+        *not_judged(len(rows), excluded),
+        *law.notices("The decisions here are about both together."),
+        f"{how_far(rows)}{gap_over_problems(pairing, [case.problem for case in cases], level)}",
+        *told,
+        *first_look(pairing, human, digital, paired=False),
+    ]
     return SurveyResult(rows, None, excluded, notes, pairing.counts, why, notices)
 
 
@@ -175,7 +190,8 @@ def _cases(pairing: Pairing, answers: dict[str, FloatArray], eta: float | None) 
         elif int(pairing.n_crowd[place]) < 2:
             excluded[problem] = "fewer than 2 digital answers"
         elif problem not in answers:
-            excluded[problem] = "no reference answer"
+            reason = written_otherwise([problem], sorted(set(answers) - set(pairing.problems)))
+            excluded[problem] = f"no reference answer{'; ' if reason else ''}{reason}"
         elif len(answers[problem]) == 1 and eta is None:
             excluded[problem] = ONE_ANSWER
         else:

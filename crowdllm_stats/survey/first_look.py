@@ -12,6 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats.pairing import Pairing
+from crowdllm_stats.survey.reversed_twins import backwards
+from crowdllm_stats.survey.two_scales import two_scales
 from crowdllm_stats.survey.words import several
 from crowdllm_stats.tables.ids import written_otherwise
 
@@ -20,11 +22,6 @@ if TYPE_CHECKING:
 
 #: Share of human answers with a twin below which ids are taken to be written in two ways.
 LITTLE = 0.1
-
-#: Correlation below which digital answers are asked about as reversed, and the fewest problems that can show it.
-REVERSED, PROBLEMS = -0.3, 10
-#: Standard errors by which the correlation must lie below zero: 1 false alarm in 1,000.
-BEYOND = 3.09
 
 #: How the ids and the profile columns of digital people begin.
 DIGITAL_ID = re.compile(
@@ -117,39 +114,42 @@ def _mark(data: CrowdData) -> str:
     return f"it has a column {columns[0]!r}" if columns else ""
 
 
-def first_look(pairing: Pairing, digital: CrowdData) -> list[str]:
-    """Sentences for the first lines: how many are paired and by what, repeated answers, a scale that runs backwards.
+def first_look(pairing: Pairing, human: CrowdData, digital: CrowdData, *, paired: bool = True) -> list[str]:
+    """Sentences for the first lines: who is paired by what, repeated answers, two scales, a scale that runs backwards.
 
     Args:
         pairing: of the two tables.
+        human: the human table.
         digital: the digital table.
+        paired: whether the numbers rest on who is paired with whom.
 
     Example:
         >>> from crowdllm_stats import load_example
         >>> from crowdllm_stats.pairing import pair
         >>> example = load_example()
-        >>> first_look(pair(example.human, example.digital), example.digital)
+        >>> first_look(pair(example.human, example.digital), example.human, example.digital)
         ['60 of 60 people have a digital twin, by participant id; 200 other digital people.']
     """
-    return [sentence for sentence in (_who(pairing, digital), _repeated(pairing), _backwards(pairing)) if sentence]
+    sentences = [_who(pairing, digital, paired), _repeated(pairing), *two_scales(human, digital), backwards(pairing)]
+    return [sentence for sentence in sentences if sentence]
 
 
-def _who(pairing: Pairing, digital: CrowdData) -> str:
+def _who(pairing: Pairing, digital: CrowdData, needed: bool) -> str:
     answers = pairing.answers["participant"]
     paired = pd.unique(answers[_has_twin(pairing)]).astype(str)
     people = pairing.counts["people"]
     if pairing.match:
         return f"{len(paired)} of {people} people have a digital twin, by {' and '.join(pairing.match)}."
-    if not len(paired):
-        return ""
     others = pairing.counts["digital_people"] - len(paired)
+    if not len(paired):
+        return f"No person has a digital twin, by participant id; {others} digital people." if others else ""
     text = f"{len(paired)} of {people} people have a digital twin, by participant id; {others} other digital people."
     ids = pd.unique(digital.responses["participant"]).astype(str)
     reason = written_otherwise(sorted(set(answers.astype(str)) - set(paired)), sorted(set(ids) - set(paired)))
     if reason:
         text += f" Some ids without a twin look like ids of the other table: {reason}; write them alike."
     numbers = sorted(int(name) for name in ids if name.isdecimal())
-    if len(numbers) == len(ids) and others and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+    if needed and len(numbers) == len(ids) and others and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
         text += (
             f" Ids are running numbers on both sides: if person {paired[0]} is not digital person {paired[0]}, say "
             "unpaired=True."
@@ -169,35 +169,6 @@ def _repeated(pairing: Pairing) -> str:
         f"Rows repeat a problem and participant already answered: {' and '.join(parts)} "
         f"{'is' if parts[0].startswith('1 ') and len(parts) == 1 else 'are'} the mean of several rows."
     )
-
-
-def _backwards(pairing: Pairing) -> str:
-    """Whether twins fall as humans rise, over problems' means or within problems."""
-    both = pairing.answers[~pairing.answers["twin"].isna()]
-    grouped = both.groupby("problem", observed=True, sort=False)[["human", "twin"]]
-    means = grouped.mean()
-    within = both[["human", "twin"]] - grouped.transform("mean")
-    found = {
-        "over problems": _correlation(means, len(means)),
-        "within problems": _correlation(within, len(within) - len(means)),
-    }
-    if len(means) < PROBLEMS:
-        return ""
-    bad = {where: value for where, value in found.items() if value is not None and value < REVERSED}
-    if not bad:
-        return ""
-    where, value = min(bad.items(), key=lambda item: item[1])
-    return f"Twins fall as humans rise (correlation {value:.2f} {where}): is one of the two scales reversed?"
-
-
-def _correlation(both: pd.DataFrame, freedom: int) -> float | None:
-    """The correlation where it is surely below zero (Fisher's z, BEYOND standard errors); None elsewhere."""
-    first, second = both["human"].to_numpy(dtype=float), both["twin"].to_numpy(dtype=float)
-    if freedom < 5 or np.ptp(first) == 0.0 or np.ptp(second) == 0.0:
-        return None
-    value = float(np.corrcoef(first, second)[0, 1])
-    sure = np.arctanh(max(value, -1.0 + 1e-12)) * np.sqrt(freedom - 3) < -BEYOND
-    return value if sure else None
 
 
 def _has_twin(pairing: Pairing) -> NDArray[np.bool_]:

@@ -138,7 +138,7 @@ def interval_from(
     law.mark(rows)
     alone = unpaired or digital is None
     notes = [] if alone else pairing.notes()
-    notices = first_look(pairing, others)
+    notices = first_look(pairing, humans, others, paired=not unpaired)
     notices += [sentence for sentence in (coding, taken, _unnamed_scale(humans, rows, wanted)) if sentence]
     notices += law.notices(AUTO_ALONE if method == "auto" else f"Method {method!r} used them anyway.")
     notices += pairing.notices({row["problem"] for row in rows if row["method"] not in HUMAN_ONLY})

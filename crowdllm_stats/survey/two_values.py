@@ -9,6 +9,7 @@ import numpy as np
 
 from crowdllm_stats.inference.intervals.two_values import neighbours, rating
 from crowdllm_stats.scales import ordinal
+from crowdllm_stats.survey.two_scales import refuse_codings
 
 if TYPE_CHECKING:
     from crowdllm_stats.crowd import CrowdData
@@ -24,7 +25,7 @@ def words_as_numbers(human: CrowdData, digital: CrowdData) -> tuple[CrowdData, C
         digital: answers of the digital population.
 
     Raises:
-        ValueError: if the digital answers are words of another scale.
+        ValueError: if the digital answers are words of another scale, or both are of two values coded in two ways.
 
     Example:
         >>> import pandas as pd
@@ -36,6 +37,8 @@ def words_as_numbers(human: CrowdData, digital: CrowdData) -> tuple[CrowdData, C
         ([1.0, 0.0], "Answers are coded 0 for 'no' and 1 for 'yes': a mean is the share of 'yes'.")
     """
     options = human.scale.options
+    if human.scale.numeric:
+        refuse_codings(human, digital)
     if human.scale.kind != "categorical" or len(options) != 2:
         return human, digital, ""
     if not digital.scale.numeric:
@@ -46,7 +49,9 @@ def words_as_numbers(human: CrowdData, digital: CrowdData) -> tuple[CrowdData, C
         digital = _coded(digital, options)
     first, second = options
     said = f"Answers are coded 0 for {first!r} and 1 for {second!r}: a mean is the share of {second!r}."
-    return _coded(human, options), digital, said
+    human = _coded(human, options)
+    refuse_codings(human, digital)
+    return human, digital, said
 
 
 def _coded(data: CrowdData, options: tuple[str, ...]) -> CrowdData:

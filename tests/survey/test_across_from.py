@@ -123,3 +123,12 @@ def test_a_word_scale_and_other_bad_input_is_refused(frames):
         across_from(human.assign(participant=human["problem"].map(lambda _: "ann")).drop_duplicates("problem"))
     with pytest.raises(ValueError, match="4 problems are too few"):
         across_from(human[human["problem"].isin(["q0", "q1", "q2", "q4"])])
+
+
+def test_the_first_lines_say_who_is_paired_and_exchanged_tables_are_asked_about(frames):
+    human, digital = frames
+    found = across_from(human, digital)
+    assert any("by participant id" in notice for notice in found.notices)
+    with pytest.raises(ValueError, match=r"looks like the digital one.*as_given=True"):
+        across_from(human.assign(model="gpt"), digital)
+    assert across_from(human.assign(model="gpt"), digital, as_given=True).rows == found.rows

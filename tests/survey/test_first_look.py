@@ -185,3 +185,15 @@ def test_the_refusal_says_why_ids_written_in_two_ways_do_not_pair(form, reason):
     questions = [human.assign(problem=human["problem"].str.upper()), digital]
     with pytest.raises(ValueError, match=r"no problem in common .*upper and lower case alone \('Q0' and 'q0'\)"):
         interval_from(*questions, scale="1:5")
+
+
+def test_the_row_over_all_problems_of_human_answers_alone_speaks_of_no_twins():
+    human, digital = tables()
+    for found in (
+        interval_from(human, scale="1:5", unpaired=True),
+        interval_from(human, scale="1:5"),
+        interval_from(human, digital, scale="1:5", unpaired=True),
+    ):
+        remark = next(note for note in found.notes if note.startswith("all: "))
+        assert "Human answers alone." in remark
+        assert "twin" not in remark

@@ -1,6 +1,7 @@
 """`safe_decision_from`: two tables and the LLM's plain answers in, a decision a problem out."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -10,14 +11,16 @@ from scipy.stats import false_discovery_control
 from crowdllm_stats import CrowdData, load_example, safe_decision, safe_decision_from, safe_interval
 from crowdllm_stats.cli import main
 from crowdllm_stats.json_values import json_object
+from crowdllm_stats.pairing import pair
 from crowdllm_stats.survey.decisions import check_safe
+from crowdllm_stats.survey.gap_over_problems import gap_over_problems
 from crowdllm_stats.survey.plain_answers import from_table, plain_answers
+
+COLUMNS = ["problem", "participant", "response"]
 
 
 def table(rows, scale=None):
-    return CrowdData.from_frame(
-        pd.DataFrame(rows, columns=["problem", "participant", "response"]), scale=scale, repeats="keep"
-    )
+    return CrowdData.from_frame(pd.DataFrame(rows, columns=COLUMNS), scale=scale, repeats="keep")
 
 
 @pytest.fixture(scope="module")
@@ -122,10 +125,10 @@ def test_not_worse_is_said_to_be_no_praise():
     assert row["gap_lower"] < row["crowd_gap"] < row["gap_upper"]
     assert row["crowd_gap"] == pytest.approx(0.9, abs=0.15)
     assert row["gap_lower"] > 0.7
-    assert "off the humans' in 1 of 1 problem" in found.notices[-1]
+    assert "off the humans' in 1 of 1 problem" in found.notices[0]
     assert str(found).startswith("Not worse means: than asking the LLM once.")
     near = safe_decision_from(human, human, plain, kappa=2.0)
-    assert "in none of 1 problem these answers show a gap" in near.notices[-1]
+    assert "in none of 1 problem these answers show a gap" in near.notices[0]
 
 
 def test_bounds_of_the_human_scale_shape_the_test():
@@ -194,3 +197,56 @@ def test_plain_answers_by_problem(uneven):
     assert {problem: len(answers) for problem, answers in found.items()} == {"a": 3, "b": 2, "one": 2, "bare": 2}
     frame = pd.DataFrame({"problem": ["a", "a", "b"], "response": [1.0, None, 2.0]})
     assert from_table(frame, "plain.csv", "drop").exclusions == {"missing response": 1}
+
+
+def shifted(problems: int, people: int, shift: float, seed: int = 7):
+    """People who answer all problems, a crowd ``shift`` above them, and plain answers far off."""
+    rng = np.random.default_rng(seed)
+    own = rng.normal(0.0, 0.3, people)
+    human = [(f"q{p:02}", f"p{who}", 3.0 + own[who] + rng.normal()) for p in range(problems) for who in range(people)]
+    crowd = [(f"q{p:02}", f"d{who}", 3.0 + shift + rng.normal()) for p in range(problems) for who in range(60)]
+    plain = [(f"q{p:02}", "llm", 4.0 + 0.1 * rng.normal()) for p in range(problems) for _ in range(4)]
+    return table(human), table(crowd), table(plain)
+
+
+def test_the_first_line_has_the_gap_over_all_problems():
+    """A shift that single problems hardly show is plain over all of them."""
+    found = safe_decision_from(*shifted(24, 9, 0.5))
+    assert "Over all 24 problems together its mean is off by 0.6" in found.notices[0]
+    assert found.notices[0].endswith(": a gap is shown.")
+    assert sum(row["gap_lower"] > 0.0 for row in found.rows) < 12
+    none = safe_decision_from(*shifted(24, 9, 0.0))
+    assert none.notices[0].endswith(": none is shown.")
+
+
+def test_the_gap_over_all_problems_counts_people_not_answers():
+    """People with levels of their own answer 12 problems; 120 surveys, 4 Monte Carlo errors below 0.95 are 0.87."""
+    inside = 0
+    for seed in range(120):
+        human, crowd, _ = shifted(12, 9, 0.0, seed=seed)
+        pairing = pair(human, crowd, census=True)
+        low, high = re.search(r"interval (\S+) to (\S+)\)", gap_over_problems(pairing, pairing.problems, 0.95)).groups()
+        # The crowd counts as it stands: the truth is its mean less the people's, 3.
+        truth = crowd.responses["response"].mean() - 3.0
+        inside += float(low) <= truth <= float(high)
+    assert inside / 120 >= 0.87
+
+
+def test_problems_that_are_not_judged_are_counted_in_the_first_line():
+    human, crowd, plain = shifted(20, 6, 0.2)
+    one = table([("q03", "llm", 4.0), ("q03", "llm", 4.1), ("Q07", "llm", 4.0), ("Q07", "llm", 4.2)])
+    found = safe_decision_from(human, crowd, one, kappa=1.0)
+    assert found.notices[0] == (
+        "19 of 20 problems were not judged (19: no reference answer); what follows is about the other."
+    )
+    assert found.excluded["q07"].endswith("they differ in upper and lower case alone ('q07' and 'Q07')")
+    assert not any("not judged" in notice for notice in safe_decision_from(human, crowd, plain).notices)
+
+
+def test_exchanged_tables_are_asked_about_unless_told():
+    human, crowd, plain = shifted(3, 6, 0.2)
+    models = table([(p, who.replace("p", "gpt-4_"), v) for p, who, v in human.responses[COLUMNS].to_numpy()])
+    with pytest.raises(ValueError, match=r"looks like the digital one.*as_given=True"):
+        safe_decision_from(models, crowd, plain)
+    found = safe_decision_from(models, crowd, plain, as_given=True)
+    assert found.notices[-1] == "No person has a digital twin, by participant id; 60 digital people."
