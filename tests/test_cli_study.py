@@ -156,20 +156,11 @@ def test_a_damaged_block_is_one_line_wherever_it_is_read(capsys, folder):
     whole = block.read_bytes()
     block.write_bytes(whole[:100] + bytes([whole[100] ^ 4]) + whole[101:])
     for command in ("run", "resume", "show"):
-        message = run_refused(capsys, command)
+        message = run(capsys, command, "mine", code=2)
         assert "000003.parquet is damaged, its checksum does not fit: delete this file and resume" in message
     block.unlink()
     assert "1 blocks computed, 11 found" in run(capsys, "resume", "mine", "--workers", "0")
     assert block.read_bytes() == whole
-
-
-def run_refused(capsys, command: str) -> str:
-    """The one line on standard error; `study show` has described the study before."""
-    assert main(["study", command, "mine"]) == 2
-    message = capsys.readouterr().err
-    assert message.startswith("error: ")
-    assert message.count("\n") == 1
-    return message
 
 
 def test_the_commit_in_a_report_is_not_that_of_the_folder_around_the_study(capsys, folder):

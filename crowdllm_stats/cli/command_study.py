@@ -92,16 +92,24 @@ def show(name: Name, quick: Quick = False, only: Only = None, store: Where = Non
         FileNotFoundError: if there is no such study; the message lists the known ones.
         ValueError: on a study file with a mistake, an unknown level in ``only``, or blocks of another design.
     """
+    from crowdllm_stats.studies.compute import plan_of
     from crowdllm_stats.studies.describe import describe
+    from crowdllm_stats.studies.report import conclude
     from crowdllm_stats.studies.store import Store
+    from crowdllm_stats.studies.summarise import summarise
 
     design = _design(name, quick, only)
+    place = Store(_store_folder(design, store, quick), design)
+    finished = place.finished() if (place.folder / "design.json").is_file() else None
+    results = summarise(design, place) if place.complete() else None
     print(design.title)
     for part, words in describe(design):
         print(f"\n{part}: {words}" if "\n" not in words else f"\n{part}:\n{words}")
-    place = Store(_store_folder(design, store, quick), design)
-    if (place.folder / "design.json").is_file():
-        _print_state(design, place)
+    if finished is not None:
+        print(f"\nBlocks: {len(finished)} of {len(plan_of(design).blocks)} finished in {place.folder}")
+    if results is not None:
+        print()
+        _print_results(results, conclude(results))
 
 
 def plan(
@@ -260,20 +268,6 @@ def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _print_state(design: Design, place: Any) -> None:
-    from crowdllm_stats.studies.compute import plan_of
-    from crowdllm_stats.studies.report import conclude
-    from crowdllm_stats.studies.summarise import summarise
-
-    total = len(plan_of(design).blocks)
-    finished = place.finished()
-    print(f"\nBlocks: {len(finished)} of {total} finished in {place.folder}")
-    if len(finished) == total:
-        results = summarise(design, place)
-        print()
-        _print_results(results, conclude(results))
 
 
 def _print_results(results: Results, found: Sequence[Conclusion]) -> None:

@@ -68,7 +68,7 @@ def plan_of(design: Design) -> Plan:
     Raises:
         ValueError: if this process has another version of the simulator than the one that read the study.
     """
-    return _plan(_Key(design))
+    return dataclasses.replace(_plan(_Key(design)), design=design)  # its measures and words are no part of the key
 
 
 @functools.lru_cache(maxsize=4)

@@ -154,6 +154,15 @@ def test_levels_that_differ_in_the_seventh_digit_are_others():
     assert one.skips[0].text == "shrunken where mean in (0.1234567)"
 
 
+def test_other_measures_of_the_same_blocks_are_those_asked_for(tmp_path):
+    store = finished(tmp_path)
+    summarise(store.design, store)
+    other = design(measures=["mse", "rmse"], reference="shrunken")
+    results = summarise(other, Store(tmp_path, other))
+    assert set(results.frame["measure"]) == {"mse", "rmse"}
+    assert set(results.contrasts["reference"]) == {"shrunken"}
+
+
 # -- one run at a time, and a folder that can only be read -------------------------------------------------------------
 
 
