@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import BOTH, run_json, write
+from command_line import BOTH, run, run_json, write
 
 from crowdllm_stats.datasets import load_example
 
@@ -32,3 +32,7 @@ def test_a_pilot_of_equal_answers_is_warned_about(capsys: pytest.CaptureFixture[
     result = run_json(capsys, "planner", humans, digital, "--half-width", "0.2")
     assert any("Warning: all pilot answers are equal" in note for note in result["notes"])
     assert "all pilot answers are equal" in result["results"][0]["note"]
+
+
+def test_a_half_width_of_half_the_scale_is_refused(capsys):
+    assert "ask for less" in run(capsys, "planner", *BOTH, "--scale", "1:5", "--half-width", "2", code=2)

@@ -10,6 +10,7 @@ from crowdllm_stats.cli.options import Level, Tables
 from crowdllm_stats.cli.output import Report, Row
 
 if TYPE_CHECKING:
+    from crowdllm_stats.crowd import CrowdData
     from crowdllm_stats.pairing import Pairing
 
 #: A slope, a correlation and their uncertainty need this many pairs.
@@ -41,6 +42,7 @@ def planner(
     if not half_width > 0:
         raise ValueError(f"--half-width must be positive, got {half_width:g}")
     loaded = load(tables)
+    _check_reach(half_width, loaded.human.scale.bounds)
     pairing = pair(loaded.human, loaded.digital, match=loaded.match)
     refuse_strangers(pairing, loaded.digital, alone=False)
     results, excluded, sums, why = _problems(pairing, half_width, level)
@@ -58,10 +60,30 @@ def planner(
         inputs=loaded.inputs,
         notices=[
             *loaded.notices,
+            *_two_values(loaded.human),
             *first_look(pairing, loaded.human, loaded.digital),
             *survey_law(pairing).notices("So auto would use the human answers alone, and a plan with twins is void."),
         ],
     )
+
+
+def _check_reach(half_width: float, bounds: tuple[float, float] | None) -> None:
+    """Refuse a half-width that any interval on the scale has."""
+    if bounds is not None and half_width >= 0.5 * (bounds[1] - bounds[0]):
+        raise ValueError(
+            f"--half-width {half_width:g} is half of the scale {bounds[0]:g} to {bounds[1]:g} or more, which no answer "
+            "at all would give; ask for less"
+        )
+
+
+def _two_values(human: CrowdData) -> list[str]:
+    """What the plan is not, where the pilot's answers are of two values."""
+    if human.responses["response"].nunique() > 2:
+        return []
+    return [
+        "The plan is for answers of many values: of two values, as these are, auto uses a binomial interval, whose "
+        "width is not planned here; near a share of 0 or 1 and with few answers it is wider."
+    ]
 
 
 def _problems(pairing: Pairing, half_width: float, level: float) -> tuple[list[Row], list[Row], Any, str]:

@@ -40,6 +40,9 @@ class IntervalSimulator(Simulator):
     of the Gaussian copula that joins a human and the twin, ``bias`` what the backbone is off, ``eta`` the noise of one
     of its answers. A ``memory`` m above 0 is that of a generator trained on these very humans: a labelled human's twin
     is drawn towards the human's own answer, ``(1 - m) twin + m z`` before F, the crowd is not.
+
+    "auto" is the method that numbers and scale choose. The test whether twins and crowd are of one law, after which
+    auto may use the human answers alone, is left out here: ``reports/inference/mismatch.md`` shows it.
     """
 
     parameters = {
@@ -131,17 +134,7 @@ def sample_of(answers: Answers, cell: Mapping[str, Any]) -> Sample:
         answers.twins,
         answers.crowd,
         level=cell["level"],
-        alternative="two-sided",
-        weights=None,
-        clusters=None,
         bounds=family_of(cell).bounds if cell["known_bounds"] else None,
-        step=None,
-        folds=None,
-        population_size=None,
-        census=False,
-        beliefs=None,
-        eta=0.0,
-        seed=None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from crowdllm_stats.inference.checks import ALTERNATIVES, check_choice, check_count, check_level
 from crowdllm_stats.inference.intervals import HUMAN_ONLY, METHODS, Interval
 from crowdllm_stats.inference.intervals import interval as calculator
+from crowdllm_stats.inference.intervals.dispatch import TWO_VALUES_BY_NAME
 from crowdllm_stats.inference.intervals.scale_notice import USE_BOUNDS, scale_notice
 from crowdllm_stats.pairing import Block, Pairing, nobody, pair
 from crowdllm_stats.survey.columns import match_columns
@@ -135,11 +136,16 @@ def interval_from(
     law = NOTHING if method in HUMAN_ONLY else survey_law(pairing)
     wanted = dataclasses.replace(wanted, twins=not law.differs)
     rows, excluded, why = per_problem(pairing, wanted)
+    two = method == "ppi++-small" and humans.scale.bounds is not None and _of_two_values(humans)
     law.mark(rows)
     alone = unpaired or digital is None
     notes = [] if alone else pairing.notes()
     notices = first_look(pairing, humans, others, paired=not unpaired)
-    notices += [sentence for sentence in (coding, taken, _unnamed_scale(humans, rows, wanted)) if sentence]
+    notices += [
+        sentence
+        for sentence in (coding, taken, TWO_VALUES_BY_NAME if two else "", _unnamed_scale(humans, rows, wanted))
+        if sentence
+    ]
     notices += law.notices(AUTO_ALONE if method == "auto" else f"Method {method!r} used them anyway.")
     notices += pairing.notices({row["problem"] for row in rows if row["method"] not in HUMAN_ONLY})
     if alone:
@@ -155,6 +161,11 @@ def interval_from(
     return SurveyResult(
         rows, overall, excluded, notes, pairing.counts, why if alone else f"{pairing.why} {why}", notices
     )
+
+
+def _of_two_values(human: CrowdData) -> bool:
+    """Whether all human answers lie at the two ends of their scale."""
+    return set(human.responses["response"].unique().tolist()) <= set(human.scale.bounds or ())
 
 
 def _unnamed_scale(human: CrowdData, rows: list[Row], wanted: Wanted) -> str:

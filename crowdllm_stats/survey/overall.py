@@ -70,16 +70,7 @@ def _over_people(pooled: Pooled, wanted: Wanted, method: str) -> Interval:
         pooled.crowd if used else None,
         level=wanted.level,
         alternative=wanted.alternative,
-        weights=None,
         clusters=pooled.people,
-        bounds=None,
-        step=None,
-        folds=None,
-        population_size=None,
-        census=False,
-        beliefs=None,
-        eta=0.0,
-        seed=None,
         check_law=False,
     )
     return compute(dataclasses.replace(sample, bounds=wanted.bounds), method)

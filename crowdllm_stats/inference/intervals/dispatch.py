@@ -52,6 +52,12 @@ METHODS: dict[str, Callable[[Sample], Core]] = {
 #: Methods that use the human answers alone.
 HUMAN_ONLY = ("classical", "classical-small", "binomial", "exact", "betting")
 
+#: What to know before using the method for ratings on answers of two values.
+TWO_VALUES_BY_NAME = (
+    "Method 'ppi++-small' is not made for answers of two values: with biased twins a 95% interval from 8 or 10 people "
+    "covers as little as 74% (reports/inference/proportion.md); auto uses 'ppi++-binomial' or 'binomial' there."
+)
+
 #: From this many human answers on, 'auto' uses the twins: with fewer, the slope costs more than it brings.
 PAIRED_FROM = 8
 #: ... and from this many digital answers a human answer: with fewer, the crowd's own error eats the gain.
@@ -232,10 +238,12 @@ def compute(sample: Sample, method: str) -> Interval:
         )
     core = METHODS[method](sample)
     answer = _wrap(sample, method, core) if method in HUMAN_ONLY and asked != "auto" else _warned(sample, method, core)
-    unnamed = ""
+    first = ""
     if sample.bounds is None and asked in USE_BOUNDS:
-        unnamed = scale_notice(sample.human, sample.n, "bounds=(low, high)")
-    return dataclasses.replace(answer, notices=(unnamed, *answer.notices)) if unnamed else answer
+        first = scale_notice(sample.human, sample.n, "bounds=(low, high)")
+    elif asked == "ppi++-small" and bool(np.any(two_valued(sample))):
+        first = TWO_VALUES_BY_NAME
+    return dataclasses.replace(answer, notices=(first, *answer.notices)) if first else answer
 
 
 def _warned(sample: Sample, method: str, core: Core) -> Interval:

@@ -62,3 +62,10 @@ def test_choosing_the_narrowest_interval_on_the_data_breaks_the_level():
     assert min(np.mean(hit) for hit in hits) >= 0.945
     narrower = np.where(one.half_width <= other.half_width, *hits)
     assert np.mean(narrower) < 0.94
+
+
+def test_the_method_for_ratings_asked_for_by_name_says_its_level_on_two_values():
+    human, twins, crowd = [0, 1, 1, 0, 1, 1, 0, 1, 1, 0], [0, 1, 1, 0, 1, 1, 0, 1, 0, 0], [0, 1, 1, 0, 1] * 10
+    said = interval(human, twins, crowd, method="ppi++-small", bounds=(0, 1)).notices[0]
+    assert "covers as little as 74%" in said
+    assert interval(human, twins, crowd, bounds=(0, 1)).notices == ()
