@@ -79,11 +79,15 @@ def check_gzip(file: Path) -> None:
         ) from None
 
 
-def read_arrays(file: Path) -> dict[str, Any]:
+def read_arrays(file: Path, what: str = ".npz file") -> dict[str, Any]:
     """The arrays of an .npz file, by name; nothing is unpickled.
 
+    Args:
+        file: where it is.
+        what: how messages call it.
+
     Raises:
-        ValueError: on a file that is no archive or cut off, holds objects, or unpacks to too much.
+        ValueError: on a file that is no archive, damaged or cut off, holds objects, or unpacks to too much.
         FileNotFoundError: if there is no such file.
 
     Example:
@@ -95,16 +99,20 @@ def read_arrays(file: Path) -> dict[str, Any]:
     """
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such file")
+    most = most_bytes(file)
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
-            most = most_bytes(file)
-            if sum(entry.file_size for entry in entries) > most:  # no entry is read beyond the size it tells
-                raise too_large(file, most)
-            return {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in entries}
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"it is no .npz archive, or damaged or cut off ({reason})") from None
+            fits = sum(entry.file_size for entry in entries) <= most  # no entry is read beyond the size it tells
+            arrays = {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in entries if fits}
+    except Exception as error:  # damage shows in the zip, in a name, in an array's header or its numbers: one message
+        raise ValueError(
+            f"{file} is not a whole {what}, it is damaged, cut off or of another type: "
+            f"{' '.join(str(error).split())[:200]}; write it again"
+        ) from None
+    if not fits:
+        raise too_large(file, most)
+    return arrays
 
 
 def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Any:

@@ -10,6 +10,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from crowdllm_stats.backbones.fetch import MANIFEST, MODELS
+from crowdllm_stats.report.manifest import sha256
 
 CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -78,6 +79,6 @@ def write_cache(cache: Path) -> Path:
         folder = cache / "models" / f"{name}-{MODELS[name].wheel_sha256[:12]}"
         folder.mkdir(parents=True)
         write(folder)
-        files = {path.name: {"bytes": path.stat().st_size} for path in folder.iterdir()}
+        files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in folder.iterdir()}
         (folder / MANIFEST).write_text(json.dumps({"files": files}), encoding="utf-8")
     return cache

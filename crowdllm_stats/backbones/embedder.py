@@ -69,7 +69,7 @@ def embed(
 
     Raises:
         ValueError: on texts that are empty or none, ``train`` missing for "tfidf" or given for another model, a folder
-            that holds no model.
+            that holds no model, a damaged one, weights that are not safetensors, or a model that needs code of its own.
         FileNotFoundError: if "minilm" is not fetched.
 
     Example:
@@ -113,17 +113,29 @@ def _texts(name: str, texts: Sequence[str]) -> list[str]:
 
 
 def _encoder(texts: list[str], model: str | Path, batch_size: int) -> _Encoded:
-    import torch
-    from transformers import AutoModel, AutoTokenizer
-
     from crowdllm_stats.backbones.fetch import MODELS, find_model, quiet_transformers
+    from crowdllm_stats.backbones.loading import plain_errors
 
     folder = find_model(str(model)).folder if str(model) in MODELS and not Path(model).is_dir() else Path(model)
     if not (folder / "config.json").is_file():
         raise ValueError(f"model {str(model)!r} is neither 'minilm', 'tfidf' nor a folder with a model")
-    with quiet_transformers():
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-        network = AutoModel.from_pretrained(str(folder), local_files_only=True, dtype=torch.float32).eval()
+    with quiet_transformers(), plain_errors(f"the embedder {str(model)!r} cannot be read"):
+        found = _encoded(texts, folder, batch_size)
+    if not np.isfinite(found.vectors).all():
+        raise ValueError(f"model {str(model)!r} returned numbers that are NaN or infinite: its weights are damaged")
+    return found
+
+
+def _encoded(texts: list[str], folder: Path, batch_size: int) -> _Encoded:
+    """The vectors of different texts; code that lies in the folder is not run, nor asked about."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    from crowdllm_stats.backbones.loading import read_network
+
+    loading = {"local_files_only": True, "trust_remote_code": False}
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), **loading)
+    network = read_network(AutoModel, str(folder), dtype=torch.float32, **loading)
     longest = _longest(folder, network.config)
     whole = [tokenizer(text, verbose=False)["input_ids"] for text in texts]
     ids = [tokenizer(text, truncation=True, max_length=longest)["input_ids"] for text in texts]
@@ -141,8 +153,6 @@ def _encoder(texts: list[str], model: str | Path, batch_size: int) -> _Encoded:
             hidden = network(input_ids=tokens, attention_mask=mask).last_hidden_state
             mean = (hidden * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
             values[rows] = torch.nn.functional.normalize(mean, dim=1).numpy()
-    if not np.isfinite(values).all():
-        raise ValueError(f"model {str(model)!r} returned numbers that are NaN or infinite: its weights are damaged")
     cut = np.array([len(one) < len(all_) for one, all_ in zip(ids, whole, strict=True)])
     return _Encoded(values, cut, {"tokens_read": longest, "pooling": "mean, L2-normalised"})
 

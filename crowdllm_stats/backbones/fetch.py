@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -99,10 +100,11 @@ class Fetched:
 
     def __str__(self) -> str:
         size = sum(entry["bytes"] for entry in self.manifest["files"].values()) / 1e6
+        package = MODELS[self.name]
         return (
             f"{self.name}: {self.folder} ({size:.0f} MB, from {self.origin})\n"
-            f"  {self.manifest['note']}\n"
-            f"  licence {self.manifest['licence']}; {self.manifest['requirement']}, both hashes checked"
+            f"  {package.note}\n"
+            f"  licence {package.licence}; {package.requirement}, the hash of every file checked"
         )
 
 
@@ -117,7 +119,7 @@ def cache_folder() -> Path:
 
 
 def find_model(name: str, *, cache: str | os.PathLike[str] | None = None) -> Fetched:
-    """A fetched model; nothing is downloaded.
+    """A fetched model, the hash of every file checked; nothing is downloaded.
 
     Args:
         name: as in :data:`MODELS`.
@@ -136,12 +138,31 @@ def find_model(name: str, *, cache: str | os.PathLike[str] | None = None) -> Fet
     folder = _place(name, cache)
     if not (folder / MANIFEST).is_file():
         raise FileNotFoundError(f"model {name!r} is not fetched: run `crowdllm-stats backbone fetch {name}`")
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest, again = _read_manifest(folder / MANIFEST), f"delete the folder {folder} and fetch the model again"
+    if manifest is None:
+        raise ValueError(f"{folder / MANIFEST} is not the manifest of a fetched model: {again}")
     for file, entry in manifest["files"].items():
         path = folder / file
-        if not path.is_file() or path.stat().st_size != entry["bytes"]:
-            raise ValueError(f"{path} is missing or cut off: delete the folder {folder} and fetch the model again")
+        if not path.is_file():
+            raise ValueError(f"{path} is missing: {again}")
+        told = path.stat()
+        if _known_sha256(path, told.st_size, told.st_mtime_ns) != entry["sha256"]:
+            raise ValueError(f"{path} was changed or cut off, its hash is not that of the manifest: {again}")
     return Fetched(name, folder, "cache", manifest)
+
+
+def _read_manifest(file: Path) -> dict[str, Any] | None:
+    """The manifest, None where it is damaged."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    files = content.get("files") if isinstance(content, dict) else None
+    whole = isinstance(files, dict) and all(
+        isinstance(entry, dict) and isinstance(entry.get("sha256"), str) and isinstance(entry.get("bytes"), int)
+        for entry in files.values()
+    )
+    return content if whole and files else None
 
 
 def fetch_model(name: str, *, cache: str | os.PathLike[str] | None = None) -> Fetched:
@@ -290,6 +311,12 @@ def quiet_transformers() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+@lru_cache(maxsize=64)
+def _known_sha256(path: Path, size: int, changed: int) -> str:
+    """The hash of a file, computed once as long as its size and time of change stay."""
+    return _sha256(path)
 
 
 def _sha256(path: Path) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
 import transformers
 from jinja2 import TemplateError
-from safetensors import SafetensorError
 
 from crowdllm_stats.backbones.answer_tree import Tokens
 from crowdllm_stats.backbones.fetch import MODELS, find_model, quiet_transformers
@@ -54,15 +55,9 @@ class LanguageModel:
         self._loading = {
             "local_files_only": self._local, "revision": revision, "trust_remote_code": trust_remote_code
         }  # fmt: skip
-        try:
-            with quiet_transformers():
-                self.config = transformers.AutoConfig.from_pretrained(self._from, **self._loading)
-                self.tokenizer = transformers.AutoTokenizer.from_pretrained(self._from, **self._loading)
-        except (OSError, ValueError, KeyError) as error:
-            raise ValueError(
-                f"model {self.name!r} cannot be loaded: {' '.join(str(error).split())[:300]} (give a folder made by "
-                f"save_pretrained, a hub id, or one of {', '.join(MODELS)})"
-            ) from None
+        with quiet_transformers(), plain_errors(f"model {self.name!r} cannot be loaded"):
+            self.config = transformers.AutoConfig.from_pretrained(self._from, **self._loading)
+            self.tokenizer = transformers.AutoTokenizer.from_pretrained(self._from, **self._loading)
         self._system_folded = False
 
     @cached_property
@@ -81,21 +76,16 @@ class LanguageModel:
 
     @cached_property
     def network(self) -> Any:
-        """The model itself, in evaluation mode on its device; weights in safetensors alone, for others can run code.
+        """The model itself, in evaluation mode on its device.
 
         Raises:
             ValueError: if the weights cannot be read.
         """
-        try:
-            with quiet_transformers():
-                network = transformers.AutoModelForCausalLM.from_pretrained(
-                    self._from, dtype=DTYPES[self.dtype], use_safetensors=True, **self._loading
-                )
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            raise ValueError(
-                f"the weights of {self.name!r} cannot be read: {' '.join(str(error).split())[:300]}"
-            ) from None
-        return network.to(self.device).eval()
+        with quiet_transformers(), plain_errors(f"the weights of {self.name!r} cannot be read"):
+            network = read_network(
+                transformers.AutoModelForCausalLM, self._from, dtype=DTYPES[self.dtype], **self._loading
+            )
+        return network.to(self.device)
 
     def render(self, messages: Sequence[Message]) -> str:
         """The whole prompt as text, through the model's chat template; plain text as it stands.
@@ -104,7 +94,7 @@ class LanguageModel:
         that refuses a system turn gets it at the beginning of the user's.
 
         Raises:
-            ValueError: if there are turns and the tokenizer has no chat template.
+            ValueError: if there are turns and the tokenizer has no chat template, or one that is damaged.
         """
         if messages[0].role == "":
             return messages[0].content
@@ -115,15 +105,16 @@ class LanguageModel:
             )
         start = next((message.content for message in messages if message.role == "assistant"), "")
         turns = [{"role": m.role, "content": m.content} for m in messages if m.role != "assistant"]
-        if not self._system_folded:
-            try:
-                return self._chat(turns) + start
-            except TemplateError:
-                if turns[0]["role"] != "system":
-                    raise ValueError(f"the chat template of {self.name!r} refuses the prompt") from None
-                self._system_folded = True
-        joined = "\n\n".join(turn["content"] for turn in turns)
-        return self._chat([{"role": "user", "content": joined}]) + start
+        with plain_errors(f"the chat template of {self.name!r} refuses the prompt"):
+            if not self._system_folded:
+                try:
+                    return self._chat(turns) + start
+                except TemplateError:
+                    if turns[0]["role"] != "system":
+                        raise
+                    self._system_folded = True
+            joined = "\n\n".join(turn["content"] for turn in turns)
+            return self._chat([{"role": "user", "content": joined}]) + start
 
     def encode(self, prompt: str, *, plain: bool) -> Tokens:
         """Token ids of a whole prompt, with the tokenizer's own beginning where no chat template has written it.
@@ -166,6 +157,48 @@ class LanguageModel:
             turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
         return str(text)
+
+
+@contextmanager
+def plain_errors(said: str) -> Iterator[None]:
+    """One line for whatever is wrong with a model's files.
+
+    Raises:
+        ValueError: ``said``, and the reason.
+
+    Example:
+        >>> with plain_errors("model 'm' cannot be loaded"):
+        ...     raise KeyError("hidden_size")
+        Traceback (most recent call last):
+        ...
+        ValueError: model 'm' cannot be loaded: KeyError: 'hidden_size' (give a folder made by save_pretrained, ...
+    """
+    try:
+        yield
+    except Exception as error:  # damage shows in JSON, Jinja, pickles, safetensors, tokenizers, shapes: one message
+        reason = shorten(str(error), 240, placeholder=" ...")
+        raise ValueError(
+            f"{said}: {reason if isinstance(error, ValueError | OSError) else f'{type(error).__name__}: {reason}'} "
+            f"(give a folder made by save_pretrained, a hub id, or one of {', '.join(MODELS)})"
+        ) from None
+
+
+def read_network(kind: Any, folder: str, **loading: Any) -> Any:
+    """A network in evaluation mode, from safetensors alone, for weights in other formats can run code.
+
+    Args:
+        kind: one of transformers' classes that choose a network by its configuration.
+        folder: of the model, or a hub id.
+        loading: for ``from_pretrained``.
+
+    Raises:
+        ValueError: if weights are missing: transformers would draw them at random.
+    """
+    network, told = kind.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **loading)
+    lacking = sorted(name for name in told["missing_keys"] if not name.startswith("pooler."))  # which nothing uses
+    if lacking:
+        raise ValueError(f"{len(lacking)} of its weights are missing, for instance {lacking[0]}")
+    return network.eval()
 
 
 def tail(prompt: str) -> str:

@@ -15,6 +15,7 @@ from scipy.special import logsumexp
 
 from crowdllm_stats.inference.checks import FloatArray, check_choice, check_count
 from crowdllm_stats.seeds import generator
+from crowdllm_stats.unpacking import read_arrays
 from crowdllm_stats.whole_files import whole_file
 
 AGGREGATORS = ("expected", "mean", "majority")
@@ -75,6 +76,11 @@ class Reference:
             raise ValueError("problems and profiles must be different ids")
         if shape[0] == 0 or shape[2] < 2:
             raise ValueError(f"a reference needs a problem and two admissible answers; got {shape[0]} and {shape[2]}")
+        if (
+            len(set(self.answers)) < shape[2]
+            or not np.isfinite([a for a in self.answers if isinstance(a, float)]).all()
+        ):
+            raise ValueError(f"answers must be different, and finite where they are numbers; got {self.answers}")
         if np.isnan(table).any() or np.isposinf(table).any():
             raise ValueError("log_probabilities holds NaN or +inf: the backbone returned no probabilities")
         total = np.exp(logsumexp(table, axis=2))
@@ -269,9 +275,8 @@ class Reference:
             ValueError: on a file that is cut off or not a reference.
             FileNotFoundError: if there is no such file.
         """
+        given = read_arrays(Path(path), "reference file (.npz)")
         try:
-            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                given = {name: file[name] for name in file.files}
             return cls(
                 tuple(given["problems"].tolist()),
                 tuple(given["answers"].tolist()),
@@ -281,10 +286,11 @@ class Reference:
                 given.get("n_samples"),
                 json.loads(str(given["source"])),
             )
-        except FileNotFoundError:
-            raise
-        except Exception as error:  # a damaged file fails in the zip, the JSON or a shape: one message for all
-            raise ValueError(f"{path} is not a whole reference file (.npz): {error}") from None
+        except Exception as error:  # a changed file fails in the JSON, a shape or a number: one message for all
+            raise ValueError(
+                f"{path} is not a whole reference file (.npz): {' '.join(str(error).split())}; write it again with "
+                "save()"
+            ) from None
 
     def _with(self, logs: FloatArray, **changes: Any) -> Reference:
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}

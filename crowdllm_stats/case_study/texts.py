@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from crowdllm_stats.backbones.fetch import MODELS, cache_folder, find_model
 from crowdllm_stats.baselines.features import Features
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.report.manifest import sha256
+from crowdllm_stats.unpacking import read_arrays
 from crowdllm_stats.whole_files import whole_file
 
 NONE = "none"
@@ -105,11 +105,10 @@ def read_texts(data: CrowdData, model: str, *, column: str = "text", cache: Path
 def _embedded(texts: tuple[str, ...], model: str, cache: Path) -> np.ndarray:
     place = cache / "embeddings" / f"{_key(texts, model)}.npz"
     try:
-        with place.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return np.asarray(file["vectors"])
+        return np.asarray(read_arrays(place)["vectors"])
     except FileNotFoundError:
         pass
-    except (ValueError, KeyError, zipfile.BadZipFile, EOFError):
+    except (ValueError, KeyError):
         place.unlink()  # a file cut off by a crash: made anew
     vectors = embed(texts, model).vectors
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 _SHOWN = {"result": 12, "published": 22, "verdict": 12, "exact": 26, "evidence": 28}
 
 
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--folder",
+        metavar="DIR",
+        help="Results of your own, DIR/NAME/checks.py, in place of the package's; code in it is run.",
+    ),
+]
+
+
 def theory(arguments: Sequence[str]) -> typer.Typer:
     """The command with its three parts; ``arguments`` go into manifests."""
     app = typer.Typer(
@@ -50,18 +60,19 @@ def _verify(arguments: Sequence[str]) -> Callable[..., None]:
         simulate: Annotated[
             bool, typer.Option("--simulate/--no-simulate", help="Make the Monte Carlo checks, or leave them out.")
         ] = True,
+        folder: Folder = None,
         as_json: AsJson = False,
     ) -> None:
         """Run the checks of every result: exit code 0 when all passed, 1 when one did not."""
         from crowdllm_stats.verify.report import require_matplotlib, write_report
         from crowdllm_stats.verify.run import verify as run
 
-        wanted = only or []
+        wanted, folders = only or [], _folders(folder)
         if out is not None:
             require_matplotlib()
             check_folder("--out", out, ["theory.json.manifest.json"], given.params)
-        with _progress(wanted, out is not None) as step:
-            found = run(wanted, seed=seed, simulate=simulate, workers=_workers(), progress=step)
+        with _progress(wanted, folders, out is not None) as step:
+            found = run(wanted, seed=seed, simulate=simulate, folders=folders, workers=_workers(), progress=step)
             written = [] if out is None else write_report(found, out, arguments=arguments, progress=step)
         if as_json:
             print(json_text(_envelope(found)))
@@ -76,7 +87,7 @@ def _verify(arguments: Sequence[str]) -> Callable[..., None]:
     return verify
 
 
-def list_results() -> None:
+def list_results(folder: Folder = None) -> None:
     """Name, title and verdict of every result."""
     from rich.table import Table
 
@@ -85,30 +96,35 @@ def list_results() -> None:
     table = Table(show_edge=False, pad_edge=False, header_style="bold")
     for column in ("result", "title", "verdict"):
         table.add_column(column, no_wrap=column == "result", overflow="fold")
-    for name, folder in find_results().items():
-        statement = load(folder).statement
+    for name, place in find_results(_folders(folder)).items():
+        statement = load(place).statement
         table.add_row(name, _escaped(statement.title), _escaped(statement.verdict))
     screen(pipe_width=100).print(table)
 
 
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A result; `crowdllm-stats theory list` has them all.")],
+    folder: Folder = None,
 ) -> None:
     """The statement, derivation and limits of one result."""
     from crowdllm_stats.verify.load import find_results, select
 
-    (folder,) = select(find_results(), [name]).values()
-    print((folder / "README.md").read_text(encoding="utf-8"), end="")
+    (place,) = select(find_results(_folders(folder)), [name]).values()
+    print((place / "README.md").read_text(encoding="utf-8"), end="")
+
+
+def _folders(named: Path | None) -> list[Path] | None:
+    return None if named is None else [named]
 
 
 @contextmanager
-def _progress(only: list[str], pictures: bool) -> Iterator[Callable[[str], None]]:
+def _progress(only: list[str], folders: list[Path] | None, pictures: bool) -> Iterator[Callable[[str], None]]:
     """One bar on stderr; nothing where that is no terminal."""
     from rich.progress import Progress
 
     from crowdllm_stats.verify.load import find_results, select
 
-    steps = len(select(find_results(), only)) * (2 if pictures else 1)
+    steps = len(select(find_results(folders), only)) * (2 if pictures else 1)
     console = screen(stderr=True)
     if not console.is_terminal:
         yield lambda name: None

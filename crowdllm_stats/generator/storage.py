@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from crowdllm_stats.generator.encoding import ProfileEncoder
 from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.problem_vectors import ProblemVectors
 from crowdllm_stats.generator.profiles import ProfileGenerator
+from crowdllm_stats.unpacking import read_arrays
 from crowdllm_stats.whole_files import whole_file
 
 if TYPE_CHECKING:
@@ -27,8 +27,10 @@ FORMAT = "crowdllm-stats generator 1"
 _ARRAYS = ("x", "decision", "effect", "history", "held_out", "person_effect", "person_spread")
 #: Parameters of effects, without which people would silently keep none.
 _LIKELIHOOD = ("log_tau_problem", "log_tau_person", "log_tau_spread", "couple")
-#: Arrays in which every number is used; losses may hold those of steps left out.
-_FINITE = ("x", "decision", "effect", "person_effect", "person_spread")
+#: Losses may hold those of steps left out; in all other arrays every number is used.
+_NOT_FINITE = ("history", "held_out")
+#: Counts that decide how much memory a prediction takes, and the most that a file may ask for.
+_COUNTS, _MOST = ("k", "mixing", "mixing_dim", "draws", "hidden", "population", "n_profiles"), 1_000_000
 _NUMBERS = ("new_problem_sd", "steps", "skipped", "seed", "n_answers", "n_people")
 
 
@@ -79,11 +81,8 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
     place = Path(path)
     if not place.is_file():
         raise FileNotFoundError(f"no generator at {place}")
+    given = read_arrays(place, "generator file")
     try:
-        if not zipfile.is_zipfile(place):
-            raise ValueError("it is no .npz archive, or cut off")
-        with place.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            given = {name: file[name] for name in file.files}
         if "told" not in given:
             raise ValueError(
                 f"it holds {', '.join(list(given)[:5]) or 'nothing'}, but not what a generator's file tells"
@@ -94,6 +93,7 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
         scale: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in told["scale"].items()
         }
+        _refuse_huge({**told["settings"], "n_profiles": told["n_profiles"]})
         model = CrowdLLM(**told["settings"])
         profiles = pd.DataFrame(told["profiles"], index=range(told["n_profiles"]))
         numbers: dict[str, Any] = {name: told[name] for name in _NUMBERS}
@@ -117,20 +117,29 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
             raise ValueError(f"{len(fitted.problems)} problems but {len(fitted.x)} vectors")
         if not len(fitted.people) == len(fitted.person_effect) == len(fitted.person_spread):
             raise ValueError(f"{len(fitted.people)} people but {len(fitted.person_effect)} effects of people")
-        wrong = [name for name in _FINITE if not np.isfinite(tables[name]).all()]
+        wrong = [name for name, value in given.items() if name not in _NOT_FINITE and not _finite(value)]
         if wrong:
             raise ValueError(f"{wrong[0]} holds numbers that are not finite")
-        wrong = [name for name, value in _flat(fitted.params).items() if not np.isfinite(value).all()]
-        if wrong:
-            raise ValueError(f"params/{wrong[0]} holds numbers that are not finite")
         lacking = [name for name in _LIKELIHOOD if name not in fitted.params]
         if lacking and model.settings.objective == "likelihood":
             raise ValueError(f"params/{lacking[0]} is not there")
         model._fitted = fitted
         model.predict(fitted.problems[:1])
-    except Exception as error:  # a damaged file fails in the zip, the JSON, a shape or the network: one message for all
-        raise ValueError(f"{place} is not a whole generator file: {error}; write it again with save()") from None
+    except Exception as error:  # a changed file fails in the JSON, a shape or the network: one message for all
+        raise ValueError(
+            f"{place} is not a whole generator file: {' '.join(str(error).split())[:300]}; write it again with save()"
+        ) from None
     return model
+
+
+def _refuse_huge(told: Mapping[str, Any]) -> None:
+    for name in _COUNTS:
+        if told.get(name, 0) > _MOST:
+            raise ValueError(f"{name} is {told[name]}, at most {_MOST:,} is read from a file")
+
+
+def _finite(array: Any) -> bool:
+    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
 
 
 def _small(value: Any) -> Any:

@@ -38,17 +38,17 @@ class Theory:
 
 
 def theory_folders() -> list[Path]:
-    """The places where results are looked for, first the working folder's ``theory/``, then those of the package."""
+    """The package's own results; never the working folder's, whose ``checks.py`` would be run."""
     package = Path(__file__).resolve().parents[1]
-    candidates = (Path.cwd() / "theory", package / "package_data" / "theory", package.parent / "theory")
-    return [folder for folder in dict.fromkeys(path.resolve() for path in candidates) if folder.is_dir()]
+    candidates = (package / "package_data" / "theory", package.parent / "theory")
+    return [folder for folder in candidates if folder.is_dir()]
 
 
 def find_results(folders: Iterable[Path] | None = None) -> dict[str, Path]:
     """The folder of every result: one that has a ``checks.py``; of two with one name, the first found.
 
     Args:
-        folders: where to look; :func:`theory_folders` by default.
+        folders: where to look; :func:`theory_folders` by default. Code that lies there will be run.
 
     Returns:
         Folder by name: the paper's results in the paper's order, then all others by alphabet.
@@ -66,7 +66,7 @@ def find_results(folders: Iterable[Path] | None = None) -> dict[str, Path]:
         for file in sorted(place.glob("*/checks.py")):
             found.setdefault(file.parent.name, file.parent)
     if not found:
-        raise FileNotFoundError("no theory/NAME/checks.py found, neither in the working folder nor in the package")
+        raise FileNotFoundError(f"no NAME/checks.py in {', '.join(map(str, places)) or 'the package'}")
     return {name: found[name] for name in [*(n for n in ORDER if n in found), *sorted(set(found) - set(ORDER))]}
 
 

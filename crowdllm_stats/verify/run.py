@@ -37,7 +37,7 @@ def verify(
         only: names of the results to verify; all by default.
         seed: of the Monte Carlo checks.
         simulate: make the Monte Carlo checks too.
-        folders: where to look for results; the working folder's ``theory/`` and the package's by default.
+        folders: where to look for results, whose code is run; the package's own by default.
         workers: processes to spread the results over; the outcome does not depend on it.
         progress: called with the name of each result that is done.
 

@@ -125,10 +125,26 @@ def test_a_model_to_convert_needs_the_extra(registry, tmp_path, monkeypatch):
     assert not registry.calls
 
 
-def test_a_model_that_was_cut_off_in_the_cache_is_refused(registry, tmp_path):
+@pytest.mark.parametrize("content", [b"w", bytes(23)], ids=["cut off", "zeros, of the right size"])
+def test_a_model_that_was_changed_in_the_cache_is_refused(registry, tmp_path, content):
     folder = fetch_model("made", cache=tmp_path).folder
-    (folder / "model.safetensors").write_bytes(b"w")
-    with pytest.raises(ValueError, match="is missing or cut off: delete the folder"):
+    assert find_model("made", cache=tmp_path).folder == folder
+    assert len((folder / "model.safetensors").read_bytes()) == 23
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(
+        ValueError, match="was changed or cut off, its hash is not that of the manifest: delete the fol"
+    ):
+        find_model("made", cache=tmp_path)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="model.safetensors is missing: delete the folder"):
+        find_model("made", cache=tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "{}", '{"files": {}}', '{"files": []}', '{"files": {"a": 3}}', "\xff"])
+def test_a_manifest_that_is_none_is_refused(registry, tmp_path, text):
+    folder = fetch_model("made", cache=tmp_path).folder
+    (folder / "manifest.json").write_text(text, encoding="latin-1")
+    with pytest.raises(ValueError, match="manifest.json is not the manifest of a fetched model: delete the folder"):
         find_model("made", cache=tmp_path)
 
 

@@ -71,7 +71,10 @@ def test_files_that_are_cut_off_changed_or_foreign(written, tmp_path):
         broken.write_bytes(content)
         with pytest.raises(ValueError, match=r"broken.npz is not a whole generator file"):
             CrowdLLM.load(broken)
-    with pytest.raises(ValueError, match="it is no .npz archive, or cut off; write it again"):
+    with pytest.raises(
+        ValueError,
+        match="is not a whole generator file, it is damaged, cut off or of another type: .*zip file; write it again",
+    ):
         CrowdLLM.load(broken)
     flipped = bytearray(whole)
     flipped[len(whole) // 3] ^= 0xFF
@@ -97,12 +100,28 @@ def test_files_that_are_cut_off_changed_or_foreign(written, tmp_path):
         ),
         ("params/log_tau_person", None, "log_tau_person is not there"),
         ("vectors/scales", None, "scales"),
+        ("vectors/reference_mean", np.full(5, np.nan), "vectors/reference_mean holds numbers that are not finite"),
+        ("vectors/scales", np.array([1.0, np.inf]), "vectors/scales holds numbers that are not finite"),
         ("x", np.array([{"a": 1}], dtype=object), "allow_pickle"),
     ],
 )
 def test_files_whose_parts_were_changed(written, tmp_path, name, value, told):
     with pytest.raises(ValueError, match=told):
         CrowdLLM.load(change(written, tmp_path / "changed.npz", **{name: value}))
+
+
+def test_a_file_that_asks_for_more_memory_than_there_is_is_refused(written, tmp_path, monkeypatch):
+    with np.load(written) as file:
+        told = json.loads(str(file["told"]))
+    for name, content in (("population", {**told, "settings": {**told["settings"], "population": 10**9}}),
+                          ("n_profiles", {**told, "profiles": {}, "n_profiles": 10**12})):  # fmt: skip
+        bomb = change(written, tmp_path / "bomb.npz", told=np.asarray(json.dumps(content)))
+        with pytest.raises(ValueError, match=f"{name} is 1000.*, at most 1,000,000 is read from a file"):
+            CrowdLLM.load(bomb)
+    np.savez_compressed(tmp_path / "zeros.npz", x=np.zeros(2_000_000))
+    monkeypatch.setenv("CROWDLLM_STATS_UNPACK_GB", "0.01")
+    with pytest.raises(ValueError, match="zeros.npz: its .* bytes unpack to more than 0.01 GB"):
+        CrowdLLM.load(tmp_path / "zeros.npz")
 
 
 def test_places_that_cannot_be_written_or_read(rated, tmp_path):

@@ -77,15 +77,27 @@ def test_every_folder_has_its_parts(name: str) -> None:
     assert lines[0].startswith("# ")
 
 
-def test_the_working_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = made(tmp_path, "kappa")
-    extra = made(tmp_path, "aaa")
+def test_code_in_the_working_folder_is_run_only_where_its_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("kappa", "aaa"):
+        file = made(tmp_path, name) / "checks.py"
+        file.write_text(f"open('run', 'w').close()\n{file.read_text(encoding='utf-8')}", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    found = find_results()
-    assert found["kappa"] == own.resolve()
-    assert found["aaa"] == extra.resolve()
-    assert found["theorem1"] == THEORY / "theorem1"
-    assert theory_folders() == [(tmp_path / "theory").resolve(), THEORY]
+    assert theory_folders() == [THEORY]
+    assert find_results()["kappa"] == THEORY / "kappa"
+    assert main(["theory", "list"]) == 0
+    assert main(["theory", "verify", "--only", "kappa", "--no-simulate"]) == 0
+    assert main(["theory", "verify", "--only", "aaa"]) == 2
+    assert not (tmp_path / "run").exists()
+    capsys.readouterr()
+    assert main(["theory", "list", "--folder", "theory"]) == 0
+    assert "aaa" in capsys.readouterr().out
+    assert (tmp_path / "run").exists()
+    assert main(["theory", "show", "aaa", "--folder", "theory"]) == 0
+    assert capsys.readouterr().out == "# aaa\n"
+    assert main(["theory", "list", "--folder", "nowhere"]) == 2
+    assert capsys.readouterr().err == "error: no NAME/checks.py in nowhere\n"
 
 
 @pytest.mark.parametrize(("text", "said"), [("", "does not define STATEMENT"), ("def picture(ax): ...", "simulated")])
@@ -190,18 +202,18 @@ def test_skipped_checks_are_counted_and_named(
     file = place / "checks.py"
     file.write_text(file.read_text(encoding="utf-8").replace("import Check,", "import Check, Skipped,"))
     monkeypatch.chdir(tmp_path)
-    assert main(["theory", "verify", "--only", "aaa", "--seed", "5", "--json"]) == 0
+    assert main(["theory", "verify", "--folder", "theory", "--only", "aaa", "--seed", "5", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["passed"], found["skipped"], len(found["results"][0]["checks"])) == (True, 2, 2)
     assert found["results"][0]["skipped"] == [
         {"names": ["far", "near"], "kind": "symbolic", "reason": "no ruler: buy one"}
     ]
-    assert main(["theory", "verify", "--only", "aaa", "--seed", "5", "--out", "reports"]) == 0
+    assert main(["theory", "verify", "--folder", "theory", "--only", "aaa", "--seed", "5", "--out", "reports"]) == 0
     printed = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "2 checks of 1 results" in printed
     assert "all passed; 2 SKIPPED" in printed
     evidence = "symbolic 2 SKIPPED (no ruler: buy one)"
-    assert evidence in verify(["aaa"], seed=5).outcomes[0].evidence
+    assert evidence in verify(["aaa"], seed=5, folders=[tmp_path / "theory"]).outcomes[0].evidence
     table = (tmp_path / "reports" / "README.md").read_text(encoding="utf-8")
     assert evidence in table
     assert "2 checks were SKIPPED" in table
@@ -289,7 +301,7 @@ def test_one_real_result(capsys: pytest.CaptureFixture[str]) -> None:
 def test_json(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made(tmp_path, "aaa")
     monkeypatch.chdir(tmp_path)
-    assert main(["theory", "verify", "--only", "aaa", "--seed", "7", "--json"]) == 0
+    assert main(["theory", "verify", "--folder", "theory", "--only", "aaa", "--seed", "7", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["command"], found["passed"], found["seed"]) == ("theory verify", True, 7)
     assert found["results"][0]["checks"][1]["z"] == pytest.approx(0.507)
@@ -298,10 +310,13 @@ def test_json(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: p
 def test_out(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made(tmp_path, "aaa")
     monkeypatch.chdir(tmp_path)
-    assert main(["theory", "verify", "--only", "aaa", "--seed", "5", "--out", "reports/theory"]) == 0
+    assert (
+        main(["theory", "verify", "--folder", "theory", "--only", "aaa", "--seed", "5", "--out", "reports/theory"]) == 0
+    )
     assert "Written: 4 files in reports/theory" in capsys.readouterr().out
     assert (
-        "theory verify --only aaa --seed 5 --out reports/theory" in (tmp_path / "reports/theory/README.md").read_text()
+        "theory verify --folder theory --only aaa --seed 5 --out reports/theory"
+        in (tmp_path / "reports/theory/README.md").read_text()
     )
 
 
@@ -314,7 +329,7 @@ def test_a_broken_copy_exits_1_and_is_named(
     assert text.count("tau2 + sum(noise) / Integer(count)") == 1
     file.write_text(text.replace("tau2 + sum(noise) / Integer(count)", "tau2 - sum(noise) / Integer(count)"))
     monkeypatch.chdir(tmp_path)
-    assert main(["theory", "verify", "--only", "kappa", "--no-simulate"]) == 1
+    assert main(["theory", "verify", "--folder", "theory", "--only", "kappa", "--no-simulate"]) == 1
     captured = capsys.readouterr()
     assert captured.err.startswith("error: not passed: kappa: spread of 2 gaps; kappa: spread of 3 gaps")
     assert captured.err.count("\n") == 1
