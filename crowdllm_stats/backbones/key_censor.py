@@ -12,13 +12,13 @@ STARS = "***"
 #: A shorter key is no secret, and taking it out would garble every number in a message.
 SHORTEST = 4
 
-#: How a character may be written.
-_ESCAPED = re.compile(
-    r"\\+u([0-9a-f]{4})|\\+U([0-9a-f]{8})|\\+u\{([0-9a-f]{1,6})\}|\\+x([0-9a-f]{2})|%(?:25)*([0-9a-f]{2})"
-    r"|=([0-9a-f]{2})|&(?:amp;)*#x0*([0-9a-f]{1,6});",
-    re.IGNORECASE,
-)
-_DECIMAL = re.compile(r"&(?:amp;)*#0*([0-9]{1,7});")
+_SLASHES = r"\\+u([0-9a-f]{4})|\\+U([0-9a-f]{8})|\\+u\{([0-9a-f]{1,6})\}|\\+x([0-9a-f]{2})"
+_WEB = r"|%(?:25)*([0-9a-f]{2})|&(?:amp;)*#x0*([0-9a-f]{1,6});|&(?:amp;)*#0*(?P<decimal>[0-9]{1,7});"
+_MAIL = r"|=([0-9a-f]{2})"
+
+#: How a character may be written: in programs, also in URLs and HTML, also in mail. Each is tried: a key may hold
+#: itself what looks like an escape.
+_ESCAPES = tuple(re.compile(pattern, re.IGNORECASE) for pattern in (_SLASHES, _SLASHES + _WEB, _SLASHES + _WEB + _MAIL))
 
 #: The end of a line as it is written in JSON and in mail.
 _LINE_END = re.compile(r"\\+[nrt]|=\r?\n")
@@ -79,13 +79,22 @@ class KeyCensor:
             return text
         units = [_Unit(letter, place, place + 1) for place, letter in enumerate(text)]
         hidden = self._written(units, text)
+        for escapes in _ESCAPES:
+            hidden += self._under(escapes, units, text)
+        return _starred(text, hidden)
+
+    def _under(self, escapes: re.Pattern[str], units: list[_Unit], text: str) -> list[tuple[int, int]]:
+        """Where the key is written under layers of escapes."""
+        hidden = []
         for _ in range(_LAYERS):
-            decoded = _decoded(units)
+            units = _joined(units)
+            hidden += self._written(units, text)
+            decoded = _decoded(units, escapes)
             if len(decoded) == len(units):
                 break
             units = decoded
             hidden += self._written(units, text)
-        return _starred(text, hidden)
+        return hidden
 
     def _written(self, units: list[_Unit], text: str) -> list[tuple[int, int]]:
         """Where the key is written, as (start, end) in the text."""
@@ -128,27 +137,26 @@ def _base64_cores(key: str) -> tuple[str, ...]:
     return tuple(core for core in cores if len(core) >= SHORTEST)
 
 
-def _decoded(units: list[_Unit]) -> list[_Unit]:
-    """The same with one layer of escapes undone, and without written ends of lines."""
+def _joined(units: list[_Unit]) -> list[_Unit]:
+    """The same without written ends of lines."""
+    read = "".join(unit.letter for unit in units)
+    ends = {place for match in _LINE_END.finditer(read) for place in range(*match.span())}
+    return [unit for place, unit in enumerate(units) if place not in ends]
+
+
+def _decoded(units: list[_Unit], escapes: re.Pattern[str]) -> list[_Unit]:
+    """The same with one layer of escapes undone."""
     read = "".join(unit.letter for unit in units)
     found: list[_Unit] = []
-    place = 0
-    while place < len(read):
-        if match := _ESCAPED.match(read, place):
-            code = int(next(group for group in match.groups() if group), 16)
-        elif match := _DECIMAL.match(read, place):
-            code = int(match[1])
-        elif match := _LINE_END.match(read, place):
-            place = match.end()
-            continue
-        else:
-            found.append(units[place])
-            place += 1
-            continue
+    done = 0
+    for match in escapes.finditer(read):
+        decimal = match.groupdict().get("decimal")
+        code = int(decimal) if decimal else int(next(group for group in match.groups() if group), 16)
         letter = chr(code) if code < 0x110000 else "\ufffd"
-        found.append(_Unit(letter, units[place].start, units[match.end() - 1].end))
-        place = match.end()
-    return found
+        found += units[done : match.start()]
+        found.append(_Unit(letter, units[match.start()].start, units[match.end() - 1].end))
+        done = match.end()
+    return found + units[done:]
 
 
 def _small(text: str) -> str:

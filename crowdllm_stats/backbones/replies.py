@@ -114,7 +114,7 @@ class ReplyReader:
             after = repeated.end()
         if words.NO_SINGLE.match(said, after):
             return None
-        if self._numeric and (joined := words.JOINED.match(said, after)) and self._answer.match(said, joined.end()):
+        if any(self._joined(said, after)):
             return after
         label = self._labels[self._place[match["answer"]]] if self._labels else ""
         between = words.TO_LABEL.match(said, after)
@@ -130,12 +130,18 @@ class ReplyReader:
         """Where a reply begins that has no word before its answer."""
         return next((place for place, letter in enumerate(said) if letter.isalnum()), 0)
 
+    def _joined(self, said: str, start: int) -> Iterator[str]:
+        """The answer that is joined to one that ends here; of a range such as "5 to 5" its ends as one text."""
+        joined = (words.NUMBERS_JOINED if self._numeric else words.WORDS_JOINED).match(said, start)
+        if joined and (second := self._answer.match(said, joined.end())):
+            yield f"{joined[0]}{second['answer']}"
+        listed = words.LISTED.match(said, start) if self._numeric else None
+        if listed and (second := self._answer.match(said, listed.end())):
+            yield second["answer"]
+
     def _later(self, said: str, start: int) -> Iterator[str]:
         """Answers stated after the first one."""
-        if self._numeric and (joined := words.JOINED.match(said, start)):
-            second = self._answer.match(said, joined.end())
-            if second:
-                yield second["answer"]
+        yield from self._joined(said, start)
         for mark in words.NEXT.finditer(said, start):
             match = self._again.match(said, mark.end())
             if match and self._end(said, match) is not None:

@@ -92,8 +92,12 @@ LIST_ITEM = re.compile(r"[*_]*[.)]{1,2}[*_]*[ \t]+(?=[^\W_])")
 #: What may stand between an answer and its label.
 TO_LABEL = re.compile(r"[\s.,:=()*_\"'-]{0,8}")
 
-#: What joins a number to another one: "1 to 5", "3-4", "2 or 3", "1, 2".
-JOINED = re.compile(r"\s*(?:-|\u2013|\u2014|/|,|&|\.{2,}|\u2026|\b(?:or|and|to|through|vs)\b|\s)\s*(?=[+-]?\d)")
+#: What joins a word to another one, "yes and no", and a number to another one: "1 to 5", "3-4", "2 or 3".
+WORDS_JOINED = re.compile(r"\s*(?:/|&|\b(?:and|or|nor)\b)\s*")
+NUMBERS_JOINED = re.compile(r"\s*(?:-|\u2013|\u2014|/|&|\.{2,}|\u2026|\b(?:or|and|to|through|vs)\b)\s*(?=[+-]?\d)")
+
+#: What stands between numbers of a list.
+LISTED = re.compile(r"\s*,?\s*(?=[+-]?\d)")
 
 #: Where a later statement may begin.
 NEXT = re.compile(r"[.,;!?\n()\[\]{}/|&\u2026\u2013\u2014]|\s-\s|\b(?:and|or|but|then|so)\b")

@@ -57,6 +57,12 @@ def test_the_key_is_taken_out(way):
     assert letters == []
 
 
+def test_a_key_may_hold_what_looks_like_an_escape():
+    key = "sk-%41=CF&#65;x"
+    for place in range(1, len(key)):
+        assert KeyCensor(key)(f"before {key[:place]}\\r\\n {key[place:]} after") == "before *** after"
+
+
 @pytest.mark.parametrize("size", range(4, len(KEY)))
 @pytest.mark.parametrize("way", ["as it is", "escaped as in JSON", "every letter as in a URL"])
 def test_a_key_that_a_cut_goes_through_is_taken_out(way, size):
