@@ -240,12 +240,20 @@ class CrowdData:
         joined = self.responses.merge(self.participants, on="participant", how="left", validate="many_to_one")
         return joined.merge(self.problems, on="problem", how="left", validate="many_to_one")
 
-    def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the long table as .csv, .csv.gz or .parquet, for :meth:`read`; in CSV, ballots are joined by "|".
+    def write(self, path: str | os.PathLike[str], *, keep_formulas: bool = False) -> None:
+        """Write the long table as .csv, .csv.gz or .parquet, for :meth:`read`: in full or not at all.
+
+        In CSV, ballots are joined by "|", and an apostrophe stands before every text that a spreadsheet would run as a
+        formula ("=1+1", but not "-1"); :meth:`read` takes it off.
+
+        Args:
+            path: where to.
+            keep_formulas: write such texts as they are, for programs that are no spreadsheets.
 
         Raises:
             ValueError: on another file type, and if participants or problems without answers would be lost.
             FileNotFoundError: if the folder does not exist.
+            OSError: if it could not be written; a former file stays.
         """
         for table, name in ((self.participants, "participant"), (self.problems, "problem")):
             lost = len(table) - self.responses[name].nunique()
@@ -257,7 +265,7 @@ class CrowdData:
         frame = self.to_frame()
         if self.scale.kind == "approval" and suffix_of(Path(path)) != ".parquet":
             frame["response"] = [BALLOT_MARK.join(ballot) for ballot in frame["response"]]
-        write_table(frame, path)
+        write_table(frame, path, keep_formulas=keep_formulas)
 
     def to_crowdkit(self) -> pd.DataFrame:
         """The answers with Crowd-Kit's columns ``task``, ``worker``, ``label``.

@@ -78,8 +78,14 @@ def test_from_twins_to_the_three_jobs(generator, tmp_path, capsys, by):
         (["offensiveness", "--effect", "mine", "--problem", "1"], "effect must be one of 'typical', 'fitted'"),
         (["offensiveness", "--n", "10000"], "are streamed to .parquet only"),
         (["offensiveness", "--twins", "absent.csv"], "absent.csv"),
-        (["offensiveness", "--twins", "a.csv", "--by", "day"], "--by must be one of 'people', 'problems'; got 'day'"),
-        (["offensiveness", "--twins", "a.csv", "--n", "40"], "--n 40: with --twins by problems the crowd is everybody"),
+        (
+            ["offensiveness", "--twins", "humans.csv", "--by", "day"],
+            "--by must be one of 'people', 'problems'; got 'day'",
+        ),
+        (
+            ["offensiveness", "--twins", "humans.csv", "--n", "40"],
+            "--n 40: with --twins by problems the crowd is everybody",
+        ),
         (
             ["offensiveness", "--twins", "a.csv", "--effect", "typical"],
             "--effect typical cannot be joined with --twins",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crowdllm_stats.cli.options import AsJson, DataFolder, Problems, check_seed
+from crowdllm_stats.cli.options import AsJson, DataFolder, KeepFormulas, Problems, check_seed
 from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.progress import progress_line
 from crowdllm_stats.cli.reading import (
@@ -81,6 +81,7 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         k: Annotated[int, typer.Option(metavar="K", help="Plain answers a problem for --reference-out.")] = 8,
         seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of profiles and answers.")] = 0,
         data: DataFolder = None,
+        keep_formulas: KeepFormulas = False,
         as_json: AsJson = False,
     ) -> None:
         """Answers of digital people to the problems a generator knows, with a manifest beside them.
@@ -106,13 +107,13 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         bar = progress_line()
         count = USUAL if n is None else n
         if twins is None:
-            written, people, note = _plain(model, out, problem, count, effect, seed, bar)
+            written, people, note = _plain(model, out, problem, count, effect, seed, bar, keep_formulas)
         else:
             human = _humans(twins, model, data, reading)
-            written, people, note = _twins(model, out, human, by, count, folds, seed, bar)
+            written, people, note = _twins(model, out, human, by, count, folds, seed, bar, keep_formulas)
             note = " ".join([note, *left_out(twins, human)])
         if reference_out is not None and plain is not None:
-            write_table(plain, reference_out)
+            write_table(plain, reference_out, keep_formulas=keep_formulas)
         told = {"population": population, "people": people, "answers": written, "out": str(out), "note": note}
         _manifest(arguments, population, twins, out, seed, {"people": people, "answers": written})
         if as_json:
@@ -124,13 +125,20 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
 
 
 def _plain(
-    model: CrowdLLM, out: Path, problem: list[str] | None, n: int, effect: str, seed: int, bar: Any
+    model: CrowdLLM,
+    out: Path,
+    problem: list[str] | None,
+    n: int,
+    effect: str,
+    seed: int,
+    bar: Any,
+    keep_formulas: bool,
 ) -> tuple[int, int, str]:
     problems = problem or list(model.fitted.problems)
     note = f"{several(len(problems), 'problem')}, effect {effect}; an answer depends on seed, person and problem alone."
     if n * len(problems) <= STREAMED:
         answers = model.simulate(problems, n, seed=seed, effect=effect)
-        answers.write(out)
+        answers.write(out, keep_formulas=keep_formulas)
         return len(answers.responses), n, note
     if out.suffix.lower() != ".parquet":
         raise ValueError(f"{n * len(problems):,} answers are streamed to .parquet only; got --out {out}")
@@ -166,7 +174,15 @@ def _check_known(problem: list[str] | None, model: CrowdLLM) -> None:
 
 
 def _twins(
-    model: CrowdLLM, out: Path, human: CrowdData, by: str, n: int, folds: int, seed: int, bar: Any
+    model: CrowdLLM,
+    out: Path,
+    human: CrowdData,
+    by: str,
+    n: int,
+    folds: int,
+    seed: int,
+    bar: Any,
+    keep_formulas: bool,
 ) -> tuple[int, int, str]:
     from crowdllm_stats.generator.twins import cross_fitted_twins, twins_by_problem
 
@@ -174,7 +190,7 @@ def _twins(
         made = cross_fitted_twins(model, human, n, folds=folds, seed=seed, progress=bar)
     else:
         made = twins_by_problem(model, human, folds=folds, seed=seed, progress=bar)
-    made.digital.write(out)
+    made.digital.write(out, keep_formulas=keep_formulas)
     return len(made.digital.responses), made.digital.responses["participant"].nunique(), made.why
 
 
@@ -217,4 +233,4 @@ def _manifest(
     inputs = [described_file(place)]
     if twins is not None:
         inputs.append(described_file(Path(twins)) if Path(twins).exists() else {"name": twins})
-    write_manifest(out, arguments=arguments, inputs=inputs, seed=seed, counts=counts)
+    write_manifest(out, arguments=arguments, inputs=inputs, seed=seed, counts=counts, rows=counts["answers"])

@@ -27,6 +27,15 @@ AsJson = Annotated[
 ]
 
 
+KeepFormulas = Annotated[
+    bool,
+    typer.Option(
+        "--keep-formulas",
+        help="In a .csv file, write texts that begin with = + - @ as they are; a spreadsheet then runs them.",
+    ),
+]
+
+
 @dataclasses.dataclass(frozen=True)
 class Tables:
     """Where the two tables are and how to read them."""
@@ -90,6 +99,7 @@ class Tables:
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write every row to a .csv, .parquet or .json file.")
     ] = None
+    keep_formulas: KeepFormulas = False
 
 
 Unpaired = Annotated[

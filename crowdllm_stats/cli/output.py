@@ -55,7 +55,9 @@ class Report:
     notices: Sequence[str] = ()
 
 
-def emit(report: Report, *, as_json: bool, out: Path | None, arguments: Sequence[str]) -> None:
+def emit(
+    report: Report, *, as_json: bool, out: Path | None, arguments: Sequence[str], keep_formulas: bool = False
+) -> None:
     """Print the report and, on request, write it with its manifest.
 
     Raises:
@@ -64,7 +66,7 @@ def emit(report: Report, *, as_json: bool, out: Path | None, arguments: Sequence
     """
     report = _in_flags(report)
     if out is not None:
-        written = _write(report, out, arguments)
+        written = _write(report, out, arguments, keep_formulas)
     if as_json:
         print(json_text(envelope(report)))
         return
@@ -122,7 +124,7 @@ def envelope(report: Report) -> Row:
     }
 
 
-def _write(report: Report, out: Path, arguments: Sequence[str]) -> Path:
+def _write(report: Report, out: Path, arguments: Sequence[str], keep_formulas: bool) -> Path:
     import pandas as pd
 
     from crowdllm_stats.report.manifest import write_manifest
@@ -130,10 +132,13 @@ def _write(report: Report, out: Path, arguments: Sequence[str]) -> Path:
 
     if out.suffix.lower() == ".json":
         write_whole(out, json_text(envelope(report)) + "\n")
+        rows = None
     else:
-        write_table(pd.DataFrame([_flat(row) for row in _all_rows(report)]), out)
+        table = pd.DataFrame([_flat(row) for row in _all_rows(report)])
+        write_table(table, out, keep_formulas=keep_formulas)
+        rows = len(table)
     return write_manifest(
-        out, arguments=arguments, inputs=report.inputs, seed=report.seed, counts=_whole(report.counts)
+        out, arguments=arguments, inputs=report.inputs, seed=report.seed, counts=_whole(report.counts), rows=rows
     )
 
 

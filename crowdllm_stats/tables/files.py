@@ -16,7 +16,9 @@ from typing import Any
 
 import pandas as pd
 
+from crowdllm_stats.tables.formulas import holds_formulas, with_formulas, without_formulas
 from crowdllm_stats.tables.quotes import quote_fault
+from crowdllm_stats.tables.told_rows import refuse_shorter
 from crowdllm_stats.unpacking import CELL, check_gzip, most_bytes, too_large
 from crowdllm_stats.whole_files import whole_file
 
@@ -52,7 +54,8 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a CSV (UTF-8, comma) or Parquet file.
 
     Every CSV column comes as categories of text, exactly as written ("007" stays "007", an empty cell is ""); so
-    a large file takes a few bytes a cell. Parquet columns keep their types.
+    a large file takes a few bytes a cell; only the apostrophe that :func:`write_table` sets before a formula is taken
+    off. Parquet columns keep their types. A manifest beside the file may tell how many rows there must be.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -76,11 +79,21 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         raise FileNotFoundError(f"{file}: no such file (looked in {file.absolute().parent})")
     if file.stat().st_size == 0:
         raise ValueError(f"{file}: the file is empty (0 bytes)")
-    return _read_parquet(file) if suffix == ".parquet" else _read_csv(file)
+    frame = _read_parquet(file) if suffix == ".parquet" else with_formulas(_read_csv(file))
+    refuse_shorter(file, len(frame))
+    return frame
 
 
-def write_table(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+def write_table(frame: pd.DataFrame, path: str | os.PathLike[str], *, keep_formulas: bool = False) -> None:
     """Write a frame as CSV (UTF-8, comma) or Parquet, by the path's ending: in full or not at all.
+
+    In CSV, an apostrophe stands before every text that a spreadsheet would run as a formula ("=1+1", but not "-1");
+    :func:`read_table` takes it off.
+
+    Args:
+        frame: the table.
+        path: where to.
+        keep_formulas: write such texts as they are, for programs that are no spreadsheets.
 
     Raises:
         ValueError: on an unknown ending.
@@ -96,7 +109,8 @@ def write_table(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
             frame.to_parquet(out, index=False, write_page_checksum=True)
             return
         # Every text is quoted: the csv module leaves a lone carriage return bare, which readers take for a row's end.
-        frame.to_csv(
+        safe = frame if keep_formulas and holds_formulas(frame) else without_formulas(frame)
+        safe.to_csv(
             out, index=False, encoding="utf-8", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC,
             compression="gzip" if suffix == ".csv.gz" else None,
         )  # fmt: skip
