@@ -87,10 +87,10 @@ def test_from_twins_to_the_three_jobs(generator, tmp_path, capsys, by):
             "--n 40: with --twins by problems the crowd is everybody",
         ),
         (
-            ["offensiveness", "--twins", "a.csv", "--effect", "typical"],
+            ["offensiveness", "--twins", "humans.csv", "--effect", "typical"],
             "--effect typical cannot be joined with --twins",
         ),
-        (["offensiveness", "--twins", "a.csv", "--problem", "12"], "--problem cannot be joined with --twins"),
+        (["offensiveness", "--twins", "humans.csv", "--problem", "12"], "--problem cannot be joined with --twins"),
         (["offensiveness", "--twins", "example:human", "--drop-missing"], "--drop-missing is for files; example:human"),
         (["offensiveness", "--problem-column", "item"], "--problem-column says how the table of --twins is read"),
         (["offensiveness", "--reference-out", "r.csv", "--k", "0"], "--k must be a whole number of at least 1; got 0"),
