@@ -58,14 +58,18 @@ def two_scales(human: CrowdData, digital: CrowdData) -> list[str]:
         >>> two_scales(example.human, example.digital)
         []
     """
-    ends = human.scale.bounds, digital.scale.bounds
-    if ends[0] is not None and ends[1] is not None and ends[0] != ends[1] and len(digital.responses):
-        (low, high), (least, most) = ends
+    ours_ends, theirs_ends = human.scale.bounds, digital.scale.bounds
+    if ours_ends is not None and theirs_ends is not None and ours_ends != theirs_ends and len(digital.responses):
+        (low, high), (least, most) = ours_ends, theirs_ends
         return [
             f"The two tables are on different scales, {low:g} to {high:g} and {least:g} to {most:g}: differences "
             "between their means mean nothing; intervals with twins use them through a slope alone."
         ]
-    if ends != (None, None) or not len(digital.responses) or not (human.scale.numeric and digital.scale.numeric):
+    if (
+        (ours_ends, theirs_ends) != (None, None)
+        or not len(digital.responses)
+        or not (human.scale.numeric and digital.scale.numeric)
+    ):
         return []
     ours, theirs = _values(human), _values(digital)
     top = float(theirs[-1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +89,7 @@ def as_ids(column: pd.Series, label: str) -> Ids:
 
 
 #: Ways in which one id may be written, and how each is undone.
-_FORMS = {
+_FORMS: dict[str, Callable[[str], str]] = {
     "leading zeros": lambda text: re.sub(r"(?<!\d)0+(?=\d)", "", text),
     "upper and lower case": str.casefold,
     "blanks": lambda text: re.sub(r"\s+", "", text),
