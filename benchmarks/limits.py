@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from crowdllm_stats import across_problems, interval, safe_decision
+from crowdllm_stats import across_problems, interval
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.whole_files import write_whole
@@ -104,50 +104,19 @@ def consensus(rng):
     return pd.DataFrame(rows)
 
 
-def skewed_model(rng):
-    """The LLM nearly always answers alike; the crowd is exactly as good as it: "safe" should be said in 0.05 at most."""
-    rows = []
-    people = np.arange(1.0, 6.0), np.array([0.1, 0.2, 0.4, 0.2, 0.1])
-    for values, shares in (
-        ((1.0, 2.0, 3.0), (0.03, 0.04, 0.93)),
-        ((1.0, 5.0), (0.95, 0.05)),
-        ((2.0, 3.0, 4.0), (0.2, 0.6, 0.2)),
-    ):
-        model, chance = np.array(values), np.array(shares)
-        risk = float(chance @ (model - 3.0) ** 2)
-        mean = 3.0 - np.sqrt(risk)  # a crowd of this mean, without noise, has the LLM's risk
-        for n, size in ((20, 5), (50, 10)):
-            said = []
-            for _ in range(400):
-                human = rng.choice(people[0], n, p=people[1])
-                reference = rng.choice(model, size, p=chance)
-                beliefs = np.full(50, mean) - reference.mean()
-                try:
-                    found = safe_decision(beliefs, human, reference, n_digital=50, bounds=(1, 5))
-                except ValueError:
-                    continue
-                said.append(str(found.decision))
-            safe = np.array([word == "safe" for word in said])
-            rate = float(safe.mean())
-            where = f"LLM {'/'.join(f'{share:.0%}' for share in shares)} on {'/'.join(f'{v:g}' for v in values)}; n {n}, R {size}"
-            rows.append({"setting": where, "wrong safe": rate, "se": float(np.sqrt(rate * (1 - rate) / len(said))),
-                         "decided": float(np.mean([word != "undetermined" for word in said]))})  # fmt: skip
-    return pd.DataFrame(rows)
-
-
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--out", type=Path, default=Path("out/inference"))
     out = options.parse_args().out
     rng = np.random.default_rng(20261128)
-    twins, weights, agree, model = biased_twins(rng), weighted(rng), consensus(rng), skewed_model(rng)
+    twins, weights, agree = biased_twins(rng), weighted(rng), consensus(rng)
     low95, low99 = (twins[twins["level"] == level]["coverage"].min() for level in (0.95, 0.99))
     text = f"""# Where the levels end
 
 {made_by("python benchmarks/limits.py --out reports/inference")}
 
 Settings in which a statement at 95% does not hold, or holds with less than one would think. {SURVEYS:,} surveys a row of the first
-two tables, 30 tables of questions a row of the third, 400 a row of the last.
+two tables, 30 tables of questions a row of the last.
 
 ## Biased twins, `ppi++-small`: the fifteen lowest of {len(twins) // 2} settings at each level
 
@@ -162,12 +131,6 @@ Lowest at level 0.95: {low95:.3f}; at 0.99: {low99:.3f}. A Gaussian copula joins
 ## `across_problems` with bounds where all questions nearly have consensus
 
 {markdown_table(agree)}
-
-## `safe_decision` at a tie, where the LLM nearly always gives one answer
-
-Allowed: 0.05.
-
-{markdown_table(model)}
 """
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "limits.md", text)

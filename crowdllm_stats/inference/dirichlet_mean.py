@@ -62,7 +62,7 @@ def mean_law(answers: FloatArray, end: float) -> MeanLaw:
         >>> law.quantile(np.array(0.95)).round(2)
         array([0.45])
     """
-    values, weights = _atoms(answers, end, EXACT if answers.shape[-1] < FEW else MODERATE)
+    values, weights = atoms(answers, end, EXACT if answers.shape[-1] < FEW else MODERATE)
     total = weights.sum(axis=-1, keepdims=True)
     centre = (weights * values).sum(axis=-1, keepdims=True) / total
     sd = np.sqrt((weights * (values - centre) ** 2).sum(axis=-1, keepdims=True) / total / (total + 1.0))
@@ -77,7 +77,7 @@ def mean_law(answers: FloatArray, end: float) -> MeanLaw:
     return MeanLaw(edges, np.maximum.accumulate(below, axis=-1))
 
 
-def _atoms(answers: FloatArray, end: float, weight: float) -> tuple[FloatArray, FloatArray]:
+def atoms(answers: FloatArray, end: float, weight: float) -> tuple[FloatArray, FloatArray]:
     """Values and weights of the atoms; answers of few values are counted, which is the same law with fewer atoms."""
     levels = np.unique(answers)
     if levels.size < answers.shape[-1]:

@@ -15,6 +15,7 @@ from crowdllm_stats.inference.decision_words import first_words, in_words, remar
 from crowdllm_stats.inference.excess_test import Evidence, excess_p_values
 from crowdllm_stats.inference.human_mean import HumanMean, human_mean
 from crowdllm_stats.inference.intervals.sample import Sample, read_sample
+from crowdllm_stats.inference.rare_answers import MOST, NEARLY_ALL, rare_answer_p_values, share_alike
 from crowdllm_stats.inference.reference_noise import ReferenceNoise, on_batch, reference_noise
 from crowdllm_stats.inference.result import Result, unbatch
 
@@ -105,6 +106,13 @@ def safe_decision(
     few skewed ratings miss the far answers, and then it is wrong far more often. With ``bounds`` the end of the scale
     stands for the answers that were not given (Gaffke's limits; below 8 answers with their full weight).
 
+    Where the LLM gives nearly always one answer (80% of them or more; above half for "safe"), its rare answers make its
+    risk and normal theory does not see them: there the same limits hold for its squared distances to y*, an answer that
+    was not given yet counting as one more at the worst place. With R answers all alike "unsafe" so needs a crowd that
+    is worse than an LLM with ``1 - 0.05^(1/R)`` of its answers at the farther end, and is never said without
+    ``bounds``; give ``eta=0`` for an LLM that always answers alike. How often that is wrong, what else was tried and
+    what it costs: ``reports/inference/nearly_constant.md``.
+
     Args:
         beliefs: the twins' beliefs, shape (..., N); their mean is mu.
         human: n >= 2 answers of random people that the beliefs were NOT fitted to, shape (..., n).
@@ -154,23 +162,27 @@ def safe_decision(
     if y.shape[-1] < 2:
         raise ValueError(f"human holds {y.shape[-1]} answer a problem; Student's t needs at least 2")
     sample = _people(y, bounds, step, level)
+    ends = None if sample is None else sample.bounds
     noise = reference_noise(answers, eta, reference_noise_var, sample)
     count = check_whole("n_digital", n_digital, 2)
     share = on_batch("n_digital and k", reference_share(count, reference, k), batch)
     cost = crowd_noise(count, digital_noise_var, belief_mean_var)
     cost = on_batch("n_digital, digital_noise_var and belief_mean_var", cost, batch)
     mu = belief.mean(axis=-1)
-    people = human_mean(y.reshape(-1, y.shape[-1]), None if sample is None else sample.bounds)
-    case = _Case(mu.ravel(), noise.flat(), share.ravel(), cost.ravel(), beliefs_from == "answers")
+    people = human_mean(y.reshape(-1, y.shape[-1]), ends)
+    plain = answers.reshape(-1, answers.shape[-1])
+    case = _Case(mu.ravel(), noise.flat(), share.ravel(), cost.ravel(), beliefs_from == "answers", plain, ends)
     shaped = {name: values.reshape(batch) for name, values in _judge(case, people, level).items()}
-    needless = case.needless.reshape(batch)
+    needless, nearly_all = case.needless.reshape(batch), (case.alike >= NEARLY_ALL).reshape(batch)
     p_value = np.minimum(shaped["p_safe"], shaped["p_unsafe"])
     p_adjusted = _adjust(p_value, shaped["tested"])
     other = np.broadcast_to((count != belief.shape[-1]) & (np.asarray(belief_mean_var) == 0), batch)
     return SafeDecision(
-        why=in_words(y.shape[-1], noise, case.from_answers, margin_in_words(reference, k), level, sample is not None),
-        flags=remarks(noise, people.known.reshape(batch), needless, other),
-        notices=first_words(y, sample is not None, noise, answers if case.from_answers else None),
+        why=in_words(
+            y.shape[-1], noise, case.from_answers, margin_in_words(reference, k), level, sample is not None, nearly_all
+        ),
+        flags=remarks(people.known.reshape(batch), needless, other, nearly_all, noise),
+        notices=first_words(y, sample is not None, noise, nearly_all),
         decision=unbatch(_decide(p_value, shaped["p_safe"], level)),
         p_value=unbatch(p_value),
         belief_mean=unbatch(mu),
@@ -193,6 +205,8 @@ class _Case:
     share: FloatArray
     cost: FloatArray
     from_answers: bool
+    answers: FloatArray
+    bounds: tuple[float, float] | None
 
     @property
     def margin(self) -> FloatArray:
@@ -201,8 +215,14 @@ class _Case:
     @property
     def exact(self) -> Any:
         """Where only y* is estimated."""
-        noise = self.noise
-        return noise.exact & (noise.spread == 0.0) if noise.eta is None else noise.exact
+        return self.noise.exact & (self.noise.eta is not None)
+
+    @property
+    def alike(self) -> Any:
+        """Share of the LLM's answers that are alike; 0 where eta is known."""
+        if self.noise.eta is not None:
+            return np.zeros(len(self.mu))
+        return share_alike(self.answers, self.bounds)
 
     @property
     def needless(self) -> Any:
@@ -213,9 +233,9 @@ class _Case:
         return (self.mu == 0.0) & sure
 
     def evidence(self) -> Evidence:
-        """For the tests with an estimated reference; a problem that is exact gets a spread that is not used."""
+        """For the tests with an estimated reference; a problem without spread gets one that is not used."""
         noise = self.noise
-        unused = self.exact.astype(np.float64)
+        unused = noise.exact.astype(np.float64)
         return Evidence(
             crowd=self.mu + noise.mean,
             reference=noise.mean,
@@ -278,7 +298,12 @@ def _p_values(case: _Case, people: HumanMean, tie: FloatArray) -> tuple[FloatArr
     safe, unsafe = np.where(rising, low, 1.0 - high), np.where(rising, 1.0 - high, low)
     if np.all(case.exact):
         return safe, unsafe
-    p_safe, p_unsafe = excess_p_values(case.evidence(), *people.means())
+    evidence, means, alike = case.evidence(), people.means(), case.alike
+    p_safe, p_unsafe = excess_p_values(evidence, *means)
+    rows = np.flatnonzero(alike > MOST)
+    rare_safe, rare_unsafe = rare_answer_p_values(evidence, case.answers, case.bounds, *means, rows)
+    p_safe[rows] = rare_safe
+    p_unsafe[rows] = np.where(alike[rows] >= NEARLY_ALL, rare_unsafe, p_unsafe[rows])
     return np.where(case.exact, safe, p_safe), np.where(case.exact, unsafe, p_unsafe)
 
 

@@ -269,7 +269,7 @@ def test_an_llm_of_whole_numbers_that_all_agree_is_not_taken_as_exact():
         r = safe_decision(beliefs, human, plain, n_digital=2, bounds=(1, 5))
         for wrong in ("safe", "unsafe"):
             assert np.mean(r.decision == wrong) < 0.06 + 4 * np.sqrt(0.06 * 0.94 / 800)
-        assert "tested as if one were a step away" in " ".join(r.flags)
+        assert "those not given yet" in " ".join(r.flags)
 
 
 def test_a_mirrored_scale_mirrors_the_decision():
@@ -377,13 +377,72 @@ def test_bad_input_is_refused(arguments, options, message):
         safe_decision(*arguments, **{"n_digital": 2, "eta": 0.1, **options})
 
 
-def test_a_nearly_constant_model_is_pointed_out():
-    """One far answer in ten makes its risk, and normal theory does not see it: said before the decision."""
-    human = [3.0, 2.0, 4.0, 3.0, 5.0, 1.0, 3.0, 3.0]
-    beliefs = np.full(20, -0.4)
-    rare = safe_decision(beliefs, human, [3.0] * 9 + [1.0], n_digital=20, bounds=(1, 5))
-    assert any("nearly always one answer" in notice for notice in rare.notices)
-    varied = safe_decision(beliefs, human, [3.0, 2.0, 4.0, 3.0, 2.0, 4.0], n_digital=20, bounds=(1, 5))
-    assert not any("nearly always" in notice for notice in varied.notices)
-    known = safe_decision(beliefs, human, [3.0] * 10, n_digital=20, bounds=(1, 5), eta=0.0)
-    assert not any("nearly always" in notice for notice in known.notices)
+# --- an LLM that gives nearly always one answer ---------------------------------------------------------------------
+
+
+def tie_of_a_rare_answer(shares, side, n, answers, times, seed):
+    """A crowd exactly as good as an LLM of these shares of 1 to 5; people of mean 3."""
+    rng, scale = np.random.default_rng(seed), np.arange(1.0, 6.0)
+    crowd = 3.0 + side * np.sqrt(np.array(shares) @ (scale - 3.0) ** 2)
+    human = rng.choice(scale, p=(0.1, 0.2, 0.4, 0.2, 0.1), size=(times, n))
+    plain = rng.choice(scale, p=shares, size=(times, answers))
+    return np.repeat((crowd - plain.mean(axis=1))[:, None], 2, axis=1), human, plain
+
+
+@pytest.mark.parametrize(
+    ("shares", "side", "n", "answers"),
+    [
+        ((0.03, 0.04, 0.93, 0, 0), -1, 50, 10),  # 0.17 safe with normal theory
+        ((0.05, 0, 0.85, 0.1, 0), -1, 50, 5),  # 0.12 safe
+        ((0, 0, 0.8, 0, 0.2), 1, 50, 10),  # 0.09 safe
+        ((0, 0, 0.95, 0, 0.05), 1, 50, 30),  # 0.10 unsafe
+    ],
+)
+def test_ties_with_a_nearly_constant_model_are_seldom_decided(shares, side, n, answers):
+    """At most 0.06 each way and 4 standard errors of 400 problems: false-alarm rate 4e-5 a side."""
+    r = safe_decision(*tie_of_a_rare_answer(shares, side, n, answers, 400, 13), n_digital=2, bounds=(1, 5))
+    for wrong in ("safe", "unsafe"):
+        assert np.mean(r.decision == wrong) < 0.06 + 4 * np.sqrt(0.06 * 0.94 / 400)
+
+
+@pytest.mark.parametrize("source", ["answers", "generator"])
+def test_a_constant_model_is_still_decided_where_the_crowd_is_clearly_better_or_worse(source):
+    rng = np.random.default_rng(14)
+    human = rng.choice([2.0, 3.0, 4.0], p=(0.2, 0.6, 0.2), size=40)
+    options = {"n_digital": 20, "bounds": (1, 5), "beliefs_from": source}
+    better = safe_decision(np.full(20, 1.4), human, np.full(20, 1.6), **options)
+    worse = safe_decision(np.full(20, 1.8), human, np.full(20, 3.0), **options)
+    assert (better.decision, worse.decision) == ("safe", "unsafe")
+    assert "those not given yet" in " ".join(worse.flags)
+    near = safe_decision(np.full(20, 0.6), human, np.full(20, 3.0), **options)  # one far answer in eleven is as bad
+    assert near.decision == "undetermined"
+    assert safe_decision(np.full(20, 0.6), human, np.full(20, 3.0), eta=0.0, **options).decision == "unsafe"
+
+
+def test_all_answers_alike_count_the_bound_of_the_rare_ones():
+    """Humans that are known: p of "unsafe" is the chance (1 - q)^R that R answers hide a share q at the farther end."""
+    human = np.repeat([2.0 - 1e-9, 2.0 + 1e-9], 2_000)
+    for crowd, answers in ((3.5, 5), (3.2, 12)):
+        r = safe_decision(np.full(9, crowd - 2.0), human, np.full(answers, 2.0), n_digital=9, bounds=(-1, 5))
+        assert r.p_unsafe == pytest.approx((1 - (crowd - 2.0) ** 2 / 9) ** answers, rel=0.05)
+
+
+def test_a_nearly_constant_model_on_an_unknown_scale_is_never_called_better():
+    """Its rare answers may lie anywhere; "safe" needs no ends, and what is shared with the crowd does not matter."""
+    human = np.random.default_rng(15).normal(3.0, 0.5, size=40)
+    better = safe_decision(np.full(20, 1.5), human, np.full(10, 1.5), n_digital=20)
+    worse = safe_decision(np.full(20, 9.0), human, np.full(10, 3.0), n_digital=20)
+    assert (better.decision, worse.decision, worse.p_unsafe) == ("safe", "undetermined", 1.0)
+    assert any("nearly always one answer" in notice for notice in worse.notices)
+    assert safe_decision(np.full(20, 9.0), human, np.full(10, 3.0), n_digital=20, eta=0.0).decision == "unsafe"
+    one = safe_decision(np.full(20, 1.5), human, np.full(10, 1.5), n_digital=20, reference="shared", k=1)
+    assert one.decision == "undetermined"  # the crowd shares the LLM's one answer, whose place is unknown
+
+
+def test_where_answers_count_as_alike():
+    human, beliefs = [3.0, 2.0, 4.0, 3.0, 5.0, 1.0, 3.0, 3.0], np.full(20, -0.4)
+    options = {"n_digital": 20, "bounds": (1, 5)}
+    assert "Gaffke's limits, which" in safe_decision(beliefs, human, [3.0] * 9 + [1.0], **options).why
+    assert "Gaffke's limits, which" in safe_decision(beliefs, human, [3.0, 3.1, 2.9, 3.05, 5.0], **options).why
+    assert "Gaffke's limits, which" not in safe_decision(beliefs, human, [3.0, 2.0, 4.0, 3.0, 2.0], **options).why
+    assert "Gaffke's limits, which" not in safe_decision(beliefs, human, [3.0] * 10, eta=0.0, **options).why
