@@ -100,7 +100,7 @@ def in_words(
         source += " is counted, and so is that of eta" if noise.eta is None else " is counted; eta is taken as given"
     theory = "by normal theory"
     if np.any(nearly_all):
-        theory += "; where nearly all of them are alike, by Gaffke's limits, which count one that was not given yet"
+        theory += "; where nearly all of them are alike, by random weights, one of them for an answer not given yet"
     beliefs = (
         "Beliefs are answers of the crowd less that mean reference, whose error they hold."
         if from_answers

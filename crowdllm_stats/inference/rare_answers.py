@@ -43,7 +43,7 @@ def share_alike(answers: FloatArray, bounds: tuple[float, float] | None) -> Floa
     ordered, given = np.sort(answers, axis=-1), answers.shape[-1]
     near = 0.0 if bounds is None else ALIKE * (bounds[1] - bounds[0])
     middles = (ordered[..., place, None] for place in {(given - 1) // 2, given // 2})
-    return np.max([np.mean(np.abs(answers - middle) <= near, axis=-1) for middle in middles], axis=0)
+    return np.asarray(np.max([np.mean(np.abs(answers - middle) <= near, axis=-1) for middle in middles], axis=0))
 
 
 def rare_answer_p_values(
