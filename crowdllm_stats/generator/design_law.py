@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,10 +64,17 @@ class TableLaw:
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> TableLaw:
-        """Read what :meth:`to_dict` gave."""
+        """Read what :meth:`to_dict` gave.
+
+        Raises:
+            ValueError: on a combination of levels that are not there, and on shares that are none.
+        """
         columns = tuple(ProfileColumn.from_dict(column) for column in given["columns"])
-        shares = np.array(given["shares"], dtype=np.float64)
-        return cls(columns, np.array(given["rows"], dtype=np.int64).reshape(len(shares), len(columns)), shares)
+        shares = _shares(given["shares"])
+        rows = np.array(given["rows"], dtype=np.int64).reshape(len(shares), len(columns))
+        if np.any((rows < 0) | (rows >= [len(column.levels) for column in columns])):
+            raise ValueError("a combination of the law names a level that its column does not have")
+        return cls(columns, rows, shares)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +116,28 @@ class MarginLaw:
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> MarginLaw:
-        """Read what :meth:`to_dict` gave."""
+        """Read what :meth:`to_dict` gave.
+
+        Raises:
+            ValueError: on margins that are no shares of their columns' levels.
+        """
         latent = given["latent"]
+        columns = tuple(ProfileColumn.from_dict(column) for column in given["columns"])
+        margins = tuple(_shares(margin) for margin in given["margins"])
+        if [len(margin) for margin in margins] != [len(column.levels) for column in columns]:
+            raise ValueError("the law's margins do not fit the levels of its columns")
         return cls(
-            tuple(ProfileColumn.from_dict(column) for column in given["columns"]),
-            tuple(np.array(margin, dtype=np.float64) for margin in given["margins"]),
+            columns,
+            margins,
             None if latent is None else np.array(latent, dtype=np.float64),
         )
+
+
+def _shares(given: Sequence[float]) -> FloatArray:
+    shares = np.array(given, dtype=np.float64)
+    if shares.ndim != 1 or not np.all(shares >= 0) or not np.isclose(shares.sum(), 1.0):
+        raise ValueError("the law's shares must be at least 0 and sum to 1")
+    return shares
 
 
 def _alone(margin: FloatArray) -> Callable[[Codes], FloatArray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import signal
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,14 +58,13 @@ def within(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def smallest(content: bytes, wrong: Callable[[bytes], bool], tries: int = 400) -> bytes:
+def smallest(content: bytes, wrong: Callable[[bytes], bool], seconds: float = 5.0) -> bytes:
     """A shorter input that is wrong too: stretches are left out, ever shorter ones, while it stays wrong."""
-    size = max(1, len(content) // 2)
-    while size and tries > 0:
+    size, end = max(1, len(content) // 2), time.monotonic() + seconds
+    while size and time.monotonic() < end:
         start = 0
-        while start < len(content) and tries > 0:
+        while start < len(content) and time.monotonic() < end:
             shorter = content[:start] + content[start + size :]
-            tries -= 1
             if wrong(shorter):
                 content = shorter
             else:

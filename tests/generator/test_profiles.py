@@ -294,6 +294,29 @@ def test_json_round_trip_draws_the_same_people(pool):
         ProfileGenerator.from_law(design, qualified=lambda table: table["gender"] == "Man").to_dict()
 
 
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        ("rows", [[0], [2]], "level that its column does not have"),
+        ("rows", [[0], [-1]], "level that its column does not have"),
+        ("shares", [0.5, 0.6], "at least 0 and sum to 1"),
+        ("shares", [float("nan"), 1.0], "at least 0 and sum to 1"),
+        ("shares", [1.5, -0.5], "at least 0 and sum to 1"),
+    ],
+)
+def test_a_law_on_file_that_cannot_be_one_is_refused(part, value, said):
+    told = ProfileGenerator.from_law(pd.DataFrame({"gender": ["Woman", "Man"], "weight": [3, 1]})).to_dict()
+    with pytest.raises(ValueError, match=said):
+        ProfileGenerator.from_dict({**told, "law": {**told["law"], part: value}})
+
+
+def test_margins_on_file_that_do_not_fit_their_columns_are_refused():
+    told = ProfileGenerator.from_margins(MARGINS).to_dict()
+    law = told["law"]
+    with pytest.raises(ValueError, match="do not fit the levels"):
+        ProfileGenerator.from_dict({**told, "law": {**law, "margins": [[1.0], *law["margins"][1:]]}})
+
+
 def test_the_encoder_takes_generated_people(learned, made):
     coded = ProfileEncoder.fit(made, learned.kinds).transform(made.head(13))
     assert coded.shape == (13, 2 + 1 + 1 + 3 + 1)
