@@ -109,3 +109,17 @@ def test_a_full_pipe_that_lets_nobody_wait_is_waited_for():
     assert stream.failure is None
     os.close(writing)
     assert reader.wait(timeout=60) == 0
+
+
+def test_a_working_folder_that_was_removed_is_named(tmp_path):
+    (tmp_path / "gone").mkdir()
+    code, out, err = shell("cd gone; rmdir ../gone; PROGRAM study list", tmp_path)
+    assert (code, out) == (2, "")
+    assert err == "error: the working folder is not there any more; change to another one\n"
+
+
+def test_a_pipe_is_no_place_for_a_result(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    code, out, err = shell("PROGRAM interval example:human example:digital --out pipe.csv", tmp_path)
+    assert (code, out) == (2, "")
+    assert "--out pipe.csv is a pipe or a device, of which no manifest can be made; name a file" in err

@@ -109,13 +109,20 @@ class Fetched:
 
 
 def cache_folder() -> Path:
-    """Where fetched models lie: CROWDLLM_STATS_CACHE, or ``crowdllm-stats`` in the user's cache folder."""
+    """Where fetched models lie: CROWDLLM_STATS_CACHE, or ``crowdllm-stats`` in the user's cache folder.
+
+    Raises:
+        ValueError: where the user has no home folder and the variable is not set.
+    """
     if os.environ.get(VARIABLE):
         return Path(os.environ[VARIABLE])
     base = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
-    if not base and sys.platform == "darwin":
-        base = str(Path.home() / "Library" / "Caches")
-    return Path(base or Path.home() / ".cache") / "crowdllm-stats"
+    try:
+        if not base and sys.platform == "darwin":
+            base = str(Path.home() / "Library" / "Caches")
+        return Path(base or Path.home() / ".cache") / "crowdllm-stats"
+    except RuntimeError:
+        raise ValueError(f"there is no home folder to keep models in: set {VARIABLE} to a folder") from None
 
 
 def find_model(name: str, *, cache: str | os.PathLike[str] | None = None) -> Fetched:

@@ -40,6 +40,8 @@ def check_file(option: str, out: Path | None, endings: Sequence[str], params: Ma
         raise ValueError(f"{option} {out} must end in {_or(endings)}")
     if out.is_dir():
         raise ValueError(f"{option} {out} is a folder; name a file")
+    if out.exists() and not out.is_file():
+        raise ValueError(f"{option} {out} is a pipe or a device, of which no manifest can be made; name a file")
     if not out.absolute().parent.is_dir():
         raise FileNotFoundError(f"{option}: the folder {out.absolute().parent} does not exist")
     manifest = manifest_path(out)
@@ -150,8 +152,6 @@ def _read_from(out: Path, params: Mapping[str, Any]) -> str | None:
 
 def _try(option: str, out: Path, folder: Path) -> None:
     """Write a byte to the folder, in a file without a name."""
-    if out.exists() and not (out.is_file() or out.is_dir()):
-        return  # a pipe or a device: what is written there is gone
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"a")

@@ -59,6 +59,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     say_when_stopped()
     try:
+        _check_working_folder()
         if sys.stdout is None:
             raise ValueError(
                 "standard output is closed: give it a file, a pipe or /dev/null, for the answer goes there"
@@ -78,6 +79,13 @@ def run(argv: Sequence[str] | None = None) -> int:
     if unwritten := why_unwritten(sys.stdout):
         return _failed(f"standard output could not be written: {unwritten}", FAILURE)
     return int(code or 0)
+
+
+def _check_working_folder() -> None:
+    try:
+        os.getcwd()
+    except OSError:
+        raise ValueError("the working folder is not there any more; change to another one") from None
 
 
 def _explain(error: Exception) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from crowdllm_stats.worker import before_pool
+
 from .compute import Computed, compute_block, plan_of
 from .design import Design
 from .run import ONE_THREAD, Engine
@@ -71,6 +73,7 @@ def _connected(scheduler: str, workers: int, design: Design, timeout: float) -> 
     from distributed import Client, LocalCluster
 
     if scheduler == "local":
+        before_pool()
         environment = {**ONE_THREAD, **plan_of(design).simulator.environment}
         with (
             LocalCluster(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from crowdllm_stats.inference.checks import check_count
-from crowdllm_stats.worker import start_worker
+from crowdllm_stats.worker import before_pool, start_worker
 
 from .compute import Computed, compute_block, plan_of
 from .design import Design
@@ -122,6 +122,7 @@ def processes(workers: int) -> Engine:
 
         left = iter(list(numbers))
         context = multiprocessing.get_context("spawn")
+        before_pool()
         with (
             _environment({**ONE_THREAD, **plan_of(design).simulator.environment}),
             ProcessPoolExecutor(workers, context, start_worker) as pool,

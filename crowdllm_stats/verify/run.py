@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from crowdllm_stats.worker import start_worker
+from crowdllm_stats.worker import before_pool, start_worker
 
 from .check import Check, Skipped, Statement
 from .load import find_results, load, select
@@ -79,6 +79,7 @@ def _outcomes(tasks: list[tuple[Path, int, bool]], workers: int) -> Iterator[Out
         yield from map(run_folder, tasks)
         return
     fresh = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks
+    before_pool()
     with ProcessPoolExecutor(workers, mp_context=fresh, initializer=start_worker) as pool:
         yield from pool.map(run_folder, tasks)
 

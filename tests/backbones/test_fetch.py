@@ -166,6 +166,17 @@ def test_unknown_models_are_refused():
             call("gpt4")
 
 
+def test_without_a_home_folder_the_variable_is_named(monkeypatch):
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("CROWDLLM_STATS_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+    with pytest.raises(ValueError, match="no home folder to keep models in: set CROWDLLM_STATS_CACHE to a folder"):
+        cache_folder()
+
+
 def test_the_cache_folder_can_be_named(monkeypatch, tmp_path):
     monkeypatch.setenv("CROWDLLM_STATS_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
