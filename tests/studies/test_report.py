@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -205,3 +206,25 @@ def test_a_planned_standard_error_comes_out(tmp_path):
     results = summarise(made, Store(tmp_path, made))
     for row in plan.precision.itertuples():
         assert row.mcse == pytest.approx(results.part(row.measure)["mcse"].max(), rel=0.15)
+
+
+def test_files_as_levels_are_paths_in_tables_and_hashes_in_the_manifest(tmp_path):
+    sources = []
+    for name, number in (("a.txt", "0.5"), ("b.txt", "1.5")):
+        (tmp_path / name).write_text(number, encoding="utf-8")
+        sources.append(str(tmp_path / name))
+    picture = {"kind": "lines", "file": "bias", "measure": "bias", "x": "n", "column": "source"}
+    made = make_design(content(factors={"n": [3, 8], "source": sources}, picture=[picture]), "made", TOYS)
+    run_study(made, Store(tmp_path / "store", made))
+    results = summarise(made, Store(tmp_path / "store", made))
+    file = tmp_path / "made.toml"
+    file.write_text("title = 'made'", encoding="utf-8")
+    write_report(results, tmp_path / "report", file=file, arguments=["study", "run", "made.toml"])
+    table = pd.read_parquet(tmp_path / "report" / "results.parquet")
+    assert set(table["source"]) == set(sources)
+    told = json.loads((tmp_path / "report" / "results.parquet.manifest.json").read_text(encoding="utf-8"))["inputs"]
+    assert [(one["path"], one["sha256"]) for one in told[1:]] == [
+        (source, hashlib.sha256(number).hexdigest()) for source, number in zip(sources, (b"0.5", b"1.5"), strict=True)
+    ]
+    cube = results.to_xarray().sel({"source": sources[1], "method": "plain", "measure": "bias"})
+    assert np.isfinite(cube["value"]).all()
