@@ -37,7 +37,8 @@ class ReplyReader:
 
     Nothing is rounded or guessed. A reply without an answer is one of four kinds: a *refusal* ("As an AI, I have no
     opinion", also after an answer: "No, I cannot help with that"), *several answers* ("yes and no", a list of the
-    scale), a number *off the scale*, or *chatter*, everything else.
+    scale), a number *off the scale* ("6", or 3 "on a scale of 1 to 10"), or *chatter*, everything else ("Yes, I'd be
+    happy to help!").
 
     Args:
         options: the admissible answers.
@@ -62,7 +63,7 @@ class ReplyReader:
         self._of_top: re.Pattern[str] | None = None
         if self._numeric and len(self._place) > 2:
             top = re.escape(max(self._place, key=float))
-            self._of_top = re.compile(rf"\s*(?:/|out of)\s*{top}(?![\w/]|[.,]\d)")
+            self._of_top = re.compile(rf"\s*(?:/|out of)\s*{top}(?![\w/]|[.,]\d)", re.IGNORECASE)
         longest_first = sorted(self._place, key=len, reverse=True)
         answer = f"(?P<answer>{'|'.join(map(re.escape, longest_first))})(?![^\\W_])"
         if self._numeric:
@@ -90,8 +91,12 @@ class ReplyReader:
             return self._silence(said)
         if any(answer != match["answer"] for answer in self._later(said, end)):
             return "several answers"
+        if self._other_scale(said):
+            return "off the scale"
         if words.DECLINES.search(said, match.end()):
             return "refusal"
+        if said.startswith("?", end) or words.OFFERS.search(said, match.end()):
+            return "chatter"
         return self._place[match["answer"]]
 
     def _reply(self, reply: str) -> str | None:
@@ -106,6 +111,8 @@ class ReplyReader:
     def _end(self, said: str, match: re.Match[str]) -> int | None:
         """Where the answer's sentence may end, None if the words after it make another statement of it."""
         after = match.end()
+        if self._numeric and (unit := words.UNIT.match(said, after)):
+            after = unit.end()
         if self._of_top and (whole := self._of_top.match(said, after)):
             after = whole.end()
         if closed := words.CLOSERS.match(said, after):
@@ -132,12 +139,23 @@ class ReplyReader:
 
     def _joined(self, said: str, start: int) -> Iterator[str]:
         """The answer that is joined to one that ends here; of a range such as "5 to 5" its ends as one text."""
-        joined = (words.NUMBERS_JOINED if self._numeric else words.WORDS_JOINED).match(said, start)
-        if joined and (second := self._answer.match(said, joined.end())):
-            yield f"{joined[0]}{second['answer']}"
-        listed = words.LISTED.match(said, start) if self._numeric else None
-        if listed and (second := self._answer.match(said, listed.end())):
-            yield second["answer"]
+        if not self._numeric:
+            joined = words.WORDS_JOINED.match(said, start)
+            if joined and (second := self._answer.match(said, joined.end())):
+                yield second["answer"]
+        elif joined := words.NUMBERS_JOINED.match(said, start):
+            yield joined[0]
+        elif (listed := words.LISTED.match(said, start)) and (
+            self._answer.match(said, listed.start(1)) or words.END_OF_NUMBER.match(said, listed.end())
+        ):
+            yield listed[1]
+
+    def _other_scale(self, said: str) -> bool:
+        """Whether the reply says that it answers on a scale with other ends."""
+        if not self._numeric:
+            return False
+        ends = {min(map(float, self._place)), max(map(float, self._place))}
+        return any({float(one) for one in named.groups()} != ends for named in words.SCALE.finditer(said))
 
     def _later(self, said: str, start: int) -> Iterator[str]:
         """Answers stated after the first one."""

@@ -66,7 +66,8 @@ LEAD_TO_WORD = rf"(?:(?:{_INTRO}|{_LABEL}|{_STATE}|{_COPULA}|{_AGREE}){MARKS}){{
 FIELD = rf"(?:[\"'][a-z_ ]{{1,30}}[\"']\s*:{MARKS})?"
 
 #: What may begin a later statement that takes the first one back: "Yes. Or maybe no."
-SECOND = r"(?:(?:and|or|but|maybe|perhaps|possibly|actually|wait|also|rather|then|well|so|no wait)[\s,]+){0,3}"
+_TURN = r"(?:and|or|but|maybe|perhaps|possibly|actually|wait|also|rather|then|well|so|no wait|otherwise|else)"
+SECOND = rf"(?:{_TURN}[\s,]+){{0,3}}"
 
 #: An answer's sentence is over, or goes on with a reason. "No doubt", "no one" and "4 people" go on otherwise.
 _STOP = r"\s*\Z|[.](?![^\W_])|[,;:!?)\]}=<\u00bb\u2026\u2014\u3002\uff0c|\\]|\s*\n|\s+[-\u2013\u2014=]\s|\s*[(\[]"
@@ -76,14 +77,20 @@ _REASON = (
     r"|the|he|she|they|there|my|in my|(?:with|on|about) (?:the|this|that|it)"
     r"|is (?:my|the) (?:answer|rating|choice|score|response)"
 )
-END_OF_WORD = re.compile(rf"{_STOP}{_SIGN}|\s+(?:{_REASON})(?![\w'-])")
-END_OF_NUMBER = re.compile(
-    rf"{_STOP}{_SIGN}|\s+(?:{_REASON}|to|out of|on a|for (?:this|the|that)|stars?|points?)(?![\w'-])"
-)
+END_OF_WORD = re.compile(rf"{_STOP}{_SIGN}|\s+(?:{_REASON})(?![\w'-])", re.IGNORECASE)
+END_OF_NUMBER = re.compile(rf"{_STOP}{_SIGN}|\s+(?:{_REASON}|on a|for (?:this|the|that))(?![\w'-])", re.IGNORECASE)
+
+#: "4 stars", "3 points"
+UNIT = re.compile(r"\s+(?:stars?|points?)\b", re.IGNORECASE)
+
+#: The scale that a reply says it answers on, "a scale of 1 to 10".
+SCALE = re.compile(r"\bscale (?:of|from) (\d+) ?(?:to|-|\u2013) ?(\d+)", re.IGNORECASE)
 
 #: "2 and a half", "3 or more", "3/10" are no answers.
 NO_SINGLE = re.compile(
-    r"\s*(?:/|%|out of)|\s+(?:and (?:a|one) (?:half|quarter)|or (?:more|less|fewer|higher|lower|above|below|greater)\b)"
+    r"(?:\s+(?:stars?|points?))?\s*(?:/|%|out of)"
+    r"|\s+(?:and (?:a|one) (?:half|quarter)|or (?:more|less|fewer|higher|lower|above|below|greater)\b)",
+    re.IGNORECASE,
 )
 
 #: "1. The comment is rude": the first item of a list that may have been cut off.
@@ -93,14 +100,16 @@ LIST_ITEM = re.compile(r"[*_]*[.)]{1,2}[*_]*[ \t]+(?=[^\W_])")
 TO_LABEL = re.compile(r"[\s.,:=()*_\"'-]{0,8}")
 
 #: What joins a word to another one, "yes and no", and a number to another one: "1 to 5", "3-4", "2 or 3".
-WORDS_JOINED = re.compile(r"\s*(?:/|&|\b(?:and|or|nor)\b)\s*")
-NUMBERS_JOINED = re.compile(r"\s*(?:-|\u2013|\u2014|/|&|\.{2,}|\u2026|\b(?:or|and|to|through|vs)\b)\s*(?=[+-]?\d)")
+WORDS_JOINED = re.compile(r"\s*(?:/|&|\b(?:and|or|nor)\b)\s*", re.IGNORECASE)
+NUMBERS_JOINED = re.compile(
+    r"\s*(?:-|\u2013|\u2014|/|&|\.{2,}|\u2026|\b(?:or|and|to|through|vs)\b)\s*([+-]?[0-9]+)", re.IGNORECASE
+)
 
-#: What stands between numbers of a list.
-LISTED = re.compile(r"\s*,?\s*(?=[+-]?\d)")
+#: The next number of a list.
+LISTED = re.compile(r"\s*,?\s*([+-]?[0-9]+(?:[.,:][0-9]+)*)")
 
 #: Where a later statement may begin.
-NEXT = re.compile(r"[.,;!?\n()\[\]{}/|&\u2026\u2013\u2014]|\s-\s|\b(?:and|or|but|then|so)\b")
+NEXT = re.compile(r"[.,;!?\n()\[\]{}/|&\u2026\u2013\u2014]|\s-\s|\b(?:and|or|but|then|so)\b", re.IGNORECASE)
 
 _OPINIONS = r"(?:opinions?|beliefs?|feelings?|preferences?|views?|emotions?|experiences?|stance)"
 _DO = (
@@ -119,13 +128,22 @@ DECLINES = re.compile(
     rf"|\bi\s+have\s+no\s+(?:[a-z]+\s+){{0,3}}{_OPINIONS}\b"
     rf"|\bi(?:'m| am) (?:just |only )?an? (?:[a-z]+ ){{0,3}}{_MODEL}"
     rf"|\bas an? (?:[a-z]+ ){{0,4}}{_MODEL}[a-z ]{{0,20}},? i (?:do not|don't|cannot|can't|am not|have no)\b"
-    r"|\b(?:in|not (?:be )?)appropriate for me to\b|\bnot something i can\b|\bi\s+(?:must|have to|will)\s+refrain\b"
+    r"|\b(?:in|not (?:be )?)appropriate for me to\b|\bnot something i can\b|\bi\s+(?:must|have to|will)\s+refrain\b",
+    re.IGNORECASE,
+)
+
+#: "Yes, I'd be happy to help!" is no answer.
+OFFERS = re.compile(
+    r"\b(?:happy|glad|here) to (?:help|assist|answer)\b|\bhow (?:can|may) i (?:help|assist)\b"
+    r"|\bplease (?:provide|share|give|clarify|specify)\b"
+    r"|\b(?:could|can) you (?:please )?(?:provide|share|clarify|specify)\b",
+    re.IGNORECASE,
 )
 
 #: How a reply that names no answer shows that it was declined.
 APOLOGY = re.compile(
     rf"\bsorry\b|\bapologi[sz]e\b|\bas an? (?:[a-z]+ ){{0,4}}{_MODEL}|\bno (?:personal )?opinion\b"
     r"|\b(?:cannot|can't|unable to) (?:answer|rate|assist|help|provide)\b|\bno comment(?=[.!,]|\Z)"
-    r"|\bprefer not to\b|\bnot appropriate\b"
-    r"|\bmy guidelines\b"
+    r"|\bprefer not to\b|\bnot appropriate\b|\bmy guidelines\b",
+    re.IGNORECASE,
 )

@@ -35,6 +35,7 @@ OPENINGS = [
     "I don't think the answer is no", "There are no wrong answers", "No problem", "No, I'm not able to answer that",
     "Apologies, no comment", "I neither say yes nor no", "You asked for yes or no", "I'd rather say no more",
     "The answer is not no", "No matter", "No answer", "As a language model I say no", "I cannot say yes or no",
+    "Yes, I'd be happy to help with that", "No worries", "Yes, how can I help you today",
 ]  # fmt: skip
 #: What follows them.
 CLOSINGS = [
@@ -52,6 +53,7 @@ NUMBERED = [
     "no {n} here", "I'm sorry, I cannot rate it {n} of 5.", "As an AI, I cannot give a {n}.",
     "Version {n} of the scale is unclear.",
     "The answer is not {n}.", "{n} and a half", "at least a {n}", "{n} or more", "Page {n}", "question {n} is odd",
+    "{n} to 9", "{n} - 10", "{n} stars out of 10", "{n} on a scale of 1 to 10.", "{n} points to consider", "{n} or 7",
 ]  # fmt: skip
 #: The same answer in other clothes.
 CLOTHES = [
