@@ -228,6 +228,8 @@ class AnswerCache:
     def _plain_errors(self) -> Iterator[None]:
         try:
             yield
+        except UnicodeDecodeError:  # of SQLite's own messages, where the damage is in its table of tables
+            raise self._refusal("its text is not UTF-8") from None
         except sqlite3.DatabaseError as error:
             name = getattr(error, "sqlite_errorname", "")
             if name.startswith(_SURROUNDINGS):

@@ -124,8 +124,9 @@ def _choice(answer: Mapping[str, Any]) -> Mapping[str, Any]:
         return choices[0]
     error = answer.get("error")
     said = error.get("message") if isinstance(error, Mapping) else error
-    reason = f"an error: {said}" if said else f"no choices, but {', '.join(map(repr, answer)) or 'an empty object'}"
-    raise ServerError(f"the server answered with {reason}")
+    if said:
+        raise ServerError(f"the server answered with an error: {' '.join(str(said).split())}")
+    raise ServerError(f"the server answered with no choices, but {', '.join(map(repr, answer)) or 'an empty object'}")
 
 
 def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
