@@ -166,8 +166,13 @@ def _read_manifest(file: Path) -> dict[str, Any] | None:
         return None
     files = content.get("files") if isinstance(content, dict) else None
     whole = isinstance(files, dict) and all(
-        isinstance(entry, dict) and isinstance(entry.get("sha256"), str) and isinstance(entry.get("bytes"), int)
-        for entry in files.values()
+        name.isprintable()
+        and ".." not in Path(name).parts
+        and not Path(name).is_absolute()
+        and isinstance(entry, dict)
+        and isinstance(entry.get("sha256"), str)
+        and isinstance(entry.get("bytes"), int)
+        for name, entry in files.items()
     )
     return content if whole and files else None
 

@@ -140,6 +140,16 @@ def test_a_model_that_was_changed_in_the_cache_is_refused(registry, tmp_path, co
         find_model("made", cache=tmp_path)
 
 
+@pytest.mark.parametrize("name", ["a\nb", "../model.safetensors", "/etc/hostname"])
+def test_a_manifest_that_names_files_elsewhere_is_refused(registry, tmp_path, name):
+    folder = fetch_model("made", cache=tmp_path).folder
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files"][name] = manifest["files"]["config.json"]
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ValueError, match="manifest.json is not the manifest of a fetched model"):
+        find_model("made", cache=tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "3", "{}", '{"files": {}}', '{"files": []}', '{"files": {"a": 3}}', "\xff"])
 def test_a_manifest_that_is_none_is_refused(registry, tmp_path, text):
     folder = fetch_model("made", cache=tmp_path).folder
