@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.prompts import template_names
 from crowdllm_stats.backbones.reference import Reference
-from faults.targets import ANSWERED, ASKED
+from crowdllm_stats.tables.files import write_table
+from faults.targets import ANSWERED, ASKED, WRITTEN
 
 _PLAIN = b'problem,participant,response,note\n007,ann,4,NA\n1.0,"b,ob",5,"two\nlines"\n2,"say ""hi""",-1.5e3,\n'
 TABLES = (
@@ -26,6 +28,13 @@ TABLES = (
     b"\xef\xbb\xbf" + _PLAIN.replace(b"\n", b"\r\n"),
     "problem,participant,response\n\u00fc1,Zo\u00eb,1\n\u4e2d,\U0001f600,2\n".encode(),
     b"problem,participant,response\n" + b"".join(b"q%d,p%d,%d\n" % (i % 3, i, i % 5 + 1) for i in range(12)),
+)
+#: Human and digital answers to two questions, in one.
+PAIR = (
+    b"problem,participant,response\n"
+    + b"".join(b"q%d,p%d,%d\n" % (i % 2, i // 2, i % 5 + 1) for i in range(14))
+    + b"\0\nproblem,participant,response\n"
+    + b"".join(b"q%d,p%d,%d\n" % (i % 2, i // 2, (i * 7) % 5 + 1) for i in range(40))
 )
 PACKED = tuple(gzip.compress(table, mtime=0) for table in TABLES)
 SCALES = (b"1:5", b"-1.5:2", b"1,2,3,4,5", b"yes,no", b"0,25,50,100", b"strongly agree, agree, neutral")
@@ -153,6 +162,16 @@ def _other(array: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
         array.T if array.ndim > 1 else np.asarray("[]"),
         np.zeros_like(array),
     )[kind - 4]
+
+
+def parquet_file() -> bytes:
+    """A small table, as the package writes it."""
+    frame = pd.DataFrame(WRITTEN[1:], columns=WRITTEN[0])
+    frame["response"] = frame["response"].astype(int)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "table.parquet"
+        write_table(frame, place)
+        return place.read_bytes()
 
 
 def reference_file() -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -19,6 +20,7 @@ from crowdllm_stats.backbones.chat_api import is_refusal, masses_of, text_of
 from crowdllm_stats.backbones.options import Options
 from crowdllm_stats.backbones.prompts import Template
 from crowdllm_stats.backbones.reference import AGGREGATORS, Reference
+from crowdllm_stats.cli import main
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.scales import Scale
 from crowdllm_stats.studies.design_file import read_design
@@ -30,6 +32,12 @@ csv.field_size_limit(1 << 30)
 #: The keys and answers of :data:`faults.seeds.CACHE`.
 ASKED = tuple({"model": "m", "prompt": f"p{place}", "repeat": 0} for place in range(20))
 ANSWERED = tuple([place + 0.5] for place in range(20))
+
+#: The table of :func:`faults.seeds.parquet_file`.
+WRITTEN = [
+    ["problem", "participant", "response", "note"],
+    *([f"q{place % 3}", f"p{place}", str(place % 5 + 1), "x" * place] for place in range(12)),
+]
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.0*)?")
 
@@ -63,6 +71,38 @@ def gzip_table(content: bytes, folder: Path) -> bool:
         return read == csv_rows(gzip.decompress(content))
     except (OSError, EOFError, zlib.error):
         return False
+
+
+def parquet_table(content: bytes, folder: Path) -> bool:
+    """A Parquet file of :data:`WRITTEN`: its values, or other names of columns, which are seen."""
+    place = folder / "table.parquet"
+    place.write_bytes(content)
+    read = rows_of(read_table(place))
+    return read[1:] == WRITTEN[1:] and len(read[0]) == len(WRITTEN[0])
+
+
+def two_tables(content: bytes, folder: Path) -> bool:
+    """The command ``interval`` on two tables, parted by a zero byte and a line break: every row counts."""
+    human, _, digital = content.partition(b"\0\n")
+    for name, table in (("human.csv", human), ("digital.csv", digital)):
+        (folder / name).write_bytes(table)
+    out, err = io.StringIO(), io.StringIO()
+    names = [str(folder / name) for name in ("human.csv", "digital.csv")]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(["interval", *names, "--scale", "1:5", "--json"])
+    if code == 2 and not out.getvalue() and err.getvalue().startswith("error: "):
+        raise ValueError(err.getvalue())
+    if code:
+        raise AssertionError(f"exit code {code}: {err.getvalue()}")
+    told = json.loads(out.getvalue(), parse_constant=_refused)
+    rows = csv_rows(human) or []
+    return told["counts"]["answers"] == len(rows) - 1 and all(
+        1 <= result["lower"] <= result["estimate"] <= result["upper"] <= 5 for result in told["results"]
+    )
+
+
+def _refused(constant: str) -> None:
+    raise AssertionError(f"{constant} is not JSON")
 
 
 def answers(content: bytes, folder: Path) -> bool:
@@ -173,6 +213,8 @@ def cache(content: bytes, folder: Path) -> bool:
 TARGETS: dict[str, Target] = {
     "csv": csv_table,
     "csv.gz": gzip_table,
+    "parquet": parquet_table,
+    "two_tables": two_tables,
     "answers": answers,
     "scale": scale,
     "template": template,

@@ -28,6 +28,24 @@ def test_packed_csv(campaign, rng, tmp_path):
     fuzz(campaign, attack, 5000, lambda: damaged(seeds.PACKED, rng, 2), targets.gzip_table, tmp_path, before)
 
 
+def test_parquet(campaign, rng, tmp_path):
+    content = seeds.parquet_file()
+    attack = "One bit of a Parquet file that the package wrote is flipped (other names of columns are seen)"
+    before = "144 of 3,000 silent, 72 lost"
+    fuzz(campaign, attack, 3000, lambda: flipped(content, rng), targets.parquet_table, tmp_path, before)
+
+
+def test_damaged_parquet(campaign, rng, tmp_path):
+    content = seeds.parquet_file()
+    attack = "A Parquet file that the package wrote is cut, zeroed or changed in stretches"
+    fuzz(campaign, attack, 2000, lambda: damaged([content], rng, 2), targets.parquet_table, tmp_path)
+
+
+def test_pairs_of_tables(campaign, rng, tmp_path):
+    attack = "The command interval reads two tables with one or two kinds of damage"
+    fuzz(campaign, attack, 400, lambda: damaged([seeds.PAIR], rng, 2), targets.two_tables, tmp_path)
+
+
 def test_answers(campaign, rng, tmp_path):
     attack = "A table of answers with one or two kinds of damage is read (ids and answers checked)"
     fuzz(campaign, attack, 3000, lambda: damaged(seeds.TABLES[2:], rng, 2), targets.answers, tmp_path)

@@ -34,7 +34,7 @@ WORDS = (
     "\u00b3", "nobody", "know", "doubt", "There is", "I'm sorry, but", "As an AI,", "I have", "opinion", "section",
     "see", "policy", "Answer:", "**", "*", "_", "`", "(", ")", "\n", "\n\n", "\t", ".", ",", ":", ";", "!", "?", "'",
     '"', "</think>", "<think>", "\u2019", "\u2013", "\u00a0", "\u200b", "\x00", "\x1b[31m", "a" * 2000,
-    "no " * 500, "3 " * 500, "(" * 2000, " " * 2000,
+    "no " * 500, "3 " * 500, "(" * 500, " " * 2000,
 )  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_replies(campaign, answers, tmp_path):
     reader = ReplyReader(Options.of(answers))
     rng = np.random.default_rng(campaign.seed)
     attack = f"A reply of hostile words is read ({answers[0]} to {answers[-1]}): an answer only where it stands alone"
-    for _ in range(campaign.tries(6000)):
+    for _ in range(campaign.tries(3000)):
         words = [WORDS[place] for place in rng.integers(len(WORDS), size=int(rng.integers(1, 9)))]
         reply = " ".join(words) if rng.random() < 0.7 else "".join(words)
 
