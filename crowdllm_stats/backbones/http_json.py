@@ -21,6 +21,7 @@ import numpy as np
 from crowdllm_stats.backbones.bounded_http import bounded_handlers
 from crowdllm_stats.backbones.key_censor import KeyCensor
 from crowdllm_stats.inference.checks import check_count
+from crowdllm_stats.shown import one_line
 
 Answer = TypeVar("Answer")
 
@@ -134,14 +135,14 @@ class JsonServer:
             told = error
         censor = KeyCensor(key)
         # Raised here, not above: an error raised while another is handled holds on to that one's uncensored text.
-        text = " ".join(censor(str(told)[:LARGEST_TROUBLE]).split())
+        text = one_line(censor(str(told)[:LARGEST_TROUBLE]))
         shown = text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]} ..."
-        code = told.code if told.code in FILTERED else censor(told.code)
+        code = told.code if told.code in FILTERED else one_line(censor(told.code))
         raise ServerError(shown, told.status, code)
 
     def censored(self, text: str) -> str:
-        """What a server said, without the key."""
-        return KeyCensor(self._key())(text)
+        """What a server said, without the key and in one line that steers no terminal."""
+        return one_line(KeyCensor(self._key())(text))
 
     def _tried(self, path: str, content: bytes, key: str | None) -> dict[str, Any]:
         for attempt in range(self.retries + 1):

@@ -115,6 +115,14 @@ def test_refusals_are_not_tried_again(waits, status, body, message):
     assert waits == []
 
 
+def test_what_a_server_says_is_shown_in_one_line_that_steers_no_terminal():
+    said = {"error": {"message": "no\n\x1b[2Jgone \u202eback", "code": "a\x07"}}
+    with serve(lambda body, number: (400, said)) as stub, pytest.raises(ServerError) as error:
+        JsonServer(stub.url).post("chat", {}, dict)
+    assert str(error.value).endswith(r"no \u001b[2Jgone \u202eback")
+    assert error.value.code == r"a\u0007"
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_wrong_or_missing_key_is_told_without_showing_it(monkeypatch, status):
     with serve(lambda body, number: (status, {"error": {"message": f"bad key {KEY}"}})) as stub:
