@@ -32,8 +32,8 @@ class ReplyReader:
     sentence must be over or go on with a reason: "No, because ..." is "no", while "No doubt ...", "There is no doubt",
     "4 people" and "see policy section 4" give no answer, nor does an item of a list, "1. The comment is ...". A number
     stands alone: not "4.5", "65", "-1", "3%", "2 or 3", "1 to 5". "3/5" and "3 out of 5" are 3 where 5 is the greatest
-    of three or more answers, for so ratings are written. What a reasoning model thinks, up to ``</think>``, is not part
-    of its reply.
+    of three or more answers, for so ratings are written; "3 = mild" is none where "mild" is what 4 means. What a
+    reasoning model thinks, up to ``</think>``, is not part of its reply.
 
     Nothing is rounded or guessed. A reply without an answer is one of four kinds: a *refusal* ("As an AI, I have no
     opinion", also after an answer: "No, I cannot help with that"), *several answers* ("yes and no", a list of the
@@ -59,6 +59,8 @@ class ReplyReader:
         self._any_case = any_case
         self._place = folded(options) if any_case else {word: place for place, word in enumerate(options.texts)}
         self._labels = tuple(self._fold(label) for label in options.labels)
+        labels = "|".join(map(re.escape, sorted(self._labels, key=len, reverse=True))) or r"(?!)"
+        self._label = re.compile(rf"{words.TO_LABEL}(?P<label>{labels})(?![^\W_])")
         self._numeric = all(_NUMBER.fullmatch(text) for text in self._place)
         self._of_top: re.Pattern[str] | None = None
         if self._numeric and len(self._place) > 2:
@@ -123,10 +125,11 @@ class ReplyReader:
             return None
         if any(self._joined(said, after)):
             return after
-        label = self._labels[self._place[match["answer"]]] if self._labels else ""
-        between = words.TO_LABEL.match(said, after)
-        if label and between and said.startswith(label, between.end()):
-            return between.end() + len(label)
+        if label := self._label.match(said, after):
+            if self._labels[self._place[match["answer"]]] == label["label"]:
+                return label.end()
+            if self._numeric:  # a word may go on in any words, also in those of another label
+                return None
         if self._numeric and match.start("answer") == self._bare(said) and words.LIST_ITEM.match(said, after):
             return None
         over = words.END_OF_NUMBER if self._numeric else words.END_OF_WORD

@@ -97,7 +97,7 @@ NO_SINGLE = re.compile(
 LIST_ITEM = re.compile(r"[*_]*[.)]{1,2}[*_]*[ \t]+(?=[^\W_])")
 
 #: What may stand between an answer and its label.
-TO_LABEL = re.compile(r"[\s.,:=()*_\"'-]{0,8}")
+TO_LABEL = r"[\s.,:=()*_\"'-]{0,8}"
 
 #: What joins a word to another one, "yes and no", and a number to another one: "1 to 5", "3-4", "2 or 3".
 WORDS_JOINED = re.compile(r"\s*(?:/|&|\b(?:and|or|nor)\b)\s*", re.IGNORECASE)

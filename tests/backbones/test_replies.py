@@ -115,8 +115,13 @@ def test_an_answer_may_look_like_a_refusal():
 
 
 def test_the_label_of_an_answer_may_follow_it():
-    reader = ReplyReader(Options.of([1, 2], {1: "Not at all", 2: "Very much so"}))
-    assert [reader.read(text) for text in ("2 very much so", "1. Not at all", "2 not at all")] == [1, 0, "chatter"]
+    reader = ReplyReader(Options.of([1, 2, 3], {1: "Not at all", 2: "Very much so", 3: "very"}))
+    found = [
+        reader.read(text) for text in ("2 very much so", "1. Not at all", "2 not at all", "3 = very much so", "3: very")
+    ]
+    assert found == [1, 0, "chatter", "chatter", 2]
+    words = ReplyReader(Options.of(["yes", "no"], {"yes": "it is", "no": "it is not"}))
+    assert [words.read(text) for text in ("No, it is mild.", "No, it is not.", "Yes, it is")] == [1, 1, 0]
 
 
 def test_other_numeric_scales():
