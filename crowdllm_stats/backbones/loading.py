@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import transformers
 from jinja2 import TemplateError
+from safetensors import safe_open
 
 from crowdllm_stats.backbones.answer_tree import Tokens
 from crowdllm_stats.backbones.fetch import MODELS, find_model, quiet_transformers
@@ -194,11 +195,25 @@ def read_network(kind: Any, folder: str, **loading: Any) -> Any:
     Raises:
         ValueError: if weights are missing: transformers would draw them at random.
     """
+    _check_layers(Path(folder), **loading)
     network, told = kind.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **loading)
     lacking = sorted(name for name in told["missing_keys"] if not name.startswith("pooler."))  # which nothing uses
     if lacking:
         raise ValueError(f"{len(lacking)} of its weights are missing, for instance {lacking[0]}")
     return network.eval()
+
+
+def _check_layers(folder: Path, **loading: Any) -> None:
+    """Refuse a folder whose configuration tells of more layers than it has weights: all of them would be made first."""
+    weights = 0
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, framework="pt") as opened:
+            weights += len(opened.keys())
+    told = {name: value for name, value in loading.items() if name != "dtype"}
+    config = transformers.AutoConfig.from_pretrained(str(folder), **told) if weights else None
+    layers = getattr(config, "num_hidden_layers", 0)
+    if layers > weights:
+        raise ValueError(f"its configuration tells of {layers} layers, and it has {weights} weights")
 
 
 def tail(prompt: str) -> str:

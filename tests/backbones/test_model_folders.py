@@ -97,6 +97,14 @@ def test_weights_that_are_missing_are_not_drawn_at_random(folders, name):
 
 
 @pytest.mark.parametrize("name", ["model", "encoder"])
+@pytest.mark.parametrize(("layers", "said"), [(9, "of its weights are missing"), (10**9, "tells of 1000000000 layers")])
+def test_layers_without_weights_are_refused_in_one_line(folders, name, layers, said, capfd):
+    change(folders[name] / "config.json", num_hidden_layers=layers)
+    refusal(folders, name, said)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["model", "encoder"])
 @pytest.mark.parametrize(
     ("file", "content"),
     [
