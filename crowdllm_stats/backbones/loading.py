@@ -193,10 +193,13 @@ def read_network(kind: Any, folder: str, **loading: Any) -> Any:
         loading: for ``from_pretrained``.
 
     Raises:
-        ValueError: if weights are missing: transformers would draw them at random.
+        ValueError: if weights are missing, which transformers would draw at random, or of other sizes than configured.
     """
     _check_layers(Path(folder), **loading)
-    network, told = kind.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **loading)
+    try:
+        network, told = kind.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **loading)
+    except RuntimeError:  # it says which weights in its log alone
+        raise ValueError("its weights do not fit the sizes that its configuration tells") from None
     lacking = sorted(name for name in told["missing_keys"] if not name.startswith("pooler."))  # which nothing uses
     if lacking:
         raise ValueError(f"{len(lacking)} of its weights are missing, for instance {lacking[0]}")

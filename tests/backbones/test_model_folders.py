@@ -97,9 +97,16 @@ def test_weights_that_are_missing_are_not_drawn_at_random(folders, name):
 
 
 @pytest.mark.parametrize("name", ["model", "encoder"])
-@pytest.mark.parametrize(("layers", "said"), [(9, "of its weights are missing"), (10**9, "tells of 1000000000 layers")])
-def test_layers_without_weights_are_refused_in_one_line(folders, name, layers, said, capfd):
-    change(folders[name] / "config.json", num_hidden_layers=layers)
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("num_hidden_layers", 9, "of its weights are missing"),
+        ("num_hidden_layers", 10**9, "tells of 1000000000 layers"),
+        ("vocab_size", 10**10, "its weights do not fit the sizes that its configuration tells"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_in_one_line(folders, name, key, value, said, capfd):
+    change(folders[name] / "config.json", **{key: value})
     refusal(folders, name, said)
     assert capfd.readouterr() == ("", "")
 
