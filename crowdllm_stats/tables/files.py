@@ -112,7 +112,7 @@ def write_table(frame: pd.DataFrame, path: str | os.PathLike[str], *, keep_formu
         safe = frame if keep_formulas and holds_formulas(frame) else without_formulas(frame)
         safe.to_csv(
             out, index=False, encoding="utf-8", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC,
-            compression="gzip" if suffix == ".csv.gz" else None,
+            compression={"method": "gzip", "mtime": 0} if suffix == ".csv.gz" else None,
         )  # fmt: skip
 
 
