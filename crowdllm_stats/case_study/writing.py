@@ -13,6 +13,7 @@ from crowdllm_stats.case_study.tables import write_tables
 from crowdllm_stats.case_study.wording import markdown
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.report.manifest import described_answers, write_manifest
+from crowdllm_stats.shown import visible
 from crowdllm_stats.whole_files import whole_folder
 
 
@@ -69,11 +70,11 @@ def write_page(study: CaseStudy, folder: Path, *, arguments: Sequence[str]) -> l
 
 def _page(study: CaseStudy, folder: Path, arguments: Sequence[str]) -> list[Path]:
     page = folder / "README.md"
-    page.write_text(
+    words = (
         f"# {study.data}: CrowdLLM and the baselines\n\nMade by `{shlex.join(['crowdllm-stats', *arguments])}`.\n\n"
         f"{markdown(study)}\n## Pictures\n\nShares of the answers; the thirds are by the problems' human mean:\n\n"
         "![distributions](distributions.png)\n\nMAE of the mean against the number of virtual workers, dashed the "
-        "limit of endless ones:\n\n![workers](workers.png)\n",
-        encoding="utf-8",
+        "limit of endless ones:\n\n![workers](workers.png)\n"
     )
+    page.write_text(visible(words), encoding="utf-8")
     return [page, *write_pictures(study, folder)]

@@ -12,7 +12,7 @@ import pandas as pd
 from crowdllm_stats.report.commit import made_by
 from crowdllm_stats.report.manifest import described_file, write_manifest
 from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.shown import one_line
+from crowdllm_stats.shown import one_line, visible
 from crowdllm_stats.whole_files import whole_folder
 
 from .compute import plan_of
@@ -127,7 +127,7 @@ def _readme(results: Results, pictures: Mapping[Path, str], arguments: Sequence[
     parts.append(_failed_words(results))
     parts += [f"## The study ({ADEMP})", *(f"**{part}.** {_paragraph(words)}" for part, words in describe(design))]
     parts.append("`results.parquet` has every cell; `contrasts.parquet`, where there is one, the paired differences.")
-    return "\n\n".join(parts) + "\n"
+    return visible("\n\n".join(parts) + "\n")
 
 
 def _paragraph(words: str) -> str:

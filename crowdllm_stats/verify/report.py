@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crowdllm_stats.json_values import json_text
+from crowdllm_stats.shown import visible
 from crowdllm_stats.whole_files import whole_folder
 
 from .load import load
@@ -116,7 +117,7 @@ def _readme(verification: Verification, arguments: Sequence[str]) -> str:
     for outcome in verification.outcomes:
         name = outcome.statement.name
         lines += [f"## {outcome.statement.title}", "", f"![{name}]({name}.png)", ""]
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def _draw(outcome: Outcome, out: Path) -> Path | None:

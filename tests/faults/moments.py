@@ -20,6 +20,7 @@ from pathlib import Path
 import matplotlib.figure  # noqa: F401 - loaded once, for all forks
 import pandas  # noqa: F401 - as above
 import pyarrow.parquet  # noqa: F401 - as above
+import sympy  # noqa: F401 - as above
 
 import crowdllm_stats.cli.shell  # noqa: F401 - as above
 from crowdllm_stats.cli import main
