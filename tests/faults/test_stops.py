@@ -42,7 +42,7 @@ COMMANDS = {
     "demo": (("demo",), 2, 3, ""),
     "fit": (("fit", *LEARNING, "--out", "town.npz"), 8, 16, "8 of 64 crashed, 2 ignored"),
     "simulate": (("simulate", "offensiveness", "--n", "60", "--out", "simulated.csv"), 3, 4, ""),
-    "evaluate": (("evaluate", *LEARNING, "--embedding", "none", "--seeds", "1"), 8, 8, ""),
+    "evaluate": (("evaluate", *LEARNING, "--embedding", "none", "--seeds", "3"), 8, 8, ""),
     "study plan": (("study", "plan", "stop.toml", "--pilot", "20", "--workers", "2"), 3, 4, ""),
     "study run": (("study", "run", "stop.toml", "--workers", "2"), 4, 12, ""),
     "study run on Dask": (("study", "run", "stop.toml", "--workers", "2", "--scheduler", "local"), 5, 8, ""),
