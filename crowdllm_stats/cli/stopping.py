@@ -56,7 +56,7 @@ def watch_signals() -> None:
     """Let Ctrl-C, SIGTERM and SIGHUP stop this process, which must be the program's own.
 
     A signal that the process was started to ignore (``nohup``, a job in the background) stays ignored. Children start
-    with Ctrl-C blocked: a terminal sends it to them too, and it is for this process to end them.
+    with Ctrl-C and SIGHUP blocked: a terminal sends them to all, and it is for this process to end its children.
     """
     heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     stderr = os.dup(2)
@@ -80,8 +80,8 @@ def watch_signals() -> None:
     for number in heard:
         signal.signal(number, in_main_thread)
     signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
-    threading.Thread(target=watch, daemon=True).start()  # hears Ctrl-C, which all later threads and processes block
-    signal.pthread_sigmask(signal.SIG_BLOCK, set(heard) & {signal.SIGINT})
+    threading.Thread(target=watch, daemon=True).start()  # hears what all later threads and processes block
+    signal.pthread_sigmask(signal.SIG_BLOCK, set(heard) & {signal.SIGINT, signal.SIGHUP})
     atexit.register(_ignore, heard)  # the first registered is the last called: all is done and said
     # The helper process that removes what ended pools leave in memory need not warn of it.
     before = os.environ.get("PYTHONWARNINGS")
