@@ -53,12 +53,11 @@ def die_at(moment: int, folder: Path) -> None:
 
 def forked(folder: Path, command: list[str], moment: int, limit: int) -> dict[str, object]:
     """One run in a fork."""
-    said = folder.with_name(f"{folder.name}.err")
+    said, written = os.pipe()  # a pipe, to which no limit of files applies
     child = os.fork()
     if child == 0:
         os.chdir(folder)
-        number = os.open(said, os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
-        os.dup2(number, 2)
+        os.dup2(written, 2)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if limit:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -70,13 +69,16 @@ def forked(folder: Path, command: list[str], moment: int, limit: int) -> dict[st
         finally:
             sys.stderr.flush()
             os._exit(code)
+    os.close(written)
+    with open(said, "rb") as pipe:
+        err = pipe.read().decode(errors="replace")
     status = os.waitpid(child, 0)[1]
     files = {
         str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(folder.rglob("*"))
         if file.is_file()
     }
-    return {"code": os.waitstatus_to_exitcode(status), "err": said.read_text(errors="replace"), "files": files}
+    return {"code": os.waitstatus_to_exitcode(status), "err": err, "files": files}
 
 
 def runs(folder: Path, limit: int, command: list[str]) -> None:
