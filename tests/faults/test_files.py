@@ -75,7 +75,7 @@ def moments(folder: Path, words: tuple[str, ...], limit: int = 0) -> Iterator[di
     line = [sys.executable, "-m", "faults.moments", str(folder), str(limit), *words]
     path = os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        line, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=True, timeout=300
+        line, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=True, timeout=900
     )
     return map(json.loads, done.stdout.splitlines())
 
