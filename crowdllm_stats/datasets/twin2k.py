@@ -210,9 +210,8 @@ def _wide(path: Path) -> pd.DataFrame:
     table = read_table(path)
     if "TWIN_ID" not in table.columns:
         raise ValueError(f"{path.name}: no column 'TWIN_ID' of people's ids; its first is {table.columns[0]!r}")
-    numbers = pd.to_numeric(
-        table["TWIN_ID"].replace("", np.nan), errors="coerce"
-    )  # written 1.0 in one file, 1 in others
+    told = table["TWIN_ID"]
+    numbers = pd.to_numeric(told.mask(told == ""), errors="coerce")  # written 1.0 in one file, 1 in others
     known = as_ids(numbers, f"{path.name}: TWIN_ID")
     if known.missing.any():
         raise ValueError(
@@ -222,7 +221,8 @@ def _wide(path: Path) -> pd.DataFrame:
     repeated = ids[ids.duplicated()]
     if len(repeated):
         raise ValueError(f"{path.name}: TWIN_ID {repeated.iloc[0]!r} stands in more than one row")
-    answers = table.drop(columns="TWIN_ID").replace("", np.nan)
+    answers = table.drop(columns="TWIN_ID")
+    answers = answers.mask(answers == "")
     values = answers.apply(pd.to_numeric, errors="coerce")
     words = values.isna() & answers.notna()
     if words.to_numpy().any():

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -87,10 +88,16 @@ def stop(process):
 @contextmanager
 def transformers_serve(folder, tmp_path):
     """``transformers serve`` on a free port; gives its base_url."""
+    from transformers.cli.serve import Serve  # with the extra `serve` alone
+    from typer.models import OptionInfo
+
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(folder)]
+    # The first releases name the model by an option, later ones by an argument.
+    named = signature(Serve.__init__, eval_str=True).parameters["force_model"].annotation.__metadata__[0]
+    model = ["--force-model", str(folder)] if isinstance(named, OptionInfo) else [str(folder)]
+    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", *model]
     command += ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--dtype", "float32"]
     log = tmp_path / "serve.log"
     with log.open("wb") as out:
