@@ -89,7 +89,7 @@ def whole_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
         folder: made where it is not there, with those above it; its other files stay.
 
     Raises:
-        OSError: where the folder cannot be made or written to.
+        OSError: where the folder cannot be made or written to; naming it where there is no room.
 
     Example:
         >>> import tempfile
@@ -112,6 +112,12 @@ def whole_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
                 with file.open("rb") as written:
                     os.fsync(written.fileno())
                 file.replace(place / file.name)
+        except OSError as error:
+            if error.strerror is None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise  # also what a writer inside the block has said already
+            told = type(error)(f"{place} could not be written: {error.strerror}; what was there before stays")
+            told.errno = error.errno
+            raise told from None
         finally:
             shutil.rmtree(half, ignore_errors=True)
 

@@ -124,3 +124,14 @@ def test_a_folder_gets_all_files_or_none(tmp_path):
         write_both(half, half)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["README.md", "picture.png"]
     assert (tmp_path / "README.md").read_text() == "new"
+
+
+def test_a_folder_without_room_is_named_and_keeps_its_files(tmp_path, small_files):
+    (tmp_path / "a.txt").write_bytes(b"good")
+    with (
+        pytest.raises(OSError, match=r"could not be written: File too large; what was there before stays"),
+        small_files(100),
+        whole_folder(tmp_path) as out,
+    ):
+        (out / "a.txt").write_bytes(b"x" * 200)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("a.txt", b"good")]
