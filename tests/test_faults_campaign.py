@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from faults.campaign import Campaign, Origin, report, table
+from faults.campaign import Campaign, report, table
 from faults.commands import Done
 
 LINE = "A byte of an answer file is flipped"
@@ -56,9 +56,9 @@ def test_a_part_of_the_campaign_makes_fewer_tries_and_at_least_one():
 
 
 def test_the_report_says_what_made_it_and_what_failed():
-    made = Origin(command="make faults", commit="abc1234", changed=True, seed=7)
+    made = "Made by `make faults` at commit abc1234. Seed 7,"
     text = report(table(recorded().take()), ["test_a.py::test_b"], made, minutes=3.14, workers=2)
-    assert "Made by `make faults` at commit abc1234, with uncommitted changes: 3.1 minutes, 2 workers, seed 7." in text
+    assert "Made by `make faults` at commit abc1234. Seed 7, 3.1 minutes, 2 workers." in text
     assert "2 attacks, 6 tries: 4 survived, 1 refused, 0 silent, 1 lost." in text
     assert f"| {LINE} | 5 | 4 | 1 | 0 | 0 | 3 of 9 silent |" in text
     assert text.endswith("## Tests that failed\n\n- `test_a.py::test_b`\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 from crowdllm_stats import __version__
 
 #: What a report is made of; changes elsewhere in the repository do not count.
-_SOURCES = ("crowdllm_stats", "simulations", "theory", "benchmarks", "pyproject.toml")
+_SOURCES = ("crowdllm_stats", "simulations", "theory", "benchmarks", "tests/faults", "pyproject.toml")
 
 
 def made_by(command: str) -> str:

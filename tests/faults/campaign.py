@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -67,26 +64,6 @@ class Campaign:
         return taken
 
 
-@dataclass(frozen=True)
-class Origin:
-    """What made a report: its command, the commit, whether the tree had changes, and the seed."""
-
-    command: str
-    commit: str
-    changed: bool
-    seed: int
-
-
-def origin(command: str, root: Path, seed: int) -> Origin:
-    """The origin of a campaign that starts now in the repository at ``root``."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False).stdout.strip()
-
-    commit = git("rev-parse", "--short", "HEAD") or "unknown"
-    return Origin(command=command, commit=commit, changed=bool(git("status", "--porcelain")), seed=seed)
-
-
 def table(taken: Iterable[Taken]) -> pd.DataFrame:
     """One row an attack, in the order of their first try: tries, each outcome, and what was before."""
     counts: dict[str, Counter[str]] = {}
@@ -108,20 +85,16 @@ def table(taken: Iterable[Taken]) -> pd.DataFrame:
     )
 
 
-def report(rows: pd.DataFrame, failed: list[str], made: Origin, minutes: float, workers: int) -> str:
+def report(rows: pd.DataFrame, failed: list[str], made: str, minutes: float, workers: int) -> str:
     """The report as Markdown: what made it, the sums, the table, and the tests that failed, if any did."""
     return "\n".join(_lines(rows, failed, made, minutes, workers)) + "\n"
 
 
-def _lines(rows: pd.DataFrame, failed: list[str], made: Origin, minutes: float, workers: int) -> Iterator[str]:
-    tree = "with uncommitted changes" if made.changed else "the tree clean"
+def _lines(rows: pd.DataFrame, failed: list[str], made: str, minutes: float, workers: int) -> Iterator[str]:
     sums = {name: int(rows[name].sum()) for name in ("tries", *OUTCOMES)}
     yield "# The fault campaign"
     yield ""
-    yield (
-        f"Made by `{made.command}` at commit {made.commit}, {tree}: {minutes:.1f} minutes, "
-        f"{workers} worker{'s' if workers != 1 else ''}, seed {made.seed}."
-    )
+    yield f"{made} {minutes:.1f} minutes, {workers} worker{'s' if workers != 1 else ''}."
     yield ""
     yield (
         f"{len(rows)} attacks, {sums['tries']:,} tries: {sums['survived']:,} survived, {sums['refused']:,} refused, "

@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from faults.campaign import FAULTS, OUTCOMES, Campaign, Origin, Taken, origin, report, table
+from crowdllm_stats.report.commit import made_by
+from faults.campaign import FAULTS, OUTCOMES, Campaign, Taken, report, table
 
 FOLDER = Path(__file__).resolve().parent
 SEED = 20261127
@@ -18,7 +19,7 @@ SEED = 20261127
 class Joined:
     """A plugin of the process that reports: joins what all workers recorded, and fails the run for every fault."""
 
-    def __init__(self, made: Origin, place: Path | None) -> None:
+    def __init__(self, made: str, place: Path | None) -> None:
         self.made = made
         self.place = place
         self.start = time.monotonic()
@@ -75,7 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--faults-part must be above 0 and at most 1, got {part}")
     config.stash[RECORDS] = Campaign(seed, part)
     if not hasattr(config, "workerinput"):
-        made = origin(config.getoption("faults_command", ""), FOLDER, seed)
+        made = f"{made_by(config.getoption('faults_command', 'pytest tests/faults'))} Seed {seed},"
         config.pluginmanager.register(Joined(made, config.getoption("faults_report", None)))
 
 
