@@ -35,6 +35,13 @@ PLACES = {
 }
 
 
+def hear_signals() -> None:
+    """A program hears the signals, also where these tests are started by something that ignores them (nohup)."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def stopped(place: str, folder: Path, *signals: signal.Signals) -> tuple[int, str]:
     """Exit code and stderr of a program that is stopped there; fails where one of its processes still runs."""
     program = subprocess.Popen(
@@ -44,7 +51,7 @@ def stopped(place: str, folder: Path, *signals: signal.Signals) -> tuple[int, st
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=hear_signals,
     )
     assert program.stdout is not None
     program.stdout.readline()

@@ -219,8 +219,8 @@ def test_a_population_without_the_extra_says_what_to_install(without):
     ("command", "missing", "extra"),
     [
         ("study plan figure9", "jax", "generator"),
-        ("study run figure9 --quick --workers 0 --store {folder}", "jax", "generator"),
-        ("study run own_crowd --workers 0 --store {folder}", "jax", "generator"),
+        ("study run figure9 --quick --workers 0 --store {folder}/store", "jax", "generator"),
+        ("study run own_crowd --workers 0 --store {folder}/store", "jax", "generator"),
         ("simulate offensiveness --n 5 --out {folder}/digital.csv", "jax", "generator"),
         ("fit example:human --backbone smollm2 --embedding minilm --out {folder}/model.npz", "jax", "generator"),
         ("theory verify --only kappa", "sympy", "theory"),
