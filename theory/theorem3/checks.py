@@ -809,6 +809,35 @@ def _decision_bounded() -> list[Check]:
     ]  # fmt: skip
 
 
+def _decision_reach() -> list[Check]:
+    """On a scale the interval of Delta adds the reaches of the humans and of the reference's mean in squares."""
+    human, level, checks = (1, 2, 2, 3, 5, 4), 0.8, []
+    rows: list[tuple[str, Sequence[int], float | None]] = [
+        ("spread answers", (1, 5, 3, 4), None), ("all alike", (2,) * 6, None),
+        ("one a step away", (3, 3, 3, 3, 4), None), ("known variance", (2, 3), 0.5),
+    ]  # fmt: skip
+    for name, answers, known in rows:
+        given, ref = len(answers), float(np.mean(answers))
+        alone = safe_decision([-1, 1.5], human, [ref], n_digital=2, eta=0.3, bounds=(1, 5), level=level,
+                              reference_noise_var=0)  # fmt: skip
+        noise = {} if known is None else {"eta": known, "reference_noise_var": known}
+        r = safe_decision([-1, 1.5], human, answers, n_digital=2, bounds=(1, 5), level=level, **noise)
+        if known is None:  # at least what one answer a step away leaves room for
+            one, quantile = (
+                max(float(np.var(answers, ddof=1)), 1 / (given - 1)),
+                stats.t.ppf((1 + level) / 2, given - 1),
+            )
+        else:
+            one, quantile = known, stats.norm.ppf((1 + level) / 2)
+        reach = quantile * math.sqrt(one / given)
+        wanted = {"lower": r.delta - math.hypot(alone.delta - alone.delta_lower, reach),
+                  "upper": r.delta + math.hypot(alone.delta_upper - alone.delta, reach)}  # fmt: skip
+        found = {"lower": r.delta_lower, "upper": r.delta_upper}
+        checks.append(_agrees(f"calculator: Delta on a scale, {name}", found, wanted,
+                              "Delta -+ sqrt(reach of the humans^2 + (t sqrt(max(s^2, floor)/R))^2)"))  # fmt: skip
+    return checks
+
+
 def _rare_answers() -> list[Check]:
     """Where the LLM's answers are alike: squared distances to y* with Dirichlet weights, one for an unseen one."""
     rng, times, c = np.random.default_rng(20261129), 200_000, 0.1
@@ -871,7 +900,7 @@ def symbolic() -> list[Check]:
     checks += [_over_profiles(n) for n in (2, 3, 6)]
     checks += _counterexamples() + _grid() + _regions()
     checks += _interval_calculator() + _decision_numbers() + _decision_borders()
-    return checks + _decision_guards()
+    return checks + _decision_guards() + _decision_reach()
 
 
 # ------------------------------------------------------------------------------------------------------- simulation
