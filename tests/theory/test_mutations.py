@@ -32,7 +32,6 @@ TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
             "_adjust",
             "_decide",
         ),
-        "inference/rare_answers.py": (),
     },
     "small_sample": {
         f"{INTERVALS}small_sample.py": (),
