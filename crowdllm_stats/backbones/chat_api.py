@@ -125,7 +125,7 @@ def _choice(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     error = answer.get("error")
     said = error.get("message") if isinstance(error, Mapping) else error
     if said:
-        raise ServerError(f"the server answered with an error: {' '.join(str(said).split())}")
+        raise ServerError(f"the server answered with an error: {str(said).strip()}")
     raise ServerError(f"the server answered with no choices, but {', '.join(map(repr, answer)) or 'an empty object'}")
 
 

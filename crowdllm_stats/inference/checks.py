@@ -61,10 +61,10 @@ def check_count(name: str, value: Any, least: int = 1) -> int:
         3
     """
     try:
-        number = float(value)
+        number = int(value) if isinstance(value, int | np.integer) else float(value)  # a float rounds beyond 2^53
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}") from None
-    if not number.is_integer() or number < least:
+    if (isinstance(number, float) and not number.is_integer()) or number < least:
         raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}")
     return int(number)
 

@@ -51,7 +51,7 @@ def read_design(file: Path, simulators: Mapping[str, str] | None = None) -> Desi
     if not file.is_file():
         raise FileNotFoundError(f"there is no study file {file}")
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_bytes().decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: not a TOML file: {error}") from None
     try:

@@ -39,7 +39,7 @@ def find_studies(folders: Iterable[Path] | None = None) -> dict[str, Path]:
 
 def _is_study(file: Path) -> bool:
     try:
-        return "simulator" in tomllib.loads(file.read_text(encoding="utf-8"))
+        return "simulator" in tomllib.loads(file.read_bytes().decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         return True  # broken: reading it says what is wrong
 
@@ -52,7 +52,7 @@ def study_title(file: Path) -> str:
         'Risk decompositions, published and exact, against a known risk'
     """
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_bytes().decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         return f"(not readable: {error})"
     return str(content.get("title", file.stem))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
+import pytest
 from stub_server import PROBLEMS, backbone, give_tokens, says, serve
 
 from crowdllm_stats.backbones import Reference
+from crowdllm_stats.backbones.http_json import ServerError
 
 KEY = "sk-secret-5f1c"
 
@@ -49,3 +52,13 @@ def test_a_server_that_calls_its_model_by_the_key_does_not_bring_it_into_the_sou
     with serve(lambda body, number: (200, answer)) as stub:
         found = backbone(stub.url, mode="samples", api_key_env="OPENAI_API_KEY").reference(PROBLEMS)
     assert found.source["served_models"] == ["model of ***"]
+
+
+def test_a_key_in_base64_over_lines_is_taken_out_of_an_error_of_status_200(monkeypatch):
+    """The ends of lines must be there still when the key is looked for."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    coded = base64.encodebytes(f"{'u' * 52}:{KEY}".encode()).decode()
+    with serve(lambda body, number: (200, {"error": {"message": f"no: {coded}"}})) as stub:
+        asked = backbone(stub.url, mode="samples", retries=0, api_key_env="OPENAI_API_KEY")
+        with pytest.raises(ServerError, match=r"^the server answered with an error: no: \*\*\*$"):
+            asked.reference(PROBLEMS)

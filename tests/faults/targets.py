@@ -17,12 +17,14 @@ import pandas as pd
 
 from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.chat_api import is_refusal, masses_of, text_of
+from crowdllm_stats.backbones.http_json import ServerError
 from crowdllm_stats.backbones.options import Options
 from crowdllm_stats.backbones.prompts import Template
 from crowdllm_stats.backbones.reference import AGGREGATORS, Reference
 from crowdllm_stats.cli import main
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.scales import Scale
+from crowdllm_stats.shown import one_line
 from crowdllm_stats.studies.design_file import read_design
 from crowdllm_stats.tables.files import read_table
 from faults.fuzzing import Target
@@ -82,7 +84,8 @@ def parquet_table(content: bytes, folder: Path) -> bool:
 
 
 def two_tables(content: bytes, folder: Path) -> bool:
-    """The command ``interval`` on two tables, parted by a zero byte and a line break: every row counts."""
+    """The command ``interval`` on two tables, parted by a zero byte and a line break: every row counts, and rows of
+    the same problem and participant count as one where the answer says so."""
     human, _, digital = content.partition(b"\0\n")
     for name, table in (("human.csv", human), ("digital.csv", digital)):
         (folder / name).write_bytes(table)
@@ -96,8 +99,12 @@ def two_tables(content: bytes, folder: Path) -> bool:
         raise AssertionError(f"exit code {code}: {err.getvalue()}")
     told = json.loads(out.getvalue(), parse_constant=_refused)
     rows = csv_rows(human) or []
-    return told["counts"]["answers"] == len(rows) - 1 and all(
-        1 <= result["lower"] <= result["estimate"] <= result["upper"] <= 5 for result in told["results"]
+    once = {tuple(row[:2]) for row in rows[1:]}
+    said = len(once) == len(rows) - 1 or any("mean of several rows" in notice for notice in told["notices"])
+    return (
+        said
+        and told["counts"]["answers"] == len(once)
+        and all(1 <= result["lower"] <= result["estimate"] <= result["upper"] <= 5 for result in told["results"])
     )
 
 
@@ -171,13 +178,16 @@ def study(content: bytes, folder: Path) -> bool:
 
 
 def chat(content: bytes, folder: Path) -> bool:
-    """The body of a server's answer: probabilities are probabilities."""
+    """The body of a server's answer: probabilities are probabilities. What is said of it is shown as one line."""
     body = json.loads(content)
     if not isinstance(body, dict):
         return True
-    is_refusal(body)
-    text_of(body)
-    read = masses_of(body, Options.of([1, 2, 3, 4, 5]))
+    try:
+        is_refusal(body)
+        text_of(body)
+        read = masses_of(body, Options.of([1, 2, 3, 4, 5]))
+    except ServerError as error:
+        raise ServerError(one_line(str(error))) from None
     if read is None:
         return True
     shares = np.array([*read.masses, read.unseen_bound])

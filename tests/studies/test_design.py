@@ -29,6 +29,10 @@ def test_a_design_is_a_grid_with_the_first_factor_slowest():
     assert made.full_cell({"n": 3, "mean": 0.0})["pause"] == 0.0
 
 
+def test_a_seed_keeps_every_digit():
+    assert design(seed=10**23).seed == 10**23
+
+
 def test_blocks_have_one_length_and_the_last_is_filled_up():
     made = design()
     plan = plan_of(made)
