@@ -16,7 +16,7 @@ from scipy.special import logsumexp
 from crowdllm_stats.inference.checks import FloatArray, check_choice, check_count
 from crowdllm_stats.seeds import generator
 from crowdllm_stats.unpacking import read_arrays
-from crowdllm_stats.whole_files import whole_file
+from crowdllm_stats.whole_files import write_arrays
 
 AGGREGATORS = ("expected", "mean", "majority")
 
@@ -264,8 +264,7 @@ class Reference:
             if getattr(self, name) is not None:
                 arrays[name] = getattr(self, name)
         place = Path(path)
-        with whole_file(place if place.suffix == ".npz" else f"{place}.npz") as file:
-            np.savez_compressed(file, **arrays)
+        write_arrays(place if place.suffix == ".npz" else f"{place}.npz", arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Reference:

@@ -15,7 +15,7 @@ from crowdllm_stats.baselines.features import Features
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.report.manifest import sha256
 from crowdllm_stats.unpacking import read_arrays
-from crowdllm_stats.whole_files import whole_file
+from crowdllm_stats.whole_files import write_arrays
 
 NONE = "none"
 
@@ -112,8 +112,7 @@ def _embedded(texts: tuple[str, ...], model: str, cache: Path) -> np.ndarray:
         place.unlink()  # a file cut off by a crash: made anew
     vectors = embed(texts, model).vectors
     place.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(place) as file:
-        np.savez_compressed(file, vectors=vectors)
+    write_arrays(place, {"vectors": vectors})
     return vectors
 
 

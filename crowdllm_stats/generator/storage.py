@@ -17,7 +17,7 @@ from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.problem_vectors import ProblemVectors
 from crowdllm_stats.generator.profiles import ProfileGenerator
 from crowdllm_stats.unpacking import read_arrays
-from crowdllm_stats.whole_files import whole_file
+from crowdllm_stats.whole_files import write_arrays
 
 if TYPE_CHECKING:
     from crowdllm_stats.generator.crowdllm import CrowdLLM
@@ -65,8 +65,7 @@ def save(model: CrowdLLM, path: str | os.PathLike[str]) -> None:
     arrays |= {name: _small(getattr(own, name)) for name in _ARRAYS}
     arrays |= {f"vectors/{name}": _small(value) for name, value in own.vectors.to_arrays().items()}
     arrays |= {f"params/{name}": np.asarray(value) for name, value in _flat(own.params).items()}
-    with whole_file(place) as file:
-        np.savez_compressed(file, **arrays)
+    write_arrays(place, arrays)
 
 
 def load(path: str | os.PathLike[str]) -> CrowdLLM:

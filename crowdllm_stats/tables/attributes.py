@@ -56,7 +56,7 @@ def _numbers(column: pd.Series, label: str) -> pd.Series:
         known = column.dropna()
         ends = [int(known.min()), int(known.max())] if len(known) else []
         if not _keeps(ends, len(known) < len(column)):
-            return column.map(lambda value: "" if pd.isna(value) else str(value)).astype(str)
+            return pd.Series(["" if pd.isna(value) else str(value) for value in column]).astype(str)
         if len(known) == len(column):
             return column.astype(np.int64)
     numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -205,7 +205,7 @@ def _read_csv(file: Path) -> pd.DataFrame:
         raise ValueError(f"{file}: the first line is longer than 1 MB; it must be a header, the names of the columns")
     _check_number(header.count(b",") + 1, file)
     if fault:
-        raise ValueError(f"{file}: {fault}; double the quotes inside a text, or the file was cut off there")
+        raise ValueError(f"{file}: {fault}; double the quotes inside a text, or the file was cut off or damaged there")
     # Line breaks inside quoted texts are common; without this they would split a row in two.
     parsing = arrow_csv.ParseOptions(newlines_in_values=True)
     try:

@@ -116,7 +116,7 @@ def written_otherwise(ones: Iterable[str], others: Iterable[str]) -> str:
             other = known.get(_undone(text, names))
             if other is not None:
                 what = f"{names[0]} alone" if len(names) == 1 else ", ".join(names[:-1]) + f" or {names[-1]}"
-                return f"they differ in {what} ({text!r} and {other!r})"
+                return f"they differ in {what} ({str(text)!r} and {str(other)!r})"
     return ""
 
 

@@ -16,7 +16,7 @@ _MARK = b"\xef\xbb\xbf"
 
 
 def quote_fault(raw: BinaryIO) -> str:
-    """What is wrong with the quotes of a CSV file, with the line of the value's beginning; empty if nothing is.
+    """What is wrong with the quotes of a CSV file, or a zero byte in it, with the line; empty if nothing is.
 
     Args:
         raw: the file, at its beginning. It is read a megabyte at a time.
@@ -30,6 +30,9 @@ def quote_fault(raw: BinaryIO) -> str:
     """
     line, rest = 1, raw.read(_BLOCK).removeprefix(_MARK)
     while True:
+        if (zero := rest.find(b"\0")) >= 0:  # some readers end a text there
+            line += rest.count(b"\n", 0, zero)
+            return f"line {line} holds a zero byte, which is not text"
         end = _whole_values(rest)
         line += rest.count(b"\n", 0, end)
         rest = rest[end:]

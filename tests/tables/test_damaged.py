@@ -162,6 +162,7 @@ def test_headers_that_are_none_are_refused(tmp_path):
         (b'q1,"a"b,1\n', "line 2 opens a quote that is closed before its value ends"),
         (b'q1,a,1\nq2,"x\nq3,"y",2\n', "line 3 opens a quote that is closed before its value ends"),
         (b'q1,a,1\n"' + b"x" * 3_000_000 + b'"y,b,2\n', "line 3 opens a quote that is closed before its value ends"),
+        (b"q1,a,1\nq2,\0,2\n", "line 3 holds a zero byte, which is not text"),
     ],
 )
 def test_a_quote_that_is_closed_too_early_swallows_nothing(tmp_path, content, message):
