@@ -86,6 +86,7 @@ def test_files_of_the_data_folder_stay(tmp_path, monkeypatch):
 
 def test_a_long_text_is_no_file(tmp_path):
     check_file("--out", tmp_path / "a.csv", [".csv"], {"context": "long " * 2000, "n": 3, "problem": None})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_that_takes_no_file_is_found_before_the_work(capsys, monkeypatch):

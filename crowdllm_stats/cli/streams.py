@@ -7,7 +7,10 @@ import io
 import os
 import select
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 #: Columns of a screen that tables are made for; COLUMNS may say anything.
 _NARROWEST, _WIDEST = 20, 1000
@@ -24,7 +27,7 @@ class LastingStream(io.FileIO):
         super().__init__(number, "wb", closefd=False)
         self.failure: OSError | None = None
 
-    def write(self, content: io.ReadableBuffer, /) -> int:  # type: ignore[name-defined]
+    def write(self, content: ReadableBuffer, /) -> int:
         """The number of bytes written, or dropped."""
         while self.failure is None:
             try:

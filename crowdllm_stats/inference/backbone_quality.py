@@ -159,7 +159,7 @@ def _flatten(name: str, values: ArrayLike | Sequence[ArrayLike]) -> tuple[FloatA
             raise ValueError(f"{name} must have shape (problems, answers); got {array.shape}")
         return array.ravel(), np.full(array.shape[0], array.shape[1])
     try:
-        rows = [np.atleast_1d(np.asarray(row, dtype=np.float64)) for row in values]  # type: ignore[union-attr]
+        rows = [np.atleast_1d(np.asarray(row, dtype=np.float64)) for row in values]  # type: ignore[union-attr]  # a scalar fails below
     except (TypeError, ValueError):
         raise ValueError(
             f"{name} must be an array (problems, answers) or a sequence of one-dimensional arrays"
