@@ -25,9 +25,9 @@ import pandas as pd
 from scipy.special import ndtr, stdtrit
 
 from crowdllm_stats import across_answers, across_problems
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import write_whole
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVEL, CLOSE, POOR = 0.95, 1e-9, 0.8

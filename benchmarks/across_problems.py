@@ -18,9 +18,9 @@ from real_people import features, read
 from scipy.special import expit, ndtr, stdtrit
 
 from crowdllm_stats import across_problems
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import write_whole
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 CELLS, LEAST_RUNS, REAL_RUNS = 800, 5, 10

@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import whole_file, write_whole
 from crowdllm_stats.datasets import popquorn
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import whole_file, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEMS, GENERATED, K, NEW_TOKENS, ROUNDS = 64, 4, 8, 4, 2

@@ -18,6 +18,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.case_study.references import read_references
 from crowdllm_stats.case_study.rows import BY_OBJECTIVE, CROWDLLM, CROWDLLM_PAPER, RIDGE, RIDGE_SCALED, RIDGE_TEXTS
 from crowdllm_stats.case_study.study import PERFECT, run_study
@@ -27,9 +30,6 @@ from crowdllm_stats.case_study.wording import best_ridge, comparison, in_words, 
 from crowdllm_stats.case_study.writing import write_page, write_study
 from crowdllm_stats.datasets import popquorn
 from crowdllm_stats.datasets.folder import locate
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).parents[1]
 OUT = Path(os.path.relpath(ROOT / "reports" / "case_study_1"))

@@ -19,6 +19,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.random import generator
+from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.baselines import Features
 from crowdllm_stats.case_study.references import read_references
 from crowdllm_stats.case_study.rows import CROWDLLM, RIDGE_SCALED, rows
@@ -31,11 +35,7 @@ from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.problem_vectors import BLOCK_VARIANCE
 from crowdllm_stats.histograms import histograms
 from crowdllm_stats.metrics import score
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.scores import pooled
-from crowdllm_stats.seeds import generator
-from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "reports" / "case_study_1"

@@ -19,9 +19,10 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.inference.intervals.dispatch import METHODS, choose
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.studies.compute import plan_of
 from crowdllm_stats.studies.design_file import make_design
 from crowdllm_stats.studies.grid import jobs
@@ -29,7 +30,6 @@ from crowdllm_stats.studies.interval_simulator import INTERVALS, NEED_BOUNDS, TW
 from crowdllm_stats.studies.run import ONE_THREAD, in_this_process, processes, run_study
 from crowdllm_stats.studies.store import Store
 from crowdllm_stats.studies.summarise import summarise
-from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "reports" / "coverage" / "speed.md"

@@ -16,9 +16,9 @@ import pandas as pd
 from scipy import stats
 
 from crowdllm_stats import distribution_error
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import write_whole
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 
 PAIRS = {
     "beta(2, 4), the same": ((2, 4), (2, 4)),

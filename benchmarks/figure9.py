@@ -23,6 +23,7 @@ import jax
 import numpy as np
 import torch
 
+from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.studies.figure9.fits import PAPER, Sample, fit, steps_of
 from crowdllm_stats.studies.figure9.objective import Batch, paper_loss
 from crowdllm_stats.studies.figure9.population import COORDINATES
@@ -30,7 +31,6 @@ from crowdllm_stats.studies.figure9.samples import learned, responses_of
 from crowdllm_stats.studies.figure9.simulator import FIGURE9
 from crowdllm_stats.studies.parameters import Value, cell_text
 from crowdllm_stats.studies.simulator import Job
-from crowdllm_stats.whole_files import write_whole
 
 CELLS = ((2, 5), (10, 10), (20, 20), (40, 40))
 BATCHES = (16, 32, 64)
@@ -158,7 +158,7 @@ def main() -> None:
     """Time all cells and batches, print, and write the page."""
     import pandas as pd
 
-    from crowdllm_stats.report.markdown import markdown_table
+    from crowdllm_stats._base.markdown import markdown_table
 
     told = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     told.add_argument("--out", type=Path)

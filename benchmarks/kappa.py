@@ -19,10 +19,10 @@ import pandas as pd
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.inference.noise_free_gaps import noise_free_quantile
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import write_whole
 
 LEVELS = (0.8, 0.9)
 PROBLEMS = (5, 10, 40, 120)

@@ -15,9 +15,9 @@ import pandas as pd
 from scipy.stats import norm
 
 from crowdllm_stats import across_problems, interval
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import write_whole
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 
 SURVEYS = 4000
 MARGINS = {

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats import interval
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.inference.intervals.same_law import ALARM, same_law
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = {

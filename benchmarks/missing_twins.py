@@ -19,10 +19,10 @@ import pandas as pd
 from scipy.special import ndtr
 
 from crowdllm_stats import CrowdData, interval, interval_from
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.pairing import STAND_IN_SHARE
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).parents[1]
 

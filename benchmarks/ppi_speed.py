@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from crowdllm_stats import interval
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.whole_files import write_whole
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEMS, N_LABELED, N_DIGITAL, TIMED, REPEATS = 10_000, 10, 1_000, 1_000, 5

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats import profile_distance
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import write_whole
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 
 DIMENSIONS = (1, 2, 5, 12)
 SIZES = ((40, 60), (100, 80))

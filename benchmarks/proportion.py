@@ -20,11 +20,11 @@ from scipy.stats import binom, hypergeom
 from statsmodels.stats.proportion import proportion_confint
 
 from crowdllm_stats import interval
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.inference.intervals.sample import read_sample
 from crowdllm_stats.inference.intervals.two_values import two_valued
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS = (0.8, 0.9, 0.95, 0.99)

@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats import across_problems, conformal_new_problems, interval
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import whole_file, write_whole
 from crowdllm_stats.datasets import popquorn, popquorn_llm_ratings
 from crowdllm_stats.inference.intervals import METHODS
 from crowdllm_stats.pairing import pair
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
 from crowdllm_stats.studies.interval_simulator import TWO_VALUES
-from crowdllm_stats.whole_files import whole_file, write_whole
 
 #: Methods for ratings, which have more than two values.
 RATED = [name for name in METHODS if name not in TWO_VALUES]

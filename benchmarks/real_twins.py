@@ -22,11 +22,11 @@ import pandas as pd
 import ppi_py
 
 from crowdllm_stats import interval
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import whole_file, write_whole
 from crowdllm_stats.datasets import twin2k_items, twin2k_mega_study
 from crowdllm_stats.inference.intervals import METHODS
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import whole_file, write_whole
 
 SIZES = (5, 10, 20, 50)
 LEVELS = (0.8, 0.95, 0.99)

@@ -22,9 +22,9 @@ from scipy.special import stdtr
 from scipy.stats import false_discovery_control
 
 from crowdllm_stats import safe_decision
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import write_whole
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES, ANSWERS = (5, 8, 20, 50), (1, 2, 5, 10, 30)

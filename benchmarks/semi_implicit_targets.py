@@ -22,10 +22,10 @@ from numpyro.distributions import constraints
 from numpyro.infer import MCMC, NUTS, SVI, Trace_ELBO
 from scipy.stats import wasserstein_distance
 
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.semi_implicit import SemiImplicit
-from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "reports" / "semi_implicit"

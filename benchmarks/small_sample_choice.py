@@ -17,10 +17,10 @@ import pandas as pd
 from margins import distinct, nearly_unanimous, samples, training
 from scipy.special import betaincinv, ndtri, stdtrit
 
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.inference.intervals.half_answer import upper_share
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 POINTS, SIZES, LEVELS = (3, 5, 7, 11, 101), (5, 10, 20), (0.8, 0.95, 0.99)

@@ -19,9 +19,9 @@ import pandas as pd
 from scipy.special import ndtri
 
 from crowdllm_stats import interval
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import whole_file, write_whole
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import whole_file, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 DESIGN = ROOT / "simulations" / "small_sample_coverage.toml"

@@ -19,9 +19,9 @@ from scipy.special import ndtri
 from scipy.stats import beta
 
 from crowdllm_stats import interval
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import write_whole
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES, LEVELS, SEED = (3, 5, 8, 10, 20, 50, 100), (0.8, 0.9, 0.95, 0.99, 0.999), 20261128

@@ -18,15 +18,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from crowdllm_stats._base.manifest import made_by
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.crowd import CrowdData, continuous
 from crowdllm_stats.generator import networks
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.people import even_people
 from crowdllm_stats.generator.prediction import beliefs
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.whole_files import write_whole
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "reports" / "semi_implicit"

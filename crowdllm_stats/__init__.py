@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from crowdllm_stats.extras import naming_extras
+from crowdllm_stats._base.extras import naming_extras
 
 __version__ = "0.1.0"
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.inference.checks import check_choice
 
 NUMERIC = ("mean", "median")
 LABELS = ("majority", "dawid-skene", "glad")

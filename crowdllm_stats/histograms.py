@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.checks import FloatArray, check_array
 from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.inference.checks import FloatArray, check_array
 
 
 @dataclass(frozen=True, eq=False)

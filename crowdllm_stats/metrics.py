@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from crowdllm_stats._base.checks import FloatArray, check_array, check_choice
+from crowdllm_stats._base.random import generator
 from crowdllm_stats.histograms import Histograms
-from crowdllm_stats.inference.checks import FloatArray, check_array, check_choice
 from crowdllm_stats.scores import Scores
-from crowdllm_stats.seeds import generator
 
 WAYS = ("exact", "sampled")
 DISTANCES = ("scale", "probabilities")

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crowdllm_stats.survey.words import several
+from crowdllm_stats._base.words import several
 from crowdllm_stats.tables.ids import written_otherwise
 from crowdllm_stats.twin_tables import FloatArray, IntArray, TwinTable, by_name, by_profile
 

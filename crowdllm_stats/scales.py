@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdllm_stats.inference.checks import FloatArray, check_array, check_bounds, check_count
+from crowdllm_stats._base.checks import FloatArray, check_array, check_bounds, check_count
 
 KINDS = ("continuous", "ordinal", "categorical", "approval")
 

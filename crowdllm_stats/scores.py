@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats.inference.checks import FloatArray, check_choice
+from crowdllm_stats._base.checks import FloatArray, check_choice
 
 #: An absolute error of the mean below this counts as resolved.
 RESOLVED = 0.5

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import wasserstein_distance
 
-from crowdllm_stats.inference.checks import check_array
-from crowdllm_stats.inference.result import Result
+from crowdllm_stats._base.checks import check_array
+from crowdllm_stats._base.result import Result
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

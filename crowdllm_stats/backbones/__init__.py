@@ -8,8 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from crowdllm_stats._base.extras import naming_extras
 from crowdllm_stats.backbones.reference import Backbone, Reference
-from crowdllm_stats.extras import naming_extras
 
 _HOME = {
     "AnswerCache": "crowdllm_stats.backbones.cache",

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from crowdllm_stats._base.checks import check_choice, check_count
 from crowdllm_stats.backbones.first_tokens import TokenMasses, read_tokens
 from crowdllm_stats.backbones.http_json import ServerError
 from crowdllm_stats.backbones.options import Options
 from crowdllm_stats.backbones.prompts import Message
-from crowdllm_stats.inference.checks import check_choice, check_count
 
 PATH = "chat/completions"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from crowdllm_stats.inference.checks import check_choice
+from crowdllm_stats._base.checks import check_choice
 
 #: Marks of the usual chat formats, for servers whose tokenizer is not known. A bar may be DeepSeek's full-width one.
 _BAR, _LESS, _MORE = "[|\uff5c]", "[<\uff1c]", "[>\uff1e]"

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from crowdllm_stats._base.checks import FloatArray, check_level
 from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.inference.checks import FloatArray, check_level
 
 if TYPE_CHECKING:
     from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone

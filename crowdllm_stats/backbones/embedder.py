@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crowdllm_stats.inference.checks import check_count
+from crowdllm_stats._base.checks import check_count
 
 TFIDF = "tfidf"
 

@@ -19,8 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from crowdllm_stats.inference.checks import check_choice
-from crowdllm_stats.unfinished import unfinished
+from crowdllm_stats._base.checks import check_choice
+from crowdllm_stats._base.unfinished import unfinished
 
 #: Names the folder of fetched models in place of the user's cache folder.
 VARIABLE = "CROWDLLM_STATS_CACHE"

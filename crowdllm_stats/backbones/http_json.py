@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from crowdllm_stats._base.checks import check_count
+from crowdllm_stats._base.shown import one_line
 from crowdllm_stats.backbones.bounded_http import bounded_handlers
 from crowdllm_stats.backbones.key_censor import KeyCensor
-from crowdllm_stats.inference.checks import check_count
-from crowdllm_stats.shown import one_line
 
 Answer = TypeVar("Answer")
 

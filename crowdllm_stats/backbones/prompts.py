@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
+from crowdllm_stats._base.checks import check_choice, check_count
 from crowdllm_stats.backbones.control_tokens import ControlTokens
 from crowdllm_stats.backbones.options import Options, answers_of
 from crowdllm_stats.backbones.reference import AGGREGATORS
-from crowdllm_stats.inference.checks import check_choice, check_count
 from crowdllm_stats.tables.ids import as_ids
 
 ROLES = ("system", "user", "assistant")

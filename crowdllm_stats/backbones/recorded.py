@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crowdllm_stats._base.checks import FloatArray, check_choice
 from crowdllm_stats.backbones.asked import ids_of
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.inference.checks import FloatArray, check_choice
 
 MISSING = ("refuse", "pool")
 

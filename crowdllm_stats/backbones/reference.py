@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
-from crowdllm_stats.inference.checks import FloatArray, check_choice, check_count
-from crowdllm_stats.seeds import generator
-from crowdllm_stats.unpacking import read_arrays
-from crowdllm_stats.whole_files import write_arrays
+from crowdllm_stats._base.checks import FloatArray, check_choice, check_count
+from crowdllm_stats._base.random import generator
+from crowdllm_stats._base.unpacking import read_arrays
+from crowdllm_stats._base.whole_files import write_arrays
 
 AGGREGATORS = ("expected", "mean", "majority")
 

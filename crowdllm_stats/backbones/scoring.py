@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.backbones.answer_tree import AnswerTree, Tokens
-from crowdllm_stats.inference.checks import FloatArray
 
 #: Largest change of a log-probability that the shared beginning may make in float32 before it is given up.
 TOLERANCE = 1e-3

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.checks import check_choice, check_count
 from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.chat_api import Request
 from crowdllm_stats.backbones.first_tokens import first_tokens_clash
@@ -21,7 +22,6 @@ from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.backbones.replies import ReplyReader
 from crowdllm_stats.backbones.server_answers import from_logprobs, from_samples
 from crowdllm_stats.backbones.server_run import ServerRun
-from crowdllm_stats.inference.checks import check_choice, check_count
 
 MODES = ("auto", "logprobs", "samples")
 MISSING = ("refuse", "drop")

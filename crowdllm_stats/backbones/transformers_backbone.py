@@ -17,6 +17,7 @@ import torch
 import transformers
 from scipy.special import logsumexp
 
+from crowdllm_stats._base.checks import FloatArray, check_count
 from crowdllm_stats.backbones.answer_tree import AnswerTree, Tokens
 from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.control_tokens import ControlTokens
@@ -26,7 +27,6 @@ from crowdllm_stats.backbones.prompts import Prompts, Template, build_prompts
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.backbones.sampling import Generated, generate
 from crowdllm_stats.backbones.scoring import Done, Scorer
-from crowdllm_stats.inference.checks import FloatArray, check_count
 
 #: An admissible mass below this is warned of: the model hardly ever gives one of the answers by itself.
 LEAST_MASS = 0.01

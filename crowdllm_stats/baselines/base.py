@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.baselines.features import Features
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.evaluation.protocols import Predictor
 from crowdllm_stats.histograms import Histograms, histograms
-from crowdllm_stats.inference.checks import FloatArray
 
 
 class Fitted(Protocol):

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from crowdllm_stats._base.checks import FloatArray, check_array
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.histograms import histograms
-from crowdllm_stats.inference.checks import FloatArray, check_array
 
 
 @dataclass(frozen=True, eq=False)

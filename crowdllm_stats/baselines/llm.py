@@ -10,11 +10,11 @@ from math import comb
 import numpy as np
 from scipy.special import gammaln
 
+from crowdllm_stats._base.checks import FloatArray, check_count
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.baselines.base import training_table
 from crowdllm_stats.baselines.features import Features
 from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.inference.checks import FloatArray, check_count
 
 #: Most ways in which K votes can fall that are still listed one by one.
 _MOST_WAYS = 2_000_000

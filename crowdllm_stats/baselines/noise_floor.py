@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from crowdllm_stats._base.random import generator
 from crowdllm_stats.histograms import Histograms
 from crowdllm_stats.metrics import score
 from crowdllm_stats.scores import Scores
-from crowdllm_stats.seeds import generator
 
 
 def noise_floor(truth: Histograms, *, seed: int, distance: str = "scale", split: int = 0) -> Scores:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.baselines.base import training_table
 from crowdllm_stats.baselines.features import Features
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.histograms import Histograms
-from crowdllm_stats.inference.checks import FloatArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.manifest import described_answers, described_file
 from crowdllm_stats.backbones.fetch import MODELS, cache_folder
 from crowdllm_stats.backbones.prompts import Template
 from crowdllm_stats.backbones.recorded import RecordedBackbone
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.datasets.example import load_example
-from crowdllm_stats.inference.checks import FloatArray
-from crowdllm_stats.report.manifest import described_answers, described_file
 from crowdllm_stats.tables.files import read_table
 
 RECORDED = "recorded:"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.baselines import (
     Baseline,
     Features,
@@ -24,7 +25,6 @@ from crowdllm_stats.baselines import (
 from crowdllm_stats.case_study.references import References
 from crowdllm_stats.case_study.texts import Texts
 from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.inference.checks import FloatArray
 
 RIDGE = "ridge"
 RIDGE_SCALED = "ridge, blocks of equal size"

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from crowdllm_stats._base.checks import FloatArray, check_array, check_level
+from crowdllm_stats._base.result import Result
 from crowdllm_stats.histograms import Histograms
-from crowdllm_stats.inference.checks import FloatArray, check_array, check_level
-from crowdllm_stats.inference.result import Result
 
 #: Predicted variances that differ by less than this are taken as equal.
 _LEAST_SPREAD = 1e-9

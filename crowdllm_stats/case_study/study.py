@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.aggregation import aggregate
 from crowdllm_stats.baselines import noise_floor
 from crowdllm_stats.case_study.crowd_size import error_by_size
@@ -27,7 +28,6 @@ from crowdllm_stats.case_study.spread import human_variances, spread_check
 from crowdllm_stats.case_study.texts import Texts
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.evaluation import HeldOut, held_out, paired_difference, virtual_crowd
-from crowdllm_stats.inference.checks import check_choice
 from crowdllm_stats.metrics import score
 from crowdllm_stats.scores import Scores, pooled
 

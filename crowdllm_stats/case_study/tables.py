@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.case_study.study import CaseStudy
-from crowdllm_stats.whole_files import write_whole
 
 TABLES = ("scores", "differences", "spread", "sizes", "shares")
 FACTS = "study.json"

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from crowdllm_stats._base.manifest import sha256
+from crowdllm_stats._base.unpacking import read_arrays
+from crowdllm_stats._base.whole_files import write_arrays
 from crowdllm_stats.backbones.embedder import TFIDF, embed
 from crowdllm_stats.backbones.fetch import MODELS, cache_folder, find_model
 from crowdllm_stats.baselines.features import Features
 from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.report.manifest import sha256
-from crowdllm_stats.unpacking import read_arrays
-from crowdllm_stats.whole_files import write_arrays
 
 NONE = "none"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats.case_study.published import published
 from crowdllm_stats.case_study.rows import BY_OBJECTIVE, RIDGE, RIDGE_SCALED
 from crowdllm_stats.case_study.study import FLOOR, GLAD_SPLITS, PERFECT, CaseStudy
 from crowdllm_stats.evaluation.paired import FEW
-from crowdllm_stats.report.markdown import markdown_table
 
 AGGREGATES = ("", " median", " majority", " dawid-skene", " glad")
 TITLES = {"": "mean", " median": "median", " majority": "majority", " dawid-skene": "Dawid-Skene", " glad": "GLAD"}

@@ -6,15 +6,15 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from crowdllm_stats._base.manifest import described_answers, write_manifest
+from crowdllm_stats._base.shown import visible
+from crowdllm_stats._base.whole_files import whole_folder
 from crowdllm_stats.case_study.pictures import write_pictures
 from crowdllm_stats.case_study.references import References
 from crowdllm_stats.case_study.study import CaseStudy
 from crowdllm_stats.case_study.tables import write_tables
 from crowdllm_stats.case_study.wording import markdown
 from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.report.manifest import described_answers, write_manifest
-from crowdllm_stats.shown import visible
-from crowdllm_stats.whole_files import whole_folder
 
 
 def write_study(

@@ -32,8 +32,8 @@ def across(
     may answer many problems; what they have in common is measured and added. DIGITAL may be left out. The "effective n"
     column says how many human answers alone would do as well; the level holds on average over problems.
     """
+    from crowdllm_stats._base.checks import check_level
     from crowdllm_stats.cli.inputs import load, load_humans
-    from crowdllm_stats.inference.checks import check_level
     from crowdllm_stats.survey.across import across_from
 
     check_level(level)

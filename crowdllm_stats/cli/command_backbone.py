@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from crowdllm_stats import __version__
+from crowdllm_stats._base.json_values import json_text, table_rows
 from crowdllm_stats.cli.options import AsJson
-from crowdllm_stats.json_values import json_text, table_rows
 
 
 def backbone() -> typer.Typer:

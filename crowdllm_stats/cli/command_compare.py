@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crowdllm_stats._base.shown import one_line
 from crowdllm_stats.cli.bars import bars
 from crowdllm_stats.cli.command_interval import Alternative
 from crowdllm_stats.cli.options import Level, Seed, Tables, Unpaired
 from crowdllm_stats.cli.output import Report, Row
-from crowdllm_stats.shown import one_line
 
 if TYPE_CHECKING:
     from crowdllm_stats.cli.inputs import Loaded
@@ -84,8 +84,8 @@ def compare(
     """
     from importlib.util import find_spec
 
+    from crowdllm_stats._base.checks import ALTERNATIVES, check_choice, check_count, check_level
     from crowdllm_stats.cli.inputs import load
-    from crowdllm_stats.inference.checks import ALTERNATIVES, check_choice, check_count, check_level
     from crowdllm_stats.inference.intervals import HUMAN_ONLY
     from crowdllm_stats.pairing import pair
     from crowdllm_stats.survey.first_look import first_look, refuse_strangers, set_apart
@@ -193,7 +193,7 @@ def draw(panels: list[Panel], picture: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    from crowdllm_stats.whole_files import whole_file
+    from crowdllm_stats._base.whole_files import whole_file
 
     shown = panels[:6]
     figure = Figure(figsize=(7.0, 0.6 + 3.2 * len(shown)), layout="constrained")

@@ -38,8 +38,8 @@ def distribution(tables: Tables, level: Level = 0.95, n_boot: Boot = 0, seed: Se
     Each problem, and over all of them. "spread_ratio" below 1 says that the digital answers are too uniform,
     "cost_of_uniformity" what that adds to the squared distance. Who is whose twin plays no part here.
     """
+    from crowdllm_stats._base.checks import check_count, check_level
     from crowdllm_stats.cli.inputs import load
-    from crowdllm_stats.inference.checks import check_count, check_level
     from crowdllm_stats.inference.distribution_error import LEAST, distribution_error
     from crowdllm_stats.pairing import pair
     from crowdllm_stats.survey.one_law import survey_law

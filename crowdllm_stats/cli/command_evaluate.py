@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from crowdllm_stats._base.json_values import json_text, table_rows
 from crowdllm_stats.cli.generator_options import (
     Backbone,
     Context,
@@ -34,7 +35,6 @@ from crowdllm_stats.cli.reading import (
     ResponseColumn,
     left_out,
 )
-from crowdllm_stats.json_values import json_text, table_rows
 
 
 def evaluate(arguments: Sequence[str]) -> Callable[..., None]:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from crowdllm_stats._base.json_values import json_text, table_rows
 from crowdllm_stats.cli.generator_options import (
     Backbone,
     Context,
@@ -33,7 +34,6 @@ from crowdllm_stats.cli.reading import (
     ResponseColumn,
     left_out,
 )
-from crowdllm_stats.json_values import json_text, table_rows
 
 
 def fit(arguments: Sequence[str]) -> Callable[..., None]:
@@ -69,10 +69,10 @@ def fit(arguments: Sequence[str]) -> Callable[..., None]:
         settings = hyper_parameters(setting or [])
         reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
         human = human_answers(data, scale, folder, reading)
+        from crowdllm_stats._base.manifest import described_answers, described_file, write_manifest
         from crowdllm_stats.case_study.references import read_references
         from crowdllm_stats.case_study.texts import read_texts
         from crowdllm_stats.generator.crowdllm import CrowdLLM
-        from crowdllm_stats.report.manifest import described_answers, described_file, write_manifest
 
         model = CrowdLLM(**settings)
         references = read_references(

@@ -32,8 +32,8 @@ def planner(
     The two tables serve as a pilot: they give the spread of human answers and their correlation with the twins, for
     each problem and over all of them.
     """
+    from crowdllm_stats._base.checks import check_level
     from crowdllm_stats.cli.inputs import load
-    from crowdllm_stats.inference.checks import check_level
     from crowdllm_stats.pairing import pair
     from crowdllm_stats.survey.first_look import first_look, refuse_strangers
     from crowdllm_stats.survey.one_law import survey_law

@@ -27,8 +27,8 @@ def risk(
     Only people with a twin count. Several answers of a person to a problem tell noise from the person, and make the
     parts identifiable that one answer each leaves open. With the LLM's plain answers, its own risk stands beside.
     """
+    from crowdllm_stats._base.checks import check_level
     from crowdllm_stats.cli.inputs import load
-    from crowdllm_stats.inference.checks import check_level
     from crowdllm_stats.pairing import pair
     from crowdllm_stats.survey.first_look import first_look, refuse_strangers
     from crowdllm_stats.survey.one_law import survey_law

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crowdllm_stats._base.json_values import json_text
+from crowdllm_stats._base.words import several
 from crowdllm_stats.cli.options import AsJson, DataFolder, KeepFormulas, Problems, check_seed
 from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.progress import progress_line
@@ -20,8 +22,6 @@ from crowdllm_stats.cli.reading import (
     ResponseColumn,
     left_out,
 )
-from crowdllm_stats.json_values import json_text
-from crowdllm_stats.survey.words import several
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,8 +89,8 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         With --twins, every human answer gets a digital one by a generator that had no part of it, and unlabelled people
         come from the same generators: what interval, safe-interval and risk compare.
         """
+        from crowdllm_stats._base.checks import check_choice, check_count
         from crowdllm_stats.datasets.population import load_population
-        from crowdllm_stats.inference.checks import check_choice, check_count
         from crowdllm_stats.tables.files import SUFFIXES, write_table
 
         check_file("--out", out, SUFFIXES, given.params)
@@ -226,8 +226,8 @@ def _references(model: CrowdLLM, problem: list[str] | None, k: int, seed: int) -
 def _manifest(
     arguments: Sequence[str], population: str, twins: str | None, out: Path, seed: int, counts: dict[str, int]
 ) -> None:
+    from crowdllm_stats._base.manifest import described_file, write_manifest
     from crowdllm_stats.datasets.population import FOLDER, POPULATIONS
-    from crowdllm_stats.report.manifest import described_file, write_manifest
 
     place = FOLDER / f"{population}.npz" if population in POPULATIONS else Path(population)
     inputs = [described_file(place)]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crowdllm_stats._base.json_values import json_text
 from crowdllm_stats.cli.options import AsJson
 from crowdllm_stats.cli.out_check import check_folder
 from crowdllm_stats.cli.terminal import screen
-from crowdllm_stats.json_values import json_text
 
 if TYPE_CHECKING:
     from crowdllm_stats.verify import Verification

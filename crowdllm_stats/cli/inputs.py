@@ -7,9 +7,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crowdllm_stats._base.words import several
 from crowdllm_stats.cli.column_names import columns_of, given_columns, named_everywhere
 from crowdllm_stats.cli.options import Tables
-from crowdllm_stats.survey.words import several
 from crowdllm_stats.tables.layout import column_named
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def read_reference(name: str, tables: Tables) -> tuple[CrowdData, dict[str, Any]
         ValueError: if a column is missing or an answer is not a number.
         FileNotFoundError: if there is no such file.
     """
-    from crowdllm_stats.report.manifest import described_answers, described_file
+    from crowdllm_stats._base.manifest import described_answers, described_file
     from crowdllm_stats.survey.plain_answers import from_table
     from crowdllm_stats.tables.files import read_table
 
@@ -193,8 +193,8 @@ def _read(
     wanted: Sequence[Mapping[str, str]],
     problem_columns: Sequence[str] = (),
 ) -> tuple[CrowdData, dict[str, Any]]:
+    from crowdllm_stats._base.manifest import described_answers, described_file
     from crowdllm_stats.crowd import CrowdData
-    from crowdllm_stats.report.manifest import described_answers, described_file
     from crowdllm_stats.survey.given import on_scale
     from crowdllm_stats.tables.assemble import Wishes, assemble
     from crowdllm_stats.tables.files import read_table

@@ -16,7 +16,7 @@ Problems = Annotated[
     list[str] | None, typer.Option("--problem", metavar="ID", help="Only this problem; may be given several times.")
 ]
 
-#: What every --json says; crowdllm_stats.json_values is how it is done.
+#: What every --json says; crowdllm_stats._base.json_values is how it is done.
 AsJson = Annotated[
     bool,
     typer.Option(

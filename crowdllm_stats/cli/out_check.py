@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crowdllm_stats.whole_files import HALF
+from crowdllm_stats._base.whole_files import HALF
 
 #: Parameters that name a file to write; all others that name a file name one to read.
 _WRITTEN = ("out", "reference_out", "picture")
@@ -32,7 +32,7 @@ def check_file(option: str, out: Path | None, endings: Sequence[str], params: Ma
             names, one of the data folder, or one whose manifest would replace a file that is none.
         FileNotFoundError: if its folder does not exist.
     """
-    from crowdllm_stats.report.manifest import manifest_path
+    from crowdllm_stats._base.manifest import manifest_path
 
     if out is None:
         return

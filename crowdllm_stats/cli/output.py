@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crowdllm_stats._base.json_values import json_text
+from crowdllm_stats._base.shown import one_line, visible
+from crowdllm_stats._base.whole_files import write_whole
+from crowdllm_stats._base.words import several
 from crowdllm_stats.cli.terminal import screen
 from crowdllm_stats.cli.wording import cut, in_flags
-from crowdllm_stats.json_values import json_text
-from crowdllm_stats.shown import one_line, visible
-from crowdllm_stats.survey.words import several
-from crowdllm_stats.whole_files import write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -127,7 +127,7 @@ def envelope(report: Report) -> Row:
 def _write(report: Report, out: Path, arguments: Sequence[str], keep_formulas: bool) -> Path:
     import pandas as pd
 
-    from crowdllm_stats.report.manifest import write_manifest
+    from crowdllm_stats._base.manifest import write_manifest
     from crowdllm_stats.tables.files import write_table
 
     if out.suffix.lower() == ".json":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crowdllm_stats.survey.words import several
+from crowdllm_stats._base.words import several
 
 if TYPE_CHECKING:
     from crowdllm_stats.crowd import CrowdData, Scale

@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from crowdllm_stats._base.extras import missing_extra
 from crowdllm_stats.cli.command_backbone import backbone
 from crowdllm_stats.cli.command_compare import PICTURES
 from crowdllm_stats.cli.command_evaluate import evaluate
@@ -25,7 +26,6 @@ from crowdllm_stats.cli.output import ENDINGS, Report, emit
 from crowdllm_stats.cli.stopping import say_when_stopped, stopped_line
 from crowdllm_stats.cli.streams import why_unwritten
 from crowdllm_stats.cli.wording import in_flags
-from crowdllm_stats.extras import missing_extra
 
 #: Set to 1 to see the whole traceback of a failure.
 DEBUG = "CROWDLLM_STATS_DEBUG"

@@ -15,8 +15,8 @@ import threading
 import time
 from types import FrameType
 
+from crowdllm_stats._base.unfinished import remove_unfinished
 from crowdllm_stats.cli.children import end_children
-from crowdllm_stats.unfinished import remove_unfinished
 
 #: Exit code of a program that was stopped.
 STOPPED = 1
@@ -37,7 +37,7 @@ _more: list[str] = []
 
 def say_when_stopped(*words: str) -> None:
     """What the line says beyond "stopped", from now on."""
-    from crowdllm_stats.shown import one_line
+    from crowdllm_stats._base.shown import one_line
 
     _more[:] = map(one_line, words)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from crowdllm_stats.shown import visible
+from crowdllm_stats._base.shown import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,7 +65,7 @@ def raw(stream: TextIO) -> TextIO:
 
 
 def screen(*, stderr: bool = False, pipe_width: int | None = None) -> Console:
-    """Rich's console with colours of our own, in which every text is shown by :func:`~crowdllm_stats.shown.visible`.
+    """Rich's console with colours of our own, in which every text is shown by ``shown.visible``.
 
     Args:
         stderr: whether it writes to standard error.

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.crowd import CrowdData, ordinal
-from crowdllm_stats.inference.checks import FloatArray
 
 #: The survey's statements; people say from 1 (not at all) to 5 (fully) how far they agree.
 STATEMENTS = (

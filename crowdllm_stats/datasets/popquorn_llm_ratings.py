@@ -7,9 +7,9 @@ import os
 
 import pandas as pd
 
+from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.crowd import CrowdData, ordinal
 from crowdllm_stats.datasets.folder import locate
-from crowdllm_stats.inference.checks import check_choice
 from crowdllm_stats.tables.files import read_table
 
 SOURCE = "github.com/Jiaxin-Pei/LLM-as-Subjective-Judge"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from crowdllm_stats._base.checks import check_count
+from crowdllm_stats._base.extras import naming_extras
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.extras import naming_extras
-from crowdllm_stats.inference.checks import check_count
 
 if TYPE_CHECKING:
     from crowdllm_stats.baselines.features import Features

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.checks import FloatArray, check_choice
 from crowdllm_stats.crowd import CrowdData, Scale, continuous, ordinal
 from crowdllm_stats.datasets.folder import locate
-from crowdllm_stats.inference.checks import FloatArray, check_choice
 from crowdllm_stats.tables.files import read_table
 from crowdllm_stats.tables.ids import as_ids
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats.inference.checks import FloatArray, check_count, check_level
-from crowdllm_stats.inference.result import Result
+from crowdllm_stats._base.checks import FloatArray, check_count, check_level
+from crowdllm_stats._base.result import Result
 from crowdllm_stats.scores import Scores
 
 #: With fewer problems than this a percentile bootstrap is too sure: at level 0.95 it misses 0.10 of equal predictors at

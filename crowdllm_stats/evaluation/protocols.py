@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.histograms import Histograms, histograms
-from crowdllm_stats.inference.checks import check_choice
 from crowdllm_stats.metrics import score
 from crowdllm_stats.scores import Scores, pooled
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 _MOST_ROUNDS, _PRECISION = 1000, 1e-5
 #: Below this an effect's variance counts as none.

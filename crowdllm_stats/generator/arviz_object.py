@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 
 def arviz_object(answers: Any, participants: Sequence[str], problems: Sequence[str], loss: FloatArray) -> Any:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import log_ndtr, logsumexp, ndtr
 
-from crowdllm_stats.inference.checks import FloatArray, check_choice
+from crowdllm_stats._base.checks import FloatArray, check_choice
 from crowdllm_stats.scales import Scale, continuous
 
 FAMILIES = ("normal", "truncated", "ordinal", "categorical")

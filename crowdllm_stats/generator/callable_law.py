@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crowdllm_stats._base.random import generator
 from crowdllm_stats.generator.columns import ID, refuse_missing
-from crowdllm_stats.seeds import generator
 
 #: People drawn by one call of the function, always the same number.
 BLOCK = 1024

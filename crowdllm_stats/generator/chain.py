@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator.columns import ProfileColumn
-from crowdllm_stats.inference.checks import FloatArray
 
 Codes = NDArray[np.int64]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 KINDS = ("categorical", "ordered", "continuous")
 

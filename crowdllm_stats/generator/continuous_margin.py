@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from crowdllm_stats.inference.checks import FloatArray
-from crowdllm_stats.seeds import generator
+from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.random import generator
 
 
 @dataclass(frozen=True, eq=False)

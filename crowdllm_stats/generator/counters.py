@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from crowdllm_stats.inference.checks import FloatArray, check_count
+from crowdllm_stats._base.checks import FloatArray, check_count
 
 Words = NDArray[np.uint64]
 

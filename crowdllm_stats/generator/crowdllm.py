@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.checks import FloatArray, check_count
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.baselines.features import Features
 from crowdllm_stats.crowd import CrowdData
@@ -30,7 +31,6 @@ from crowdllm_stats.generator.simulation import Drawn, draw_blocks, long_table, 
 from crowdllm_stats.generator.training import Trained, trainer_for
 from crowdllm_stats.generator.tuning import Tuned, tune
 from crowdllm_stats.generator.units import answers_in, blender_in, training_unit
-from crowdllm_stats.inference.checks import FloatArray, check_count
 
 
 @dataclass(frozen=True, eq=False)

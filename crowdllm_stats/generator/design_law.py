@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator.chain import Codes, draw_codes, inside
 from crowdllm_stats.generator.columns import ProfileColumn
-from crowdllm_stats.inference.checks import FloatArray
 
 #: Numbers held at once in a table of (combinations, rows).
 _CELLS = 4_000_000

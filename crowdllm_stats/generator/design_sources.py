@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.checks import FloatArray, check_array
 from crowdllm_stats.generator.columns import Kinds, ProfileColumn, read_columns
 from crowdllm_stats.generator.design_law import MarginLaw, TableLaw
 from crowdllm_stats.generator.pool_law import discrete_codes
-from crowdllm_stats.inference.checks import FloatArray, check_array
 
 #: How far shares may be from summing to 1 (published ones are rounded); they are then divided by their sum.
 ROUNDING = 0.005

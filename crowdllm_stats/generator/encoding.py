@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.checks import FloatArray, check_choice
 from crowdllm_stats.generator.columns import Kinds, ProfileColumn, read_columns
-from crowdllm_stats.inference.checks import FloatArray, check_choice
 
 ORDERED = ("score", "score and one-hot")
 

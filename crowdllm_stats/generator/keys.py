@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax
 
-from crowdllm_stats.inference.checks import check_count
+from crowdllm_stats._base.checks import check_count
 
 
 def root_key(seed: int) -> jax.Array:

@@ -11,8 +11,8 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
-from crowdllm_stats.inference.checks import FloatArray
-from crowdllm_stats.seeds import generator
+from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.random import generator
 
 #: Ridges tried, strongest first; the strongest leaves hardly any association.
 RIDGES = (1000.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1)

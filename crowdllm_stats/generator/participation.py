@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from crowdllm_stats._base.checks import FloatArray, as_numbers
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.generator.answer_rates import AnswerRates, fit_answer_rates
 from crowdllm_stats.generator.counters import id_numbers, uniforms
-from crowdllm_stats.inference.checks import FloatArray, as_numbers
 
 #: Pairs of person and problem worked on at a time.
 _CELLS = 1 << 20

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator.belief import Belief, Params
-from crowdllm_stats.inference.checks import FloatArray
 
 
 class People(NamedTuple):

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator.chain import Codes, draw_codes
 from crowdllm_stats.generator.columns import Kinds, ProfileColumn, read_columns
 from crowdllm_stats.generator.continuous_margin import ContinuousMargin, normal_scores
 from crowdllm_stats.generator.logistic import Logistic, fit_logistic
 from crowdllm_stats.generator.residuals import ContinuousColumns
-from crowdllm_stats.inference.checks import FloatArray
 
 
 @dataclass(frozen=True, eq=False)

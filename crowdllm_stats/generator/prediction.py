@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.polynomial.hermite_e import hermegauss
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator import networks
 from crowdllm_stats.generator.belief import Belief, Params
 from crowdllm_stats.generator.people import People
-from crowdllm_stats.inference.checks import FloatArray
 
 #: Problems worked on at once.
 BLOCK = 64

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.baselines.features import Features
 from crowdllm_stats.crowd import CrowdData
@@ -18,7 +19,6 @@ from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.problem_vectors import ProblemVectors
 from crowdllm_stats.generator.settings import Settings
 from crowdllm_stats.generator.units import values_of
-from crowdllm_stats.inference.checks import FloatArray
 
 #: Least probability of an option under the reference, so that its logarithm stays finite.
 _LEAST = 1e-3

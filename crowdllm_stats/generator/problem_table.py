@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.baselines.features import Features
 from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.preparing import check_embedding, check_reference, decisions
 from crowdllm_stats.generator.settings import Settings
-from crowdllm_stats.inference.checks import check_choice
 
 EFFECTS = ("typical", "fitted")
 

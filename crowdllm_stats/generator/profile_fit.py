@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator.columns import ID, Kinds
 from crowdllm_stats.generator.encoding import ProfileEncoder
-from crowdllm_stats.inference.checks import FloatArray
 from crowdllm_stats.inference.profiles_bound import ProfileBound, ProfileDistance, profile_bound, profile_distance
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crowdllm_stats._base.checks import check_count
 from crowdllm_stats.generator.anonymity import as_emitted, rare_combinations
 from crowdllm_stats.generator.callable_law import CallableLaw
 from crowdllm_stats.generator.columns import ID, Kinds
@@ -20,7 +21,6 @@ from crowdllm_stats.generator.pool_law import PoolLaw
 from crowdllm_stats.generator.profile_fit import ProfileFit, profile_fit
 from crowdllm_stats.generator.qualification import Qualified, check_rule, qualifies
 from crowdllm_stats.generator.recruits import Profiles
-from crowdllm_stats.inference.checks import check_count
 
 #: People drawn at a time.
 CHUNK = 1 << 16

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator.continuous_margin import ContinuousMargin
 from crowdllm_stats.generator.counters import uniforms
-from crowdllm_stats.inference.checks import FloatArray
 
 #: Draws from which the law of the scores is read off, and the points at which it is kept.
 _DRAWS, _POINTS = 100_000, 999

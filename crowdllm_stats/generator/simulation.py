@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.whole_files import whole_file
 from crowdllm_stats.generator import networks
 from crowdllm_stats.generator.belief import Belief, Params
 from crowdllm_stats.generator.keys import root_key
 from crowdllm_stats.generator.participation import Participation
 from crowdllm_stats.generator.people import effects
-from crowdllm_stats.inference.checks import FloatArray
-from crowdllm_stats.whole_files import whole_file
 
 #: People worked on at once; memory grows with this times the number of problems.
 BLOCK = 8192

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.checks import check_count
 from crowdllm_stats.crowd import CrowdData, continuous
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.prediction import expected_table
-from crowdllm_stats.inference.checks import check_count
 
 
 @dataclass(frozen=True, eq=False)

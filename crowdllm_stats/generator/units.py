@@ -7,9 +7,9 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator.belief import Answers, Params
 from crowdllm_stats.generator.blender import Blender
-from crowdllm_stats.inference.checks import FloatArray
 
 #: Spread of the answers beyond which the paper's objective, whose prior of a belief is N(0, 1), cannot follow them.
 MOST_SPREAD = 5.0

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from crowdllm_stats._base.checks import FloatArray, check_array, check_bounds, check_inside, check_level
 from crowdllm_stats.inference.across_problems import AcrossProblems, Direct, combine
-from crowdllm_stats.inference.checks import FloatArray, check_array, check_bounds, check_inside, check_level
 from crowdllm_stats.inference.fay_herriot import regression_rows
 from crowdllm_stats.inference.person_errors import Answers, IntArray, PersonErrors, person_errors
 from crowdllm_stats.inference.person_factors import person_factors

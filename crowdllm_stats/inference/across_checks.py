@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crowdllm_stats.inference.checks import FloatArray, check_array
+from crowdllm_stats._base.checks import FloatArray, check_array
 
 #: Problems whose answers differ, over all problems: one alone would say nothing to itself when it is left out.
 LEAST_POSITIVE = 2

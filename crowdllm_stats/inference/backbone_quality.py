@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crowdllm_stats.inference.checks import FloatArray, check_array, check_count, check_level
+from crowdllm_stats._base.checks import FloatArray, check_array, check_count, check_level
+from crowdllm_stats._base.result import Result
 from crowdllm_stats.inference.noise_free_gaps import LEAST_PROBLEMS, noise_free_quantile
-from crowdllm_stats.inference.result import Result
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crowdllm_stats.inference.checks import FloatArray, check_array, check_choice
+from crowdllm_stats._base.checks import FloatArray, check_array, check_choice
 
 REFERENCES = ("expected", "shared", "individual")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.dirichlet_mean import FEW
 from crowdllm_stats.inference.reference_noise import ReferenceNoise
 

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 from scipy.special import ndtr
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 #: Weight of the scale's end below FEW answers: Gaffke's, whose level is exact for two-valued answers.
 EXACT = 1.0

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crowdllm_stats.inference.checks import (
+from crowdllm_stats._base.checks import (
     FloatArray,
     check_array,
     check_bounds,
@@ -17,6 +17,7 @@ from crowdllm_stats.inference.checks import (
     check_level,
     check_same_batch,
 )
+from crowdllm_stats._base.result import Result, unbatch
 from crowdllm_stats.inference.expected_quantiles import (
     GRID,
     block_means,
@@ -24,7 +25,6 @@ from crowdllm_stats.inference.expected_quantiles import (
     order_statistic_weights,
     quantile_losses,
 )
-from crowdllm_stats.inference.result import Result, unbatch
 
 PARTS = ("total", "location", "spread", "rest", "shape", "finite_n_human", "finite_n_digital", "energy_total", "energy")
 #: Parts that suppose laws of one shape: not told apart where answers have few levels.

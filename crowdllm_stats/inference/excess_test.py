@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtri, gammaincc, ndtr, ndtri
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 #: Handicap of "safe" on the normal scale where the beliefs hold the reference's error: the region of L > L' is convex
 #: in (y*, y_ref), so that averages are too small there. Without it up to 0.09 of ties are called safe at 0.05.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.dirichlet_mean import MeanLaw, mean_law
 from crowdllm_stats.inference.excess_test import Means, normal_nodes
 

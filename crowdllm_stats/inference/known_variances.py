@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.fay_herriot import between_posterior, least_squares, restricted
 from crowdllm_stats.inference.mixtures import ends_of_normals
 from crowdllm_stats.inference.predictive import Ahead, Prediction

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crowdllm_stats.inference.checks import FloatArray, check_array, check_count
-from crowdllm_stats.inference.result import Result, unbatch
+from crowdllm_stats._base.checks import FloatArray, check_array, check_count
+from crowdllm_stats._base.result import Result, unbatch
 from crowdllm_stats.inference.risk_average import RiskAverage, average_over_problems
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, expit, logit, logsumexp, psi
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 #: Forms of the share rho of mu (1 - mu) that problem means vary by: rho0 (mu (1 - mu) / typical)^power exp(tilt z)
 #: (phi / typical)^own, the last where problems whose answers spread more also have means further off.

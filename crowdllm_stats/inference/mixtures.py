@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import betaln, expit, psi
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 #: Points of the grid, and logits beyond which the scale is taken to be at its end.
 GRID = 141

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 #: Fewest problems: the posterior of the spread needs them (flat prior on a standard deviation).
 LEAST_PROBLEMS = 4

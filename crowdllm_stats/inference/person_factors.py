@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import eigh
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.person_errors import Answers
 
 #: At most so many ways besides the level.

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtri, ndtri, poch, stdtrit
 
-from crowdllm_stats.inference.checks import FloatArray, check_array, check_count, check_level
+from crowdllm_stats._base.checks import FloatArray, check_array, check_count, check_level
+from crowdllm_stats._base.result import Result, unbatch
 from crowdllm_stats.inference.intervals.dispatch import CROWD_FROM, PAIRED_FROM
-from crowdllm_stats.inference.result import Result, unbatch
 
 #: Fewest human answers with an interval.
 LEAST_ALONE = 2

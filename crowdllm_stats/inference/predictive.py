@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaln, gammaln
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.dispersion import Dispersion
 from crowdllm_stats.inference.fay_herriot import Prior
 from crowdllm_stats.inference.logit_regression import LARGEST, SMALLEST, LogitRegression

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.dirichlet_mean import EXACT, atoms, mean_below
 from crowdllm_stats.inference.excess_test import Evidence, Means
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crowdllm_stats.inference.checks import FloatArray, check_array
+from crowdllm_stats._base.checks import FloatArray, check_array
 from crowdllm_stats.inference.intervals.bounded import unit
 from crowdllm_stats.inference.intervals.sample import Sample
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crowdllm_stats.inference.checks import FloatArray, check_array, check_count, check_level
+from crowdllm_stats._base.checks import FloatArray, check_array, check_count, check_level
+from crowdllm_stats._base.result import Result, unbatch
 from crowdllm_stats.inference.llm_risk import LLMRisk as LLMRisk
 from crowdllm_stats.inference.llm_risk import llm_risk as llm_risk
-from crowdllm_stats.inference.result import Result, unbatch
 from crowdllm_stats.inference.risk_average import RiskAverage, average_over_problems
 
 COMPONENTS = ("L", "L1", "L2", "L3", "L4", "L5", "alignment", "exact", "published")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats.inference.checks import check_level
-from crowdllm_stats.inference.result import Result
+from crowdllm_stats._base.checks import check_level
+from crowdllm_stats._base.result import Result
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

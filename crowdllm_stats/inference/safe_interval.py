@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from crowdllm_stats._base.checks import FloatArray, check_array
+from crowdllm_stats._base.result import Result, unbatch
 from crowdllm_stats.inference.belief_terms import check_whole, margin_in_words, safety_margin
-from crowdllm_stats.inference.checks import FloatArray, check_array
-from crowdllm_stats.inference.result import Result, unbatch
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import chdtri, expit, logit, ndtr, ndtri, stdtrit
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 #: Nodes for the shared error's estimated variance.
 NODES = 40

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 #: Prior standard deviation of the slope and of the curvature, on the log scale and per standard deviation of the mean.
 SHAPE_SD = 0.5

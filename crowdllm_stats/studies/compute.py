@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 from .block_file import label_of, pack
 from .design import Design

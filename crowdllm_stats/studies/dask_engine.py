@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from crowdllm_stats.worker import before_pool
+from crowdllm_stats._base.worker import before_pool
 
 from .compute import Computed, compute_block, plan_of
 from .design import Design

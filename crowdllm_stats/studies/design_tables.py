@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crowdllm_stats.inference.checks import check_count
+from crowdllm_stats._base.checks import check_count
 
 from .claims import Claim
 from .design import Picture, Skip, levels_text

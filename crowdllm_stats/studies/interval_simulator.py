@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.intervals.dispatch import METHODS, choose
 from crowdllm_stats.inference.intervals.sample import Sample, read_sample
+from crowdllm_stats.studies.simulator import uniforms
 
 from .answer_families import FAMILIES, family_of
 from .parameters import Parameter, Value
 from .simulator import STANDARD, Job, Simulator
-from .streams import uniforms
 
 #: Methods for answers of two values.
 TWO_VALUES = ("binomial", "exact", "ppi++-binomial")

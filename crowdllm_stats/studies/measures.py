@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy.special import ndtri
 
-from crowdllm_stats.inference.checks import FloatArray, check_choice, check_level
+from crowdllm_stats._base.checks import FloatArray, check_choice, check_level
 
 from .measure_names import MeasureSpec
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crowdllm_stats.inference.checks import check_choice
-from crowdllm_stats.report.manifest import sha256
+from crowdllm_stats._base.checks import check_choice
+from crowdllm_stats._base.manifest import sha256
 
 KINDS = ("number", "whole", "choice", "flag", "numbers", "file")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats.inference.checks import check_count
-from crowdllm_stats.unfinished import unfinished
+from crowdllm_stats._base.checks import check_count
+from crowdllm_stats._base.unfinished import unfinished
 
 from .compute import Computed, compute_block, plan_of
 from .design import Design

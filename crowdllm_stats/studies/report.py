@@ -9,11 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.manifest import described_file, write_manifest
-from crowdllm_stats.report.markdown import markdown_table
-from crowdllm_stats.shown import one_line, visible
-from crowdllm_stats.whole_files import whole_folder
+from crowdllm_stats._base.manifest import described_file, made_by, write_manifest
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.shown import one_line, visible
+from crowdllm_stats._base.whole_files import whole_folder
 
 from .compute import plan_of
 from .conclusions import Conclusion, judge_all

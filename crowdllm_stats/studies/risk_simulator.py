@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.llm_risk import llm_risk
 from crowdllm_stats.inference.risk import risk_decomposition
+from crowdllm_stats.studies.simulator import uniforms
 
 from .parameters import Parameter
 from .simulator import Job, Simulator
-from .streams import uniforms
 
 
 class RiskSimulator(Simulator):

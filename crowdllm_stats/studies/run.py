@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from crowdllm_stats.inference.checks import check_count
-from crowdllm_stats.worker import before_pool, start_worker
+from crowdllm_stats._base.checks import check_count
+from crowdllm_stats._base.worker import before_pool, start_worker
 
 from .compute import Computed, compute_block, plan_of
 from .design import Design

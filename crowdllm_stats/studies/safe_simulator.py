@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.safe_interval import safe_interval
+from crowdllm_stats.studies.simulator import uniforms
 
 from .parameters import Parameter
 from .simulator import Job, Simulator
-from .streams import uniforms
 
 #: P(|Delta| <= kappa) under the normal law.
 PROMISED = 0.95

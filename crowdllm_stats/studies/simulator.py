@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray
-from crowdllm_stats.seeds import generator
+from crowdllm_stats._base import random
+from crowdllm_stats._base.checks import FloatArray
 
 from .parameters import Parameter, Value, cell_text
 
@@ -52,11 +52,38 @@ class Job:
 
     def own_rng(self, *purpose: str) -> np.random.Generator:
         """Random numbers from (study seed, cell values, replicate) and what they are for."""
-        return generator(self.seed, "own", self.cell_name, str(self.replicate), *purpose)
+        return random.generator(self.seed, "own", self.cell_name, str(self.replicate), *purpose)
 
     def shared_rng(self, *purpose: str) -> np.random.Generator:
         """Random numbers from (study seed, replicate) alone: the same in every cell."""
-        return generator(self.seed, "shared", str(self.replicate), *purpose)
+        return random.generator(self.seed, "shared", str(self.replicate), *purpose)
+
+
+def uniforms(jobs: Sequence[Job], purpose: str, width: int) -> FloatArray:
+    """Numbers in (0, 1), a row of ``width`` for each job of one cell: :func:`crowdllm_stats._base.random.uniforms`.
+
+    Args:
+        jobs: of one cell, replicates in any order.
+        purpose: keeps streams for different uses apart.
+        width: numbers for each job.
+
+    Returns:
+        Shape (jobs, width).
+
+    Raises:
+        ValueError: if the jobs are of several cells.
+
+    Example:
+        >>> whole = uniforms([Job({}, r, 1, "a") for r in range(9)], "answers", 6)
+        >>> bool((uniforms([Job({}, 7, 1, "a")], "answers", 6) == whole[7]).all())
+        True
+    """
+    first = jobs[0]
+    if any((job.seed, job.cell_name) != (first.seed, first.cell_name) for job in jobs):
+        raise ValueError("uniforms draws for the jobs of one cell; these are of several")
+    replicates = np.array([job.replicate for job in jobs])
+    run = range(int(replicates.min()), int(replicates.max()) + 1)
+    return random.uniforms(first.seed, first.cell_name, purpose, run, width)[replicates - run.start]
 
 
 class Simulator:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from crowdllm_stats.whole_files import write_whole
+from crowdllm_stats._base.whole_files import write_whole
 
 from .block_file import label_of, unpack
 from .compute import plan_of

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crowdllm_stats._base.checks import FloatArray, check_level
 from crowdllm_stats.inference.backbone_quality import BackboneQuality, backbone_quality
-from crowdllm_stats.inference.checks import FloatArray, check_level
 from crowdllm_stats.inference.safe_decision import SafeDecision, safe_decision
 from crowdllm_stats.inference.safe_interval import safe_interval
 from crowdllm_stats.pairing import Pairing, pair

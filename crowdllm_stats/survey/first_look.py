@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crowdllm_stats._base.words import several
 from crowdllm_stats.pairing import Pairing
 from crowdllm_stats.survey.reversed_twins import backwards
 from crowdllm_stats.survey.two_scales import two_scales
-from crowdllm_stats.survey.words import several
 from crowdllm_stats.tables.ids import written_otherwise
 
 if TYPE_CHECKING:

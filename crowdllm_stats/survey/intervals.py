@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from crowdllm_stats.inference.checks import ALTERNATIVES, check_choice, check_count, check_level
+from crowdllm_stats._base.checks import ALTERNATIVES, check_choice, check_count, check_level
 from crowdllm_stats.inference.intervals import HUMAN_ONLY, METHODS, Interval
 from crowdllm_stats.inference.intervals import interval as calculator
 from crowdllm_stats.inference.intervals.dispatch import TWO_VALUES_BY_NAME

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from crowdllm_stats._base.words import several
 from crowdllm_stats.inference.intervals import CROWD_FROM, HUMAN_ONLY, Interval, auto_method
 from crowdllm_stats.inference.intervals.dispatch import compute
 from crowdllm_stats.inference.intervals.sample import read_sample
@@ -11,7 +12,6 @@ from crowdllm_stats.pairing import Pairing
 from crowdllm_stats.pooled import Pooled, pool
 from crowdllm_stats.survey.intervals import Wanted, joined, saved
 from crowdllm_stats.survey.result import Row
-from crowdllm_stats.survey.words import several
 
 #: Beginnings of the methods for one problem at a time: each person answers once.
 ONE_PROBLEM = ("betting", "set-", "crowdllm", "cross-fitted")

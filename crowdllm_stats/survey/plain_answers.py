@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.inference.checks import FloatArray
 from crowdllm_stats.tables.files import read_table
 from crowdllm_stats.tables.layout import with_our_names
 

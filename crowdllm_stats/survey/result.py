@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from crowdllm_stats.json_values import json_object
+from crowdllm_stats._base.json_values import json_object
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ class SurveyResult:
         return pd.DataFrame(list(self.rows)).set_index("problem")
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as plain Python values, ready for JSON; see :func:`crowdllm_stats.json_values.json_object`.
+        """All fields as plain Python values, ready for JSON; see :func:`crowdllm_stats._base.json_values.json_object`.
 
         Example:
             >>> row = {"problem": "a", "lower": 1.0, "upper": float("inf")}

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtr
 
+from crowdllm_stats._base.words import several
 from crowdllm_stats.pairing import Pairing
-from crowdllm_stats.survey.words import several
 from crowdllm_stats.twin_tables import FloatArray
 
 #: Correlation below which twins are asked about, and the false alarms of each of three tests that it lies below zero.

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import stdtrit
 
+from crowdllm_stats._base.words import several
 from crowdllm_stats.inference.intervals import HUMAN_ONLY
 from crowdllm_stats.inference.planner import answers_for_width
 from crowdllm_stats.pairing import Pairing
 from crowdllm_stats.survey.intervals import Wanted, per_problem
 from crowdllm_stats.survey.result import Row
-from crowdllm_stats.survey.words import several
 from crowdllm_stats.twin_tables import FloatArray
 
 #: Problems from which on the saving is said as a number of answers.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crowdllm_stats.survey.words import several
+from crowdllm_stats._base.words import several
 from crowdllm_stats.twin_tables import FloatArray
 
 if TYPE_CHECKING:

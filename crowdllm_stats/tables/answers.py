@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crowdllm_stats.inference.checks import LARGEST, FloatArray
+from crowdllm_stats._base.checks import LARGEST, FloatArray
+from crowdllm_stats._base.words import coded, distinct, rows_text, some, word
 from crowdllm_stats.scales import BALLOT_MARK, Scale
-from crowdllm_stats.tables.words import coded, distinct, rows_text, some, word
 
 #: Words by which programs write a missing number.
 _NO_NUMBER = {"", "na", "n/a", "nan", "null", "none", "<na>", "."}

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crowdllm_stats._base.words import coded, some, word
 from crowdllm_stats.tables.ids import Ids, as_ids
-from crowdllm_stats.tables.words import coded, some, word
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.scales import Scale
 from crowdllm_stats.tables.answers import Answers, as_answers
 from crowdllm_stats.tables.ids import Ids

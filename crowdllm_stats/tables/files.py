@@ -16,11 +16,11 @@ from typing import Any
 
 import pandas as pd
 
+from crowdllm_stats._base.unpacking import CELL, check_gzip, most_bytes, too_large
+from crowdllm_stats._base.whole_files import whole_file
 from crowdllm_stats.tables.formulas import holds_formulas, with_formulas, without_formulas
 from crowdllm_stats.tables.quotes import quote_fault
 from crowdllm_stats.tables.told_rows import refuse_shorter
-from crowdllm_stats.unpacking import CELL, check_gzip, most_bytes, too_large
-from crowdllm_stats.whole_files import whole_file
 
 #: Most columns of a table, and most bytes of a CSV file's header: beyond, something else was taken for a table.
 MOST_COLUMNS, MOST_HEADER = 10_000, 1 << 20
@@ -60,7 +60,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is empty, damaged, cut off, not UTF-8 or cannot be parsed, has more than 10,000 columns,
-            or unpacks to too much (see :func:`crowdllm_stats.unpacking.most_bytes`).
+            or unpacks to too much (see :func:`crowdllm_stats._base.unpacking.most_bytes`).
 
     Example:
         >>> import tempfile

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crowdllm_stats.tables.words import coded, rows_text, some, word
+from crowdllm_stats._base.words import coded, rows_text, some, word
 
 #: A whole number as text, with or without decimals that are all zero.
 _NUMBER = re.compile(r"\d+(\.0+)?")

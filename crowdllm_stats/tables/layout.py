@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from crowdllm_stats._base.words import some
 from crowdllm_stats.scales import BALLOT_MARK, Scale
-from crowdllm_stats.tables.words import some
 
 OURS = ("problem", "participant", "response")
 

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from crowdllm_stats.whole_files import MANIFEST
+from crowdllm_stats._base.whole_files import MANIFEST
 
 
 def refuse_shorter(file: Path, rows: int) -> None:

@@ -7,9 +7,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from crowdllm_stats.json_values import json_text
-from crowdllm_stats.shown import visible
-from crowdllm_stats.whole_files import whole_folder
+from crowdllm_stats._base.json_values import json_text
+from crowdllm_stats._base.shown import visible
+from crowdllm_stats._base.whole_files import whole_folder
 
 from .load import load
 from .outcome import Outcome, Verification
@@ -44,7 +44,7 @@ def write_report(
     Raises:
         ModuleNotFoundError: if matplotlib is not installed.
     """
-    from crowdllm_stats.report.manifest import described_file, write_manifest
+    from crowdllm_stats._base.manifest import described_file, write_manifest
 
     require_matplotlib()
     outcomes = verification.outcomes
@@ -95,8 +95,8 @@ def _described(file: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
 def _readme(verification: Verification, arguments: Sequence[str]) -> str:
     import shlex
 
-    from crowdllm_stats.report.commit import made_by
-    from crowdllm_stats.report.markdown import markdown_table
+    from crowdllm_stats._base.manifest import made_by
+    from crowdllm_stats._base.markdown import markdown_table
 
     frame = verification.to_frame()[list(_COLUMNS)].rename(columns=_COLUMNS)
     state = "All checks passed." if verification.passed else f"NOT PASSED: {'; '.join(verification.failures)}."

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from crowdllm_stats.worker import before_pool, start_worker
+from crowdllm_stats._base.worker import before_pool, start_worker
 
 from .check import Check, Skipped, Statement
 from .load import find_results, load, select

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
-from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats._base.markdown import markdown_table
 
 #: Right result; a clear error with the right exit code; a wrong result or a loss without a word; good data destroyed, a
 #: traceback, a crash or a hang.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from crowdllm_stats.report.commit import made_by
+from crowdllm_stats._base.manifest import made_by
 from faults.campaign import FAULTS, OUTCOMES, Campaign, Taken, report, table
 
 FOLDER = Path(__file__).resolve().parent

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.shown import one_line
 from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.chat_api import is_refusal, masses_of, text_of
 from crowdllm_stats.backbones.http_json import ServerError
@@ -24,7 +25,6 @@ from crowdllm_stats.backbones.reference import AGGREGATORS, Reference
 from crowdllm_stats.cli import main
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.scales import Scale
-from crowdllm_stats.shown import one_line
 from crowdllm_stats.studies.design_file import read_design
 from crowdllm_stats.tables.files import read_table
 from faults.fuzzing import Target

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crowdllm_stats import __version__
-from crowdllm_stats.report.commit import _code
+from crowdllm_stats._base.manifest import _code
 
 OWN = '[project]\nname = "crowdllm-stats"\n'
 

@@ -16,12 +16,12 @@ import pandas as pd
 import pytest
 from toy_simulator import TOYS, content
 
+from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.studies.compute import compute_block, plan_of
 from crowdllm_stats.studies.design_file import make_design
 from crowdllm_stats.studies.run import in_this_process, processes, run_study
 from crowdllm_stats.studies.store import Store
 from crowdllm_stats.studies.summarise import replicates_xarray, summarise
-from crowdllm_stats.whole_files import write_whole
 
 HERE = Path(__file__).resolve().parent
 

@@ -12,7 +12,7 @@ from crowdllm_stats.studies.design_file import make_design
 from crowdllm_stats.studies.grid import jobs
 from crowdllm_stats.studies.interval_simulator import INTERVALS, NEED_BOUNDS, TWO_VALUES, draw
 from crowdllm_stats.studies.registry import SIMULATORS, load_simulator
-from crowdllm_stats.studies.streams import uniforms
+from crowdllm_stats.studies.simulator import uniforms
 
 PROBABILITIES = (0.577, 0.168, 0.122, 0.080, 0.053)
 

@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import t as student
 
 from crowdllm_stats import CrowdData, interval, interval_from, load_example
+from crowdllm_stats._base.json_values import json_object
 from crowdllm_stats.cli import main
-from crowdllm_stats.json_values import json_object
 
 
 def table(rows, scale=None):

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from crowdllm_stats._base.unpacking import VARIABLE
 from crowdllm_stats.crowd import CrowdData
 from crowdllm_stats.tables.files import read_table, write_table
-from crowdllm_stats.unpacking import VARIABLE
 
 HEADER = b"problem,participant,response\n"
 ROWS = b"".join(b"q%d,p%d,%d\n" % (row % 7, row, 1 + row * 7919 % 5) for row in range(400))

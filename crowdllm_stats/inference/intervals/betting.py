@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
+
 from .ends import all_equal, one_sided
 from .sample import Core, Sample
 

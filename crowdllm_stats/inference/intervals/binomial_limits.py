@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, gammaln
 
-from ..checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 Mask = NDArray[np.bool_]
 

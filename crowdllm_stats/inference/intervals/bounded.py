@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
+
 from .sample import Sample
 from .two_values import rating, two_valued
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from ..checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
+
 from .ends import all_equal, symmetric_ends
 from .ppi import comparable_variance, paired
 from .sample import Core, Sample, row_moments

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from ..checks import FloatArray
-from ..result import unbatch
+from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.result import unbatch
+
 from .betting import betting
 from .classical import classical, classical_small
 from .cross_fitted import cross_fitted, cross_fitted_small

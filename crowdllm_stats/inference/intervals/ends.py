@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
+
 from .sample import Sample
 
 
@@ -49,7 +50,7 @@ def all_equal(sample: Sample) -> dict[str, Any]:
     """The flag for problems whose human answers are all the same.
 
     Returns:
-        Sentence -> mask of batch shape, the form of :class:`~crowdllm_stats.inference.result.Result` ``.flags``.
+        Sentence -> mask of batch shape, the form of :class:`~crowdllm_stats._base.result.Result` ``.flags``.
     """
     mask = np.all(sample.human == sample.human[..., :1], axis=-1)
     return {f"all {sample.n} human answers are equal": mask}

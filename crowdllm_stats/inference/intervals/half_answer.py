@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from scipy.special import betaincinv
 
-from ..checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
+
 from .bounded import MOVED, feasible_range, outside
 from .ends import one_sided
 from .sample import Sample

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..result import Result
+from crowdllm_stats._base.result import Result
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from ..checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 
 def serfling(n: int, population: Any) -> FloatArray:

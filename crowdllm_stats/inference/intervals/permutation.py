@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, gammainc, gammaincc, ndtr
 
-from ..checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 #: Below this first approximation the p-value is computed again by the saddlepoint, which is right far out as well.
 SCREEN = 0.1

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from ..checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
+
 from .ends import all_equal, symmetric_ends
 from .sample import Core, Sample
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from ..checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
+
 from .binomial_limits import exact_ends, smooth_ends
 from .bounded import MOVED, feasible_range, outside
 from .ends import all_equal, one_sided

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, stdtr
 
-from ..checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
+
 from .permutation import chance_of_sum
 
 if TYPE_CHECKING:

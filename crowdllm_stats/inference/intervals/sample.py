@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checks import (
+from crowdllm_stats._base.checks import (
     ALTERNATIVES,
     LARGEST,
     FloatArray,
@@ -21,6 +21,7 @@ from ..checks import (
     check_level,
     check_same_batch,
 )
+
 from .same_law import LawCheck, law_of
 
 #: Values of one block of rows that fit the processor's cache.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 
 #: Methods whose intervals would use the ends of the scale.
 USE_BOUNDS = ("auto", "ppi-small", "ppi++-small", "cross-fitted-small")

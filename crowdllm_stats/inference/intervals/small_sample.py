@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import stdtrit
 
-from ..checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
+
 from .classical import LEVELS_WITH_TWINS, unanimity_note
 from .ends import all_equal, symmetric_ends
 from .half_answer import half_answer_ends

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checks import FloatArray, check_inside
+from crowdllm_stats._base.checks import FloatArray, check_inside
+
 from .betting import betting_set
 from .ends import all_equal, one_sided
 from .mean_sets import bernstein_half, clt_half, hoeffding_half, serfling

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.figure9.fits import Fits, draw_beliefs
 from crowdllm_stats.studies.figure9.population import RealPopulation
 from crowdllm_stats.studies.figure9.questions import Questions

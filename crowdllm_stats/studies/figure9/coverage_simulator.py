@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.figure9.judging import INTERVALS, OUTCOMES, SAFE
 from crowdllm_stats.studies.figure9.numbers import sizes, steps_wanted, whole
 from crowdllm_stats.studies.figure9.simulator import FIGURE9

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.compute import plan_of
 from crowdllm_stats.studies.conclusions import Conclusion
 from crowdllm_stats.studies.figure9.judging import INTERVALS, OUTCOMES

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.figure9.assessment import rows_of
 from crowdllm_stats.studies.figure9.fits import PAPER, draw_beliefs
 from crowdllm_stats.studies.figure9.objective import Packed

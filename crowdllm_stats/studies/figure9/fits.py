@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator import networks
 from crowdllm_stats.generator.belief import Belief
 from crowdllm_stats.generator.blender import Blender
-from crowdllm_stats.inference.checks import FloatArray
 from crowdllm_stats.studies.figure9.objective import Batch, Packed, encode, pack, paper_loss
 
 LEARNING_RATE, DECAY, DECAY_SQUARE, TINY = 1e-3, 0.9, 0.999, 1e-8

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.intervals.dispatch import METHODS, choose
 from crowdllm_stats.inference.intervals.sample import Sample, read_sample
 from crowdllm_stats.inference.safe_decision import safe_decision

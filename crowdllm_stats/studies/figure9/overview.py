@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from crowdllm_stats.report.commit import made_by
-from crowdllm_stats.report.manifest import described_file, write_manifest
-from crowdllm_stats.report.markdown import markdown_table
+from crowdllm_stats._base.manifest import described_file, made_by, write_manifest
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.whole_files import whole_folder
 from crowdllm_stats.studies.design import Design
 from crowdllm_stats.studies.figure9.fitted_errors import fitted_errors
 from crowdllm_stats.studies.figure9.picture import draw_figure9
@@ -18,7 +18,6 @@ from crowdllm_stats.studies.figure9.readings import READINGS, reading
 from crowdllm_stats.studies.figure9.simulator import LENGTHS
 from crowdllm_stats.studies.figure9.verdicts import CONTRADICTED, REPRODUCED, Verdicts, judge, panels_of
 from crowdllm_stats.studies.store import Store
-from crowdllm_stats.whole_files import whole_folder
 
 Run = tuple[str, str]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crowdllm_stats.inference.checks import FloatArray
-from crowdllm_stats.seeds import generator
+from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.random import generator
 from crowdllm_stats.studies.figure9.numbers import number, sizes, whole
 from crowdllm_stats.studies.figure9.population import RealPopulation, Rows
 from crowdllm_stats.studies.figure9.questions import training_truth

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator.callable_law import CallableLaw
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.design_law import MarginLaw, TableLaw
 from crowdllm_stats.generator.encoding import ProfileEncoder
 from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.pool_law import PoolLaw
-from crowdllm_stats.inference.checks import FloatArray
 from crowdllm_stats.studies.parameters import InputFile
 
 Rows = NDArray[np.int64]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray
-from crowdllm_stats.seeds import generator
+from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.random import generator
 from crowdllm_stats.studies.figure9.population import RealPopulation, Rows
 
 

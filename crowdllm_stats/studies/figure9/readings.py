@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray, check_choice
+from crowdllm_stats._base.checks import FloatArray, check_choice
 
 if TYPE_CHECKING:
     from crowdllm_stats.studies.figure9.population import RealPopulation, Rows

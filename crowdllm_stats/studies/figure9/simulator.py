@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.datasets.population import POPULATIONS
-from crowdllm_stats.inference.checks import FloatArray
 from crowdllm_stats.studies.figure9.numbers import sizes, steps_wanted, whole
 from crowdllm_stats.studies.figure9.readings import READINGS, reading
 from crowdllm_stats.studies.parameters import InputFile, Parameter, Value, cell_text

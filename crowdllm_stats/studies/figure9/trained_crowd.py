@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.figure9.digital import digital_answers
 from crowdllm_stats.studies.figure9.fits import fit
 from crowdllm_stats.studies.figure9.judging import Evidence

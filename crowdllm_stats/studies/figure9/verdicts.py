@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.figure9.contrasts import INSIGHTS, Condition, Panels, stronger_first
 
 LEVEL = 0.95

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray, check_choice
+from crowdllm_stats._base.checks import FloatArray, check_choice
 from crowdllm_stats.studies.figure9.assessment import rows_of
 from crowdllm_stats.studies.figure9.fits import PAPER, Sample, draw_beliefs, fit
 from crowdllm_stats.studies.figure9.population import RealPopulation, Rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray, check_choice
+from crowdllm_stats._base.checks import FloatArray, check_choice
 
 FAMILIES = ("normal", "ordinal")
 RESIDUALS = ("in-sample", "cross-fitted", "fresh")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from crowdllm_stats.inference.checks import check_choice
+from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.studies.figure9.population import RealPopulation, Rows
 from crowdllm_stats.studies.trained.kinds import FAMILIES, HIGHEST, LOWEST
 from crowdllm_stats.studies.trained.profiles import every_profile

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.parameters import Parameter, Value, cell_text
 from crowdllm_stats.studies.simulator import STANDARD, Job, Simulator
 from crowdllm_stats.studies.trained.kinds import FAMILIES, HIGHEST, LOWEST, RESIDUALS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crowdllm_stats.inference.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.figure9.population import RealPopulation, Rows
 from crowdllm_stats.studies.figure9.readings import reading
 from crowdllm_stats.studies.simulator import Job

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from crowdllm_stats.report.markdown import in_table, markdown_table
+from crowdllm_stats._base.markdown import in_table, markdown_table
 
 
 @pytest.mark.parametrize("text", ["a|b", "a\nb", "a\r\nb|c", "a\\|b", "|", "\\\\|", "a\x1b[31m|", "a\u2028b", "\n|\n"])

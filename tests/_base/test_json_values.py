@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crowdllm_stats.json_values import json_object, json_text, table_rows
+from crowdllm_stats._base.json_values import json_object, json_text, table_rows
 
 INF = float("inf")
 

@@ -9,7 +9,7 @@ import sys
 CODE = """
 import signal
 from multiprocessing import resource_tracker
-from crowdllm_stats.worker import before_pool
+from crowdllm_stats._base.worker import before_pool
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 before_pool()
 assert resource_tracker._resource_tracker._pid, "not started"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats.json_values import json_object
+from crowdllm_stats._base.json_values import json_object
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

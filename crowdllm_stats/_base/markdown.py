@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from crowdllm_stats.shown import one_line
+from crowdllm_stats._base.shown import one_line
 
 
 def markdown_table(frame: pd.DataFrame, digits: int = 3) -> str:

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from crowdllm_stats._base.extras import EXTRAS, missing_extra
 from crowdllm_stats.cli import main
-from crowdllm_stats.extras import EXTRAS, missing_extra
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 #: Extra: the modules that it is for, without a third-party import of another extra when they are loaded.
 MODULES = {
@@ -158,7 +158,7 @@ def test_every_optional_import_is_named_with_the_extra_that_declares_it():
     """Also where a function imports it: the command line can then say what to install."""
     optional = {name for module in own_modules() for name in third_party(imports(module, when_loaded=False))}
     optional = set(undeclared(optional, names(PROJECT["dependencies"])))
-    assert optional <= set(EXTRAS), "name them in crowdllm_stats/extras.py"
+    assert optional <= set(EXTRAS), "name them in crowdllm_stats/_base/extras.py"
     for module, extra in EXTRAS.items():
         declared = names(PROJECT["optional-dependencies"][extra])
         assert undeclared({module}, declared) == [], f"the extra {extra} does not bring {module}"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from crowdllm_stats.unfinished import unfinished
+from crowdllm_stats._base.unfinished import unfinished
 
 #: How the name of a file that is being written ends.
 HALF = ".half"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from crowdllm_stats.shown import one_line, visible
+from crowdllm_stats._base.shown import one_line, visible
 
 STEERING = ["\x00", "\x07", "\x08", "\r", "\x1b", "\x7f", "\x9b", "\u200e", "\u2028", "\u202e", "\u2066", "\udc9b"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crowdllm_stats.seeds import generator
+from crowdllm_stats._base.random import generator
 
 
 def test_streams_are_told_apart_by_every_coordinate():

@@ -1,1 +1,0 @@
-"""What is written beside results: where they came from."""
