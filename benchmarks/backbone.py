@@ -25,7 +25,7 @@ import pandas as pd
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import whole_file, write_whole
-from crowdllm_stats.datasets import popquorn
+from crowdllm_stats.data import popquorn
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEMS, GENERATED, K, NEW_TOKENS, ROUNDS = 64, 4, 8, 4, 2

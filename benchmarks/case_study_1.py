@@ -28,8 +28,8 @@ from crowdllm_stats.case_study.tables import read_tables
 from crowdllm_stats.case_study.texts import read_texts
 from crowdllm_stats.case_study.wording import best_ridge, comparison, in_words, main_table, verdict
 from crowdllm_stats.case_study.writing import write_page, write_study
-from crowdllm_stats.datasets import popquorn
-from crowdllm_stats.datasets.folder import locate
+from crowdllm_stats.data import popquorn
+from crowdllm_stats.data.folder import locate
 
 ROOT = Path(__file__).parents[1]
 OUT = Path(os.path.relpath(ROOT / "reports" / "case_study_1"))

@@ -29,11 +29,11 @@ from crowdllm_stats.case_study.rows import CROWDLLM, RIDGE_SCALED, rows
 from crowdllm_stats.case_study.tables import read_tables
 from crowdllm_stats.case_study.texts import read_texts
 from crowdllm_stats.case_study.wording import in_words, verdict
-from crowdllm_stats.datasets import popquorn
+from crowdllm_stats.data import popquorn
+from crowdllm_stats.data.histograms import histograms
 from crowdllm_stats.evaluation import held_out, paired_difference
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.problem_vectors import BLOCK_VARIANCE
-from crowdllm_stats.histograms import histograms
 from crowdllm_stats.metrics import score
 from crowdllm_stats.scores import pooled
 

@@ -18,7 +18,7 @@ from crowdllm_stats.case_study.rows import CROWDLLM, RIDGE, RIDGE_SCALED
 from crowdllm_stats.case_study.study import run_study
 from crowdllm_stats.case_study.texts import read_texts
 from crowdllm_stats.case_study.wording import best_ridge, comparison, in_words
-from crowdllm_stats.datasets import popquorn
+from crowdllm_stats.data import popquorn
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "reports" / "case_study_1" / "other_splits.md"

@@ -18,7 +18,8 @@ from crowdllm_stats import across_problems, conformal_new_problems, interval
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import whole_file, write_whole
-from crowdllm_stats.datasets import popquorn, popquorn_llm_ratings
+from crowdllm_stats.data import popquorn
+from crowdllm_stats.data import popquorn as popquorn_llm_ratings
 from crowdllm_stats.inference.intervals import METHODS
 from crowdllm_stats.pairing import pair
 from crowdllm_stats.studies.interval_simulator import TWO_VALUES

@@ -25,7 +25,7 @@ from crowdllm_stats import interval
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import whole_file, write_whole
-from crowdllm_stats.datasets import twin2k_items, twin2k_mega_study
+from crowdllm_stats.data import twin2k_items, twin2k_mega_study
 from crowdllm_stats.inference.intervals import METHODS
 
 SIZES = (5, 10, 20, 50)

@@ -28,7 +28,7 @@ import pandas as pd
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.datasets import popquorn
+from crowdllm_stats.data import popquorn
 from crowdllm_stats.datasets.population import load_population
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.crowdllm import CrowdLLM

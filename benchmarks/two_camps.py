@@ -21,8 +21,8 @@ from scipy.special import ndtr
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.crowd import CrowdData, continuous
+from crowdllm_stats.data.crowd import CrowdData, continuous
+from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator import networks
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.people import even_people

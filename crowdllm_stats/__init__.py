@@ -13,13 +13,13 @@ from crowdllm_stats._base.extras import naming_extras
 __version__ = "0.1.0"
 
 _HOME = {
-    "CrowdData": "crowdllm_stats.crowd",
-    "Scale": "crowdllm_stats.crowd",
-    "continuous": "crowdllm_stats.crowd",
-    "ordinal": "crowdllm_stats.crowd",
-    "categorical": "crowdllm_stats.crowd",
-    "approval": "crowdllm_stats.crowd",
-    "load_example": "crowdllm_stats.datasets",
+    "CrowdData": "crowdllm_stats.data.crowd",
+    "Scale": "crowdllm_stats.data.crowd",
+    "continuous": "crowdllm_stats.data.crowd",
+    "ordinal": "crowdllm_stats.data.crowd",
+    "categorical": "crowdllm_stats.data.crowd",
+    "approval": "crowdllm_stats.data.crowd",
+    "load_example": "crowdllm_stats.data",
     "interval": "crowdllm_stats.inference.intervals",
     "interval_from": "crowdllm_stats.survey.intervals",
     "compare_intervals": "crowdllm_stats.inference.intervals",

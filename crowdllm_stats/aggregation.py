@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import check_choice
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
 
 NUMERIC = ("mean", "median")
 LABELS = ("majority", "dawid-skene", "glad")

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crowdllm_stats._base.checks import FloatArray, check_array, check_choice
 from crowdllm_stats._base.random import generator
-from crowdllm_stats.histograms import Histograms
+from crowdllm_stats.data.histograms import Histograms
 from crowdllm_stats.scores import Scores
 
 WAYS = ("exact", "sampled")

@@ -27,11 +27,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.words import several
-from crowdllm_stats.tables.ids import written_otherwise
+from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.twin_tables import FloatArray, IntArray, TwinTable, by_name, by_profile
 
 if TYPE_CHECKING:
-    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.data.crowd import CrowdData
 
 #: Cells of one block's digital answers at most (32 MB); larger groups of problems come in several blocks.
 BLOCK_CELLS = 4_000_000

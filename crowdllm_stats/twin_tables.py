@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crowdllm_stats.data.layout import column_named
 from crowdllm_stats.inference.intervals.dispatch import CROWD_FROM
-from crowdllm_stats.tables.layout import column_named
 
 if TYPE_CHECKING:
-    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.data.crowd import CrowdData
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -8,7 +8,7 @@ import pytest
 
 import crowdllm_stats
 from crowdllm_stats.aggregation import METHODS, aggregate
-from crowdllm_stats.crowd import CrowdData, approval, categorical, continuous, ordinal
+from crowdllm_stats.data.crowd import CrowdData, approval, categorical, continuous, ordinal
 
 
 def data_of(answers, scale, **others):

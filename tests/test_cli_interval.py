@@ -13,7 +13,7 @@ import pytest
 from command_line import BOTH, RENAMED, run, run_json, write
 from scipy.stats import t as student
 
-from crowdllm_stats.datasets import load_example
+from crowdllm_stats.data import load_example
 from crowdllm_stats.inference.intervals import interval
 
 DATA = os.environ.get("CROWDLLM_STATS_DATA")

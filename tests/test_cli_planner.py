@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from command_line import BOTH, run, run_json, write
 
-from crowdllm_stats.datasets import load_example
+from crowdllm_stats.data import load_example
 
 
 def test_planner_plans_from_the_pilot(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import BOTH, run, run_json
 
-from crowdllm_stats.datasets import load_example
+from crowdllm_stats.data import load_example
 
 
 def test_safe_interval_from_file_and_from_participant(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from crowdllm_stats.baselines import Random
-from crowdllm_stats.datasets import popquorn
-from crowdllm_stats.histograms import Histograms, histograms
+from crowdllm_stats.data import popquorn
+from crowdllm_stats.data.histograms import Histograms, histograms
 from crowdllm_stats.metrics import (
     cosine,
     draw,

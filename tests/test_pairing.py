@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from crowdllm_stats.crowd import CrowdData, categorical
-from crowdllm_stats.datasets import load_example
+from crowdllm_stats.data import load_example
+from crowdllm_stats.data.crowd import CrowdData, categorical
 from crowdllm_stats.inference.intervals import interval
 from crowdllm_stats.pairing import pair
 from crowdllm_stats.pooled import pool

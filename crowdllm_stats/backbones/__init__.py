@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from crowdllm_stats._base.extras import naming_extras
-from crowdllm_stats.backbones.reference import Backbone, Reference
+from crowdllm_stats.data.reference import Backbone, Reference
 
 _HOME = {
     "AnswerCache": "crowdllm_stats.backbones.cache",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from crowdllm_stats._base.words import rows_text
-from crowdllm_stats.tables.ids import as_ids
+from crowdllm_stats.data.ids import as_ids
 
 
 def ids_of(table: pd.DataFrame, column: str, name: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from crowdllm_stats._base.checks import FloatArray, check_level
-from crowdllm_stats.backbones.reference import Reference
+from crowdllm_stats.data.reference import Reference
 
 if TYPE_CHECKING:
     from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone

@@ -16,8 +16,8 @@ import pandas as pd
 from crowdllm_stats._base.checks import check_choice, check_count
 from crowdllm_stats.backbones.control_tokens import ControlTokens
 from crowdllm_stats.backbones.options import Options, answers_of
-from crowdllm_stats.backbones.reference import AGGREGATORS
-from crowdllm_stats.tables.ids import as_ids
+from crowdllm_stats.data.ids import as_ids
+from crowdllm_stats.data.reference import AGGREGATORS
 
 ROLES = ("system", "user", "assistant")
 _HEADING = re.compile(r"^\[(system|user|assistant|options|settings)\]\n", re.MULTILINE)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray, check_choice
 from crowdllm_stats.backbones.asked import ids_of
-from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.reference import Reference
 
 MISSING = ("refuse", "pool")
 
@@ -43,7 +43,7 @@ class RecordedBackbone:
             them), and another ``missing``.
 
     Example:
-        >>> from crowdllm_stats.crowd import ordinal
+        >>> from crowdllm_stats.data.crowd import ordinal
         >>> frame = pd.DataFrame({"problem": [1, 1, 2, 2], "participant": ["any", "woman"] * 2,
         ...                       "response": [1, 3, 2, 2], "gender": ["", "Woman"] * 2})
         >>> backbone = RecordedBackbone(CrowdData.from_frame(frame, scale=ordinal([1, 2, 3])))

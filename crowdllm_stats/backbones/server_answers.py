@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.backbones.reference import kinds_text
 from crowdllm_stats.backbones.replies import Silence
+from crowdllm_stats.data.reference import kinds_text
 
 #: What a reply without an answer is stored as.
 CODES: dict[Silence, float] = {"refusal": -2.0, "several answers": -3.0, "off the scale": -4.0, "chatter": -1.0}

@@ -24,9 +24,9 @@ from crowdllm_stats.backbones.control_tokens import ControlTokens
 from crowdllm_stats.backbones.loading import LanguageModel, tail
 from crowdllm_stats.backbones.options import Options
 from crowdllm_stats.backbones.prompts import Prompts, Template, build_prompts
-from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.backbones.sampling import Generated, generate
 from crowdllm_stats.backbones.scoring import Done, Scorer
+from crowdllm_stats.data.reference import Reference
 
 #: An admissible mass below this is warned of: the model hardly ever gives one of the answers by itself.
 LEAST_MASS = 0.01

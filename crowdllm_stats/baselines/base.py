@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.baselines.features import Features
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.features import Features
+from crowdllm_stats.data.histograms import Histograms, histograms
 from crowdllm_stats.evaluation.protocols import Predictor
-from crowdllm_stats.histograms import Histograms, histograms
 
 
 class Fitted(Protocol):
@@ -104,7 +104,7 @@ def training_table(train: CrowdData) -> Histograms:
         Histograms: ``counts`` of shape (T, A), each row with at least one answer.
 
     Raises:
-        ValueError: as :func:`crowdllm_stats.histograms.histograms`, for instance on a scale without listed answers.
+        ValueError: as ``crowdllm_stats.data.histograms.histograms``, for instance on a scale without listed answers.
 
     Example:
         >>> from crowdllm_stats import load_example

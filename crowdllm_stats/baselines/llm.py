@@ -11,10 +11,10 @@ import numpy as np
 from scipy.special import gammaln
 
 from crowdllm_stats._base.checks import FloatArray, check_count
-from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.baselines.base import training_table
-from crowdllm_stats.baselines.features import Features
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.features import Features
+from crowdllm_stats.data.reference import Reference
 
 #: Most ways in which K votes can fall that are still listed one by one.
 _MOST_WAYS = 2_000_000

@@ -12,8 +12,8 @@ from scipy.special import ndtr, ndtri
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.baselines.crossed_laplace import Crossed, Mode, laplace
-from crowdllm_stats.baselines.features import Features
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.features import Features
 
 #: Ends of the search: cut points on the probit scale, logarithms of gaps between them and of standard deviations.
 _CUT, _LOG_GAP, _LOG_SPREAD = (-8.0, 8.0), (-9.0, 3.0), (-5.0, 2.5)

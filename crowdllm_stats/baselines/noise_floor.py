@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from crowdllm_stats._base.random import generator
-from crowdllm_stats.histograms import Histograms
+from crowdllm_stats.data.histograms import Histograms
 from crowdllm_stats.metrics import score
 from crowdllm_stats.scores import Scores
 
@@ -27,7 +27,7 @@ def noise_floor(truth: Histograms, *, seed: int, distance: str = "scale", split:
 
     Example:
         >>> from crowdllm_stats import load_example
-        >>> from crowdllm_stats.histograms import histograms
+        >>> from crowdllm_stats.data.histograms import histograms
         >>> 0.3 < noise_floor(histograms(load_example().human), seed=1).mae < 1.2
         True
     """

@@ -9,9 +9,9 @@ import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.baselines.base import training_table
-from crowdllm_stats.baselines.features import Features
-from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.histograms import Histograms
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.features import Features
+from crowdllm_stats.data.histograms import Histograms
 
 
 @dataclass(frozen=True, eq=False)

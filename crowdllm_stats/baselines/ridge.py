@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from crowdllm_stats._base.checks import FloatArray, check_array
 from crowdllm_stats.baselines.base import need_features, training_table
-from crowdllm_stats.baselines.features import Features
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.features import Features
 
 #: Penalties tried, three a decade, times the answers and the mean variance of a feature.
 _GRID = np.logspace(-4.0, 3.0, 22)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray, check_count
-from crowdllm_stats.histograms import Histograms
+from crowdllm_stats.data.histograms import Histograms
 from crowdllm_stats.metrics import check_distributions, draw
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)

@@ -17,10 +17,10 @@ from crowdllm_stats._base.manifest import described_answers, described_file
 from crowdllm_stats.backbones.fetch import MODELS, cache_folder
 from crowdllm_stats.backbones.prompts import Template
 from crowdllm_stats.backbones.recorded import RecordedBackbone
-from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.datasets.example import load_example
-from crowdllm_stats.tables.files import read_table
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.example import load_example
+from crowdllm_stats.data.files import read_table
+from crowdllm_stats.data.reference import Reference
 
 RECORDED = "recorded:"
 
@@ -101,7 +101,7 @@ def read_references(
         FileNotFoundError: if a file, model or data folder is not there.
     """
     if backbone.startswith(RECORDED):
-        from crowdllm_stats.datasets.popquorn_llm_ratings import MODELS_WITH_12, popquorn_llm_ratings
+        from crowdllm_stats.data.popquorn import MODELS_WITH_12, popquorn_llm_ratings
 
         model = backbone.removeprefix(RECORDED)
         recorded = popquorn_llm_ratings(model, 12 if model in MODELS_WITH_12 else 6, folder)

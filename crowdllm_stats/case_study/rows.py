@@ -24,7 +24,7 @@ from crowdllm_stats.baselines import (
 )
 from crowdllm_stats.case_study.references import References
 from crowdllm_stats.case_study.texts import Texts
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
 
 RIDGE = "ridge"
 RIDGE_SCALED = "ridge, blocks of equal size"

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from crowdllm_stats._base.checks import FloatArray, check_array, check_level
 from crowdllm_stats._base.result import Result
-from crowdllm_stats.histograms import Histograms
+from crowdllm_stats.data.histograms import Histograms
 
 #: Predicted variances that differ by less than this are taken as equal.
 _LEAST_SPREAD = 1e-9

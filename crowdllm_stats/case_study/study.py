@@ -26,7 +26,7 @@ from crowdllm_stats.case_study.rows import (
 )
 from crowdllm_stats.case_study.spread import human_variances, spread_check
 from crowdllm_stats.case_study.texts import Texts
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.evaluation import HeldOut, held_out, paired_difference, virtual_crowd
 from crowdllm_stats.metrics import score
 from crowdllm_stats.scores import Scores, pooled

@@ -14,8 +14,8 @@ from crowdllm_stats._base.unpacking import read_arrays
 from crowdllm_stats._base.whole_files import write_arrays
 from crowdllm_stats.backbones.embedder import TFIDF, embed
 from crowdllm_stats.backbones.fetch import MODELS, cache_folder, find_model
-from crowdllm_stats.baselines.features import Features
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.features import Features
 
 NONE = "none"
 

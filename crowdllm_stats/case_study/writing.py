@@ -14,7 +14,7 @@ from crowdllm_stats.case_study.references import References
 from crowdllm_stats.case_study.study import CaseStudy
 from crowdllm_stats.case_study.tables import write_tables
 from crowdllm_stats.case_study.wording import markdown
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
 
 
 def write_study(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crowdllm_stats._base.words import some
-from crowdllm_stats.tables.layout import OURS, column_named, separated_by
+from crowdllm_stats.data.layout import OURS, column_named, separated_by
 
 if TYPE_CHECKING:
     from crowdllm_stats.cli.options import Tables

@@ -106,7 +106,7 @@ def check(
     """
     from crowdllm_stats.backbones.diagnostics import check_backbone
     from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
-    from crowdllm_stats.tables.files import read_table
+    from crowdllm_stats.data.files import read_table
 
     people = None if profiles is None else read_table(profiles)
     table = read_table(problems)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from crowdllm_stats.cli.terminal import screen
 
 if TYPE_CHECKING:
-    from crowdllm_stats.datasets import Example
+    from crowdllm_stats.data import Example
     from crowdllm_stats.pairing import Pairing
 
 NEXT = """crowdllm-stats interval example:human example:digital --scale 1:5
@@ -22,7 +22,7 @@ def demo() -> None:
     """Three answers from the shipped example: an interval, a safety check, a risk decomposition."""
     from rich.panel import Panel
 
-    from crowdllm_stats.datasets import load_example
+    from crowdllm_stats.data import load_example
     from crowdllm_stats.pairing import pair
 
     example = load_example()

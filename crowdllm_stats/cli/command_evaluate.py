@@ -96,7 +96,7 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
             from crowdllm_stats.case_study.references import read_references
             from crowdllm_stats.case_study.study import run_study
             from crowdllm_stats.case_study.texts import read_texts
-            from crowdllm_stats.tables.files import read_table
+            from crowdllm_stats.data.files import read_table
 
             if out is not None:
                 from crowdllm_stats.verify.report import require_matplotlib

@@ -10,7 +10,7 @@ from crowdllm_stats.cli.options import Level, Tables
 from crowdllm_stats.cli.output import Report, Row
 
 if TYPE_CHECKING:
-    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.data.crowd import CrowdData
     from crowdllm_stats.pairing import Pairing
 
 #: A slope, a correlation and their uncertainty need this many pairs.

@@ -10,7 +10,7 @@ from crowdllm_stats.cli.options import Level, Tables
 from crowdllm_stats.cli.output import Report, excluded_rows
 
 if TYPE_CHECKING:
-    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.data.crowd import CrowdData
 
 SHOW = (
     "problem",

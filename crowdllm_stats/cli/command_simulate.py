@@ -26,7 +26,7 @@ from crowdllm_stats.cli.reading import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.data.crowd import CrowdData
     from crowdllm_stats.generator.crowdllm import CrowdLLM
 
 #: More answers than this are streamed, without profiles, and only to Parquet.
@@ -90,8 +90,8 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         come from the same generators: what interval, safe-interval and risk compare.
         """
         from crowdllm_stats._base.checks import check_choice, check_count
+        from crowdllm_stats.data.files import SUFFIXES, write_table
         from crowdllm_stats.datasets.population import load_population
-        from crowdllm_stats.tables.files import SUFFIXES, write_table
 
         check_file("--out", out, SUFFIXES, given.params)
         check_file("--reference-out", reference_out, SUFFIXES, given.params)

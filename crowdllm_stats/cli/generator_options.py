@@ -10,7 +10,7 @@ import typer
 from crowdllm_stats.cli.reading import Reading
 
 if TYPE_CHECKING:
-    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.data.crowd import CrowdData
 
 Humans = Annotated[
     str,
@@ -69,7 +69,7 @@ def human_answers(name: str, scale: str | None, folder: Path | None, reading: Re
         96
     """
     from crowdllm_stats.cli.inputs import named_data
-    from crowdllm_stats.crowd import Scale
+    from crowdllm_stats.data.crowd import Scale
 
     if ":" in name and not Path(name).exists():
         if scale is not None:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from crowdllm_stats._base.words import several
 from crowdllm_stats.cli.column_names import columns_of, given_columns, named_everywhere
 from crowdllm_stats.cli.options import Tables
-from crowdllm_stats.tables.layout import column_named
+from crowdllm_stats.data.layout import column_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
-    from crowdllm_stats.crowd import CrowdData, Scale
+    from crowdllm_stats.data.crowd import CrowdData, Scale
 
 #: Names that stand in place of a file.
 EXAMPLES = ("example:human", "example:digital", "example:reference")
@@ -89,8 +89,8 @@ def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
         ValueError: on anything wrong with a file, an option or the two together.
         FileNotFoundError: if a file or data folder is not there.
     """
+    from crowdllm_stats.data.scale import continuous
     from crowdllm_stats.pairing import nobody
-    from crowdllm_stats.scales import continuous
     from crowdllm_stats.survey.first_look import refuse_exchanged
     from crowdllm_stats.survey.two_values import words_as_numbers
 
@@ -148,8 +148,8 @@ def read_reference(name: str, tables: Tables) -> tuple[CrowdData, dict[str, Any]
         FileNotFoundError: if there is no such file.
     """
     from crowdllm_stats._base.manifest import described_answers, described_file
+    from crowdllm_stats.data.files import read_table
     from crowdllm_stats.survey.plain_answers import from_table
-    from crowdllm_stats.tables.files import read_table
 
     if same_source(name, tables.humans):
         raise ValueError(f"--reference {name}: these are the human answers; give the LLM's plain answers")
@@ -170,7 +170,7 @@ def read_reference(name: str, tables: Tables) -> tuple[CrowdData, dict[str, Any]
 def _scale(option: str, text: str | None) -> Scale | None:
     if text is None:
         return None
-    from crowdllm_stats.crowd import Scale
+    from crowdllm_stats.data.crowd import Scale
 
     try:
         scale = Scale.parse(text)
@@ -194,10 +194,10 @@ def _read(
     problem_columns: Sequence[str] = (),
 ) -> tuple[CrowdData, dict[str, Any]]:
     from crowdllm_stats._base.manifest import described_answers, described_file
-    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.data.assemble import Wishes, assemble
+    from crowdllm_stats.data.crowd import CrowdData
+    from crowdllm_stats.data.files import read_table
     from crowdllm_stats.survey.given import on_scale
-    from crowdllm_stats.tables.assemble import Wishes, assemble
-    from crowdllm_stats.tables.files import read_table
 
     if ":" in name and not Path(name).exists():
         if wanted[0]:
@@ -249,8 +249,8 @@ def named_data(name: str, folder: Path | None) -> CrowdData:
         >>> len(named_data("example:human", None).problems)
         12
     """
-    from crowdllm_stats import datasets
-    from crowdllm_stats.datasets.popquorn_llm_ratings import MODELS_WITH_12
+    from crowdllm_stats import data as datasets
+    from crowdllm_stats.data.popquorn import MODELS_WITH_12
 
     family, _, member = name.partition(":")
     if name in EXAMPLES:

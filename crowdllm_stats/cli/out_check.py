@@ -143,7 +143,7 @@ def _named(option: str, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _read_from(out: Path, params: Mapping[str, Any]) -> str | None:
     """The folder with data or a model that a file lies in, where a parameter or the environment names one."""
-    from crowdllm_stats.datasets.folder import VARIABLE
+    from crowdllm_stats.data.folder import VARIABLE
 
     folders = [*(params.get(name) for name in ("data", "folder", "backbone", "embedding")), os.environ.get(VARIABLE)]
     inside = out.resolve().parents

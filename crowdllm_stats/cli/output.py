@@ -128,7 +128,7 @@ def _write(report: Report, out: Path, arguments: Sequence[str], keep_formulas: b
     import pandas as pd
 
     from crowdllm_stats._base.manifest import write_manifest
-    from crowdllm_stats.tables.files import write_table
+    from crowdllm_stats.data.files import write_table
 
     if out.suffix.lower() == ".json":
         write_whole(out, json_text(envelope(report)) + "\n")

@@ -11,7 +11,7 @@ import typer
 from crowdllm_stats._base.words import several
 
 if TYPE_CHECKING:
-    from crowdllm_stats.crowd import CrowdData, Scale
+    from crowdllm_stats.data.crowd import CrowdData, Scale
 
 ProblemsFile = Annotated[
     Path | None, typer.Option("--problems", metavar="FILE", help="Texts of the problems in DATA: problem, text.")
@@ -85,7 +85,7 @@ class Reading:
             ValueError: as :meth:`crowdllm_stats.CrowdData.read`.
             FileNotFoundError: if a file is not there.
         """
-        from crowdllm_stats.crowd import CrowdData
+        from crowdllm_stats.data.crowd import CrowdData
 
         return CrowdData.read(
             name,

@@ -10,11 +10,11 @@ import numpy as np
 
 from crowdllm_stats._base.checks import check_count
 from crowdllm_stats._base.extras import naming_extras
-from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.reference import Reference
 
 if TYPE_CHECKING:
-    from crowdllm_stats.baselines.features import Features
+    from crowdllm_stats.data.features import Features
     from crowdllm_stats.generator.crowdllm import CrowdLLM
     from crowdllm_stats.generator.fitted import Fitted
 

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crowdllm_stats._base.checks import check_choice
-from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.histograms import Histograms, histograms
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.histograms import Histograms, histograms
 from crowdllm_stats.metrics import score
 from crowdllm_stats.scores import Scores, pooled
 

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crowdllm_stats.aggregation import aggregate
-from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.histograms import histograms
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.histograms import histograms
 from crowdllm_stats.metrics import check_distributions, draw
 from crowdllm_stats.scores import Scores
 

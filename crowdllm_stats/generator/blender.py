@@ -12,7 +12,7 @@ import numpy as np
 from jax.scipy.special import log_ndtr, logsumexp, ndtr
 
 from crowdllm_stats._base.checks import FloatArray, check_choice
-from crowdllm_stats.scales import Scale, continuous
+from crowdllm_stats.data.scale import Scale, continuous
 
 FAMILIES = ("normal", "truncated", "ordinal", "categorical")
 

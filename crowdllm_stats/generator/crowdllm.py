@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray, check_count
-from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.baselines.features import Features
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.features import Features
+from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator.arviz_object import arviz_object
 from crowdllm_stats.generator.belief import Belief, Params
 from crowdllm_stats.generator.blender import Blender

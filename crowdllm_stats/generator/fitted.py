@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.crowd import Scale
+from crowdllm_stats.data.crowd import Scale
 from crowdllm_stats.generator.belief import Params
 from crowdllm_stats.generator.encoding import ProfileEncoder
 from crowdllm_stats.generator.problem_vectors import ProblemVectors

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from crowdllm_stats._base.checks import FloatArray, as_numbers
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.generator.answer_rates import AnswerRates, fit_answer_rates
 from crowdllm_stats.generator.counters import id_numbers, uniforms
 

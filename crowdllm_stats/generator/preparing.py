@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.baselines.features import Features
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.features import Features
+from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator.belief import Answers
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.encoding import ProfileEncoder

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.baselines.features import Features
+from crowdllm_stats.data.features import Features
+from crowdllm_stats.data.reference import Reference
 
 #: Total variance that each block of columns is scaled to, so that neither text nor reference drowns the other.
 BLOCK_VARIANCE = 8.0

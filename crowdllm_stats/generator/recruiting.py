@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from crowdllm_stats._base.checks import check_count
+from crowdllm_stats.data.ids import as_ids
 from crowdllm_stats.generator.profiles import ProfileGenerator
-from crowdllm_stats.tables.ids import as_ids
 
 #: People recruited when nobody says how many.
 USUAL = 100

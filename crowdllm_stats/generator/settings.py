@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from crowdllm_stats._base.checks import as_numbers, check_choice, check_count
-from crowdllm_stats.backbones.reference import AGGREGATORS
+from crowdllm_stats.data.reference import AGGREGATORS
 from crowdllm_stats.generator.blender import FAMILIES
 
 OBJECTIVES = ("likelihood", "paper")

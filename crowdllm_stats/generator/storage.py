@@ -13,7 +13,7 @@ import pandas as pd
 
 from crowdllm_stats._base.unpacking import read_arrays
 from crowdllm_stats._base.whole_files import write_arrays
-from crowdllm_stats.crowd import Scale
+from crowdllm_stats.data.crowd import Scale
 from crowdllm_stats.generator.encoding import ProfileEncoder
 from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.problem_vectors import ProblemVectors

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import check_count
-from crowdllm_stats.crowd import CrowdData, continuous
+from crowdllm_stats.data.crowd import CrowdData, continuous
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.prediction import expected_table
 

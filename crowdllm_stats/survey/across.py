@@ -18,8 +18,8 @@ from crowdllm_stats.survey.result import SurveyResult
 from crowdllm_stats.survey.two_values import words_as_numbers
 
 if TYPE_CHECKING:
-    from crowdllm_stats.crowd import CrowdData
-    from crowdllm_stats.scales import Scale
+    from crowdllm_stats.data.crowd import CrowdData
+    from crowdllm_stats.data.scale import Scale
     from crowdllm_stats.survey.given import Answers
 
 NO_HUMAN = "no human answer; conformal_new_problems predicts such problems from those with answers"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray, check_level
+from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.inference.backbone_quality import BackboneQuality, backbone_quality
 from crowdllm_stats.inference.safe_decision import SafeDecision, safe_decision
 from crowdllm_stats.inference.safe_interval import safe_interval
@@ -23,10 +24,9 @@ from crowdllm_stats.survey.one_law import survey_law
 from crowdllm_stats.survey.plain_answers import plain_answers, without
 from crowdllm_stats.survey.result import Row, SurveyResult
 from crowdllm_stats.survey.two_values import words_as_numbers
-from crowdllm_stats.tables.ids import written_otherwise
 
 if TYPE_CHECKING:
-    from crowdllm_stats.crowd import Scale
+    from crowdllm_stats.data.crowd import Scale
     from crowdllm_stats.survey.given import Answers
 
 #: Probability with which kappa bounds the gap, as the paper's example has it.

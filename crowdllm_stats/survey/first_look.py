@@ -12,13 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.words import several
+from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.pairing import Pairing
 from crowdllm_stats.survey.reversed_twins import backwards
 from crowdllm_stats.survey.two_scales import two_scales
-from crowdllm_stats.tables.ids import written_otherwise
 
 if TYPE_CHECKING:
-    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.data.crowd import CrowdData
 
 #: Share of human answers with a twin below which ids are taken to be written in two ways.
 LITTLE = 0.1

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.scales import Scale, as_scale
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.scale import Scale, as_scale
 
 #: What the functions of two tables take: one row per answer, columns problem, participant, response.
 Answers: TypeAlias = CrowdData | pd.DataFrame | str | os.PathLike[str]
@@ -58,7 +58,7 @@ def on_scale(data: CrowdData, scale: Scale, name: str) -> CrowdData:
 
     Example:
         >>> from crowdllm_stats import load_example
-        >>> from crowdllm_stats.scales import as_scale
+        >>> from crowdllm_stats.data.scale import as_scale
         >>> on_scale(load_example().human, as_scale("1:3"), "human")
         Traceback (most recent call last):
         ...

@@ -20,7 +20,7 @@ from crowdllm_stats.survey.result import Row, SurveyResult
 from crowdllm_stats.survey.two_values import step_of, words_as_numbers
 
 if TYPE_CHECKING:
-    from crowdllm_stats.crowd import CrowdData, Scale
+    from crowdllm_stats.data.crowd import CrowdData, Scale
     from crowdllm_stats.survey.given import Answers
 
 #: What "auto" does about twins and crowd of two laws.

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.tables.files import read_table
-from crowdllm_stats.tables.layout import with_our_names
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.files import read_table
+from crowdllm_stats.data.layout import with_our_names
 
 
 def plain_answers(

@@ -10,7 +10,7 @@ from crowdllm_stats._base.words import several
 from crowdllm_stats.twin_tables import FloatArray
 
 if TYPE_CHECKING:
-    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.data.crowd import CrowdData
 
 #: How answers of two values are usually coded.
 CODINGS = ((0.0, 1.0), (1.0, 2.0), (-1.0, 1.0), (0.0, 100.0), (0.0, 10.0))
@@ -30,7 +30,7 @@ def refuse_codings(human: CrowdData, digital: CrowdData) -> None:
 
     Example:
         >>> import pandas as pd
-        >>> from crowdllm_stats.crowd import CrowdData
+        >>> from crowdllm_stats.data.crowd import CrowdData
         >>> frame = pd.DataFrame({"problem": ["a", "a"], "participant": ["x", "y"], "response": [0, 1]})
         >>> data, other = (CrowdData.from_frame(frame.assign(response=frame["response"] * by)) for by in (1, 100))
         >>> refuse_codings(data, other)

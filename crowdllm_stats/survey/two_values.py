@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from crowdllm_stats.data.scale import ordinal
 from crowdllm_stats.inference.intervals.two_values import neighbours, rating
-from crowdllm_stats.scales import ordinal
 from crowdllm_stats.survey.two_scales import refuse_codings
 
 if TYPE_CHECKING:
-    from crowdllm_stats.crowd import CrowdData
+    from crowdllm_stats.data.crowd import CrowdData
 
 
 def words_as_numbers(human: CrowdData, digital: CrowdData) -> tuple[CrowdData, CrowdData, str]:
@@ -29,7 +29,7 @@ def words_as_numbers(human: CrowdData, digital: CrowdData) -> tuple[CrowdData, C
 
     Example:
         >>> import pandas as pd
-        >>> from crowdllm_stats.crowd import CrowdData
+        >>> from crowdllm_stats.data.crowd import CrowdData
         >>> frame = pd.DataFrame({"problem": ["a", "a"], "participant": ["x", "y"], "response": ["yes", "no"]})
         >>> data = CrowdData.from_frame(frame, scale="no,yes")
         >>> human, _, words = words_as_numbers(data, data)

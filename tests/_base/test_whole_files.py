@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from crowdllm_stats._base.whole_files import whole_file, whole_folder, write_whole
-from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.tables.files import write_table
+from crowdllm_stats.data.files import write_table
+from crowdllm_stats.data.reference import Reference
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from crowdllm_stats.backbones.diagnostics import check_backbone, compare_references
-from crowdllm_stats.backbones.reference import Reference
+from crowdllm_stats.data.reference import Reference
 
 IDS = [f"p{row}" for row in range(12)]
 

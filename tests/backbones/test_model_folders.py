@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the hf extra: torch")
-from tiny_model import write_encoder, write_model  # noqa: E402
+from tiny_model import write_encoder, write_model
 
-from crowdllm_stats.backbones.embedder import embed  # noqa: E402
-from crowdllm_stats.backbones.fetch import quiet_transformers  # noqa: E402
-from crowdllm_stats.backbones.prompts import Template  # noqa: E402
-from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone  # noqa: E402
+from crowdllm_stats.backbones.embedder import embed
+from crowdllm_stats.backbones.fetch import quiet_transformers
+from crowdllm_stats.backbones.prompts import Template
+from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
 
 RATING = Template.parse("[system]\nYou rate.\n[user]\nHow strong is this text? {text}\n", "rating")
 CODE = """

@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="needs the hf extra: torch")
 
 from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
 from crowdllm_stats.cli import main
-from crowdllm_stats.datasets import popquorn
+from crowdllm_stats.data import popquorn
 
 pytestmark = pytest.mark.backbone
 

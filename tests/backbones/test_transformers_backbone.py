@@ -13,15 +13,15 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the hf extra: torch")
 transformers = pytest.importorskip("transformers", reason="needs the hf extra: transformers")
 
-from tiny_model import CHAT, NO_SYSTEM, write_model  # noqa: E402
+from tiny_model import CHAT, NO_SYSTEM, write_model
 
-from crowdllm_stats.backbones.cache import AnswerCache  # noqa: E402
-from crowdllm_stats.backbones.fetch import quiet_transformers  # noqa: E402
-from crowdllm_stats.backbones.options import Options  # noqa: E402
-from crowdllm_stats.backbones.prompts import Template  # noqa: E402
-from crowdllm_stats.backbones.reference import Reference  # noqa: E402
-from crowdllm_stats.backbones.scoring import Scorer  # noqa: E402
-from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone  # noqa: E402
+from crowdllm_stats.backbones.cache import AnswerCache
+from crowdllm_stats.backbones.fetch import quiet_transformers
+from crowdllm_stats.backbones.options import Options
+from crowdllm_stats.backbones.prompts import Template
+from crowdllm_stats.backbones.scoring import Scorer
+from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
+from crowdllm_stats.data.reference import Reference
 
 RATING = Template.parse(
     "[system]\nYou rate texts in a survey.\n[user]\nText: {text}\n\nHow strong is it? One number: {options}.\n"

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats.crowd import CrowdData, ordinal
+from crowdllm_stats.data.crowd import CrowdData, ordinal
 
 CUTS = np.array([-0.9, 0.2, 1.1])
 

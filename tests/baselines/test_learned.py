@@ -16,9 +16,10 @@ from crowdllm_stats.baselines import (
     predictor,
 )
 from crowdllm_stats.baselines.ridge import on_simplex
-from crowdllm_stats.datasets import popquorn, popquorn_llm_ratings
+from crowdllm_stats.data import popquorn
+from crowdllm_stats.data import popquorn as popquorn_llm_ratings
+from crowdllm_stats.data.histograms import histograms
 from crowdllm_stats.evaluation import evaluate, held_out, paired_difference
-from crowdllm_stats.histograms import histograms
 from crowdllm_stats.scores import pooled
 
 N_FEATURES = 3

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from crowdllm_stats import load_example
-from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.baselines import MultiPersona, SelfConsistency, ZeroShot
 from crowdllm_stats.baselines.llm import majority_distribution
+from crowdllm_stats.data.reference import Reference
 
 HUMAN = load_example().human
 ALONE = Reference.from_probabilities(

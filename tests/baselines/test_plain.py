@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from crowdllm_stats import load_example
-from crowdllm_stats.backbones.reference import Reference
 from crowdllm_stats.baselines import Features, GlobalDistribution, OwnRaters, Random, noise_floor, predictor
+from crowdllm_stats.data.histograms import Histograms, histograms
+from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.evaluation import evaluate
-from crowdllm_stats.histograms import Histograms, histograms
 from crowdllm_stats.metrics import score
 
 HUMAN = load_example().human

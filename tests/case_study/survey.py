@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats.crowd import CrowdData, ordinal
+from crowdllm_stats.data.crowd import CrowdData, ordinal
 
 WORDS = ("tea", "rain", "cat", "old", "blue", "fast", "loud", "kind")
 LEVELS = (1.0, 2.0, 3.0, 4.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crowdllm_stats.case_study.crowd_size import error_by_size
-from crowdllm_stats.histograms import Histograms
+from crowdllm_stats.data.histograms import Histograms
 from crowdllm_stats.metrics import score
 
 NAMES = tuple(f"q{row}" for row in range(50))

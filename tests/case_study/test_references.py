@@ -6,7 +6,7 @@ import pytest
 from survey import LEVELS, survey
 
 from crowdllm_stats.case_study.references import References, of_probabilities, read_references
-from crowdllm_stats.crowd import CrowdData, continuous
+from crowdllm_stats.data.crowd import CrowdData, continuous
 
 _, HUMAN, TABLE = survey()
 COLUMNS = [f"p_{level:g}" for level in LEVELS]
@@ -99,7 +99,7 @@ def test_bad_files_are_refused(tmp_path):
 
 
 def test_recorded_gpt4_has_twelve_personas(data_folder):
-    from crowdllm_stats.datasets import popquorn
+    from crowdllm_stats.data import popquorn
 
     found = read_references("recorded:gpt4", popquorn("offensiveness", data_folder), folder=data_folder)
     assert found.whole.probabilities.shape == (1500, 12, 5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crowdllm_stats.case_study.spread import human_variances, spread_check
-from crowdllm_stats.histograms import Histograms
+from crowdllm_stats.data.histograms import Histograms
 
 ANSWERS = (1.0, 2.0, 3.0, 4.0, 5.0)
 

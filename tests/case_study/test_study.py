@@ -11,7 +11,6 @@ import pytest
 from survey import LEVELS, survey
 
 from crowdllm_stats.baselines import GlobalDistribution, Ridge, predictor
-from crowdllm_stats.baselines.features import Features
 from crowdllm_stats.case_study import rows as module
 from crowdllm_stats.case_study.pictures import distributions, workers
 from crowdllm_stats.case_study.published import METRICS, published
@@ -22,7 +21,8 @@ from crowdllm_stats.case_study.tables import read_tables, write_tables
 from crowdllm_stats.case_study.texts import read_texts
 from crowdllm_stats.case_study.wording import best_ridge, comparison, main_table, markdown, verdict
 from crowdllm_stats.case_study.writing import write_study
-from crowdllm_stats.crowd import CrowdData, categorical, ordinal
+from crowdllm_stats.data.crowd import CrowdData, categorical, ordinal
+from crowdllm_stats.data.features import Features
 from crowdllm_stats.evaluation import aggregate_scores, evaluate, held_out, paired_difference, virtual_crowd
 
 _, HUMAN, TABLE = survey()

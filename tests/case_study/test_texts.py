@@ -7,7 +7,7 @@ from survey import survey
 from crowdllm_stats.backbones.embedder import Embedding
 from crowdllm_stats.case_study import texts
 from crowdllm_stats.case_study.texts import read_texts
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
 
 _, HUMAN, _ = survey()
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from crowdllm_stats.datasets import popquorn, popquorn_llm_ratings
-from crowdllm_stats.datasets.popquorn_llm_ratings import PERSONAS
+from crowdllm_stats.data import popquorn
+from crowdllm_stats.data import popquorn as popquorn_llm_ratings
+from crowdllm_stats.data.popquorn import PERSONAS
 
 TWELVE = "offensiveness_gpt4_12personas.csv"
 SIX = "offensiveness_9models_6personas.csv"

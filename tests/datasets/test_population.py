@@ -10,8 +10,8 @@ import pytest
 
 from crowdllm_stats import load_example, load_population
 from crowdllm_stats.backbones import RecordedBackbone
-from crowdllm_stats.baselines.features import Features
-from crowdllm_stats.datasets import popquorn
+from crowdllm_stats.data import popquorn
+from crowdllm_stats.data.features import Features
 from crowdllm_stats.datasets.population import (
     COMPONENTS,
     FOLDER,

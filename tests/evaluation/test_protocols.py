@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crowdllm_stats.crowd import CrowdData, ordinal
+from crowdllm_stats.data.crowd import CrowdData, ordinal
+from crowdllm_stats.data.histograms import histograms
 from crowdllm_stats.evaluation import evaluate, held_out
-from crowdllm_stats.histograms import histograms
 
 N_PROBLEMS, N_PEOPLE, LEVELS = 30, 20, 4
 

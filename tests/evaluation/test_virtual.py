@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from crowdllm_stats.baselines import Random
-from crowdllm_stats.crowd import CrowdData, categorical, ordinal
-from crowdllm_stats.datasets import popquorn
+from crowdllm_stats.data import popquorn
+from crowdllm_stats.data.crowd import CrowdData, categorical, ordinal
+from crowdllm_stats.data.histograms import histograms
 from crowdllm_stats.evaluation import aggregate_scores, virtual_crowd
-from crowdllm_stats.histograms import histograms
 from crowdllm_stats.metrics import score
 
 PROBLEMS = ("b", "a", "c")

@@ -18,8 +18,8 @@ import pandas as pd
 
 from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.prompts import template_names
-from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.tables.files import write_table
+from crowdllm_stats.data.files import write_table
+from crowdllm_stats.data.reference import Reference
 from faults.targets import ANSWERED, ASKED, WRITTEN
 
 _PLAIN = b'problem,participant,response,note\n007,ann,4,NA\n1.0,"b,ob",5,"two\nlines"\n2,"say ""hi""",-1.5e3,\n'

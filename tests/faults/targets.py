@@ -21,12 +21,12 @@ from crowdllm_stats.backbones.chat_api import is_refusal, masses_of, text_of
 from crowdllm_stats.backbones.http_json import ServerError
 from crowdllm_stats.backbones.options import Options
 from crowdllm_stats.backbones.prompts import Template
-from crowdllm_stats.backbones.reference import AGGREGATORS, Reference
 from crowdllm_stats.cli import main
-from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.scales import Scale
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.files import read_table
+from crowdllm_stats.data.reference import AGGREGATORS, Reference
+from crowdllm_stats.data.scale import Scale
 from crowdllm_stats.studies.design_file import read_design
-from crowdllm_stats.tables.files import read_table
 from faults.fuzzing import Target
 
 csv.field_size_limit(1 << 30)

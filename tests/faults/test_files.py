@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from crowdllm_stats.cli import main
-from crowdllm_stats.tables.files import read_table, write_table
+from crowdllm_stats.data.files import read_table, write_table
 from faults.campaign import Campaign
 from faults.commands import TRACES, Done
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from crowdllm_stats.backbones.options import Options
 from crowdllm_stats.backbones.replies import ReplyReader
-from crowdllm_stats.tables.attributes import plain
-from crowdllm_stats.tables.files import read_table, write_table
-from crowdllm_stats.tables.ids import as_ids
+from crowdllm_stats.data.attributes import plain
+from crowdllm_stats.data.files import read_table, write_table
+from crowdllm_stats.data.ids import as_ids
 from faults.campaign import FAULTS, Campaign
 from faults.fuzzing import outcome_of
 

@@ -21,10 +21,10 @@ from faults.seeds import exchanged
 
 torch = pytest.importorskip("torch", reason="needs the hf extra: torch")
 pytest.importorskip("jax", reason="needs the generator extra: jax")
-from tiny_model import write_cache  # noqa: E402
+from tiny_model import write_cache
 
-from crowdllm_stats.backbones.embedder import embed  # noqa: E402
-from crowdllm_stats.backbones.fetch import quiet_transformers  # noqa: E402
+from crowdllm_stats.backbones.embedder import embed
+from crowdllm_stats.backbones.fetch import quiet_transformers
 
 POPULATION = (FOLDER / "offensiveness.npz").read_bytes()
 CODE = "open({place!r}, 'w').close()\nfrom transformers import BertModel as Own, BertConfig as OwnConfig\n"

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.tables.files import read_table, write_table
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.files import read_table, write_table
 from faults.commands import run
 from faults.fuzzing import fuzz
 from faults.mutators import damaged, flipped
@@ -25,7 +25,7 @@ HEADER = b"problem,participant,response\n"
 _LIMITED = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32)); "
 COMMAND = _LIMITED + "from crowdllm_stats.cli import main; sys.exit(main(sys.argv[1:]))"
 ARRAYS = _LIMITED + (
-    "from crowdllm_stats.backbones.reference import Reference\n"
+    "from crowdllm_stats.data.reference import Reference\n"
     "try: Reference.load(sys.argv[1])\n"
     "except ValueError as error: print('error:', error, file=sys.stderr); sys.exit(2)"
 )

@@ -17,8 +17,8 @@ from crowdllm_stats.backbones.http_json import ServerError
 from crowdllm_stats.cli import main
 from crowdllm_stats.cli.output import Report, emit
 from crowdllm_stats.cli.terminal import visible_streams
-from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.tables.files import read_table, write_table
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.files import read_table, write_table
 from faults.campaign import Campaign
 from faults.commands import Done
 

@@ -12,9 +12,9 @@ from scipy.stats import norm
 
 jax = pytest.importorskip("jax")
 
-from crowdllm_stats import CrowdData, categorical, ordinal  # noqa: E402
-from crowdllm_stats.backbones.reference import Reference  # noqa: E402
-from crowdllm_stats.generator.crowdllm import CrowdLLM  # noqa: E402
+from crowdllm_stats import CrowdData, categorical, ordinal
+from crowdllm_stats.data.reference import Reference
+from crowdllm_stats.generator.crowdllm import CrowdLLM
 
 PROBLEMS = tuple(f"q{place:02d}" for place in range(26))
 PEOPLE = tuple(f"w{place:02d}" for place in range(70))

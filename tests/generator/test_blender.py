@@ -9,10 +9,10 @@ from scipy.integrate import quad
 
 jax = pytest.importorskip("jax")
 
-import jax.numpy as jnp  # noqa: E402
+import jax.numpy as jnp
 
-from crowdllm_stats import approval, categorical, continuous, ordinal  # noqa: E402
-from crowdllm_stats.generator.blender import Blender  # noqa: E402
+from crowdllm_stats import approval, categorical, continuous, ordinal
+from crowdllm_stats.generator.blender import Blender
 
 LEVELS = (1.0, 2.0, 4.0, 7.0)
 RATED = Blender.of_scale(ordinal(LEVELS))

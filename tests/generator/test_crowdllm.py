@@ -11,14 +11,14 @@ import pytest
 
 jax = pytest.importorskip("jax")
 
-from crowdllm_stats import CrowdData, approval, categorical, continuous, ordinal  # noqa: E402
-from crowdllm_stats.backbones.reference import Reference  # noqa: E402
-from crowdllm_stats.baselines.features import Features  # noqa: E402
-from crowdllm_stats.generator.crowdllm import CrowdLLM  # noqa: E402
-from crowdllm_stats.generator.problem_vectors import ProblemVectors  # noqa: E402
-from crowdllm_stats.generator.settings import Settings  # noqa: E402
+from crowdllm_stats import CrowdData, approval, categorical, continuous, ordinal
+from crowdllm_stats.data.features import Features
+from crowdllm_stats.data.reference import Reference
+from crowdllm_stats.generator.crowdllm import CrowdLLM
+from crowdllm_stats.generator.problem_vectors import ProblemVectors
+from crowdllm_stats.generator.settings import Settings
 
-from .conftest import GROUP_GAP, NOISE_SD, PEOPLE, PERSON_SD, PROBLEMS, RATED, SMALL, table_of  # noqa: E402
+from .conftest import GROUP_GAP, NOISE_SD, PEOPLE, PERSON_SD, PROBLEMS, RATED, SMALL, table_of
 
 FAMILIES = ("ordinal", "normal", "truncated", "categorical", "paper")
 

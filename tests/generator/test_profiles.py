@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from crowdllm_stats.datasets import popquorn
+from crowdllm_stats.data import popquorn
 from crowdllm_stats.generator.callable_law import BLOCK, CallableLaw
 from crowdllm_stats.generator.encoding import ProfileEncoder
 from crowdllm_stats.generator.profiles import CHUNK, NOT_QUALIFIED, TOO_RARE, ProfileGenerator

@@ -9,12 +9,12 @@ import pytest
 
 jax = pytest.importorskip("jax")
 
-from crowdllm_stats.generator import simulation  # noqa: E402
-from crowdllm_stats.generator.participation import Participation  # noqa: E402
-from crowdllm_stats.generator.people import even_people  # noqa: E402
-from crowdllm_stats.generator.simulation import Drawn, write_parquet  # noqa: E402
+from crowdllm_stats.generator import simulation
+from crowdllm_stats.generator.participation import Participation
+from crowdllm_stats.generator.people import even_people
+from crowdllm_stats.generator.simulation import Drawn, write_parquet
 
-from .conftest import PROBLEMS  # noqa: E402
+from .conftest import PROBLEMS
 
 THREE = ["q07", "q20", "q03"]
 KEY = ["problem", "participant"]

@@ -10,9 +10,9 @@ import pytest
 
 jax = pytest.importorskip("jax")
 
-from crowdllm_stats import ordinal  # noqa: E402
-from crowdllm_stats.generator.crowdllm import CrowdLLM  # noqa: E402
-from crowdllm_stats.generator.profiles import ProfileGenerator  # noqa: E402
+from crowdllm_stats import ordinal
+from crowdllm_stats.generator.crowdllm import CrowdLLM
+from crowdllm_stats.generator.profiles import ProfileGenerator
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ import pytest
 
 jax = pytest.importorskip("jax")
 
-import jax.numpy as jnp  # noqa: E402
+import jax.numpy as jnp
 
-from crowdllm_stats.generator.belief import Answers, Belief  # noqa: E402
-from crowdllm_stats.generator.blender import Blender  # noqa: E402
-from crowdllm_stats.generator.keys import root_key  # noqa: E402
-from crowdllm_stats.generator.settings import Settings  # noqa: E402
-from crowdllm_stats.generator.training import PIECE, Trainer, _batches, trainer_for  # noqa: E402
+from crowdllm_stats.generator.belief import Answers, Belief
+from crowdllm_stats.generator.blender import Blender
+from crowdllm_stats.generator.keys import root_key
+from crowdllm_stats.generator.settings import Settings
+from crowdllm_stats.generator.training import PIECE, Trainer, _batches, trainer_for
 
 N = 21
 

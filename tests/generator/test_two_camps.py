@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.crowd import CrowdData, continuous
+from crowdllm_stats.data.crowd import CrowdData, continuous
+from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 
 PEOPLE, PROBLEMS, EACH = 150, 7, 5

@@ -8,15 +8,15 @@ import pytest
 
 jax = pytest.importorskip("jax")
 
-from crowdllm_stats import CrowdData, CrowdLLM, continuous, ordinal  # noqa: E402
-from crowdllm_stats.backbones.reference import Reference  # noqa: E402
-from crowdllm_stats.generator.blender import Blender  # noqa: E402
-from crowdllm_stats.generator.preparing import prepare  # noqa: E402
-from crowdllm_stats.generator.settings import Settings  # noqa: E402
-from crowdllm_stats.generator.twins import twins_by_problem  # noqa: E402
-from crowdllm_stats.generator.units import training_unit  # noqa: E402
+from crowdllm_stats import CrowdData, CrowdLLM, continuous, ordinal
+from crowdllm_stats.data.reference import Reference
+from crowdllm_stats.generator.blender import Blender
+from crowdllm_stats.generator.preparing import prepare
+from crowdllm_stats.generator.settings import Settings
+from crowdllm_stats.generator.twins import twins_by_problem
+from crowdllm_stats.generator.units import training_unit
 
-from .conftest import PROBLEMS, SMALL  # noqa: E402
+from .conftest import PROBLEMS, SMALL
 
 SCALES = {
     "normal": lambda by: continuous(),

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from crowdllm_stats._base.unpacking import VARIABLE
-from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.tables.files import read_table, write_table
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.files import read_table, write_table
 
 HEADER = b"problem,participant,response\n"
 ROWS = b"".join(b"q%d,p%d,%d\n" % (row % 7, row, 1 + row * 7919 % 5) for row in range(400))
@@ -110,7 +110,7 @@ def test_a_file_that_unpacks_to_too_much_is_refused_in_little_memory(tmp_path, m
 _PEAK = """
 import resource, sys
 import pyarrow.csv, pyarrow.parquet
-from crowdllm_stats.tables.files import read_table
+from crowdllm_stats.data.files import read_table
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     read_table(sys.argv[1])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from crowdllm_stats import interval, interval_from
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
 
 HUMAN = [1, 1, 2, 1, 4, 1]
 

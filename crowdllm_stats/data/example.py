@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.crowd import CrowdData, ordinal
+from crowdllm_stats.data.crowd import CrowdData, ordinal
 
 #: The survey's statements; people say from 1 (not at all) to 5 (fully) how far they agree.
 STATEMENTS = (

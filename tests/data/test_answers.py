@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from crowdllm_stats.scales import as_scale
-from crowdllm_stats.tables.answers import as_answers
+from crowdllm_stats.data.answers import as_answers
+from crowdllm_stats.data.scale import as_scale
 
 
 @pytest.mark.parametrize(

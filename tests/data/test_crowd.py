@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crowdllm_stats.crowd import CrowdData, approval, categorical, continuous, ordinal
+from crowdllm_stats.data.crowd import CrowdData, approval, categorical, continuous, ordinal
 
 FIVE = ordinal(range(1, 6))
 

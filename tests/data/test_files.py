@@ -8,8 +8,8 @@ import sys
 import pandas as pd
 import pytest
 
-from crowdllm_stats.crowd import CrowdData, continuous
-from crowdllm_stats.tables.files import read_table
+from crowdllm_stats.data.crowd import CrowdData, continuous
+from crowdllm_stats.data.files import read_table
 
 GOOD = b'problem,participant,response,note\n007,ann,4,NA\n1.0,"b,ob",5,"two\nlines"\n'
 
@@ -104,7 +104,7 @@ def test_scale_is_checked_on_files_too(place):
 
 _READER = """
 import json, resource, sys, time
-from crowdllm_stats.crowd import CrowdData, continuous
+from crowdllm_stats.data.crowd import CrowdData, continuous
 start = time.perf_counter()
 data = CrowdData.read(sys.argv[1], scale=continuous(1, 5))
 print(json.dumps({

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.scales import Scale
-from crowdllm_stats.tables.answers import Answers, as_answers
-from crowdllm_stats.tables.ids import Ids
+from crowdllm_stats.data.answers import Answers, as_answers
+from crowdllm_stats.data.ids import Ids
+from crowdllm_stats.data.scale import Scale
 
 #: Different answers in a column beyond which no code is looked for: measurements, not ratings.
 DISTINCT = 400

@@ -11,12 +11,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats.scales import BALLOT_MARK, Scale, approval, as_scale, categorical, continuous, ordinal
-from crowdllm_stats.tables.assemble import Wishes, assemble
-from crowdllm_stats.tables.files import read_table, suffix_of, write_table
-from crowdllm_stats.tables.ids import as_ids
-from crowdllm_stats.tables.layout import OURS, of_ballots, to_ballots, with_our_names
-from crowdllm_stats.tables.summary import summary
+from crowdllm_stats.data.assemble import Wishes, assemble
+from crowdllm_stats.data.files import read_table, suffix_of, write_table
+from crowdllm_stats.data.ids import as_ids
+from crowdllm_stats.data.layout import OURS, of_ballots, to_ballots, with_our_names
+from crowdllm_stats.data.scale import (
+    BALLOT_MARK,
+    Scale,
+    approval,
+    as_scale,
+    categorical,
+    continuous,
+    ordinal,
+)
+from crowdllm_stats.data.summary import summary
 
 __all__ = ["CrowdData", "Scale", "Split", "approval", "categorical", "continuous", "ordinal"]
 

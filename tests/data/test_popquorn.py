@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from crowdllm_stats.datasets import popquorn
-from crowdllm_stats.datasets.popquorn import TASKS
+from crowdllm_stats.data import popquorn
+from crowdllm_stats.data.popquorn import TASKS
 
 PROFILE = {"gender": "Woman", "race": "Asian", "age": "54-59", "occupation": "Retired", "education": "Other"}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crowdllm_stats.tables.attributes import plain
+from crowdllm_stats.data.attributes import plain
 
 
 @pytest.mark.parametrize(

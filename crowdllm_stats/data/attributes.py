@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.words import coded, some, word
-from crowdllm_stats.tables.ids import Ids, as_ids
+from crowdllm_stats.data.ids import Ids, as_ids
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
 

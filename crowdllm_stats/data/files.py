@@ -18,9 +18,9 @@ import pandas as pd
 
 from crowdllm_stats._base.unpacking import CELL, check_gzip, most_bytes, too_large
 from crowdllm_stats._base.whole_files import whole_file
-from crowdllm_stats.tables.formulas import holds_formulas, with_formulas, without_formulas
-from crowdllm_stats.tables.quotes import quote_fault
-from crowdllm_stats.tables.told_rows import refuse_shorter
+from crowdllm_stats.data.formulas import holds_formulas, with_formulas, without_formulas
+from crowdllm_stats.data.quotes import quote_fault
+from crowdllm_stats.data.told_rows import refuse_shorter
 
 #: Most columns of a table, and most bytes of a CSV file's header: beyond, something else was taken for a table.
 MOST_COLUMNS, MOST_HEADER = 10_000, 1 << 20

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import LARGEST, FloatArray
 from crowdllm_stats._base.words import coded, distinct, rows_text, some, word
-from crowdllm_stats.scales import BALLOT_MARK, Scale
+from crowdllm_stats.data.scale import BALLOT_MARK, Scale
 
 #: Words by which programs write a missing number.
 _NO_NUMBER = {"", "na", "n/a", "nan", "null", "none", "<na>", "."}

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats._base.words import rows_text
-from crowdllm_stats.scales import Scale, as_scale
-from crowdllm_stats.tables.answers import as_answers
-from crowdllm_stats.tables.attributes import attribute_table, given_table, plain, sort_columns
-from crowdllm_stats.tables.codes import refuse_codes, without_codes
-from crowdllm_stats.tables.files import read_table
-from crowdllm_stats.tables.ids import Ids, as_ids
-from crowdllm_stats.tables.layout import OURS, with_our_names
+from crowdllm_stats.data.answers import as_answers
+from crowdllm_stats.data.attributes import attribute_table, given_table, plain, sort_columns
+from crowdllm_stats.data.codes import refuse_codes, without_codes
+from crowdllm_stats.data.files import read_table
+from crowdllm_stats.data.ids import Ids, as_ids
+from crowdllm_stats.data.layout import OURS, with_our_names
+from crowdllm_stats.data.scale import Scale, as_scale
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crowdllm_stats.crowd import CrowdData
+from crowdllm_stats.data.crowd import CrowdData
 
 
 def table(answers, problem="q"):

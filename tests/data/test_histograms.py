@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crowdllm_stats.crowd import CrowdData, approval, categorical, continuous, ordinal
-from crowdllm_stats.histograms import Histograms, histograms
+from crowdllm_stats.data.crowd import CrowdData, approval, categorical, continuous, ordinal
+from crowdllm_stats.data.histograms import Histograms, histograms
 
 
 def survey(scale, answers, repeats="refuse"):

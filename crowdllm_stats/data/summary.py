@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from crowdllm_stats.scales import Scale
+from crowdllm_stats.data.scale import Scale
 
 
 def summary(

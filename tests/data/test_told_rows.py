@@ -3,7 +3,7 @@
 import pytest
 from command_line import run
 
-from crowdllm_stats.tables.files import read_table
+from crowdllm_stats.data.files import read_table
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from crowdllm_stats import load_example
-from crowdllm_stats.crowd import CrowdData, ordinal
-from crowdllm_stats.datasets import example as module
+from crowdllm_stats.data import example as module
+from crowdllm_stats.data.crowd import CrowdData, ordinal
 
 
 @pytest.fixture(scope="module")

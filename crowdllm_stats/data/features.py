@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from crowdllm_stats._base.checks import FloatArray, check_array
-from crowdllm_stats.backbones.reference import Reference
-from crowdllm_stats.crowd import CrowdData
-from crowdllm_stats.histograms import histograms
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.histograms import histograms
+from crowdllm_stats.data.reference import Reference
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ class Features:
         a participant's columns hold shares.
 
         Raises:
-            ValueError: as :func:`crowdllm_stats.histograms.histograms`.
+            ValueError: as :func:`crowdllm_stats.data.histograms.histograms`.
 
         Example:
             >>> from crowdllm_stats import load_example

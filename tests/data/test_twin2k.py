@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from crowdllm_stats import interval, interval_from
-from crowdllm_stats.datasets import twin2k_items, twin2k_mega_study
-from crowdllm_stats.datasets.twin2k import PROMPTS
+from crowdllm_stats.data import twin2k_items, twin2k_mega_study
+from crowdllm_stats.data.twin2k import PROMPTS
 
 DATA = os.environ.get("CROWDLLM_STATS_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="CROWDLLM_STATS_DATA names no folder with the published data sets")

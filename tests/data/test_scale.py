@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crowdllm_stats.crowd import Scale, approval, categorical, continuous, ordinal
-from crowdllm_stats.scales import as_scale
+from crowdllm_stats.data.crowd import Scale, approval, categorical, continuous, ordinal
+from crowdllm_stats.data.scale import as_scale
 
 
 def test_bounds_and_kinds():

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from crowdllm_stats._base.words import some
-from crowdllm_stats.scales import BALLOT_MARK, Scale
+from crowdllm_stats.data.scale import BALLOT_MARK, Scale
 
 OURS = ("problem", "participant", "response")
 
@@ -100,7 +100,7 @@ def of_ballots(frame: pd.DataFrame, scale: Scale) -> pd.DataFrame:
         A row a ballot and option: task "problem|option", label 1 (on the ballot) or 0.
 
     Example:
-        >>> from crowdllm_stats.scales import approval
+        >>> from crowdllm_stats.data.scale import approval
         >>> frame = pd.DataFrame({"task": ["a"], "worker": ["ann"], "label": [("park",)]})
         >>> of_ballots(frame, approval(["park", "school"]))[["task", "label"]].to_dict("list")
         {'task': ['a|park', 'a|school'], 'label': [1, 0]}

@@ -1,4 +1,4 @@
-"""Recorded LLM ratings of POPQUORN's offensiveness texts, with and without a persona (Sun, Pei, Choi, Jurgens 2025)."""
+"""POPQUORN: texts rated by people of known demographics (Pei and Jurgens 2023, arXiv 2306.06826)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,60 @@ import os
 import pandas as pd
 
 from crowdllm_stats._base.checks import check_choice
-from crowdllm_stats.crowd import CrowdData, ordinal
-from crowdllm_stats.datasets.folder import locate
-from crowdllm_stats.tables.files import read_table
+from crowdllm_stats.data.crowd import CrowdData, ordinal
+from crowdllm_stats.data.files import read_table
+from crowdllm_stats.data.folder import locate
 
-SOURCE = "github.com/Jiaxin-Pei/LLM-as-Subjective-Judge"
+SOURCE = "github.com/Jiaxin-Pei/Potato-Prolific-Dataset"
+
+PROFILE = ("gender", "race", "age", "occupation", "education")
+
+#: A task: the column of answers, the folder in the published repository, the columns that belong to a problem.
+TASKS = {
+    "offensiveness": ("offensiveness", "offensiveness", ("text",)),
+    "qa_difficulty": ("difficulty", "question_answering", ("text", "question", "groundtruth")),
+    "politeness": ("politeness", "politeness_rating", ("text",)),
+}
+
+
+def popquorn(
+    name: str = "offensiveness", folder: str | os.PathLike[str] | None = None, *, missing: str = "refuse"
+) -> CrowdData:
+    """Read one of POPQUORN's rating tasks; answers are whole numbers from 1 to 5.
+
+    Args:
+        name: "offensiveness" (of Reddit comments), "qa_difficulty" (of reading questions), "politeness" (of emails).
+        folder: the folder with the file ``raw_data.csv``, or one above it: the published repository's (or its
+            ``dataset`` folder), or one that holds ``popquorn_NAME/raw_data.csv``. Without it, CROWDLLM_STATS_DATA.
+        missing: "drop" leaves out rows without rating or user and counts them.
+
+    Returns:
+        CrowdData with profile columns gender, race, age, occupation, education; problem columns as in the file (text;
+        for questions also question and groundtruth). What a rater wrote beside the rating is not kept.
+
+    Raises:
+        FileNotFoundError: if the folder or the file is not there.
+        ValueError: on an unknown name, and on a file that is not in the published format.
+
+    Example:
+        >>> print(popquorn("offensiveness"))  # doctest: +SKIP
+    """
+    check_choice("name", name, tuple(TASKS))
+    answer, published, of_problem = TASKS[name]
+    places = [f"{folder_name}/raw_data.csv" for folder_name in (f"popquorn_{name}", published, f"dataset/{published}")]
+    path = locate([*places, "raw_data.csv"], folder, SOURCE)
+    there = read_table(path).columns
+    return CrowdData.read(
+        path,
+        scale=ordinal(range(1, 6)),
+        columns={"problem": "instance_id", "participant": "user_id", "response": answer},
+        profile_columns=PROFILE,
+        problem_columns=[column for column in of_problem if column in there],
+        missing=missing,
+    )
+
+
+LLM_SOURCE = "github.com/Jiaxin-Pei/LLM-as-Subjective-Judge"
 
 #: Models of the file with six personas; the two of the files with twelve are among them.
 MODELS = (
@@ -85,7 +134,7 @@ def popquorn_llm_ratings(
     check_choice("model", model, MODELS if personas == 6 else MODELS_WITH_12)
     file = "offensiveness_9models_6personas.csv" if personas == 6 else f"offensiveness_{model}_12personas.csv"
     names = {name: f"{model}_{short}" for name, short in _SHORT.items()} if personas == 6 else {n: n for n in PERSONAS}
-    path = locate([f"popquorn_llm_ratings/{file}", file], folder, SOURCE)
+    path = locate([f"popquorn_llm_ratings/{file}", file], folder, LLM_SOURCE)
     wide = read_table(path)
     absent = [column for column in ("instance_id", *names.values()) if column not in wide.columns]
     if absent:

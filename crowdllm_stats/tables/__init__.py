@@ -1,1 +1,0 @@
-"""From files and data frames to checked columns: the pieces that `CrowdData` is built of."""
