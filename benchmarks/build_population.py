@@ -14,12 +14,12 @@ import argparse
 from pathlib import Path
 
 from crowdllm_stats.backbones.embedder import embed
-from crowdllm_stats.case_study.references import read_references
 from crowdllm_stats.data import popquorn
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.datasets.population import build_population
+from crowdllm_stats.evaluation.case_study.references import read_references
 
 
 def references(data: CrowdData, stored: str | None) -> Reference:

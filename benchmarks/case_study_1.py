@@ -21,15 +21,22 @@ import pandas as pd
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.case_study.references import read_references
-from crowdllm_stats.case_study.rows import BY_OBJECTIVE, CROWDLLM, CROWDLLM_PAPER, RIDGE, RIDGE_SCALED, RIDGE_TEXTS
-from crowdllm_stats.case_study.study import PERFECT, run_study
-from crowdllm_stats.case_study.tables import read_tables
-from crowdllm_stats.case_study.texts import read_texts
-from crowdllm_stats.case_study.wording import best_ridge, comparison, in_words, main_table, verdict
-from crowdllm_stats.case_study.writing import write_page, write_study
 from crowdllm_stats.data import popquorn
 from crowdllm_stats.data.folder import locate
+from crowdllm_stats.evaluation.case_study.references import read_references
+from crowdllm_stats.evaluation.case_study.rows import (
+    BY_OBJECTIVE,
+    CROWDLLM,
+    CROWDLLM_PAPER,
+    RIDGE,
+    RIDGE_SCALED,
+    RIDGE_TEXTS,
+)
+from crowdllm_stats.evaluation.case_study.study import PERFECT, run_study
+from crowdllm_stats.evaluation.case_study.tables import read_tables
+from crowdllm_stats.evaluation.case_study.texts import read_texts
+from crowdllm_stats.evaluation.case_study.wording import best_ridge, comparison, in_words, main_table, verdict
+from crowdllm_stats.evaluation.case_study.writing import write_page, write_study
 
 ROOT = Path(__file__).parents[1]
 OUT = Path(os.path.relpath(ROOT / "reports" / "case_study_1"))

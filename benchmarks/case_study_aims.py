@@ -23,19 +23,18 @@ from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.random import generator
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.baselines import Features
-from crowdllm_stats.case_study.references import read_references
-from crowdllm_stats.case_study.rows import CROWDLLM, RIDGE_SCALED, rows
-from crowdllm_stats.case_study.tables import read_tables
-from crowdllm_stats.case_study.texts import read_texts
-from crowdllm_stats.case_study.wording import in_words, verdict
-from crowdllm_stats.data import popquorn
+from crowdllm_stats.data import Features, popquorn
 from crowdllm_stats.data.histograms import histograms
 from crowdllm_stats.evaluation import held_out, paired_difference
+from crowdllm_stats.evaluation.case_study.references import read_references
+from crowdllm_stats.evaluation.case_study.rows import CROWDLLM, RIDGE_SCALED, rows
+from crowdllm_stats.evaluation.case_study.tables import read_tables
+from crowdllm_stats.evaluation.case_study.texts import read_texts
+from crowdllm_stats.evaluation.case_study.wording import in_words, verdict
+from crowdllm_stats.evaluation.metrics import score
+from crowdllm_stats.evaluation.scores import pooled
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.problem_vectors import BLOCK_VARIANCE
-from crowdllm_stats.metrics import score
-from crowdllm_stats.scores import pooled
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "reports" / "case_study_1"

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.case_study.references import read_references
-from crowdllm_stats.case_study.rows import CROWDLLM, RIDGE, RIDGE_SCALED
-from crowdllm_stats.case_study.study import run_study
-from crowdllm_stats.case_study.texts import read_texts
-from crowdllm_stats.case_study.wording import best_ridge, comparison, in_words
 from crowdllm_stats.data import popquorn
+from crowdllm_stats.evaluation.case_study.references import read_references
+from crowdllm_stats.evaluation.case_study.rows import CROWDLLM, RIDGE, RIDGE_SCALED
+from crowdllm_stats.evaluation.case_study.study import run_study
+from crowdllm_stats.evaluation.case_study.texts import read_texts
+from crowdllm_stats.evaluation.case_study.wording import best_ridge, comparison, in_words
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "reports" / "case_study_1" / "other_splits.md"

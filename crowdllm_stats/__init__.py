@@ -37,7 +37,7 @@ _HOME = {
     "load_population": "crowdllm_stats.datasets.population",
     "CrowdLLM": "crowdllm_stats.generator.crowdllm",
     "SemiImplicit": "crowdllm_stats.semi_implicit",
-    "aggregate": "crowdllm_stats.aggregation",
+    "aggregate": "crowdllm_stats.evaluation.aggregation",
     "evaluate": "crowdllm_stats.evaluation",
     "distribution_error": "crowdllm_stats.inference.distribution_error",
     "profile_bound": "crowdllm_stats.inference.profiles_bound",

@@ -53,7 +53,7 @@ def test_mistakes_get_one_line(tmp_path, capsys, monkeypatch, words, message):
 
 
 def test_example_reference_is_the_examples():
-    from crowdllm_stats.case_study.references import read_references
+    from crowdllm_stats.evaluation.case_study.references import read_references
 
     found = read_references("example:reference", load_example().human)
     assert found.whole.problems == tuple(load_example().human.problems["problem"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crowdllm_stats.vote_scores import vote_scores
+from crowdllm_stats.evaluation.metrics import vote_scores
 
 
 def test_by_hand():

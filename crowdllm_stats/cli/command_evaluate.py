@@ -93,10 +93,10 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
         reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
         human = human_answers(data, scale, folder, reading)
         with status_line("reading") as told:
-            from crowdllm_stats.case_study.references import read_references
-            from crowdllm_stats.case_study.study import run_study
-            from crowdllm_stats.case_study.texts import read_texts
             from crowdllm_stats.data.files import read_table
+            from crowdllm_stats.evaluation.case_study.references import read_references
+            from crowdllm_stats.evaluation.case_study.study import run_study
+            from crowdllm_stats.evaluation.case_study.texts import read_texts
 
             if out is not None:
                 from crowdllm_stats.verify.report import require_matplotlib
@@ -115,13 +115,13 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
             study = dataclasses.replace(study, notes=(*left_out(data, human), *study.notes))
             written = []
             if out is not None:
-                from crowdllm_stats.case_study.writing import write_study
+                from crowdllm_stats.evaluation.case_study.writing import write_study
 
                 written = write_study(study, out, human, references, arguments=arguments)
         if as_json:
             print(json_text(_envelope(study)))
             return
-        from crowdllm_stats.case_study.wording import markdown
+        from crowdllm_stats.evaluation.case_study.wording import markdown
 
         print(markdown(study))
         if written:

@@ -70,8 +70,8 @@ def fit(arguments: Sequence[str]) -> Callable[..., None]:
         reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
         human = human_answers(data, scale, folder, reading)
         from crowdllm_stats._base.manifest import described_answers, described_file, write_manifest
-        from crowdllm_stats.case_study.references import read_references
-        from crowdllm_stats.case_study.texts import read_texts
+        from crowdllm_stats.evaluation.case_study.references import read_references
+        from crowdllm_stats.evaluation.case_study.texts import read_texts
         from crowdllm_stats.generator.crowdllm import CrowdLLM
 
         model = CrowdLLM(**settings)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray, check_count, check_level
 from crowdllm_stats._base.result import Result
-from crowdllm_stats.scores import Scores
+from crowdllm_stats.evaluation.scores import Scores
 
 #: With fewer problems than this a percentile bootstrap is too sure: at level 0.95 it misses 0.10 of equal predictors at
 #: 10 problems, 0.06 at 30.
@@ -48,7 +48,7 @@ def paired_difference(
     Args:
         a: scores of one predictor.
         b: scores of the other, the same (problem, split) rows in any order.
-        metric: a metric of both, see :class:`crowdllm_stats.scores.Scores`.
+        metric: a metric of both, see :class:`crowdllm_stats.evaluation.scores.Scores`.
         level: of the interval.
         n_boot: bootstrap draws.
         seed: of the bootstrap.

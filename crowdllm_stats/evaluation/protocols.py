@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.histograms import Histograms, histograms
-from crowdllm_stats.metrics import score
-from crowdllm_stats.scores import Scores, pooled
+from crowdllm_stats.evaluation.metrics import score
+from crowdllm_stats.evaluation.scores import Scores, pooled
 
 PROTOCOLS = ("paper", "new-problems")
 
@@ -135,13 +135,13 @@ def evaluate(
         protocol: see :func:`held_out`.
         seeds: one a split; they seed the split and the drawn answers.
         fraction: share held out.
-        distance: see :func:`crowdllm_stats.metrics.score`.
+        distance: see :func:`crowdllm_stats.evaluation.metrics.score`.
 
     Returns:
         Evaluation.
 
     Raises:
-        ValueError: as :func:`held_out` and :func:`crowdllm_stats.metrics.score`; on no or repeated seeds.
+        ValueError: as :func:`held_out` and :func:`crowdllm_stats.evaluation.metrics.score`; on no or repeated seeds.
 
     Example:
         >>> import numpy as np

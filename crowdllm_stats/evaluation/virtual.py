@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from crowdllm_stats.aggregation import aggregate
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.histograms import histograms
-from crowdllm_stats.metrics import check_distributions, draw
-from crowdllm_stats.scores import Scores
+from crowdllm_stats.evaluation.aggregation import aggregate
+from crowdllm_stats.evaluation.metrics import check_distributions, draw
+from crowdllm_stats.evaluation.scores import Scores
 
 
 def virtual_crowd(human: CrowdData, predicted: ArrayLike, problems: Sequence[str], *, seed: int) -> CrowdData:
@@ -30,7 +30,7 @@ def virtual_crowd(human: CrowdData, predicted: ArrayLike, problems: Sequence[str
 
     Raises:
         ValueError: if an answered problem has no prediction, on repeated ids, and as
-            :func:`crowdllm_stats.metrics.score`.
+            :func:`crowdllm_stats.evaluation.metrics.score`.
 
     Example:
         >>> from crowdllm_stats import load_example

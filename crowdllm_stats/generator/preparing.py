@@ -152,7 +152,7 @@ def check_embedding(embedding: Features | None) -> None:
     if embedding is not None and not isinstance(embedding, Features):
         raise ValueError(
             f"embedding must be Features, a row of numbers for each problem id, got {type(embedding).__name__}; make "
-            "them with crowdllm_stats.baselines.Features.of(problems, vectors), for instance of embed(texts).vectors"
+            "them with crowdllm_stats.data.Features.of(problems, vectors), for instance of embed(texts).vectors"
         )
 
 

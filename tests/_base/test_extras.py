@@ -30,7 +30,7 @@ MODULES = {
         "crowdllm_stats.studies.figure9.simulator",
         "crowdllm_stats.studies.figure9.fits",
         "crowdllm_stats.studies.trained.digital",
-        "crowdllm_stats.baselines.ridge",
+        "crowdllm_stats.evaluation.baselines.ridge",
     ],
     "hf": ["crowdllm_stats.backbones.transformers_backbone", "crowdllm_stats.backbones.fetch"],
     "serve": [],

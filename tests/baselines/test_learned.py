@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from crowds import probit_crowd
 
-from crowdllm_stats.baselines import (
+from crowdllm_stats.data import popquorn
+from crowdllm_stats.data import popquorn as popquorn_llm_ratings
+from crowdllm_stats.data.histograms import histograms
+from crowdllm_stats.evaluation import evaluate, held_out, paired_difference
+from crowdllm_stats.evaluation.baselines import (
     Features,
     GlobalDistribution,
     MixedProbit,
@@ -15,12 +19,8 @@ from crowdllm_stats.baselines import (
     noise_floor,
     predictor,
 )
-from crowdllm_stats.baselines.ridge import on_simplex
-from crowdllm_stats.data import popquorn
-from crowdllm_stats.data import popquorn as popquorn_llm_ratings
-from crowdllm_stats.data.histograms import histograms
-from crowdllm_stats.evaluation import evaluate, held_out, paired_difference
-from crowdllm_stats.scores import pooled
+from crowdllm_stats.evaluation.baselines.ridge import on_simplex
+from crowdllm_stats.evaluation.scores import pooled
 
 N_FEATURES = 3
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from crowdllm_stats.evaluation import paired_difference
-from crowdllm_stats.scores import Scores, pooled
+from crowdllm_stats.evaluation.scores import Scores, pooled
 
 
 def scores(errors, split=0):

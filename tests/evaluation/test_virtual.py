@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crowdllm_stats.baselines import Random
 from crowdllm_stats.data import popquorn
 from crowdllm_stats.data.crowd import CrowdData, categorical, ordinal
 from crowdllm_stats.data.histograms import histograms
 from crowdllm_stats.evaluation import aggregate_scores, virtual_crowd
-from crowdllm_stats.metrics import score
+from crowdllm_stats.evaluation.baselines import Random
+from crowdllm_stats.evaluation.metrics import score
 
 PROBLEMS = ("b", "a", "c")
 

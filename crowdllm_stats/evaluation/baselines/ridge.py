@@ -1,0 +1,112 @@
+"""Ridge regression of a problem's histogram on its features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from crowdllm_stats._base.checks import FloatArray, check_array
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.features import Features
+from crowdllm_stats.evaluation.baselines.base import need_features, training_table
+
+#: Penalties tried, three a decade, times the answers and the mean variance of a feature.
+_GRID = np.logspace(-4.0, 3.0, 22)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedRidge:
+    """A fitted :class:`Ridge`: coefficients, and the penalty that cross-validation chose.
+
+    Attributes:
+        features: of the training problems and of those to be predicted, d numbers each.
+        intercept: b, shape (A,).
+        coefficients: W, shape (A, d).
+        penalty: on ``|W|^2``.
+    """
+
+    features: Features
+    intercept: FloatArray
+    coefficients: FloatArray
+    penalty: float
+
+    def predict(self, problems: Sequence[str]) -> FloatArray:
+        """``b + W x_t``, projected to the nearest probabilities.
+
+        Args:
+            problems: ids, T of them.
+
+        Returns:
+            Shape (T, A).
+
+        Raises:
+            ValueError: on problems without features.
+        """
+        return on_simplex(self.intercept + self.features.rows(problems) @ self.coefficients.T)
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Linear regression of the shares of the A answers on d features, penalised, then projected to the simplex.
+
+    It minimises ``sum_t n_t |h_t - b - W x_t|^2 + penalty |W|^2`` (n_t answers with shares h_t, intercept free) and
+    takes the penalty with the least leave-one-problem-out error among 22 values, all inside the training answers. The
+    predictions go to the nearest point of the probability simplex.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> human = load_example().human
+        >>> features = Features.of(human.problems["problem"], [[float(place)] for place in range(12)])
+        >>> fitted = Ridge().fit(human, features)
+        >>> bool(abs(fitted.predict(["q01", "q05"]).sum() - 2.0) < 1e-9)
+        True
+    """
+
+    def fit(self, train: CrowdData, features: Features | None = None) -> FittedRidge:
+        """Choose the penalty and fit.
+
+        Raises:
+            ValueError: without features, on a training problem without them, on fewer than three training problems, or
+                if all have the same features.
+            ModuleNotFoundError: without scikit-learn.
+        """
+        given, table = need_features(features, "Ridge"), training_table(train)
+        rows = given.rows(table.problems)
+        if len(rows) < 3:
+            raise ValueError(f"Ridge needs at least three training problems to choose its penalty, got {len(rows)}")
+        spread = float(((rows - rows.mean(axis=0)) ** 2).sum(axis=1).mean() / rows.shape[1])
+        if spread == 0.0:
+            raise ValueError("all training problems have the same features; there is nothing to regress on")
+        found = _ridge(_GRID * spread * table.totals.sum()).fit(rows, table.shares, sample_weight=table.totals)
+        return FittedRidge(given, np.asarray(found.intercept_), np.asarray(found.coef_), float(found.alpha_))
+
+
+def on_simplex(points: ArrayLike) -> FloatArray:
+    """The nearest probability vector to each row, in Euclidean distance.
+
+    Source: Duchi et al. 2008, Efficient projections onto the l1-ball for learning in high dimensions, ICML, figure 1.
+
+    Example:
+        >>> on_simplex([[0.5, 0.7, -0.4]]).round(3).tolist()
+        [[0.4, 0.6, 0.0]]
+    """
+    table = check_array("points", points, least_ndim=2)
+    falling = -np.sort(-table, axis=1)
+    excess = np.cumsum(falling, axis=1) - 1.0
+    kept = (falling - excess / np.arange(1, table.shape[1] + 1) > 0.0).sum(axis=1)
+    shift = excess[np.arange(len(table)), kept - 1] / kept
+    return np.asarray(np.maximum(table - shift[:, None], 0.0))
+
+
+def _ridge(penalties: FloatArray) -> Any:
+    try:
+        from sklearn.linear_model import RidgeCV
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "Ridge needs scikit-learn: pip install 'crowdllm-stats[generator]'", name="sklearn"
+        ) from None
+    return RidgeCV(alphas=penalties)

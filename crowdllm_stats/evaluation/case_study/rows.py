@@ -1,0 +1,193 @@
+"""The rows of the table: each learns from training answers and predicts a distribution for every problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.evaluation.baselines import (
+    Baseline,
+    Features,
+    GlobalDistribution,
+    MixedProbit,
+    MultiPersona,
+    NearestNeighbours,
+    OwnRaters,
+    Random,
+    Ridge,
+    SelfConsistency,
+    ZeroShot,
+)
+from crowdllm_stats.evaluation.case_study.references import References
+from crowdllm_stats.evaluation.case_study.texts import Texts
+
+RIDGE = "ridge"
+RIDGE_SCALED = "ridge, blocks of equal size"
+RIDGE_TEXTS = "ridge on the embedding alone"
+VAE = "VAE"
+CROWDLLM_PAPER = "CrowdLLM, paper's objective"
+CROWDLLM = "CrowdLLM, likelihood"
+
+#: The CrowdLLM row that an objective stands for.
+BY_OBJECTIVE = {"likelihood": CROWDLLM, "paper": CROWDLLM_PAPER}
+
+#: Hyper-parameters of the rows that CrowdLLM itself makes; what is not said is its default.
+GENERATORS: dict[str, dict[str, Any]] = {
+    VAE: {"objective": "paper", "mixing": 0},
+    CROWDLLM_PAPER: {"objective": "paper", "mixing": 5},
+    CROWDLLM: {"objective": "likelihood"},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What a row of the table predicts for T problems.
+
+    Attributes:
+        probabilities: of the A answers, shape (T, A).
+        variance: of single answers to each problem, shape (T,).
+    """
+
+    probabilities: FloatArray
+    variance: FloatArray
+
+
+#: A row: (training answers, ids of T problems, seed) -> Predicted.
+Row = Callable[[CrowdData, Sequence[str], int], Predicted]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows that can be made, by name, and why others cannot.
+
+    Attributes:
+        made: in the order of the table.
+        left_out: name to reason.
+    """
+
+    made: Mapping[str, Row]
+    left_out: Mapping[str, str]
+
+
+def rows(references: References, texts: Texts, protocol: str, **settings: Any) -> Rows:
+    """All rows of a case study.
+
+    Ridge sees what CrowdLLM sees: the embedding and the probabilities of every answer under every persona. It is fitted
+    twice: on the columns as they are, and with the two blocks brought to equal size; its penalty is chosen inside the
+    training answers.
+
+    Args:
+        references: of all problems.
+        texts: of all problems.
+        protocol: "paper" or "new-problems".
+        **settings: hyper-parameters of all CrowdLLM rows; not those in which the rows differ.
+
+    Returns:
+        Rows.
+
+    Raises:
+        ValueError: on a hyper-parameter in which the rows differ.
+    """
+    fixed = sorted({name for own in GENERATORS.values() for name in own} & set(settings))
+    if fixed:
+        raise ValueError(f"settings: the rows differ in {' and '.join(fixed)}; it cannot be set for all of them")
+    made: dict[str, Row] = {"random": _baseline(Random()), "global distribution": _baseline(GlobalDistribution())}
+    out: dict[str, str] = {}
+    if protocol == "paper":
+        made["the problem's own raters"] = _baseline(OwnRaters())
+    else:
+        out["the problem's own raters"] = "nobody answered a held-out problem in training"
+    if references.alone is None:
+        out["LLM zero-shot"] = out["LLM self-consistency"] = "the backbone was asked as personas alone"
+    else:
+        made["LLM zero-shot"] = _baseline(ZeroShot(references.alone))
+        made["LLM self-consistency"] = _baseline(SelfConsistency(references.alone))
+    if references.personas is None:
+        out["LLM multi-persona"] = "the backbone was asked without personas"
+    else:
+        made["LLM multi-persona"] = _baseline(MultiPersona(references.personas))
+
+    def blocks(train: CrowdData) -> list[Features]:
+        known = texts.features(train.responses["problem"].unique())
+        return [*([] if known is None else [known]), Features.of_reference(references.whole)]
+
+    def beside(train: CrowdData) -> Features:
+        first, *others = blocks(train)
+        return first.beside(*others)
+
+    def scaled(train: CrowdData) -> Features:
+        learned = train.responses["problem"].unique()
+        first, *others = (equal_size(block, learned) for block in blocks(train))
+        return first.beside(*others)
+
+    made["kNN (20)"] = _neighbours(beside)
+    made[RIDGE] = _baseline(Ridge(), beside)
+    if texts.texts:
+        made[RIDGE_SCALED] = _baseline(Ridge(), scaled)
+        made[RIDGE_TEXTS] = _baseline(Ridge(), lambda train: blocks(train)[0])
+    else:
+        out[RIDGE_SCALED] = out[RIDGE_TEXTS] = "there is no embedding"
+    made["mixed probit"] = _baseline(MixedProbit())
+    for name, own in GENERATORS.items():
+        made[name] = _generator({**settings, **own}, references, texts)
+    return Rows(made, out)
+
+
+def equal_size(block: Features, train: Sequence[str]) -> Features:
+    """A block of features centred and divided by the root mean square length of its training rows.
+
+    Raises:
+        ValueError: if all training problems have the same features.
+
+    Example:
+        >>> equal_size(Features.of(["a", "b", "c"], [[0.0], [4.0], [6.0]]), ["a", "b"]).table.tolist()
+        [[-1.0], [1.0], [2.0]]
+    """
+    learned = block.rows(train)
+    centred = block.table - learned.mean(axis=0)
+    size = float(np.sqrt(((learned - learned.mean(axis=0)) ** 2).sum(axis=1).mean()))
+    if size == 0.0:
+        raise ValueError("all training problems have the same features; leave this block of features out")
+    return Features(block.problems, centred / size, block.n_missing)
+
+
+def _with_variance(probabilities: FloatArray, train: CrowdData) -> Predicted:
+    values = np.asarray(train.scale.levels, dtype=np.float64)
+    return Predicted(probabilities, probabilities @ values**2 - (probabilities @ values) ** 2)
+
+
+def _baseline(baseline: Baseline, features: Callable[[CrowdData], Features] | None = None) -> Row:
+    def row(train: CrowdData, problems: Sequence[str], seed: int) -> Predicted:
+        given = None if features is None else features(train)
+        return _with_variance(baseline.fit(train, given).predict(problems), train)
+
+    return row
+
+
+def _neighbours(features: Callable[[CrowdData], Features]) -> Row:
+    def row(train: CrowdData, problems: Sequence[str], seed: int) -> Predicted:
+        k = min(20, train.responses["problem"].nunique())
+        return _with_variance(NearestNeighbours(k).fit(train, features(train)).predict(problems), train)
+
+    return row
+
+
+def _generator(settings: dict[str, Any], references: References, texts: Texts) -> Row:
+    def row(train: CrowdData, problems: Sequence[str], seed: int) -> Predicted:
+        from crowdllm_stats.generator.crowdllm import CrowdLLM
+
+        known = texts.features(train.responses["problem"].unique())
+        model = CrowdLLM(**settings).fit(train, references.whole, embedding=known, seed=seed)
+        found = model.predict(problems, reference=references.whole, embedding=known, seed=seed)
+        if found.probabilities is None or found.variance is None:
+            raise ValueError(f"a case study needs an ordinal scale of numbers, got {train.scale}")
+        # Single precision: the sums are off 1 by rounding.
+        shares = found.probabilities / found.probabilities.sum(axis=1, keepdims=True)
+        return Predicted(shares, found.variance)
+
+    return row

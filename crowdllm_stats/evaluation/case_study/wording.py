@@ -1,0 +1,211 @@
+"""A case study in Markdown: what was compared, and the tables with their standard errors."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats.evaluation.case_study.published import published
+from crowdllm_stats.evaluation.case_study.rows import BY_OBJECTIVE, RIDGE, RIDGE_SCALED
+from crowdllm_stats.evaluation.case_study.study import FLOOR, GLAD_SPLITS, PERFECT, CaseStudy
+from crowdllm_stats.evaluation.paired import FEW
+
+AGGREGATES = ("", " median", " majority", " dawid-skene", " glad")
+TITLES = {"": "mean", " median": "median", " majority": "majority", " dawid-skene": "Dawid-Skene", " glad": "GLAD"}
+
+#: What the columns of the main tables are called.
+MAIN = {"mae": "MAE", "rmse": "RMSE", "cs": "CS", "wd": "WD"}
+
+
+def best_ridge(study: CaseStudy, metric: str) -> str:
+    """The form of ridge, of those with CrowdLLM's features, that scored better on a metric: a choice in its favour.
+
+    Args:
+        study: the case study.
+        metric: "mae", "rmse", "wd" (less is better) or "cs" (more is better).
+
+    Returns:
+        The row's name.
+    """
+    forms = [name for name in (RIDGE, RIDGE_SCALED) if (study.scores["row"] == name).any()]
+    return min(forms, key=lambda name: study.value(name, metric) * (-1.0 if metric == "cs" else 1.0))
+
+
+def comparison(study: CaseStudy, metric: str, row: str | None = None) -> pd.Series:
+    """The paired difference of a CrowdLLM row less the better form of ridge.
+
+    Args:
+        study: the case study.
+        metric: one of the compared metrics.
+        row: the CrowdLLM row, that of the study's objective by default.
+    """
+    ours, table = BY_OBJECTIVE[study.objective] if row is None else row, study.differences
+    return table[
+        (table["row"] == ours) & (table["against"] == best_ridge(study, metric)) & (table["metric"] == metric)
+    ].iloc[0]
+
+
+def verdict(difference: pd.Series) -> str:
+    """ "better", "worse" or "no different", by whether the interval excludes 0; below 0 is better but for "cs".
+
+    Args:
+        difference: with ``metric``, ``lower`` and ``upper``, as :func:`comparison` gives it.
+
+    Example:
+        >>> verdict(pd.Series({"metric": "wd", "lower": -0.03, "upper": -0.01}))
+        'better'
+        >>> verdict(pd.Series({"metric": "cs", "lower": -0.03, "upper": -0.01}))
+        'worse'
+    """
+    sign = -1.0 if difference["metric"] == "cs" else 1.0
+    low, high = sorted((sign * difference["lower"], sign * difference["upper"]))
+    return "better" if high < 0.0 else "worse" if low > 0.0 else "no different"
+
+
+def in_words(difference: pd.Series) -> str:
+    """A paired difference with its interval and p-value as text.
+
+    Args:
+        difference: with ``difference``, ``lower``, ``upper`` and ``p_value``.
+
+    Example:
+        >>> in_words(pd.Series({"difference": -0.012, "lower": -0.017, "upper": -0.007, "p_value": 0.0005}))
+        '-0.0120 [-0.0170, -0.0070], p = 0.0005'
+    """
+    return (
+        f"{difference['difference']:+.4f} [{difference['lower']:+.4f}, {difference['upper']:+.4f}], "
+        f"p = {difference['p_value']:.2g}"
+    )
+
+
+def main_table(study: CaseStudy) -> pd.DataFrame:
+    """MAE, RMSE, CS and WD of every row, exact and sampled, each with its standard error, and the published rows.
+
+    Returns:
+        One row a predictor, all cells text; "MAE published" and so on in the protocol "paper" alone, empty where the
+        paper has no such row.
+    """
+    table = _wide(study, tuple(MAIN), ("exact", "sampled"))
+    beside = published(study.data)
+    if study.protocol == "paper" and not beside.empty:
+        names = {name: _ours(name) for name in beside["row"]}
+        for metric, title in MAIN.items():
+            shown = {names[name]: f"{value:.2f}" for name, value in zip(beside["row"], beside[metric], strict=True)}
+            table[f"{title} published"] = [shown.get(row, "") for row in table["row"]]
+    return table
+
+
+def aggregates_table(study: CaseStudy, metric: str) -> pd.DataFrame:
+    """MAE or RMSE of the five aggregates of a sampled crowd, with the published numbers.
+
+    Args:
+        study: in the protocol "paper".
+        metric: "mae" or "rmse".
+    """
+    table = _wide(study, tuple(f"{metric}{kind}" for kind in AGGREGATES), ("sampled",))
+    table.columns = pd.Index(["row", *TITLES.values()])
+    beside = published(study.data)
+    if beside.empty:
+        return table
+    words = {
+        _ours(one["row"]): " / ".join(f"{one[f'{metric}{kind}']:.2f}" for kind in AGGREGATES)
+        for one in beside.to_dict("records")
+    }
+    table["published"] = [words.get(row, "") for row in table["row"]]
+    return table
+
+
+def markdown(study: CaseStudy) -> str:
+    """The whole study as Markdown, without heading line."""
+    ours = BY_OBJECTIVE[study.objective]
+    lines = [_setting(study), "", *_left_out(study), markdown_table(main_table(study)), ""]
+    lines += [
+        f'"exact" scores the predicted distribution itself, "sampled" as many drawn answers as the problem has raters; '
+        f'in brackets the standard error over problems. "{PERFECT}" is what a perfect population would get under '
+        f'sampling; "{FLOOR}" how far people are from people.',
+        "",
+        f"## {ours} less ridge",
+        "",
+        "Paired by problem, bootstrap over problems; below 0 CrowdLLM is better in MAE, RMSE and WD, above 0 in CS."
+        + _few(study),
+        "",
+        markdown_table(_differences_table(study)),
+        "",
+        "## Spread",
+        "",
+        "The variance among a problem's raters (n - 1) regressed on the predicted variance: a right prediction has "
+        "slope 1 and intercept 0.",
+        "",
+        markdown_table(_spread_table(study)),
+        "",
+    ]
+    if (study.scores["metric"] == "mae glad").any():
+        lines += ["## Aggregates", ""]
+        lines += [
+            "Each crowd aggregated by itself: digital less human, sampled. Dawid-Skene and GLAD meet virtual workers "
+            f"in the place of the real ones, answer for answer; GLAD on the first {GLAD_SPLITS} split(s) alone.",
+            "",
+        ]
+        for metric in ("mae", "rmse"):
+            lines += [f"{metric.upper()}:", "", markdown_table(aggregates_table(study, metric)), ""]
+    return "\n".join(lines)
+
+
+def _setting(study: CaseStudy) -> str:
+    counts, last = study.counts, study.scores.iloc[0]
+    scored = f"{int(last['n_problems'])} different problems were scored"
+    alone = f"; {counts['unanswered']} problem(s) without any answer were not scored" if counts["unanswered"] else ""
+    return (
+        f"{study.data}: {counts['answers']} answers of {counts['people']} people to {counts['problems']} problems. "
+        f"Backbone {study.backbone}, embedding {study.embedding}, protocol {study.protocol}, splits "
+        f"{', '.join(map(str, study.seeds))}; {scored}{alone}."
+    )
+
+
+def _few(study: CaseStudy) -> str:
+    count = int(study.differences["n_problems"].min())
+    return f" Of {count} problems alone: the intervals are too short, the p-values too small." if count < FEW else ""
+
+
+def _left_out(study: CaseStudy) -> list[str]:
+    lines = [f"- {note}" for note in study.notes]
+    lines += [f"- No row {name!r}: {why}." for name, why in study.left_out.items()]
+    return [*lines, ""] if lines else []
+
+
+def _differences_table(study: CaseStudy) -> pd.DataFrame:
+    table = study.differences.copy()
+    table["p"] = [f"{value:.2g}" for value in table["p_value"]]
+    for column in ("difference", "lower", "upper"):
+        table[column] = [f"{value:+.4f}" for value in table[column]]
+    return table[["row", "against", "metric", "difference", "lower", "upper", "p"]]
+
+
+def _spread_table(study: CaseStudy) -> pd.DataFrame:
+    table = study.spread.copy().astype(object)
+    for column in ("slope", "lower", "upper", "intercept", "human_variance", "predicted_variance"):
+        table[column] = [_number(value) for value in table[column]]
+    return table
+
+
+def _wide(study: CaseStudy, metrics: tuple[str, ...], ways: tuple[str, ...]) -> pd.DataFrame:
+    cells = {
+        (one["row"], one["how"], one["metric"]): f"{one['value']:.3f} ({one['standard_error']:.3f})"
+        for one in study.scores.to_dict("records")
+    }
+    names = list(dict.fromkeys(study.scores["row"]))
+    table = pd.DataFrame({"row": names})
+    for how in ways:
+        for metric in metrics:
+            title = f"{MAIN.get(metric, metric)} {how}"
+            table[title] = [cells.get((name, how, metric), "-") for name in names]
+    return table
+
+
+def _ours(name: str) -> str:
+    """Our row that a published one stands beside."""
+    return BY_OBJECTIVE["paper"] if name == "CrowdLLM" else name
+
+
+def _number(value: object) -> str:
+    return "-" if value is None or pd.isna(value) else f"{value:.3f}"

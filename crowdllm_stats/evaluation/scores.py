@@ -1,0 +1,172 @@
+"""Scores of one predictor: kept a problem at a time, averaged on demand, each with its standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from crowdllm_stats._base.checks import FloatArray, check_choice
+
+#: An absolute error of the mean below this counts as resolved.
+RESOLVED = 0.5
+
+_ERRORS = ("mean", "median", "majority", "dawid-skene", "glad")
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Scores of a predictor on problems, over one split or several.
+
+    The metrics, as far as the columns are there: "mae", "rmse" and "resolution" (share of problems whose mean is missed
+    by less than 0.5) of the mean; "mae median", "rmse median" and so on for the other aggregates; "cs", the mean
+    cosine; "wd", the mean Wasserstein distance. Each averages over all rows, so splits of equal size count alike.
+
+    Attributes:
+        per_problem: one row a problem and split: ``problem``, ``split``, ``error_AGGREGATE`` (prediction minus truth),
+            ``cosine``, ``wasserstein``.
+        how: "exact" or "sampled", see :func:`crowdllm_stats.evaluation.metrics.score`.
+
+    Raises:
+        ValueError: if no row is there, a (problem, split) stands there twice, or a value is missing.
+
+    Example:
+        >>> rows = pd.DataFrame({"problem": ["a", "b", "c"], "split": 0, "error_mean": [0.2, -0.4, 1.2]})
+        >>> print(Scores(rows, "exact"))
+        Scores (exact) of 3 problems
+          mae         0.6 (standard error 0.306)
+          rmse        0.739 (standard error 0.303)
+          resolution  0.667 (standard error 0.333)
+    """
+
+    per_problem: pd.DataFrame
+    how: str
+
+    def __post_init__(self) -> None:
+        if self.per_problem.empty:
+            raise ValueError("there is no problem to score")
+        if self.per_problem.duplicated(["problem", "split"]).any():
+            raise ValueError("a problem stands twice in one split; score every problem once a split")
+        if self.per_problem.isna().to_numpy().any():
+            raise ValueError("per_problem holds missing values; a problem without an answer cannot be scored")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics at hand."""
+        names: list[str] = []
+        for kind in _ERRORS:
+            if f"error_{kind}" in self.per_problem:
+                names += ["mae", "rmse", "resolution"] if kind == "mean" else [f"mae {kind}", f"rmse {kind}"]
+        names += [short for short, column in (("cs", "cosine"), ("wd", "wasserstein")) if column in self.per_problem]
+        return tuple(names)
+
+    def contributions(self, metric: str) -> FloatArray:
+        """What each row adds to the metric, one value a row; "rmse" is the root of their mean, the others their mean.
+
+        Raises:
+            ValueError: on a metric that is not at hand.
+        """
+        check_choice("metric", metric, self.metrics)
+        columns = {"cs": "cosine", "wd": "wasserstein"}
+        if metric in columns:
+            return np.asarray(self.per_problem[columns[metric]], dtype=np.float64)
+        name, _, kind = metric.partition(" ")
+        error = self.per_problem[f"error_{kind or 'mean'}"].to_numpy(dtype=np.float64)
+        if name == "resolution":
+            return np.asarray(np.abs(error) < RESOLVED, dtype=np.float64)
+        return np.asarray(np.abs(error) if name == "mae" else error**2)
+
+    def value(self, metric: str) -> float:
+        """The metric over all rows.
+
+        Raises:
+            ValueError: on a metric that is not at hand.
+        """
+        mean = float(self.contributions(metric).mean())
+        return float(np.sqrt(mean)) if metric.startswith("rmse") else mean
+
+    def standard_error(self, metric: str) -> float:
+        """Standard error of :meth:`value` over problems: one problem's rows in several splits are one cluster.
+
+        For "rmse" by the delta method, the error of the mean square over twice the root. NaN for a single problem.
+
+        Raises:
+            ValueError: on a metric that is not at hand.
+        """
+        each = self.contributions(metric)
+        sums = pd.Series(each - each.mean()).groupby(self.per_problem["problem"].to_numpy()).sum().to_numpy()
+        clusters = len(sums)
+        if clusters < 2:
+            return float("nan")
+        error = float(np.sqrt(np.sum(sums**2) * clusters / (clusters - 1)) / len(each))
+        if not metric.startswith("rmse"):
+            return error
+        return error / (2.0 * self.value(metric)) if error > 0.0 else 0.0
+
+    @property
+    def mae(self) -> float:
+        """Mean absolute error of the mean answer."""
+        return self.value("mae")
+
+    @property
+    def rmse(self) -> float:
+        """Root mean square error of the mean answer."""
+        return self.value("rmse")
+
+    @property
+    def cs(self) -> float:
+        """Mean cosine similarity of the histograms."""
+        return self.value("cs")
+
+    @property
+    def wd(self) -> float:
+        """Mean Wasserstein distance of the histograms."""
+        return self.value("wd")
+
+    @property
+    def resolution(self) -> float:
+        """Share of the problems whose mean answer is missed by less than 0.5."""
+        return self.value("resolution")
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a metric: ``metric``, ``value``, ``standard_error``, ``n_problems``, ``n_splits``."""
+        return pd.DataFrame(
+            {
+                "metric": list(self.metrics),
+                "value": [self.value(metric) for metric in self.metrics],
+                "standard_error": [self.standard_error(metric) for metric in self.metrics],
+                "n_problems": self.per_problem["problem"].nunique(),
+                "n_splits": self.per_problem["split"].nunique(),
+            }
+        )
+
+    def __str__(self) -> str:
+        splits = self.per_problem["split"].nunique()
+        over = f" over {splits} splits" if splits > 1 else ""
+        width = max(map(len, self.metrics))
+        lines = [f"Scores ({self.how}) of {self.per_problem['problem'].nunique()} problems{over}"]
+        lines += [
+            f"  {metric:<{width}}  {self.value(metric):.3g} (standard error {self.standard_error(metric):.3g})"
+            for metric in self.metrics
+        ]
+        return "\n".join(lines)
+
+
+def pooled(parts: Sequence[Scores]) -> Scores:
+    """The rows of several scores, for instance those of the splits of a protocol, as one.
+
+    Raises:
+        ValueError: on none, on different ways of scoring, on different columns, on rows that are there twice.
+
+    Example:
+        >>> rows = pd.DataFrame({"problem": ["a", "b"], "split": 0, "error_mean": [0.0, 1.0]})
+        >>> pooled([Scores(rows, "exact"), Scores(rows.assign(split=1), "exact")]).mae
+        0.5
+    """
+    if not parts:
+        raise ValueError("parts is empty; nothing to pool")
+    if len({part.how for part in parts}) > 1 or len({tuple(part.per_problem.columns) for part in parts}) > 1:
+        raise ValueError("parts were scored in different ways (how, or columns); pool scores of one kind")
+    return Scores(pd.concat([part.per_problem for part in parts], ignore_index=True), parts[0].how)
