@@ -18,8 +18,8 @@ from crowdllm_stats.data import popquorn
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
-from crowdllm_stats.datasets.population import build_population
 from crowdllm_stats.evaluation.case_study.references import read_references
+from crowdllm_stats.generator.shipped import build_population
 
 
 def references(data: CrowdData, stored: str | None) -> Reference:

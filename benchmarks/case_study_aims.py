@@ -34,7 +34,7 @@ from crowdllm_stats.evaluation.case_study.wording import in_words, verdict
 from crowdllm_stats.evaluation.metrics import score
 from crowdllm_stats.evaluation.scores import pooled
 from crowdllm_stats.generator.crowdllm import CrowdLLM
-from crowdllm_stats.generator.problem_vectors import BLOCK_VARIANCE
+from crowdllm_stats.generator.problems import BLOCK_VARIANCE
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "reports" / "case_study_1"

@@ -29,11 +29,11 @@ from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.data import popquorn
-from crowdllm_stats.datasets.population import load_population
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.crowdllm import CrowdLLM
-from crowdllm_stats.generator.preparing import prepare, unit_of, weighted
+from crowdllm_stats.generator.shipped import load_population
 from crowdllm_stats.generator.training import Trainer
+from crowdllm_stats.generator.training_set import prepare, unit_of, weighted
 
 #: How often each program is timed.
 TURNS = 3

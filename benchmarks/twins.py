@@ -18,7 +18,7 @@ from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.data import popquorn
-from crowdllm_stats.datasets.population import load_population
+from crowdllm_stats.generator.shipped import load_population
 from crowdllm_stats.generator.twins import cross_fitted_twins, twins_by_problem
 from crowdllm_stats.pairing import pair
 

@@ -25,8 +25,7 @@ from crowdllm_stats.data.crowd import CrowdData, continuous
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator import networks
 from crowdllm_stats.generator.crowdllm import CrowdLLM
-from crowdllm_stats.generator.people import even_people
-from crowdllm_stats.generator.prediction import beliefs
+from crowdllm_stats.generator.prediction import beliefs, even_people
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "reports" / "semi_implicit"

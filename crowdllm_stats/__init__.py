@@ -34,7 +34,7 @@ _HOME = {
     "across_answers": "crowdllm_stats.inference.across_answers",
     "across_from": "crowdllm_stats.survey.across",
     "conformal_new_problems": "crowdllm_stats.inference.conformal",
-    "load_population": "crowdllm_stats.datasets.population",
+    "load_population": "crowdllm_stats.generator.shipped",
     "CrowdLLM": "crowdllm_stats.generator.crowdllm",
     "SemiImplicit": "crowdllm_stats.semi_implicit",
     "aggregate": "crowdllm_stats.evaluation.aggregation",

@@ -91,7 +91,7 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
         """
         from crowdllm_stats._base.checks import check_choice, check_count
         from crowdllm_stats.data.files import SUFFIXES, write_table
-        from crowdllm_stats.datasets.population import load_population
+        from crowdllm_stats.generator.shipped import load_population
 
         check_file("--out", out, SUFFIXES, given.params)
         check_file("--reference-out", reference_out, SUFFIXES, given.params)
@@ -208,7 +208,7 @@ def _references(model: CrowdLLM, problem: list[str] | None, k: int, seed: int) -
     import numpy as np
     import pandas as pd
 
-    from crowdllm_stats.datasets.population import stored_reference
+    from crowdllm_stats.generator.shipped import stored_reference
 
     reference = stored_reference(model.fitted)
     if problem:
@@ -227,7 +227,7 @@ def _manifest(
     arguments: Sequence[str], population: str, twins: str | None, out: Path, seed: int, counts: dict[str, int]
 ) -> None:
     from crowdllm_stats._base.manifest import described_file, write_manifest
-    from crowdllm_stats.datasets.population import FOLDER, POPULATIONS
+    from crowdllm_stats.generator.shipped import FOLDER, POPULATIONS
 
     place = FOLDER / f"{population}.npz" if population in POPULATIONS else Path(population)
     inputs = [described_file(place)]

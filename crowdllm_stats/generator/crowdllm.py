@@ -15,22 +15,35 @@ from crowdllm_stats._base.checks import FloatArray, check_count
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
-from crowdllm_stats.generator.arviz_object import arviz_object
 from crowdllm_stats.generator.belief import Belief, Params
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.participation import Participation
-from crowdllm_stats.generator.people import even_people
-from crowdllm_stats.generator.prediction import Prediction, predict
-from crowdllm_stats.generator.preparing import Prepared, check_data, prepare, unit_of, weighted
+from crowdllm_stats.generator.prediction import Prediction, even_people, predict
 from crowdllm_stats.generator.problem_table import problem_table
-from crowdllm_stats.generator.profiles import ProfileGenerator
-from crowdllm_stats.generator.recruiting import check_people, recruit
+from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
 from crowdllm_stats.generator.settings import Settings
-from crowdllm_stats.generator.simulation import Drawn, draw_blocks, long_table, write_parquet
+from crowdllm_stats.generator.simulation import (
+    Drawn,
+    arviz_object,
+    check_people,
+    draw_blocks,
+    long_table,
+    recruit,
+    write_parquet,
+)
 from crowdllm_stats.generator.training import Trained, trainer_for
+from crowdllm_stats.generator.training_set import (
+    Prepared,
+    answers_in,
+    blender_in,
+    check_data,
+    prepare,
+    training_unit,
+    unit_of,
+    weighted,
+)
 from crowdllm_stats.generator.tuning import Tuned, tune
-from crowdllm_stats.generator.units import answers_in, blender_in, training_unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +101,7 @@ class CrowdLLM:
 
         A share of the training problems (of 10 or more) is held out first, to find penalties or the number of steps
         and how far a new problem's effect may lie from what text and reference say; then all are used. The likelihood
-        is trained in units of about the answers' spread, see :mod:`crowdllm_stats.generator.units`.
+        is trained in units of about the answers' spread, see :mod:`crowdllm_stats.generator.training_set`.
 
         Args:
             data: human answers on an ordinal, categorical or continuous scale.

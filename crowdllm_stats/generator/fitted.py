@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.data.crowd import Scale
 from crowdllm_stats.generator.belief import Params
-from crowdllm_stats.generator.encoding import ProfileEncoder
-from crowdllm_stats.generator.problem_vectors import ProblemVectors
-from crowdllm_stats.generator.profiles import ProfileGenerator
+from crowdllm_stats.generator.problems import ProblemVectors
+from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
+from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator.fitted import Fitted
-from crowdllm_stats.generator.preparing import check_embedding, check_reference, decisions
 from crowdllm_stats.generator.settings import Settings
+from crowdllm_stats.generator.training_set import check_embedding, check_reference, decisions
 
 EFFECTS = ("typical", "fitted")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,13 +16,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray, check_count
 from crowdllm_stats._base.whole_files import whole_file
+from crowdllm_stats.data.ids import as_ids
 from crowdllm_stats.generator import networks
 from crowdllm_stats.generator.belief import Belief, Params
-from crowdllm_stats.generator.keys import root_key
 from crowdllm_stats.generator.participation import Participation
-from crowdllm_stats.generator.people import effects
+from crowdllm_stats.generator.prediction import effects
+from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
+from crowdllm_stats.generator.random import root_key
 
 #: People worked on at once; memory grows with this times the number of problems.
 BLOCK = 8192
@@ -225,3 +227,98 @@ def write_parquet(
 def _fits(levels: Any) -> bool:
     numbers = np.asarray(levels, dtype=np.float64)
     return bool(np.all(numbers == np.round(numbers)) and np.all(np.abs(numbers) <= 127))
+
+
+def arviz_object(answers: Any, participants: Sequence[str], problems: Sequence[str], loss: FloatArray) -> Any:
+    """``posterior_predictive["response"]`` with dimensions chain (1), draw and problem, and ``sample_stats["loss"]``.
+
+    Args:
+        answers: numbers or words, shape (T, N).
+        participants: ids of the N draws, a coordinate along ``draw``.
+        problems: ids of the T problems.
+        loss: of training, a number a step.
+    """
+    import arviz
+
+    found = arviz.from_dict(
+        posterior_predictive={"response": answers.T[None]},
+        sample_stats={"loss": np.asarray(loss)[None]},
+        coords={"problem": list(problems)},
+        dims={"response": ["problem"]},
+    )
+    people = {"participant": ("draw", list(participants))}
+    found.posterior_predictive = found.posterior_predictive.assign_coords(people)
+    return found
+
+
+#: People recruited when nobody says how many.
+USUAL = 100
+
+
+def recruit(
+    people: pd.DataFrame | ProfileGenerator | None, pool: pd.DataFrame, n: int | None, seed: int
+) -> pd.DataFrame:
+    """A table of people with column ``participant``.
+
+    Args:
+        people: a table, taken as it is (its first n rows); a generator; or None for a generator fitted to the pool.
+        pool: profiles of the training people.
+        n: people wanted.
+        seed: of the profiles.
+
+    Raises:
+        ValueError: on a table without the column or without a row, missing or repeated ids, fewer rows than wanted,
+            and on what is neither table nor generator.
+
+    Example:
+        >>> pool = pd.DataFrame({"gender": ["Man", "Woman", "Woman"]})
+        >>> recruit(None, pool, 2, seed=1)["participant"].tolist()
+        ['v000001', 'v000002']
+    """
+    if isinstance(people, pd.DataFrame):
+        return _given(people, n)
+    if people is not None and not isinstance(people, ProfileGenerator):
+        raise ValueError(
+            f"people must be a table with a row a person or a ProfileGenerator; got {type(people).__name__}"
+        )
+    wanted = USUAL if n is None else check_count("n", n)
+    if people is None:
+        if not len(pool.columns):
+            return pd.DataFrame({"participant": [f"v{number:06d}" for number in range(1, wanted + 1)]})
+        people = ProfileGenerator.from_pool(pool)
+    return people.sample(wanted, seed=seed).table
+
+
+def check_people(people: pd.DataFrame) -> None:
+    """Refuse what is no table of people.
+
+    Raises:
+        ValueError: on another type, and on a table without a row.
+    """
+    if not isinstance(people, pd.DataFrame):
+        raise ValueError(f"people must be a table with a row a person; got {type(people).__name__}")
+    if not len(people):
+        raise ValueError("people holds nobody; give a row a person")
+
+
+def _given(people: pd.DataFrame, n: int | None) -> pd.DataFrame:
+    """The first n rows of a table, ids as text as everywhere (1 and 1.0 are "1")."""
+    if "participant" not in people.columns:
+        raise ValueError("people needs a column 'participant' with an id a row, beside the profile columns")
+    check_people(people)
+    ids = as_ids(people["participant"], "people: column 'participant'")
+    if ids.missing.any():
+        raise ValueError(
+            f"people: column 'participant' is empty in {int(ids.missing.sum())} of {len(people)} rows; give every "
+            "person an id"
+        )
+    wanted = len(people) if n is None else check_count("n", n)
+    if wanted > len(people) or len(ids.names) < len(people):
+        raise ValueError(
+            f"people holds {len(ids.names)} different participant(s) in {len(people)} rows; {wanted} are wanted, each "
+            "once"
+        )
+    return people.assign(participant=ids.column().to_numpy()).head(wanted)
+
+
+__all__ = ["check_people", "recruit"]

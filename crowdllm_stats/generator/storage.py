@@ -14,10 +14,10 @@ import pandas as pd
 from crowdllm_stats._base.unpacking import read_arrays
 from crowdllm_stats._base.whole_files import write_arrays
 from crowdllm_stats.data.crowd import Scale
-from crowdllm_stats.generator.encoding import ProfileEncoder
 from crowdllm_stats.generator.fitted import Fitted
-from crowdllm_stats.generator.problem_vectors import ProblemVectors
-from crowdllm_stats.generator.profiles import ProfileGenerator
+from crowdllm_stats.generator.problems import ProblemVectors
+from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
+from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
 
 if TYPE_CHECKING:
     from crowdllm_stats.generator.crowdllm import CrowdLLM

@@ -16,9 +16,9 @@ from jax.flatten_util import ravel_pytree
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator.belief import Answers, Belief, Params
 from crowdllm_stats.generator.blender import Blender
-from crowdllm_stats.generator.keys import root_key
+from crowdllm_stats.generator.random import root_key
 from crowdllm_stats.generator.settings import Settings
-from crowdllm_stats.generator.units import log_density_shift, rating_units
+from crowdllm_stats.generator.training_set import log_density_shift, rating_units
 
 Loss = Callable[[Params, jax.Array, Answers], jax.Array]
 

@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
-from crowdllm_stats.generator.belief import Belief, Params
+from crowdllm_stats.generator.belief import Answers, Belief, Params
 from crowdllm_stats.generator.blender import Blender
-from crowdllm_stats.generator.new_problems import problem_spread
-from crowdllm_stats.generator.preparing import Prepared, weighted
+from crowdllm_stats.generator.random import root_key
 from crowdllm_stats.generator.settings import Settings
 from crowdllm_stats.generator.training import PIECE, Trained, Trainer
-from crowdllm_stats.generator.units import log_density_shift
+from crowdllm_stats.generator.training_set import Prepared, log_density_shift, weighted
 
 #: Least number of training problems of which some can be held out.
 LEAST_PROBLEMS = 10
@@ -119,3 +120,56 @@ def tune(
         raise ValueError("no candidate of ridge gave a finite held-out loss; lower learning_rate")
     table = pd.DataFrame(rows, columns=["ridge", "ridge_network", "ridge_spread", "spread", "loss", "steps"])
     return Tuned(best.ridge, best.steps, best.spread, table, best.held_out, skipped, best.trained)
+
+
+#: Candidates for the standard deviation, as multiples of the answers' spread.
+_CANDIDATES = np.concatenate([[0.0], np.geomspace(0.02, 2.0, 60)])
+
+#: Grid of effects, as multiples of the answers' spread.
+_GRID = np.linspace(-5.0, 5.0, 101)
+
+
+@dataclass(frozen=True)
+class NewProblems:
+    """What held-out problems say of new ones.
+
+    Attributes:
+        spread: standard deviation of a new problem's effect, in rating units.
+        log_likelihood: of the held-out answers at that spread, an answer.
+    """
+
+    spread: float
+    log_likelihood: float
+
+
+def problem_spread(belief: Belief, params: Params, held_out: Answers, unit: float, seed: int) -> NewProblems:
+    """Maximum likelihood estimate of ``tau`` in ``b_t ~ N(0, tau^2)`` for problems the fit has not seen.
+
+    ``max_tau sum_t log int prod_i p(y_it | b) N(b; 0, tau^2) db`` over a grid, effects of people at their fitted mean.
+    The fit's own ``tau_b`` is too small for new problems, since its weights have bent towards the training problems.
+
+    Args:
+        belief: the generator's constants, one belief coordinate.
+        params: learned without the held-out problems.
+        held_out: all answers, those of the held-out problems with a weight.
+        unit: spread of the answers, in rating units.
+        seed: of mixing and noise draws.
+    """
+    grid = _GRID * unit
+    key = root_key(seed)
+    table = jax.lax.map(
+        lambda effect: belief.typical_log_prob(params, key, held_out, effect), jnp.asarray(grid, dtype=jnp.float32)
+    )
+    each = np.asarray(table, dtype=np.float64)
+    rows = np.flatnonzero(np.asarray(held_out.weight))
+    problems, place = np.unique(np.asarray(held_out.problem)[rows], return_inverse=True)
+    totals = np.zeros((len(problems), len(grid)))
+    np.add.at(totals, place, each[:, rows].T)
+    values = []
+    for share in _CANDIDATES:
+        tau = share * unit
+        weight = -0.5 * (grid / tau) ** 2 if tau > 0 else np.where(grid == 0.0, 0.0, -np.inf)
+        weight = weight - logsumexp(weight)
+        values.append(float(logsumexp(totals + weight, axis=1).sum()))
+    best = int(np.argmax(values))
+    return NewProblems(float(_CANDIDATES[best] * unit), values[best] / len(rows))

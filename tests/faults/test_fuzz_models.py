@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from crowdllm_stats.datasets.population import FOLDER
+from crowdllm_stats.generator.shipped import FOLDER
 from faults.fuzzing import fuzz, outcome_of
 from faults.mutators import damaged
 from faults.seeds import exchanged, exchanged_arrays
@@ -25,7 +25,7 @@ def rng(campaign):
 
 
 def simulated(content, folder, problem="12"):
-    from crowdllm_stats.datasets.population import load_population
+    from crowdllm_stats.generator.shipped import load_population
 
     place = folder / "population.npz"
     place.write_bytes(content)

@@ -14,7 +14,7 @@ import pytest
 
 from crowdllm_stats.backbones.fetch import find_model
 from crowdllm_stats.cli import main
-from crowdllm_stats.datasets.population import FOLDER, load_population
+from crowdllm_stats.generator.shipped import FOLDER, load_population
 from faults.fuzzing import fuzz, outcome_of
 from faults.mutators import damaged, flipped
 from faults.seeds import exchanged

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from crowdllm_stats import categorical, ordinal
 from crowdllm_stats.generator.belief import Answers, Belief
 from crowdllm_stats.generator.blender import Blender
-from crowdllm_stats.generator.preparing import weighted
+from crowdllm_stats.generator.training_set import weighted
 
 T, N, D, P, H = 3, 4, 5, 2, 6
 PROBLEM, PERSON = np.array([0, 1, 2, 0, 1, 2, 0]), np.array([0, 0, 0, 1, 1, 2, 3])

@@ -15,7 +15,7 @@ from crowdllm_stats import CrowdData, approval, categorical, continuous, ordinal
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator.crowdllm import CrowdLLM
-from crowdllm_stats.generator.problem_vectors import ProblemVectors
+from crowdllm_stats.generator.problems import ProblemVectors
 from crowdllm_stats.generator.settings import Settings
 
 from .conftest import GROUP_GAP, NOISE_SD, PEOPLE, PERSON_SD, PROBLEMS, RATED, SMALL, table_of
@@ -249,7 +249,7 @@ def test_an_embedding_is_asked_for_again(numbers):
 
 
 def test_another_population_leaves_no_training_profile(made, rated):
-    from crowdllm_stats.generator.profiles import ProfileGenerator
+    from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
 
     lefts = ProfileGenerator.from_pool(pd.DataFrame({"group": ["left"] * 5}))
     other = rated.with_recruiter(lefts, n=33, seed=1)

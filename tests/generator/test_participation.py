@@ -10,8 +10,7 @@ import pytest
 from scipy.special import expit
 
 from crowdllm_stats import CrowdData, continuous
-from crowdllm_stats.generator.answer_rates import fit_answer_rates
-from crowdllm_stats.generator.participation import Participation
+from crowdllm_stats.generator.participation import Participation, fit_answer_rates
 
 PEOPLE = [f"p{place}" for place in range(90)]
 TOPICS = [f"q{place}" for place in range(40)]

@@ -11,7 +11,7 @@ jax = pytest.importorskip("jax")
 
 from crowdllm_stats.generator import simulation
 from crowdllm_stats.generator.participation import Participation
-from crowdllm_stats.generator.people import even_people
+from crowdllm_stats.generator.prediction import even_people
 from crowdllm_stats.generator.simulation import Drawn, write_parquet
 
 from .conftest import PROBLEMS

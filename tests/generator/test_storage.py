@@ -12,7 +12,7 @@ jax = pytest.importorskip("jax")
 
 from crowdllm_stats import ordinal
 from crowdllm_stats.generator.crowdllm import CrowdLLM
-from crowdllm_stats.generator.profiles import ProfileGenerator
+from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from crowdllm_stats.generator.belief import Answers, Belief
 from crowdllm_stats.generator.blender import Blender
-from crowdllm_stats.generator.keys import root_key
+from crowdllm_stats.generator.random import root_key
 from crowdllm_stats.generator.settings import Settings
 from crowdllm_stats.generator.training import PIECE, Trainer, _batches, trainer_for
 

@@ -11,10 +11,9 @@ jax = pytest.importorskip("jax")
 from crowdllm_stats import CrowdData, CrowdLLM, continuous, ordinal
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator.blender import Blender
-from crowdllm_stats.generator.preparing import prepare
 from crowdllm_stats.generator.settings import Settings
+from crowdllm_stats.generator.training_set import prepare, training_unit
 from crowdllm_stats.generator.twins import twins_by_problem
-from crowdllm_stats.generator.units import training_unit
 
 from .conftest import PROBLEMS, SMALL
 

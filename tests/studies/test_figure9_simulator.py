@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from crowdllm_stats.cli import main
-from crowdllm_stats.datasets.population import load_population
-from crowdllm_stats.generator.profiles import ProfileGenerator
+from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
+from crowdllm_stats.generator.shipped import load_population
 from crowdllm_stats.studies.design_file import make_design
 from crowdllm_stats.studies.figure9.fits import Sample, _orders, fit, steps_of
 from crowdllm_stats.studies.figure9.population import COORDINATES, RealPopulation, real_population

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from crowdllm_stats import interval
-from crowdllm_stats.generator.columns import ProfileColumn
-from crowdllm_stats.generator.design_law import TableLaw
+from crowdllm_stats.generator.profiles.columns import ProfileColumn
+from crowdllm_stats.generator.profiles.design_law import TableLaw
 from crowdllm_stats.studies.compute import compute_block, plan_of
 from crowdllm_stats.studies.design_file import make_design, read_design
 from crowdllm_stats.studies.figure9.population import real_population

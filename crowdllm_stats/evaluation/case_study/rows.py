@@ -10,9 +10,9 @@ import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.features import Features
 from crowdllm_stats.evaluation.baselines import (
     Baseline,
-    Features,
     GlobalDistribution,
     MixedProbit,
     MultiPersona,

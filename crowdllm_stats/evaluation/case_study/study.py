@@ -214,7 +214,7 @@ def _held_out(data: CrowdData, protocol: str, seeds: Sequence[int]) -> list[Held
 
 def _fitting(every: Rows, data: CrowdData) -> Rows:
     """Without the rows of the paper's objective where the answers are too wide for its prior."""
-    from crowdllm_stats.generator.units import MOST_SPREAD
+    from crowdllm_stats.generator.training_set import MOST_SPREAD
 
     spread = float(data.responses["response"].std(ddof=0))
     if spread <= MOST_SPREAD:

@@ -56,7 +56,7 @@ def write_overview(
     Raises:
         ValueError: if a reading and length stands in two studies.
     """
-    from crowdllm_stats.datasets.population import FOLDER
+    from crowdllm_stats.generator.shipped import FOLDER
 
     tables = _tables(studies)
     verdicts = {run: judge(panels_of(table)) for run, table in tables.items()}

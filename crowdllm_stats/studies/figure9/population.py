@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.generator.callable_law import CallableLaw
 from crowdllm_stats.generator.crowdllm import CrowdLLM
-from crowdllm_stats.generator.design_law import MarginLaw, TableLaw
-from crowdllm_stats.generator.encoding import ProfileEncoder
 from crowdllm_stats.generator.fitted import Fitted
-from crowdllm_stats.generator.pool_law import PoolLaw
+from crowdllm_stats.generator.profiles.design_law import CallableLaw, MarginLaw, TableLaw
+from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
+from crowdllm_stats.generator.profiles.pool_law import PoolLaw
 from crowdllm_stats.studies.parameters import InputFile
 
 Rows = NDArray[np.int64]
@@ -174,7 +173,7 @@ def real_population(source: str | InputFile) -> RealPopulation:
         >>> real_population("offensiveness").given.shape
         (1500, 32)
     """
-    from crowdllm_stats.datasets.population import load_population
+    from crowdllm_stats.generator.shipped import load_population
 
     model = load_population(str(source))
     if isinstance(source, InputFile):

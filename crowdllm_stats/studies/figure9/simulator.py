@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.datasets.population import POPULATIONS
+from crowdllm_stats.generator.shipped import POPULATIONS
 from crowdllm_stats.studies.figure9.numbers import sizes, steps_wanted, whole
 from crowdllm_stats.studies.figure9.readings import READINGS, reading
 from crowdllm_stats.studies.parameters import InputFile, Parameter, Value, cell_text

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.generator.design_law import TableLaw
-from crowdllm_stats.generator.pool_law import PoolLaw
+from crowdllm_stats.generator.profiles.design_law import TableLaw
+from crowdllm_stats.generator.profiles.pool_law import PoolLaw
 from crowdllm_stats.studies.figure9.population import RealPopulation
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crowdllm_stats.generator.columns import ProfileColumn, read_columns
-from crowdllm_stats.generator.encoding import ProfileEncoder
+from crowdllm_stats.generator.profiles.columns import ProfileColumn, read_columns
+from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
 
 AGES = ["18-24", "25-44", "45-64", ">65"]
 PEOPLE = pd.DataFrame({

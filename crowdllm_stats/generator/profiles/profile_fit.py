@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.generator.columns import ID, Kinds
-from crowdllm_stats.generator.encoding import ProfileEncoder
+from crowdllm_stats.generator.profiles.columns import ID, Kinds
+from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
 from crowdllm_stats.inference.profiles_bound import ProfileBound, ProfileDistance, profile_bound, profile_distance
 
 
@@ -60,7 +60,7 @@ def profile_fit(
     Args:
         generated: a row a person.
         target: a row a person, with all columns of ``generated``.
-        kinds: as :func:`crowdllm_stats.generator.columns.read_columns`.
+        kinds: as :func:`crowdllm_stats.generator.profiles.columns.read_columns`.
         smoothing: eta of Theorem 1, for the bound.
         epsilon: accuracy of Theorem 1, for the bound.
         n_boot: bootstrap samples, see :func:`crowdllm_stats.inference.profiles_bound.profile_distance`.

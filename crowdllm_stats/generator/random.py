@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+import jax
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -100,3 +101,22 @@ def id_numbers(ids: Iterable[Any]) -> Words:
 
 def _number(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "big")
+
+
+def root_key(seed: int) -> jax.Array:
+    """A key for any whole number of at least 0; ``jax.random.key`` alone reads only the last 32 bits.
+
+    Raises:
+        ValueError: on a seed that is no whole number of at least 0.
+
+    Example:
+        >>> bool(root_key(1) == root_key(2**32 + 1)), bool(root_key(1) == jax.random.key(1))
+        (False, True)
+    """
+    check_count("seed", seed, least=0)
+    rest, word = divmod(int(seed), 1 << 32)
+    key = jax.random.key(word)
+    while rest:
+        rest, word = divmod(rest, 1 << 32)
+        key = jax.random.fold_in(key, word)
+    return key

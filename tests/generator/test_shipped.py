@@ -12,7 +12,7 @@ from crowdllm_stats import load_example, load_population
 from crowdllm_stats.backbones import RecordedBackbone
 from crowdllm_stats.data import popquorn
 from crowdllm_stats.data.features import Features
-from crowdllm_stats.datasets.population import (
+from crowdllm_stats.generator.shipped import (
     COMPONENTS,
     FOLDER,
     POPULATIONS,

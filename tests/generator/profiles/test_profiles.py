@@ -10,9 +10,9 @@ import pytest
 from scipy import stats
 
 from crowdllm_stats.data import popquorn
-from crowdllm_stats.generator.callable_law import BLOCK, CallableLaw
-from crowdllm_stats.generator.encoding import ProfileEncoder
-from crowdllm_stats.generator.profiles import CHUNK, NOT_QUALIFIED, TOO_RARE, ProfileGenerator
+from crowdllm_stats.generator.profiles.design_law import BLOCK, CallableLaw
+from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
+from crowdllm_stats.generator.profiles.profiles import CHUNK, NOT_QUALIFIED, TOO_RARE, ProfileGenerator
 
 pytest.importorskip("ot")  # here, because its first import draws from NumPy's global random state
 

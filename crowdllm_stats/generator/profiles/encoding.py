@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray, check_choice
-from crowdllm_stats.generator.columns import Kinds, ProfileColumn, read_columns
+from crowdllm_stats.generator.profiles.columns import Kinds, ProfileColumn, read_columns
 
 ORDERED = ("score", "score and one-hot")
 
@@ -51,7 +51,7 @@ class ProfileEncoder:
         Args:
             profiles: a row a person; ``participant`` is left aside. Without any other column P = 0.
             kinds: "categorical", "ordered", "continuous" or an ordered column's levels, by column; see
-                :func:`crowdllm_stats.generator.columns.read_columns` for the columns it does not name.
+                :func:`crowdllm_stats.generator.profiles.columns.read_columns` for the columns it does not name.
             ordered: "score", or "score and one-hot" to let a network bend the scale.
 
         Returns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,16 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import check_count
-from crowdllm_stats.generator.anonymity import as_emitted, rare_combinations
-from crowdllm_stats.generator.callable_law import CallableLaw
-from crowdllm_stats.generator.columns import ID, Kinds
-from crowdllm_stats.generator.counters import uniforms
-from crowdllm_stats.generator.design_law import MarginLaw, TableLaw
-from crowdllm_stats.generator.design_sources import law_of_margins, law_of_table
-from crowdllm_stats.generator.pool_law import PoolLaw
-from crowdllm_stats.generator.profile_fit import ProfileFit, profile_fit
-from crowdllm_stats.generator.qualification import Qualified, check_rule, qualifies
-from crowdllm_stats.generator.recruits import Profiles
+from crowdllm_stats.generator.profiles.columns import ID, Kinds, ProfileColumn, Qualified, check_rule, qualifies
+from crowdllm_stats.generator.profiles.design_law import CallableLaw, MarginLaw, TableLaw, law_of_margins, law_of_table
+from crowdllm_stats.generator.profiles.pool_law import PoolLaw
+from crowdllm_stats.generator.profiles.profile_fit import ProfileFit, profile_fit
+from crowdllm_stats.generator.profiles.recruits import Profiles
+from crowdllm_stats.generator.random import uniforms
 
 #: People drawn at a time.
 CHUNK = 1 << 16
@@ -40,7 +36,7 @@ NOT_QUALIFIED, TOO_RARE = "not qualified", "held by too few people of the pool"
 class ProfileGenerator:
     """Profiles ``v_i = G_u(S, eps_i; theta)`` of as many people as wanted.
 
-    From a pool it is a chain of regressions (:class:`crowdllm_stats.generator.pool_law.PoolLaw`). Why not thresholds of
+    From a pool it is a chain of regressions (``PoolLaw``). Why not thresholds of
     a Gaussian copula: a copula has one number for the association of two columns and needs an order of their levels,
     which gender or occupation do not have. Why not a kernel about the pool's people: to smooth five columns enough it
     must wash out the strong pairs with the weak. Main effects have a number for each pair of levels, so that
@@ -115,7 +111,7 @@ class ProfileGenerator:
             profiles: a row a person; ``participant`` is left aside. A column of whole numbers gives whole numbers.
             noise: scale of the noise.
             kinds: "categorical", "ordered", "continuous" or an ordered column's levels lowest first, by column; see
-                :func:`crowdllm_stats.generator.columns.read_columns` for the others.
+                :func:`crowdllm_stats.generator.profiles.columns.read_columns` for the others.
             qualified: whom to keep, by redrawing the others: allowed values by column (a pair lowest, highest for a
                 continuous one), or a function of the table giving one boolean a row.
             k_anonymity: combinations of all discrete and whole-number columns that 1 to k - 1 people of the pool hold
@@ -279,7 +275,7 @@ class ProfileGenerator:
             ProfileFit; its docstring and ``why`` state the coding.
 
         Raises:
-            ValueError: as :func:`crowdllm_stats.generator.profile_fit.profile_fit`.
+            ValueError: as :func:`crowdllm_stats.generator.profiles.profile_fit.profile_fit`.
         """
         made = self.sample(n, seed=seed).table
         return profile_fit(made, target, self._kinds_with(target), smoothing=smoothing, epsilon=epsilon,
@@ -382,3 +378,32 @@ class ProfileGenerator:
                              "qualified or k_anonymity")  # fmt: skip
         joined = pd.concat(parts, ignore_index=True)
         return joined.iloc[np.argsort(np.concatenate(places))].reset_index(drop=True)
+
+
+def rare_combinations(profiles: pd.DataFrame, law: PoolLaw, k: int) -> pd.DataFrame:
+    """Combinations of all but real-number columns that at least one and fewer than k people of the pool hold.
+
+    Example:
+        >>> pool = pd.DataFrame({"job": ["Student", "Student", "Pilot"]})
+        >>> rare_combinations(pool, PoolLaw.fit(pool), 2)["job"].tolist()
+        ['Pilot']
+    """
+    names = [column.name for column in law.columns if column.kind != "continuous" or column.name in law.whole]
+    plain = as_emitted(law.columns, profiles[names])
+    if not names:
+        return plain
+    counts = plain.groupby(names, sort=True).size().reset_index(name="_people")
+    return counts.loc[counts["_people"] < k, names].reset_index(drop=True)
+
+
+def as_emitted(columns: Sequence[ProfileColumn], table: pd.DataFrame) -> pd.DataFrame:
+    """The table with columns of the types that a law emits, so that they can be compared."""
+    made: dict[str, Any] = {}
+    for column in columns:
+        if column.name in table.columns:
+            values = table[column.name]
+            whole = column.kind == "continuous"
+            made[column.name] = (
+                values.astype(np.int64) if whole else column.values(column.codes(values, "profiles")).to_numpy()
+            )
+    return pd.DataFrame(made, index=range(len(table)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from crowdllm_stats.generator.columns import ID
+from crowdllm_stats.generator.profiles.columns import ID
 
 
 @dataclass(frozen=True, eq=False)

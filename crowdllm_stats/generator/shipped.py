@@ -89,7 +89,7 @@ def build_population(
         draws: generated people behind the law.
     """
     from crowdllm_stats.generator.crowdllm import CrowdLLM
-    from crowdllm_stats.generator.profiles import ProfileGenerator
+    from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
 
     check_count("draws", draws)
     model = CrowdLLM(components=COMPONENTS).fit(data, reference, embedding=embedding, seed=seed)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from crowdllm_stats.generator.counters import id_numbers, philox, uniforms
+from crowdllm_stats.generator.random import id_numbers, philox, uniforms
 
 #: Random123's kat_vectors for philox4x32-10: counter, key, output.
 KNOWN = [
