@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.stats import binom, norm
 
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.inference.risk import average_over_problems, risk_decomposition
+from crowdllm_stats.inference.theorem2_risk import average_over_problems, risk_decomposition
 
 PEOPLE = (2, 3, 5, 10, 20, 50, 100, 200)
 SLOPES = (-0.5, 0.0, 0.6, 1.0, 1.5)

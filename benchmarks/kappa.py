@@ -22,7 +22,7 @@ from scipy.stats import t as student
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.inference.noise_free_gaps import noise_free_quantile
+from crowdllm_stats.inference.kappa import noise_free_quantile
 
 LEVELS = (0.8, 0.9)
 PROBLEMS = (5, 10, 40, 120)

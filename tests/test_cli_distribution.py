@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from crowdllm_stats.cli import main
-from crowdllm_stats.inference.distribution_error import distribution_error
+from crowdllm_stats.inference.diversity import distribution_error
 
 DATA = os.environ.get("CROWDLLM_STATS_DATA")
 

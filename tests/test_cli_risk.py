@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from command_line import BOTH, run_json, write
 
-from crowdllm_stats.inference.risk import risk_decomposition
+from crowdllm_stats.inference.theorem2_risk import risk_decomposition
 
 
 def test_risk_identity_and_repeats(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

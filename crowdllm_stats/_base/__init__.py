@@ -1,0 +1,1 @@
+"""What every room stands on: checks, the result class, randomness, words, files written whole."""

@@ -73,7 +73,7 @@ def _interval(example: Example, pairing: Pairing) -> str:
 def _safe(example: Example, pairing: Pairing) -> str:
     import numpy as np
 
-    from crowdllm_stats.inference.safe_decision import safe_decision
+    from crowdllm_stats.inference.theorem3_safe_decision import safe_decision
 
     block = next(pairing.blocks(paired=True))
     plain = {name: group.to_numpy() for name, group in example.reference.responses.groupby("problem")["response"]}
@@ -101,7 +101,7 @@ def _everybody(block: Any) -> Any:
 
 
 def _risk(pairing: Pairing) -> str:
-    from crowdllm_stats.inference.risk import risk_decomposition
+    from crowdllm_stats.inference.theorem2_risk import risk_decomposition
 
     block = next(pairing.blocks(paired=True))
     twin: Any = block.twin

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from crowdllm_stats.cli.inputs import Loaded
-    from crowdllm_stats.inference.distribution_error import DistributionError
+    from crowdllm_stats.inference.diversity import DistributionError
 
 SHOW = (
     "problem",
@@ -40,7 +40,7 @@ def distribution(tables: Tables, level: Level = 0.95, n_boot: Boot = 0, seed: Se
     """
     from crowdllm_stats._base.checks import check_count, check_level
     from crowdllm_stats.cli.inputs import load
-    from crowdllm_stats.inference.distribution_error import LEAST, distribution_error
+    from crowdllm_stats.inference.diversity import LEAST, distribution_error
     from crowdllm_stats.pairing import pair
     from crowdllm_stats.survey.one_law import survey_law
     from crowdllm_stats.survey.two_scales import two_scales
@@ -83,7 +83,7 @@ def distribution(tables: Tables, level: Level = 0.95, n_boot: Boot = 0, seed: Se
 
 def _answers(loaded: Loaded) -> tuple[dict[str, tuple[Any, Any]], list[Row], list[str]]:
     """Both sides' answers of every problem, the problems left out, and a remark on repeated answers."""
-    from crowdllm_stats.inference.distribution_error import LEAST
+    from crowdllm_stats.inference.diversity import LEAST
 
     sides, notes = [], []
     for name, data in (("human", loaded.human), ("digital", loaded.digital)):
@@ -117,7 +117,7 @@ def _problems(
     """A row a problem in the table's order, and one result over all of them: one call a shape."""
     import numpy as np
 
-    from crowdllm_stats.inference.distribution_error import SOME, distribution_error, share_with_few_levels
+    from crowdllm_stats.inference.diversity import SOME, distribution_error, share_with_few_levels
 
     few = bool(np.mean([share_with_few_levels(human, digital) for human, digital in answers.values()]) > SOME)
     shapes: dict[tuple[int, int], list[str]] = {}

@@ -77,7 +77,7 @@ def _problems(
     """One decomposition a shape: problems with equally many people and repeats go together."""
     import numpy as np
 
-    from crowdllm_stats.inference.risk import risk_decomposition
+    from crowdllm_stats.inference.theorem2_risk import risk_decomposition
 
     groups: dict[tuple[int, int, int], list[tuple[str, Any, Any]]] = {}
     excluded: list[Row] = []
@@ -130,7 +130,7 @@ def _stacked(answers: list[np.ndarray[Any, Any]]) -> tuple[np.ndarray[Any, Any],
 
 
 def _llm(human: np.ndarray[Any, Any], answers: np.ndarray[Any, Any] | None) -> Row:
-    from crowdllm_stats.inference.llm_risk import llm_risk
+    from crowdllm_stats.inference.proposition1_llm_risk import llm_risk
 
     if answers is None:
         return {}

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.inference.llm_risk import llm_risk
-from crowdllm_stats.inference.risk import risk_decomposition
+from crowdllm_stats.inference.proposition1_llm_risk import llm_risk
+from crowdllm_stats.inference.theorem2_risk import risk_decomposition
 from crowdllm_stats.studies.simulator import uniforms
 
 from .parameters import Parameter

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.inference.safe_interval import safe_interval
+from crowdllm_stats.inference.theorem3_safe_interval import safe_interval
 from crowdllm_stats.studies.simulator import uniforms
 
 from .parameters import Parameter

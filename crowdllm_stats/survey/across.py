@@ -10,7 +10,7 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray, check_count, check_level
 from crowdllm_stats._base.words import several
-from crowdllm_stats.inference.across_answers import AcrossAnswers, across_answers
+from crowdllm_stats.inference.fay_herriot.across_answers import AcrossAnswers, across_answers
 from crowdllm_stats.pairing import nobody, nothing_in_common, pair
 from crowdllm_stats.survey.first_look import first_look, refuse_exchanged
 from crowdllm_stats.survey.given import as_crowd
@@ -59,7 +59,7 @@ def across_from(
 
     Returns:
         SurveyResult, without a row over all problems. Its rows have the columns of
-        :class:`~crowdllm_stats.inference.across_answers.AcrossAnswers`; ``saved`` is how many further human answers
+        ``AcrossAnswers``; ``saved`` is how many further human answers
         per problem would be as good as the other problems and the digital side.
 
     Raises:

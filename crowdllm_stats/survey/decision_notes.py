@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from crowdllm_stats._base.words import several
-from crowdllm_stats.inference.backbone_quality import BackboneQuality
+from crowdllm_stats.inference.kappa import BackboneQuality
 from crowdllm_stats.survey.result import Row
 
 #: The decisions in plain words, each: than asking the LLM once.

@@ -11,9 +11,9 @@ import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray, check_level
 from crowdllm_stats.data.ids import written_otherwise
-from crowdllm_stats.inference.backbone_quality import BackboneQuality, backbone_quality
-from crowdllm_stats.inference.safe_decision import SafeDecision, safe_decision
-from crowdllm_stats.inference.safe_interval import safe_interval
+from crowdllm_stats.inference.kappa import BackboneQuality, backbone_quality
+from crowdllm_stats.inference.theorem3_safe_decision import SafeDecision, safe_decision
+from crowdllm_stats.inference.theorem3_safe_interval import safe_interval
 from crowdllm_stats.pairing import Pairing, pair
 from crowdllm_stats.survey.columns import match_columns
 from crowdllm_stats.survey.decision_notes import VERDICTS, decision_notes, how_far, not_judged

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from crowdllm_stats.inference.person_errors import Answers
-from crowdllm_stats.inference.person_factors import person_factors
+from crowdllm_stats.inference.fay_herriot.person_errors import Answers, person_factors
 
 
 def survey(rng, questions=60, people=5, loading=None, sd=0.6):

@@ -11,8 +11,16 @@ import numpy as np
 import sympy as sp
 from scipy import stats
 
-from crowdllm_stats.inference.intervals.betting import _candidates, _peak, _predictable_bets, betting_set
-from crowdllm_stats.inference.intervals.mean_sets import bernstein_half, clt_half, hoeffding_half, serfling
+from crowdllm_stats.inference.intervals.confidence_sets import (
+    _candidates,
+    _peak,
+    _predictable_bets,
+    bernstein_half,
+    betting_set,
+    clt_half,
+    hoeffding_half,
+    serfling,
+)
 from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
 
 STATEMENT = Statement(

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import sympy
 
-from crowdllm_stats.inference.distribution_error import DistributionError
-from crowdllm_stats.inference.distribution_error import distribution_error as calculator
+from crowdllm_stats.inference.diversity import DistributionError
+from crowdllm_stats.inference.diversity import distribution_error as calculator
 from crowdllm_stats.inference.expected_quantiles import GRID, block_means, order_statistic_weights
-from crowdllm_stats.inference.risk import risk_decomposition
+from crowdllm_stats.inference.theorem2_risk import risk_decomposition
 from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
 
 STATEMENT = Statement(

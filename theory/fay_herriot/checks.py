@@ -10,9 +10,12 @@ import numpy as np
 import sympy
 from scipy.special import betaln
 
-from crowdllm_stats.inference.across_problems import _cross_fit, across_problems
-from crowdllm_stats.inference.dispersion import Dispersion, free_dispersion
-from crowdllm_stats.inference.fay_herriot import (
+from crowdllm_stats.inference.fay_herriot.across_problems import _cross_fit, across_problems
+from crowdllm_stats.inference.fay_herriot.dispersion import Dispersion, free_dispersion
+from crowdllm_stats.inference.fay_herriot.known_variances import predict_known
+from crowdllm_stats.inference.fay_herriot.logit_regression import LogitRegression, fit_logit_regression
+from crowdllm_stats.inference.fay_herriot.mixtures import ends_of_normals, shortest_of_betas
+from crowdllm_stats.inference.fay_herriot.model import (
     POWERS,
     FayHerriot,
     Prior,
@@ -23,11 +26,8 @@ from crowdllm_stats.inference.fay_herriot import (
     regression_rows,
     restricted,
 )
-from crowdllm_stats.inference.known_variances import predict_known
-from crowdllm_stats.inference.logit_regression import LogitRegression, fit_logit_regression
-from crowdllm_stats.inference.mixtures import ends_of_normals, shortest_of_betas
-from crowdllm_stats.inference.predictive import Ahead, predict_bounded, predict_free
-from crowdllm_stats.inference.variance_function import VarianceFunction, fit_variance_function
+from crowdllm_stats.inference.fay_herriot.predictive import Ahead, predict_bounded, predict_free
+from crowdllm_stats.inference.fay_herriot.variance_function import VarianceFunction, fit_variance_function
 from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
 
 STATEMENT = Statement(

@@ -13,7 +13,7 @@ import numpy as np
 import sympy
 from sympy import Integer, Rational, sqrt
 
-from crowdllm_stats.inference.backbone_quality import BackboneQuality, backbone_quality
+from crowdllm_stats.inference.kappa import BackboneQuality, backbone_quality
 from crowdllm_stats.verify import Check, Statement, counterexample, identity, main
 
 STATEMENT = Statement(

@@ -12,7 +12,7 @@ import numpy as np
 import sympy
 from sympy import Rational
 
-from crowdllm_stats.inference.llm_risk import llm_risk
+from crowdllm_stats.inference.proposition1_llm_risk import llm_risk
 from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
 
 STATEMENT = Statement(

@@ -10,10 +10,10 @@ import numpy as np
 import sympy
 from scipy import integrate, special
 
-from crowdllm_stats.inference.across_answers import across_answers
-from crowdllm_stats.inference.across_problems import across_problems
-from crowdllm_stats.inference.person_errors import Answers, person_errors
-from crowdllm_stats.inference.shared_error import sum_half_width, widen
+from crowdllm_stats.inference.fay_herriot.across_answers import across_answers
+from crowdllm_stats.inference.fay_herriot.across_problems import across_problems
+from crowdllm_stats.inference.fay_herriot.person_errors import Answers, person_errors
+from crowdllm_stats.inference.fay_herriot.shared_error import sum_half_width, widen
 from crowdllm_stats.verify import Check, Statement, counterexample, identity
 
 STATEMENT = Statement(

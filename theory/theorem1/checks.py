@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 from sympy import Integer, Rational, exp, oo, pi, sqrt
 
-from crowdllm_stats.inference.profiles_bound import EXACT_LIMIT, profile_bound, profile_distance
+from crowdllm_stats.inference.theorem1_profiles import EXACT_LIMIT, profile_bound, profile_distance
 from crowdllm_stats.verify import Check, Skipped, Statement, identity, main, simulation
 
 STATEMENT = Statement(

@@ -12,8 +12,8 @@ import numpy as np
 import sympy
 from sympy import Rational, Symbol
 
-from crowdllm_stats.inference.risk import RiskDecomposition, risk_decomposition
 from crowdllm_stats.inference.risk_average import average_over_problems
+from crowdllm_stats.inference.theorem2_risk import RiskDecomposition, risk_decomposition
 from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
 
 STATEMENT = Statement(

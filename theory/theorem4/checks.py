@@ -12,7 +12,7 @@ import sympy as sp
 from scipy import stats
 
 from crowdllm_stats.inference.intervals import interval
-from crowdllm_stats.inference.intervals.betting import betting_set
+from crowdllm_stats.inference.intervals.confidence_sets import betting_set
 from crowdllm_stats.verify import Check, Statement, counterexample, identity
 
 STATEMENT = Statement(

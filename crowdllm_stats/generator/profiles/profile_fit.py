@@ -10,7 +10,7 @@ import pandas as pd
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator.profiles.columns import ID, Kinds
 from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
-from crowdllm_stats.inference.profiles_bound import ProfileBound, ProfileDistance, profile_bound, profile_distance
+from crowdllm_stats.inference.theorem1_profiles import ProfileBound, ProfileDistance, profile_bound, profile_distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ def profile_fit(
         kinds: as :func:`crowdllm_stats.generator.profiles.columns.read_columns`.
         smoothing: eta of Theorem 1, for the bound.
         epsilon: accuracy of Theorem 1, for the bound.
-        n_boot: bootstrap samples, see :func:`crowdllm_stats.inference.profiles_bound.profile_distance`.
+        n_boot: bootstrap samples, see :func:`crowdllm_stats.inference.theorem1_profiles.profile_distance`.
         seed: of splits, directions and bootstrap.
 
     Returns:

@@ -11,8 +11,8 @@ from scipy.special import stdtrit
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.result import unbatch
+from crowdllm_stats.inference.intervals.confidence_sets import betting
 
-from .betting import betting
 from .classical import classical, classical_small
 from .cross_fitted import cross_fitted, cross_fitted_small
 from .interval_result import Interval

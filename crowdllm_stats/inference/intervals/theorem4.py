@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray, check_inside
+from crowdllm_stats.inference.intervals.confidence_sets import (
+    bernstein_half,
+    betting_set,
+    clt_half,
+    hoeffding_half,
+    serfling,
+)
 
-from .betting import betting_set
 from .ends import all_equal, one_sided
-from .mean_sets import bernstein_half, clt_half, hoeffding_half, serfling
 from .ppi import paired
 from .sample import Core, Sample
 

@@ -11,8 +11,8 @@ import numpy as np
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.intervals.dispatch import METHODS, choose
 from crowdllm_stats.inference.intervals.sample import Sample, read_sample
-from crowdllm_stats.inference.safe_decision import safe_decision
-from crowdllm_stats.inference.safe_interval import safe_interval
+from crowdllm_stats.inference.theorem3_safe_decision import safe_decision
+from crowdllm_stats.inference.theorem3_safe_interval import safe_interval
 
 #: Intervals for the mean answer; "auto" is what ``interval`` does by itself.
 INTERVALS = ("classical", "crowdllm", "ppi", "ppi++", "ppi-small", "ppi++-small", "auto")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from crowdllm_stats import interval
-from crowdllm_stats.inference.intervals.betting import betting_set
+from crowdllm_stats.inference.intervals.confidence_sets import betting_set
 
 REPLICATES = 20_000
 

@@ -9,10 +9,10 @@ import numpy as np
 from scipy.special import betaln, gammaln
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.inference.dispersion import Dispersion
-from crowdllm_stats.inference.fay_herriot import Prior
-from crowdllm_stats.inference.logit_regression import LARGEST, SMALLEST, LogitRegression
-from crowdllm_stats.inference.mixtures import ends_of_normals, shortest_of_betas
+from crowdllm_stats.inference.fay_herriot.dispersion import Dispersion
+from crowdllm_stats.inference.fay_herriot.logit_regression import LARGEST, SMALLEST, LogitRegression
+from crowdllm_stats.inference.fay_herriot.mixtures import ends_of_normals, shortest_of_betas
+from crowdllm_stats.inference.fay_herriot.model import Prior
 
 #: A problem's mean varies about the regression by these multiples of the common variance, with these prior weights:
 #: some problems are unlike the others.

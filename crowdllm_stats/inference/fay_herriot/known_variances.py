@@ -6,9 +6,9 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.inference.fay_herriot import between_posterior, least_squares, restricted
-from crowdllm_stats.inference.mixtures import ends_of_normals
-from crowdllm_stats.inference.predictive import Ahead, Prediction
+from crowdllm_stats.inference.fay_herriot.mixtures import ends_of_normals
+from crowdllm_stats.inference.fay_herriot.model import between_posterior, least_squares, restricted
+from crowdllm_stats.inference.fay_herriot.predictive import Ahead, Prediction
 
 
 def predict_known(design: FloatArray, mean: FloatArray, sampling: FloatArray, ahead: Ahead) -> Prediction:

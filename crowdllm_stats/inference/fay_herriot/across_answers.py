@@ -9,11 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crowdllm_stats._base.checks import FloatArray, check_array, check_bounds, check_inside, check_level
-from crowdllm_stats.inference.across_problems import AcrossProblems, Direct, combine
-from crowdllm_stats.inference.fay_herriot import regression_rows
-from crowdllm_stats.inference.person_errors import Answers, IntArray, PersonErrors, person_errors
-from crowdllm_stats.inference.person_factors import person_factors
-from crowdllm_stats.inference.shared_error import widen
+from crowdllm_stats.inference.fay_herriot.across_problems import AcrossProblems, Direct, combine
+from crowdllm_stats.inference.fay_herriot.model import regression_rows
+from crowdllm_stats.inference.fay_herriot.person_errors import (
+    Answers,
+    IntArray,
+    PersonErrors,
+    person_errors,
+    person_factors,
+)
+from crowdllm_stats.inference.fay_herriot.shared_error import widen
 
 #: Degrees of freedom that the variance of single answers needs, summed over problems.
 LEAST_DEGREES = 10

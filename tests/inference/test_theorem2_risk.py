@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crowdllm_stats.inference.risk import RiskDecomposition, risk_decomposition
+from crowdllm_stats.inference.theorem2_risk import RiskDecomposition, risk_decomposition
 
 PARTS = ("L", "L1", "L2", "L3", "L4", "L5", "alignment")
 

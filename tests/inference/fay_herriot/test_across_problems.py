@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from crowdllm_stats import across_problems
-from crowdllm_stats.inference.dispersion import Dispersion, bounded_dispersion
-from crowdllm_stats.inference.fay_herriot import Prior, fit_fay_herriot, regression_rows
-from crowdllm_stats.inference.logit_regression import LogitRegression
-from crowdllm_stats.inference.mixtures import ends_of_normals, shortest_of_betas
-from crowdllm_stats.inference.predictive import Ahead, predict_bounded, predict_free
-from crowdllm_stats.inference.variance_function import fit_variance_function
+from crowdllm_stats.inference.fay_herriot.dispersion import Dispersion, bounded_dispersion
+from crowdllm_stats.inference.fay_herriot.logit_regression import LogitRegression
+from crowdllm_stats.inference.fay_herriot.mixtures import ends_of_normals, shortest_of_betas
+from crowdllm_stats.inference.fay_herriot.model import Prior, fit_fay_herriot, regression_rows
+from crowdllm_stats.inference.fay_herriot.predictive import Ahead, predict_bounded, predict_free
+from crowdllm_stats.inference.fay_herriot.variance_function import fit_variance_function
 
 
 def people(problems, seed, between=0.4, slope=0.8, least=2, most=8):
@@ -57,8 +57,8 @@ def test_between_posterior_median_equals_brute_force_integration():
 
 
 def test_one_part_of_the_bounded_model_is_the_beta_binomial_for_yes_no_answers(monkeypatch):
-    monkeypatch.setattr("crowdllm_stats.inference.predictive.MULTIPLES", np.ones(1))
-    monkeypatch.setattr("crowdllm_stats.inference.predictive.MULTIPLE_WEIGHTS", np.ones(1))
+    monkeypatch.setattr("crowdllm_stats.inference.fay_herriot.predictive.MULTIPLES", np.ones(1))
+    monkeypatch.setattr("crowdllm_stats.inference.fay_herriot.predictive.MULTIPLE_WEIGHTS", np.ones(1))
     mu, rho, own, n, rest = 0.3, 0.1, 0.75, 4.0, 7
     a, b = mu * (1 / rho - 1), (1 - mu) * (1 / rho - 1)
     one = np.ones((1, 1))
@@ -70,8 +70,8 @@ def test_one_part_of_the_bounded_model_is_the_beta_binomial_for_yes_no_answers(m
 
 
 def test_one_part_of_the_normal_model_is_the_textbook_shrinkage(monkeypatch):
-    monkeypatch.setattr("crowdllm_stats.inference.predictive.MULTIPLES", np.ones(1))
-    monkeypatch.setattr("crowdllm_stats.inference.predictive.MULTIPLE_WEIGHTS", np.ones(1))
+    monkeypatch.setattr("crowdllm_stats.inference.fay_herriot.predictive.MULTIPLES", np.ones(1))
+    monkeypatch.setattr("crowdllm_stats.inference.fay_herriot.predictive.MULTIPLE_WEIGHTS", np.ones(1))
     one, within = np.ones((2, 1)), np.array([4.0, 1.0])
     prior = Prior(np.array([1.0, 2.0]), within, np.zeros(2), 2.0 * one, one, np.zeros(2))
     spread = Dispersion(within[:, None], one)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crowdllm_stats.inference.person_errors import Answers, person_errors
+from crowdllm_stats.inference.fay_herriot.person_errors import Answers, person_errors
 
 
 def crossed(questions, people):
@@ -55,7 +55,7 @@ def test_degrees_for_many_people_agree_with_the_exact_ones(monkeypatch):
     person = np.concatenate([rng.choice(40, 5, replace=False) for _ in range(60)])
     answers = Answers(rng.normal(size=300), question, np.unique(person, return_inverse=True)[1])
     exact = person_errors(answers, np.ones((60, 1)), np.ones(60)).degrees
-    monkeypatch.setattr("crowdllm_stats.inference.person_errors.DENSE_PEOPLE", 1)
+    monkeypatch.setattr("crowdllm_stats.inference.fay_herriot.person_errors.DENSE_PEOPLE", 1)
     assert person_errors(answers, np.ones((60, 1)), np.ones(60)).degrees == pytest.approx(exact, rel=0.1)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from crowdllm_stats.inference.backbone_quality import backbone_quality
+from crowdllm_stats.inference.kappa import backbone_quality
 
 
 def study(rng, problems, *, bias=0.3, spread=0.5, n=5, answers=3, noise=1.0):

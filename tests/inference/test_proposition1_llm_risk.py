@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crowdllm_stats.inference.risk import llm_risk
+from crowdllm_stats.inference.theorem2_risk import llm_risk
 
 
 def data(rng, problems, people=6, repeats=2, answers=4):

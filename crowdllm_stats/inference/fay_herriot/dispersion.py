@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import betaln
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.inference.variance_function import fit_variance_function
+from crowdllm_stats.inference.fay_herriot.variance_function import fit_variance_function
 
 #: Log ratios of a problem's variance to the curve's that are thought possible.
 RATIOS: FloatArray = np.linspace(-2.0, 2.0, 11)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from crowdllm_stats.inference.safe_decision import safe_decision
-from crowdllm_stats.inference.safe_interval import safe_interval
+from crowdllm_stats.inference.theorem3_safe_decision import safe_decision
+from crowdllm_stats.inference.theorem3_safe_interval import safe_interval
 
 EXACT = {"reference_noise_var": 0.0}
 

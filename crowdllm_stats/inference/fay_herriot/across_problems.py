@@ -11,12 +11,12 @@ from scipy.special import logit
 
 from crowdllm_stats._base.checks import FloatArray, check_array, check_bounds, check_inside, check_level
 from crowdllm_stats._base.result import Result
-from crowdllm_stats.inference.across_checks import counts, features, grid_step, known_variances, variances
-from crowdllm_stats.inference.dispersion import Dispersion, bounded_dispersion, free_dispersion
-from crowdllm_stats.inference.fay_herriot import Prior, fit_fay_herriot, regression_rows
-from crowdllm_stats.inference.known_variances import predict_known
-from crowdllm_stats.inference.logit_regression import LogitRegression, fit_logit_regression
-from crowdllm_stats.inference.predictive import Ahead, Prediction, predict_bounded, predict_free
+from crowdllm_stats.inference.fay_herriot.checks import counts, features, grid_step, known_variances, variances
+from crowdllm_stats.inference.fay_herriot.dispersion import Dispersion, bounded_dispersion, free_dispersion
+from crowdllm_stats.inference.fay_herriot.known_variances import predict_known
+from crowdllm_stats.inference.fay_herriot.logit_regression import LogitRegression, fit_logit_regression
+from crowdllm_stats.inference.fay_herriot.model import Prior, fit_fay_herriot, regression_rows
+from crowdllm_stats.inference.fay_herriot.predictive import Ahead, Prediction, predict_bounded, predict_free
 
 #: Up to this many problems each one is left out on its own; beyond, problems are left out in FOLDS groups.
 LEAVE_ONE_OUT = 40

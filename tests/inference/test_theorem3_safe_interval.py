@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crowdllm_stats.inference.belief_terms import margin_in_words, safety_margin
-from crowdllm_stats.inference.safe_interval import published_half_width, safe_interval
+from crowdllm_stats.inference.theorem3_safe_interval import published_half_width, safe_interval
 
 # --- golden ------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from crowdllm_stats.inference.profiles_bound import EXACT_LIMIT, profile_bound, profile_distance
+from crowdllm_stats.inference.theorem1_profiles import EXACT_LIMIT, profile_bound, profile_distance
 
 pytest.importorskip("ot", reason="POT measures the distance")
 

@@ -1,0 +1,1 @@
+"""Means of many problems at once: Fay-Herriot regression on digital means and covariates."""
