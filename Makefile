@@ -51,7 +51,7 @@ types: $(VENV)/.installed-test
 
 # Every extra alone in an environment of its own: minutes, so not among the default tests.
 test-extras: $(VENV)/.installed-test
-	$(BIN)/python -m pytest tests/test_extras.py -m "slow or not slow"
+	$(BIN)/python -m pytest tests/_base/test_extras.py -m "slow or not slow"
 
 UV := .venv-lock/bin/uv
 $(UV):
@@ -65,8 +65,8 @@ lock: $(UV)
 # The suite at the lower bounds, without the lock: all extras together, then the light installation (where another
 # package's own bounds push a lower bound up in the first, it is held by the second).
 LOWEST := pip compile --quiet pyproject.toml --group build --resolution lowest-direct --python-version 3.11 --only-binary :all: --excludes requirements/cuda.txt
-LIGHT := tests/survey tests/tables tests/inference/intervals --ignore=tests/inference/intervals/test_peer.py --ignore=tests/tables/test_told_rows.py \
-	--deselect=tests/test_cli.py::test_ids_with_markup_and_long_ids_leave_numbers_whole tests/test_cli.py $(patsubst %,tests/test_cli_%.py,distribution input interval json planner risk safe)
+LIGHT := tests/survey tests/data tests/inference/intervals --ignore=tests/inference/intervals/test_peer.py --ignore=tests/data/test_told_rows.py \
+	--deselect=tests/cli/test_cli.py::test_ids_with_markup_and_long_ids_leave_numbers_whole tests/cli/test_cli.py $(patsubst %,tests/cli/test_cli_%.py,distribution input interval json planner risk safe)
 
 test-lowest: $(UV)
 	mkdir -p out

@@ -23,13 +23,13 @@ from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.inference.intervals.dispatch import METHODS, choose
-from crowdllm_stats.studies.compute import plan_of
-from crowdllm_stats.studies.design_file import make_design
-from crowdllm_stats.studies.grid import jobs
-from crowdllm_stats.studies.interval_simulator import INTERVALS, NEED_BOUNDS, TWO_VALUES, draw, sample_of
-from crowdllm_stats.studies.run import ONE_THREAD, in_this_process, processes, run_study
-from crowdllm_stats.studies.store import Store
-from crowdllm_stats.studies.summarise import summarise
+from crowdllm_stats.studies.engine.compute import plan_of
+from crowdllm_stats.studies.engine.design_file import make_design
+from crowdllm_stats.studies.engine.grid import jobs
+from crowdllm_stats.studies.engine.run import ONE_THREAD, in_this_process, processes, run_study
+from crowdllm_stats.studies.engine.store import Store
+from crowdllm_stats.studies.engine.summarise import summarise
+from crowdllm_stats.studies.simulators.intervals import INTERVALS, NEED_BOUNDS, TWO_VALUES, draw, sample_of
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "reports" / "coverage" / "speed.md"

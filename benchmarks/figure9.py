@@ -24,13 +24,12 @@ import numpy as np
 import torch
 
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.studies.figure9.fits import PAPER, Sample, fit, steps_of
-from crowdllm_stats.studies.figure9.objective import Batch, paper_loss
-from crowdllm_stats.studies.figure9.population import COORDINATES
-from crowdllm_stats.studies.figure9.samples import learned, responses_of
-from crowdllm_stats.studies.figure9.simulator import FIGURE9
-from crowdllm_stats.studies.parameters import Value, cell_text
-from crowdllm_stats.studies.simulator import Job
+from crowdllm_stats.studies.engine.parameters import Value, cell_text
+from crowdllm_stats.studies.engine.simulator import Job
+from crowdllm_stats.studies.simulators.figure9.samples import learned, responses_of
+from crowdllm_stats.studies.simulators.figure9.simulator import FIGURE9
+from crowdllm_stats.studies.simulators.fits import PAPER, Batch, Sample, fit, paper_loss, steps_of
+from crowdllm_stats.studies.simulators.population import COORDINATES
 
 CELLS = ((2, 5), (10, 10), (20, 20), (40, 40))
 BATCHES = (16, 32, 64)

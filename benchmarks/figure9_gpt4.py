@@ -20,14 +20,14 @@ import pandas as pd
 from crowdllm_stats._base.manifest import described_file, made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import whole_file, write_whole
-from crowdllm_stats.studies.design_file import make_design
-from crowdllm_stats.studies.figure9.fitted_errors import fitted_errors
-from crowdllm_stats.studies.figure9.picture import draw_figure9
-from crowdllm_stats.studies.figure9.readings import READINGS
-from crowdllm_stats.studies.figure9.verdicts import judge, panels_of
-from crowdllm_stats.studies.find import study_file
-from crowdllm_stats.studies.run import default_workers, processes, run_study
-from crowdllm_stats.studies.store import Store
+from crowdllm_stats.studies.engine.design_file import make_design
+from crowdllm_stats.studies.engine.find import study_file
+from crowdllm_stats.studies.engine.run import default_workers, processes, run_study
+from crowdllm_stats.studies.engine.store import Store
+from crowdllm_stats.studies.simulators.figure9.overview import fitted_errors
+from crowdllm_stats.studies.simulators.figure9.picture import draw_figure9
+from crowdllm_stats.studies.simulators.figure9.verdicts import judge, panels_of
+from crowdllm_stats.studies.simulators.readings import READINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "reports" / "figure9"

@@ -24,9 +24,9 @@ import pandas as pd
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import whole_file, write_whole
-from crowdllm_stats.studies.design_file import read_design
-from crowdllm_stats.studies.figure9.overview import work_of
-from crowdllm_stats.studies.find import study_file
+from crowdllm_stats.studies.engine.design_file import read_design
+from crowdllm_stats.studies.engine.find import study_file
+from crowdllm_stats.studies.simulators.figure9.overview import work_of
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "reports" / "figure9"

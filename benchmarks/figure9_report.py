@@ -11,10 +11,10 @@ import json
 import sys
 from pathlib import Path
 
-from crowdllm_stats.studies.design_file import read_design
-from crowdllm_stats.studies.figure9.overview import write_overview
-from crowdllm_stats.studies.find import study_file
-from crowdllm_stats.studies.store import Store
+from crowdllm_stats.studies.engine.design_file import read_design
+from crowdllm_stats.studies.engine.find import study_file
+from crowdllm_stats.studies.engine.store import Store
+from crowdllm_stats.studies.simulators.figure9.overview import write_overview
 
 
 def main() -> None:

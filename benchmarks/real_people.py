@@ -22,7 +22,7 @@ from crowdllm_stats.data import popquorn
 from crowdllm_stats.data import popquorn as popquorn_llm_ratings
 from crowdllm_stats.inference.intervals import METHODS
 from crowdllm_stats.pairing import pair
-from crowdllm_stats.studies.interval_simulator import TWO_VALUES
+from crowdllm_stats.studies.simulators.intervals import TWO_VALUES
 
 #: Methods for ratings, which have more than two values.
 RATED = [name for name in METHODS if name not in TWO_VALUES]

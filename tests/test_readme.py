@@ -87,7 +87,7 @@ def test_make_has_the_targets():
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith(STUDY)])
 def test_studies_of_the_readme_exist(command, capsys):
-    """A study's own commands are tested in tests/studies and tests/test_cli_study.py; these would take too long."""
+    """A study's own commands are tested in tests/studies and tests/cli/test_cli_study.py; these would take too long."""
     words = shlex.split(command)
     assert main([*words[:2], "--help"]) == 0
     offered = capsys.readouterr().out

@@ -17,10 +17,10 @@ from crowdllm_stats.cli.stopping import say_when_stopped
 from crowdllm_stats.cli.terminal import screen
 
 if TYPE_CHECKING:
-    from crowdllm_stats.studies.conclusions import Conclusion
-    from crowdllm_stats.studies.design import Design
-    from crowdllm_stats.studies.results import Results
-    from crowdllm_stats.studies.run import Engine
+    from crowdllm_stats.studies.engine.conclusions import Conclusion
+    from crowdllm_stats.studies.engine.design import Design
+    from crowdllm_stats.studies.engine.results import Results
+    from crowdllm_stats.studies.engine.run import Engine
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME-OR-FILE", help="A study of `crowdllm-stats study list`, or a file NAME.toml.")
@@ -78,7 +78,7 @@ def list_studies() -> None:
         >>> "coverage: " in told.getvalue()
         True
     """
-    from crowdllm_stats.studies.find import find_studies, study_title
+    from crowdllm_stats.studies.engine.find import find_studies, study_title
 
     for name, file in find_studies().items():
         print(f"{name}: {study_title(file)}")
@@ -92,11 +92,11 @@ def show(name: Name, quick: Quick = False, only: Only = None, store: Where = Non
         FileNotFoundError: if there is no such study; the message lists the known ones.
         ValueError: on a study file with a mistake, an unknown level in ``only``, or blocks of another design.
     """
-    from crowdllm_stats.studies.compute import plan_of
-    from crowdllm_stats.studies.describe import describe
-    from crowdllm_stats.studies.report import conclude
-    from crowdllm_stats.studies.store import Store
-    from crowdllm_stats.studies.summarise import summarise
+    from crowdllm_stats.studies.engine.compute import plan_of
+    from crowdllm_stats.studies.engine.describe import describe
+    from crowdllm_stats.studies.engine.store import Store
+    from crowdllm_stats.studies.engine.summarise import summarise
+    from crowdllm_stats.studies.report.report import conclude
 
     design = _design(name, quick, only)
     place = Store(_store_folder(design, store, quick), design)
@@ -129,8 +129,8 @@ def plan(
         FileNotFoundError: if there is no such study.
         ValueError: on a study file with a mistake, or an ``mcse`` that is not positive.
     """
-    from crowdllm_stats.studies.plan import plan_study
-    from crowdllm_stats.studies.run import default_workers
+    from crowdllm_stats.studies.engine.plan import plan_study
+    from crowdllm_stats.studies.engine.run import default_workers
 
     design = _design(name, quick, only)
     with _progress("pilot") as step:
@@ -154,11 +154,11 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
     ) -> None:
         from importlib.util import find_spec
 
-        from crowdllm_stats.studies.find import study_file
-        from crowdllm_stats.studies.report import conclude, write_report
-        from crowdllm_stats.studies.run import run_study
-        from crowdllm_stats.studies.store import Store
-        from crowdllm_stats.studies.summarise import summarise
+        from crowdllm_stats.studies.engine.find import study_file
+        from crowdllm_stats.studies.engine.run import run_study
+        from crowdllm_stats.studies.engine.store import Store
+        from crowdllm_stats.studies.engine.summarise import summarise
+        from crowdllm_stats.studies.report.report import conclude, write_report
 
         design = _design(name, quick, only)
         place = Store(_store_folder(design, store, quick), design)
@@ -204,8 +204,8 @@ def _written_words(written: Sequence[Path], folder: Path, drawing: bool) -> str:
 
 
 def _design(name: str, quick: bool, only: Sequence[str] | None = None) -> Design:
-    from crowdllm_stats.studies.design_file import read_design
-    from crowdllm_stats.studies.find import study_file
+    from crowdllm_stats.studies.engine.design_file import read_design
+    from crowdllm_stats.studies.engine.find import study_file
 
     design = read_design(study_file(name))
     if only:
@@ -215,7 +215,7 @@ def _design(name: str, quick: bool, only: Sequence[str] | None = None) -> Design
 
 def _levels(design: Design, only: Sequence[str]) -> dict[str, tuple[Any, ...]]:
     """What --only names, as the study's own levels."""
-    from crowdllm_stats.studies.design import levels_text
+    from crowdllm_stats.studies.engine.design import levels_text
 
     found: dict[str, tuple[Any, ...]] = {}
     for text in only:
@@ -232,14 +232,14 @@ def _store_folder(design: Design, store: Path | None, quick: bool) -> Path:
 
 
 def _engine(workers: int | None, scheduler: str | None) -> Engine:
-    from crowdllm_stats.studies.run import default_workers, in_this_process, processes
+    from crowdllm_stats.studies.engine.run import default_workers, in_this_process, processes
 
     if workers is not None and workers < 0:
         raise ValueError(f"--workers must be a whole number of at least 0; got {workers}")
     if scheduler is not None:
         from importlib.util import find_spec
 
-        from crowdllm_stats.studies.dask_engine import cluster
+        from crowdllm_stats.studies.engine.run import cluster
 
         if find_spec("distributed") is None:
             raise ValueError("--scheduler needs Dask: pip install 'crowdllm-stats[dask]'")
@@ -271,7 +271,7 @@ def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def _print_results(results: Results, found: Sequence[Conclusion]) -> None:
-    from crowdllm_stats.studies.report_words import table_words
+    from crowdllm_stats.studies.engine.results import table_words
 
     print(table_words(results))
     failed = int(results.failures["failed"].sum())
@@ -287,7 +287,7 @@ def _envelope(results: Results, found: Sequence[Conclusion], folder: str) -> dic
     import dataclasses
 
     from crowdllm_stats import __version__
-    from crowdllm_stats.studies.report_words import overview
+    from crowdllm_stats.studies.engine.results import overview
 
     return {
         "command": "study",

@@ -27,16 +27,16 @@ MODULES = {
     "generator": [
         "crowdllm_stats.generator.crowdllm",
         "crowdllm_stats.semi_implicit",
-        "crowdllm_stats.studies.figure9.simulator",
-        "crowdllm_stats.studies.figure9.fits",
-        "crowdllm_stats.studies.trained.digital",
+        "crowdllm_stats.studies.simulators.figure9.simulator",
+        "crowdllm_stats.studies.simulators.fits",
+        "crowdllm_stats.studies.simulators.trained.digital",
         "crowdllm_stats.evaluation.baselines.ridge",
     ],
     "hf": ["crowdllm_stats.backbones.transformers_backbone", "crowdllm_stats.backbones.fetch"],
     "serve": [],
     "theory": ["crowdllm_stats.verify.run"],
-    "dask": ["crowdllm_stats.studies.dask_engine"],
-    "plot": ["crowdllm_stats.cli.command_compare", "crowdllm_stats.studies.report"],
+    "dask": ["crowdllm_stats.studies.engine.run"],
+    "plot": ["crowdllm_stats.cli.command_compare", "crowdllm_stats.studies.report.report"],
 }
 #: Packages that an extra brings for what is not loaded with its modules.
 BROUGHT = {

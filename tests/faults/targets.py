@@ -26,7 +26,7 @@ from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.files import read_table
 from crowdllm_stats.data.reference import AGGREGATORS, Reference
 from crowdllm_stats.data.scale import Scale
-from crowdllm_stats.studies.design_file import read_design
+from crowdllm_stats.studies.engine.design_file import read_design
 from faults.fuzzing import Target
 
 csv.field_size_limit(1 << 30)

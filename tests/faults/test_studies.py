@@ -18,8 +18,8 @@ import pandas as pd
 import pytest
 
 from crowdllm_stats.cli import main
-from crowdllm_stats.studies.block_file import is_whole
-from crowdllm_stats.studies.interval_simulator import INTERVALS
+from crowdllm_stats.studies.engine.block_file import is_whole
+from crowdllm_stats.studies.simulators.intervals import INTERVALS
 from faults.campaign import Campaign
 from faults.commands import Done, run
 

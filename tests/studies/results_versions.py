@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats.studies.compute import compute_block
-from crowdllm_stats.studies.design_file import make_design
-from crowdllm_stats.studies.registry import SIMULATORS, load_simulator
-from crowdllm_stats.studies.simulator import STANDARD, Simulator
+from crowdllm_stats.studies.engine.compute import SIMULATORS, compute_block, load_simulator
+from crowdllm_stats.studies.engine.design_file import make_design
+from crowdllm_stats.studies.engine.simulator import STANDARD, Simulator
 
 FILE = Path(__file__).with_suffix(".json")
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from results_versions import FILE, TINY, numbers
 
-from crowdllm_stats.studies.registry import SIMULATORS, load_simulator
+from crowdllm_stats.studies.engine.compute import SIMULATORS, load_simulator
 
 WRITTEN = json.loads(FILE.read_text(encoding="utf-8"))
 

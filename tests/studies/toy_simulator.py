@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from crowdllm_stats.studies.parameters import Parameter
-from crowdllm_stats.studies.simulator import STANDARD, Simulator
+from crowdllm_stats.studies.engine.parameters import Parameter
+from crowdllm_stats.studies.engine.simulator import STANDARD, Simulator
 
 
 class Toy(Simulator):

@@ -1,6 +1,6 @@
 """A whole study: scores, comparisons and aggregates are those of the library; files come back; pages and pictures hold.
 
-The CrowdLLM rows are stood in for by something quick here; tests/test_cli_evaluate.py fits a real one.
+The CrowdLLM rows are stood in for by something quick here; tests/cli/test_cli_evaluate.py fits a real one.
 """
 
 import dataclasses

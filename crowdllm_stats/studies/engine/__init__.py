@@ -1,0 +1,1 @@
+"""The engine of studies: design, grid, computation, store and results."""

@@ -1,0 +1,149 @@
+"""The results of a study as a folder: README.md to read, tables as Parquet, pictures, and a manifest."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from crowdllm_stats._base.manifest import described_file, made_by, write_manifest
+from crowdllm_stats._base.markdown import markdown_table
+from crowdllm_stats._base.shown import one_line, visible
+from crowdllm_stats._base.whole_files import whole_folder
+from crowdllm_stats.studies.engine.compute import plan_of
+from crowdllm_stats.studies.engine.conclusions import Conclusion, judge_all
+from crowdllm_stats.studies.engine.describe import ADEMP, describe
+from crowdllm_stats.studies.engine.parameters import InputFile
+from crowdllm_stats.studies.engine.results import Results, drawn, overview, wide
+from crowdllm_stats.studies.report.plots import save_all
+
+#: Most cells of a table in the README; the Parquet file has them all.
+TABLE_CELLS = 60
+
+
+def conclude(results: Results) -> list[Conclusion]:
+    """The verdicts on the study file's claims, then the simulator's own.
+
+    Args:
+        results: of a finished study.
+    """
+    return [*judge_all(results.design.claims, results), *plan_of(results.design).simulator.conclude(results)]
+
+
+def write_report(
+    results: Results, out: Path, *, file: Path, arguments: Sequence[str], pictures: bool = True
+) -> list[Path]:
+    """Write README.md, results.parquet, contrasts.parquet, the pictures and the manifest: all of them or none.
+
+    Args:
+        results: what to report.
+        out: the folder, made where it does not exist.
+        file: the study file, named in the manifest with its hash.
+        arguments: the command line after the program's name.
+        pictures: whether to draw any.
+
+    Returns:
+        The files.
+
+    Raises:
+        ModuleNotFoundError: if pictures are to be drawn and matplotlib is not installed.
+    """
+    with whole_folder(out) as half:
+        drawings = _drawings(results, half) if pictures else {}
+        readme, numbers = half / "README.md", half / "results.parquet"
+        readme.write_text(_readme(results, drawings, arguments, file), encoding="utf-8")
+        _plain_levels(results.frame).to_parquet(numbers, index=False, compression="zstd")
+        written = [readme, numbers]
+        if len(results.contrasts):
+            written.append(half / "contrasts.parquet")
+            _plain_levels(results.contrasts).to_parquet(written[-1], index=False, compression="zstd")
+        manifest = write_manifest(
+            numbers,
+            arguments=arguments,
+            inputs=[
+                {**described_file(file), "path": file.name},
+                *({"path": read.path, "sha256": read.sha256} for read in results.design.files),
+            ],
+            seed=results.design.seed,
+            counts={
+                "cells": results.design.n_cells,
+                "replicates": results.design.replicates,
+                "failed": int(results.failures["failed"].sum()),
+                "skipped_pairs": len(results.skipped),
+            },
+            folder=out,
+        )
+    return [out / place.name for place in (*written, *drawings, manifest)]
+
+
+def _drawings(results: Results, out: Path) -> dict[Path, str]:
+    """The pictures of the study file, then the simulator's own: file -> title."""
+    titles = {picture.file: picture.title or picture.file for picture in results.design.pictures}
+    drawn_files = {file: titles[file.stem] for file in save_all(results, out)}
+    own = plan_of(results.design).simulator.draw(results, out)
+    return drawn_files | {file: title for title, file in own.items()}
+
+
+def _plain_levels(frame: pd.DataFrame) -> pd.DataFrame:
+    """Lists of numbers for tuples and paths for files, which Parquet does not know."""
+
+    def level(value: Any) -> Any:
+        return list(value) if isinstance(value, tuple) else str(value) if isinstance(value, InputFile) else value
+
+    return frame.map(level)
+
+
+def _readme(results: Results, pictures: Mapping[Path, str], arguments: Sequence[str], file: Path) -> str:
+    design = results.design
+    found = conclude(results)
+    parts = [f"# {one_line(design.title)}", made_by(shlex.join(["crowdllm-stats", *arguments]))]
+    if found:
+        parts.append(_verdict_line(found))
+        table = pd.DataFrame([{"statement": c.statement, "verdict": c.verdict, "evidence": c.evidence} for c in found])
+        parts.append(markdown_table(table))
+        if design.claims:
+            parts.append(
+                "Each cell has an interval, 95% for all cells of a claim together. A claim is broken where at least "
+                "one of them lies wholly beyond the bound, kept where all lie wholly on its right side, else undecided."
+            )
+    for place, title in pictures.items():
+        parts.append(f"![{title}]({place.name})")
+        shown = next((picture for picture in design.pictures if picture.file == place.stem), None)
+        if shown is not None and shown.kind in ("lines", "coverage") and design.n_cells > TABLE_CELLS:
+            parts.append(f"{shown.measure} in this picture: mean over its panels, in brackets smallest to largest.")
+            parts.append(markdown_table(drawn(results, shown)))
+    parts += ["## All cells together", "Smallest and largest are over cells; mcse is the Monte Carlo standard error."]
+    parts.append(markdown_table(overview(results), 4))
+    for spec in design.measures:
+        table = wide(results, spec.name)
+        if len(table) <= TABLE_CELLS:
+            parts += [f"### {spec.name}, in brackets its Monte Carlo standard error", markdown_table(table)]
+    parts.append(_failed_words(results))
+    parts += [f"## The study ({ADEMP})", *(f"**{part}.** {_paragraph(words)}" for part, words in describe(design))]
+    parts.append("`results.parquet` has every cell; `contrasts.parquet`, where there is one, the paired differences.")
+    return visible("\n\n".join(parts) + "\n")
+
+
+def _paragraph(words: str) -> str:
+    return f"\n\n{words}" if words.startswith("- ") else words
+
+
+def _verdict_line(found: Sequence[Conclusion]) -> str:
+    counts: dict[str, int] = {}
+    for conclusion in found:
+        counts[conclusion.verdict] = counts.get(conclusion.verdict, 0) + 1
+    words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    broken = [conclusion.statement for conclusion in found if conclusion.verdict == "broken"]
+    return f"**{len(found)} statements: {words}.**" + (f" Broken: {one_line('; '.join(broken))}." if broken else "")
+
+
+def _failed_words(results: Results) -> str:
+    failures = results.failures
+    if failures.empty:
+        return "No replicate failed."
+    total = failures.groupby("method", sort=False)["failed"].sum()
+    words = ", ".join(f"{method} {count}" for method, count in total.items())
+    return f"Failed replicates (a result that is not a number; counted and left out): {words}."

@@ -1,0 +1,1 @@
+"""What a study can simulate, one simulator a file or folder."""

@@ -1,0 +1,72 @@
+"""The questions of one replicate: a pool, the share held out, and the real population's mean answers to these."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.random import generator
+from crowdllm_stats.studies.simulators.population import RealPopulation, Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Questions:
+    """Questions of a replicate.
+
+    Attributes:
+        training: rows of problems that workers may get.
+        test: rows of problems held out.
+        truth: mean answer of the real population to each question of ``test``, without noise.
+    """
+
+    training: Rows
+    test: Rows
+    truth: FloatArray
+
+
+@functools.lru_cache(maxsize=64)
+def questions(
+    population: RealPopulation, seed: int, replicate: int, noise: float, size: int, held_out: int, draws: int
+) -> Questions:
+    """Questions from (seed, replicate) alone: all cells of a replicate have the same, and the same people behind truth.
+
+    ``truth_t = y_ref + (1 / n) sum_i m(x_t, v_i)`` over n people; the kept effects and the noise of single beliefs have
+    mean 0 and are integrated out. The people are the same up to ``noise``, with which the population itself changes.
+
+    Args:
+        population: the real one.
+        seed: of the study.
+        replicate: its number.
+        noise: scale of the profile generator's noise.
+        size: questions of the pool.
+        held_out: how many of them are held out.
+        draws: n.
+
+    Raises:
+        ValueError: if the pool is larger than the population's problems, or nothing is left to train on.
+    """
+    total = len(population.reference)
+    if not 0 < held_out < size <= total:
+        raise ValueError(
+            f"a pool of {size} questions with {held_out} held out needs 0 < held out < pool <= {total}, the number of "
+            f"the population's questions: add pool = {min(size, total)} to the study's fixed values"
+        )
+    order = generator(seed, "shared", str(replicate), "questions").permutation(total)[:size]
+    test, training = np.sort(order[:held_out]), np.sort(order[held_out:])
+    uniforms = generator(seed, "shared", str(replicate), "truth").random((draws, population.n_uniforms))
+    people = population.profiles(uniforms, noise)
+    return Questions(training, test, population.reference[test] + population.mean_belief(test, people))
+
+
+@functools.lru_cache(maxsize=64)
+def training_truth(
+    population: RealPopulation, seed: int, replicate: int, noise: float, size: int, held_out: int, draws: int
+) -> FloatArray:
+    """Mean answers of the real population to the training questions, shape (T,); arguments of :func:`questions`."""
+    asked = questions(population, seed, replicate, noise, size, held_out, draws)
+    uniforms = generator(seed, "shared", str(replicate), "truth").random((draws, population.n_uniforms))
+    people = population.profiles(uniforms, noise)
+    return population.reference[asked.training] + population.mean_belief(asked.training, people)

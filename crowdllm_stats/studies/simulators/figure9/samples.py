@@ -1,0 +1,152 @@
+"""What one fit of Figure 9 learns from and is examined with, from the study's seed, its cell and its replicate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from crowdllm_stats.studies.engine.parameters import InputFile, Value
+from crowdllm_stats.studies.engine.simulator import Job
+from crowdllm_stats.studies.simulators.figure9.assessment import Examination, rows_of
+from crowdllm_stats.studies.simulators.figure9.questions import Questions, questions
+from crowdllm_stats.studies.simulators.figure9.responses import Responses, ask
+from crowdllm_stats.studies.simulators.fits import PAPER, Sample
+from crowdllm_stats.studies.simulators.population import RealPopulation, real_population
+from crowdllm_stats.studies.simulators.readings import reading
+
+
+def population_of(job: Job) -> RealPopulation:
+    """The real population that the job's cell names; one object for all jobs of a process.
+
+    Raises:
+        ValueError: if it is no population that :meth:`RealPopulation.of` takes.
+        FileNotFoundError: if its file is not there.
+    """
+    source = job.cell["population"]
+    return real_population(source if isinstance(source, InputFile) else str(source))
+
+
+def profile_noise_of(job: Job) -> float:
+    """Scale of the noise of the profile generator, of real and of virtual workers."""
+    return reading(str(job.cell["reading"])).profile_noise(number(job.cell, "diversity"))
+
+
+def model_diversity_of(job: Job) -> float:
+    """Factor on the generator's own belief randomness."""
+    return reading(str(job.cell["reading"])).model_diversity(number(job.cell, "diversity"))
+
+
+def questions_of(job: Job) -> Questions:
+    """The replicate's questions, from (study seed, replicate) and the profile noise alone; see :func:`questions`.
+
+    Raises:
+        ValueError: if the pool is larger than the population's problems.
+    """
+    pool, held_out = sizes(job.cell)
+    draws = whole(job.cell, "truth_draws")
+    return questions(population_of(job), job.seed, job.replicate, profile_noise_of(job), pool, held_out, draws)
+
+
+def responses_of(job: Job) -> Responses:
+    """What the workers of the cell answered in this replicate."""
+    cell = job.cell
+    return ask(
+        population_of(job),
+        questions_of(job),
+        reading(str(cell["reading"])),
+        number(cell, "diversity"),
+        number(cell, "noise"),
+        whole(cell, "workers"),
+        whole(cell, "questions"),
+        job.own_rng("responses"),
+    )
+
+
+def centre_of(job: Job, got: Responses) -> float:
+    """Mean y_ref of the problems that were answered."""
+    return float(population_of(job).reference[np.unique(got.problem)].mean())
+
+
+def learned(job: Job, got: Responses) -> Sample:
+    """The answers of one fit, and its random numbers; ``got`` from :func:`responses_of`."""
+    population = population_of(job)
+    reference = population.reference[got.problem]
+    return Sample(
+        row=rows_of(population, got.problem, got.profiles[got.worker]),
+        reference=reference,
+        centred=reference - centre_of(job, got),
+        answer=got.answer,
+        diversity=model_diversity_of(job),
+        start=int(job.own_rng("start").integers(2**32)),
+        order=job.own_rng("batches"),
+        draws=job.own_rng("draws"),
+    )
+
+
+def examination(job: Job, got: Responses) -> Examination:
+    """The virtual workers of one fit; ``got`` from :func:`responses_of`."""
+    population, virtual, asked = population_of(job), whole(job.cell, "virtual"), questions_of(job)
+    rng, tests = job.own_rng("virtual workers"), len(asked.test)
+    profiles = population.profiles(rng.random((tests * virtual, population.n_uniforms)), profile_noise_of(job))
+    return Examination(
+        asked=asked,
+        profiles=profiles.reshape(tests, virtual, -1),
+        psi=rng.standard_normal((tests, virtual, PAPER.mixing_dim)),
+        noise=rng.standard_normal((tests, virtual)),
+        centre=centre_of(job, got),
+        diversity=model_diversity_of(job),
+    )
+
+
+def number(cell: Mapping[str, Value], name: str) -> float:
+    """A parameter of a cell as a float.
+
+    Args:
+        cell: value of every parameter.
+        name: of a parameter that is a number.
+
+    Raises:
+        KeyError: if the cell has no such parameter.
+
+    Example:
+        >>> number({"noise": 2}, "noise")
+        2.0
+    """
+    value: Any = cell[name]
+    return float(value)
+
+
+def whole(cell: Mapping[str, Value], name: str) -> int:
+    """A parameter of a cell as an int; arguments and errors as :func:`number`.
+
+    Example:
+        >>> whole({"workers": 40.0}, "workers")
+        40
+    """
+    return int(number(cell, name))
+
+
+def sizes(cell: Mapping[str, Value]) -> tuple[int, int]:
+    """Questions of the pool, and those held out.
+
+    Example:
+        >>> sizes({"pool": 200, "held_out": 0.2})
+        (200, 40)
+    """
+    pool = whole(cell, "pool")
+    return pool, round(number(cell, "held_out") * pool)
+
+
+def steps_wanted(cell: Mapping[str, Value]) -> int:
+    """Gradient steps of the cell's fits: so many epochs of ``ceil(W Q / batch)`` steps, or the number given.
+
+    Example:
+        >>> steps_wanted({"workers": 2, "questions": 20, "length": "epochs", "epochs": 100, "batch": 32})
+        200
+    """
+    n = whole(cell, "workers") * whole(cell, "questions")
+    if cell["length"] == "steps":
+        return whole(cell, "steps")
+    return whole(cell, "epochs") * -(-n // whole(cell, "batch"))

@@ -1,0 +1,181 @@
+"""The real population of Figure 9: a fitted CrowdLLM whose beliefs are known, so that every error can be known too."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats.generator.crowdllm import CrowdLLM
+from crowdllm_stats.generator.fitted import Fitted
+from crowdllm_stats.generator.profiles.design_law import CallableLaw, MarginLaw, TableLaw
+from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
+from crowdllm_stats.generator.profiles.pool_law import PoolLaw
+from crowdllm_stats.studies.engine.parameters import InputFile
+
+Rows = NDArray[np.int64]
+
+#: Most coordinates of a problem that fits are given: the principal components of its text's embedding.
+COORDINATES = 32
+
+
+@dataclass(frozen=True, eq=False)
+class RealPopulation:
+    """Everybody's belief about every problem, in rating units.
+
+    A person i with profile v has about problem t, in one answer, the belief
+
+        ``delta = m(x_t, v) + a_i + s(x_t, v) exp(e_i) z``,  ``a_i ~ N(0, tau_a^2)``,
+        ``e_i ~ N(kappa a_i, tau_e^2)``, z standard normal and new in every answer,
+
+    m and s the fitted encoder's mean and standard deviation, ``a_i`` and ``e_i`` kept over problems. The fitted model
+    is ordinal: its belief shifts the latent rating, whose first and last cut lie half-way between their levels; here
+    ``y_ref + delta`` itself, in the same units, is the answer before noise. The effect of a problem that neither text
+    nor reference explains is left at its typical value, 0: then a problem's mean belief is a function of ``x_t`` and v,
+    as the paper has it.
+
+    Attributes:
+        x: problem vectors that the fitted encoder reads, (T, D).
+        reference: y_ref, (T,).
+        centred: y_ref about its mean over all problems, (T,).
+        encoder: the fitted encoder's parameters.
+        tau_person: sd of ``a_i``.
+        couple: kappa.
+        tau_spread: sd of ``e_i`` given ``a_i``.
+        law: of profiles (Eq. 3).
+        coder: codes them.
+    """
+
+    x: FloatArray
+    reference: FloatArray
+    centred: FloatArray
+    encoder: Mapping[str, Any]
+    tau_person: float
+    couple: float
+    tau_spread: float
+    law: PoolLaw | TableLaw | MarginLaw
+    coder: ProfileEncoder
+
+    @classmethod
+    def of(cls, model: CrowdLLM) -> RealPopulation:
+        """Read a fitted generator.
+
+        Raises:
+            ValueError: if it is not one of the likelihood objective with person effects, without mixing, on a numeric
+                scale; if its profile generator redraws people.
+        """
+        fitted, told = model.fitted, model.settings
+        if told.objective != "likelihood" or not told.person_effects or told.mixing or fitted.decision.shape[1] != 1:
+            raise ValueError(
+                "the population must be a CrowdLLM of the likelihood objective with person effects, mixing 0 and a "
+                f"numeric scale; got objective {told.objective!r}, person_effects {told.person_effects}, mixing "
+                f"{told.mixing}, {fitted.decision.shape[1]} reference column(s)"
+            )
+        params = fitted.params
+        return cls(
+            x=np.asarray(fitted.x, dtype=np.float64),
+            reference=np.asarray(fitted.decision[:, 0], dtype=np.float64),
+            centred=np.asarray(fitted.decision[:, 0] - fitted.vectors.decision_mean[0], dtype=np.float64),
+            encoder=params["encoder"],
+            tau_person=float(np.exp(params["log_tau_person"])),
+            couple=float(np.asarray(params["couple"])[0]),
+            tau_spread=float(np.exp(params["log_tau_spread"])),
+            law=_law_of(fitted),
+            coder=fitted.encoder,
+        )
+
+    @property
+    def given(self) -> FloatArray:
+        """Problem coordinates that fits are given, (T, C), C at most 32: of the text, else of the reference."""
+        return self.x[:, :COORDINATES]
+
+    @property
+    def coordinates(self) -> int:
+        """Their number, C."""
+        return int(self.given.shape[1])
+
+    @property
+    def profile_width(self) -> int:
+        """Coordinates of a coded profile."""
+        return int(self.coder.width)
+
+    @property
+    def n_uniforms(self) -> int:
+        """Uniform numbers that a profile takes."""
+        return self.law.n_uniforms
+
+    def profiles(self, uniforms: FloatArray, noise: float) -> FloatArray:
+        """Coded profiles (Eq. 3), shape (N, P).
+
+        Args:
+            uniforms: in (0, 1), shape (N, n_uniforms).
+            noise: scale of the profile generator's noise; at 0 everybody has one profile.
+        """
+        return self.coder.transform(self.law.draw(uniforms, noise))
+
+    def belief(self, problems: Rows, profiles: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """m and s of pairs of a problem and a profile, shape (n,) each.
+
+        Args:
+            problems: rows of problems, (n,).
+            profiles: coded profiles, (n, P).
+        """
+        from crowdllm_stats.generator import networks
+
+        problem = networks.of_problems(self.encoder, self.x[problems], self.centred[problems][:, None])  # type: ignore[arg-type]
+        code = networks.encode(self.encoder, problem, networks.of_people(self.encoder, profiles), None)  # type: ignore[arg-type]
+        mean, log_sd = (np.asarray(code[name], dtype=np.float64)[:, 0] for name in ("mean", "log_sd"))
+        return mean, np.exp(log_sd)
+
+    def mean_belief(self, problems: Rows, profiles: FloatArray) -> FloatArray:
+        """m of every problem averaged over people, shape (len(problems),).
+
+        Args:
+            problems: rows of problems.
+            profiles: coded profiles of N people, (N, P).
+        """
+        found, counts = np.unique(profiles, axis=0, return_counts=True)
+        shares = counts / counts.sum()
+        means = [self.belief(np.full(len(found), row), found)[0] for row in problems]
+        return np.asarray(np.asarray(means) @ shares)
+
+
+def _law_of(fitted: Fitted) -> PoolLaw | TableLaw | MarginLaw:
+    """The law of profiles: of its profile generator, or learned from the profiles of the people it was fitted to.
+
+    Raises:
+        ValueError: if the profile generator redraws people, or has a function as law.
+    """
+    recruiter = fitted.recruiter
+    if recruiter is None:
+        return PoolLaw.fit(fitted.profiles, None, None)
+    if recruiter.qualified is not None or recruiter.rare is not None or isinstance(recruiter.law, CallableLaw):
+        raise ValueError(
+            "the population's profile generator redraws people, or its law is a function; give it one that does "
+            "neither with with_recruiter(ProfileGenerator.from_law(table))"
+        )
+    return recruiter.law
+
+
+@functools.lru_cache(maxsize=2)
+def real_population(source: str | InputFile) -> RealPopulation:
+    """A shipped population by its name, or one from a file that ``CrowdLLM.save`` wrote; kept for the next call.
+
+    Raises:
+        ValueError: if the file changed after the study was read, or holds no such population.
+
+    Example:
+        >>> real_population("offensiveness").given.shape
+        (1500, 32)
+    """
+    from crowdllm_stats.generator.shipped import load_population
+
+    model = load_population(str(source))
+    if isinstance(source, InputFile):
+        source.check()
+    return RealPopulation.of(model)
