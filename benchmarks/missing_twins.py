@@ -22,7 +22,7 @@ from crowdllm_stats import CrowdData, interval, interval_from
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.pairing import STAND_IN_SHARE
+from crowdllm_stats.survey.pairing import STAND_IN_SHARE
 
 ROOT = Path(__file__).parents[1]
 

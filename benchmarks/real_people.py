@@ -21,8 +21,8 @@ from crowdllm_stats._base.whole_files import whole_file, write_whole
 from crowdllm_stats.data import popquorn
 from crowdllm_stats.data import popquorn as popquorn_llm_ratings
 from crowdllm_stats.inference.intervals import METHODS
-from crowdllm_stats.pairing import pair
 from crowdllm_stats.studies.simulators.intervals import TWO_VALUES
+from crowdllm_stats.survey.pairing import pair
 
 #: Methods for ratings, which have more than two values.
 RATED = [name for name in METHODS if name not in TWO_VALUES]

@@ -20,7 +20,7 @@ from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.data import popquorn
 from crowdllm_stats.generator.shipped import load_population
 from crowdllm_stats.generator.twins import cross_fitted_twins, twins_by_problem
-from crowdllm_stats.pairing import pair
+from crowdllm_stats.survey.pairing import pair
 
 ROOT = Path(__file__).resolve().parent.parent
 BOUNDS = (1.0, 5.0)

@@ -17,7 +17,7 @@ from crowdllm_stats.cli.output import Report, Row
 if TYPE_CHECKING:
     from crowdllm_stats.cli.inputs import Loaded
     from crowdllm_stats.inference.intervals import IntervalTable
-    from crowdllm_stats.pairing import Pairing
+    from crowdllm_stats.survey.pairing import Pairing
 
 SHOW = ("problem", "method", "estimate", "lower", "upper", "half_width", "power", "effective_n")
 
@@ -87,10 +87,10 @@ def compare(
     from crowdllm_stats._base.checks import ALTERNATIVES, check_choice, check_count, check_level
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.inference.intervals import HUMAN_ONLY
-    from crowdllm_stats.pairing import pair
     from crowdllm_stats.survey.first_look import first_look, refuse_strangers, set_apart
     from crowdllm_stats.survey.intervals import AUTO_ALONE
     from crowdllm_stats.survey.one_law import survey_law
+    from crowdllm_stats.survey.pairing import pair
 
     check_level(level)
     check_choice("--alternative", alternative, ALTERNATIVES)
@@ -146,7 +146,7 @@ def compare(
 def _all(pairing: Pairing, options: dict[str, Any]) -> tuple[Panel, str]:
     """The mean over all problems, by the methods that know people who answered several problems."""
     from crowdllm_stats.inference.intervals import compare_intervals
-    from crowdllm_stats.pooled import pool
+    from crowdllm_stats.survey.pooled import pool
 
     pooled = pool(pairing)
     names = ["classical", *(() if pooled.crowd is None else PAIRED_POOLED)]

@@ -8,7 +8,7 @@ from crowdllm_stats.cli.terminal import screen
 
 if TYPE_CHECKING:
     from crowdllm_stats.data import Example
-    from crowdllm_stats.pairing import Pairing
+    from crowdllm_stats.survey.pairing import Pairing
 
 NEXT = """crowdllm-stats interval example:human example:digital --scale 1:5
 crowdllm-stats compare example:human example:digital --problem q01
@@ -23,7 +23,7 @@ def demo() -> None:
     from rich.panel import Panel
 
     from crowdllm_stats.data import load_example
-    from crowdllm_stats.pairing import pair
+    from crowdllm_stats.survey.pairing import pair
 
     example = load_example()
     pairing = pair(example.human, example.digital)

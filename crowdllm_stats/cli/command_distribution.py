@@ -41,8 +41,8 @@ def distribution(tables: Tables, level: Level = 0.95, n_boot: Boot = 0, seed: Se
     from crowdllm_stats._base.checks import check_count, check_level
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.inference.diversity import LEAST, distribution_error
-    from crowdllm_stats.pairing import pair
     from crowdllm_stats.survey.one_law import survey_law
+    from crowdllm_stats.survey.pairing import pair
     from crowdllm_stats.survey.two_scales import two_scales
 
     check_level(level)

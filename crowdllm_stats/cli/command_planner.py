@@ -11,7 +11,7 @@ from crowdllm_stats.cli.output import Report, Row
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData
-    from crowdllm_stats.pairing import Pairing
+    from crowdllm_stats.survey.pairing import Pairing
 
 #: A slope, a correlation and their uncertainty need this many pairs.
 LEAST_PAIRS = 4
@@ -34,9 +34,9 @@ def planner(
     """
     from crowdllm_stats._base.checks import check_level
     from crowdllm_stats.cli.inputs import load
-    from crowdllm_stats.pairing import pair
     from crowdllm_stats.survey.first_look import first_look, refuse_strangers
     from crowdllm_stats.survey.one_law import survey_law
+    from crowdllm_stats.survey.pairing import pair
 
     check_level(level)
     if not half_width > 0:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from crowdllm_stats.cli.inputs import Loaded
-    from crowdllm_stats.pairing import Pairing
+    from crowdllm_stats.survey.pairing import Pairing
 
 PARTS = ("L", "L1", "L2", "L3", "L4", "L5", "alignment", "exact", "published")
 
@@ -29,9 +29,9 @@ def risk(
     """
     from crowdllm_stats._base.checks import check_level
     from crowdllm_stats.cli.inputs import load
-    from crowdllm_stats.pairing import pair
     from crowdllm_stats.survey.first_look import first_look, refuse_strangers
     from crowdllm_stats.survey.one_law import survey_law
+    from crowdllm_stats.survey.pairing import pair
     from crowdllm_stats.survey.plain_answers import plain_answers
 
     check_level(level)

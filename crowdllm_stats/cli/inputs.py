@@ -90,8 +90,8 @@ def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
         FileNotFoundError: if a file or data folder is not there.
     """
     from crowdllm_stats.data.scale import continuous
-    from crowdllm_stats.pairing import nobody
     from crowdllm_stats.survey.first_look import refuse_exchanged
+    from crowdllm_stats.survey.pairing import nobody
     from crowdllm_stats.survey.two_values import words_as_numbers
 
     match = [name.strip() for name in (tables.match or "").split(",") if name.strip()]

@@ -11,9 +11,9 @@ import pandas as pd
 from crowdllm_stats._base.checks import FloatArray, check_count, check_level
 from crowdllm_stats._base.words import several
 from crowdllm_stats.inference.fay_herriot.across_answers import AcrossAnswers, across_answers
-from crowdllm_stats.pairing import nobody, nothing_in_common, pair
 from crowdllm_stats.survey.first_look import first_look, refuse_exchanged
 from crowdllm_stats.survey.given import as_crowd
+from crowdllm_stats.survey.pairing import nobody, nothing_in_common, pair
 from crowdllm_stats.survey.result import SurveyResult
 from crowdllm_stats.survey.two_values import words_as_numbers
 

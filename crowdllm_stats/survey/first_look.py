@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crowdllm_stats._base.words import several
 from crowdllm_stats.data.ids import written_otherwise
-from crowdllm_stats.pairing import Pairing
+from crowdllm_stats.survey.pairing import Pairing
 from crowdllm_stats.survey.reversed_twins import backwards
 from crowdllm_stats.survey.two_scales import two_scales
 
@@ -125,7 +125,7 @@ def first_look(pairing: Pairing, human: CrowdData, digital: CrowdData, *, paired
 
     Example:
         >>> from crowdllm_stats import load_example
-        >>> from crowdllm_stats.pairing import pair
+        >>> from crowdllm_stats.survey.pairing import pair
         >>> example = load_example()
         >>> first_look(pair(example.human, example.digital), example.human, example.digital)
         ['60 of 60 people have a digital twin, by participant id; 200 other digital people.']

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import stdtrit
 
-from crowdllm_stats.pairing import Pairing
+from crowdllm_stats.survey.pairing import Pairing
 
 
 def gap_over_problems(pairing: Pairing, problems: Sequence[str], level: float) -> str:
@@ -24,7 +24,7 @@ def gap_over_problems(pairing: Pairing, problems: Sequence[str], level: float) -
 
     Example:
         >>> from crowdllm_stats import load_example
-        >>> from crowdllm_stats.pairing import pair
+        >>> from crowdllm_stats.survey.pairing import pair
         >>> example = load_example()
         >>> pairing = pair(example.human, example.digital, census=True)
         >>> print(gap_over_problems(pairing, pairing.problems, 0.95).strip())

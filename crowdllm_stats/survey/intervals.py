@@ -11,17 +11,21 @@ from crowdllm_stats.inference.intervals import HUMAN_ONLY, METHODS, Interval
 from crowdllm_stats.inference.intervals import interval as calculator
 from crowdllm_stats.inference.intervals.dispatch import TWO_VALUES_BY_NAME
 from crowdllm_stats.inference.intervals.scale_notice import USE_BOUNDS, scale_notice
-from crowdllm_stats.pairing import Block, Pairing, nobody, pair
-from crowdllm_stats.survey.columns import match_columns
 from crowdllm_stats.survey.first_look import first_look, refuse_exchanged, refuse_strangers, set_apart
 from crowdllm_stats.survey.given import as_crowd
 from crowdllm_stats.survey.one_law import NOTHING, survey_law
+from crowdllm_stats.survey.pairing import Block, Pairing, match_columns, nobody, pair
 from crowdllm_stats.survey.result import Row, SurveyResult
 from crowdllm_stats.survey.two_values import step_of, words_as_numbers
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData, Scale
     from crowdllm_stats.survey.given import Answers
+from crowdllm_stats._base.words import several
+from crowdllm_stats.inference.intervals import CROWD_FROM, auto_method
+from crowdllm_stats.inference.intervals.dispatch import compute
+from crowdllm_stats.inference.intervals.sample import read_sample
+from crowdllm_stats.survey.pooled import Pooled, pool
 
 #: What "auto" does about twins and crowd of two laws.
 AUTO_ALONE = "So auto uses the human answers alone, for all problems."
@@ -69,7 +73,7 @@ def interval_from(
     """A confidence interval for what people on average answer to each problem, and for the mean over all problems.
 
     A digital answer with a human's (problem, participant) is that human's twin, every other one is unlabelled; with
-    ``match``, twins are built from profiles (:func:`crowdllm_stats.pairing.pair`). With ``method="auto"`` a problem
+    ``match``, twins are built from profiles (:func:`crowdllm_stats.survey.pairing.pair`). With ``method="auto"`` a problem
     whose every human answer has a twin, and that has unlabelled digital answers, is computed with both; any other one
     from its human answers alone, for leaving out people who lack a twin could shift the mean. So are all
     where labelled twins and unlabelled answers do not look like one digital population in any problem; the notices then
@@ -97,7 +101,7 @@ def interval_from(
     Returns:
         SurveyResult. Its rows have the columns of :class:`~crowdllm_stats.Interval` and ``saved``, how many human
         answers the digital ones are worth (effective number less number; 0 where none was used). Its row over all
-        problems takes people as independent units (:func:`crowdllm_stats.pooled.pool`).
+        problems takes people as independent units (:func:`crowdllm_stats.survey.pooled.pool`).
 
     Raises:
         ValueError: on bad input, if the tables have no problem in common, if (almost) nobody is paired and ``unpaired``
@@ -118,7 +122,7 @@ def interval_from(
         >>> interval_from(*frames, scale="1:5").overall == found.overall
         True
     """
-    from crowdllm_stats.survey.overall import overall_row
+    from crowdllm_stats.survey.intervals import overall_row
     from crowdllm_stats.survey.savings import savings
 
     humans = as_crowd(human, "human", scale)
@@ -310,3 +314,66 @@ def joined(*parts: str) -> str:
         'few answers; no twin'
     """
     return "; ".join(part for part in parts if part)
+
+
+#: Beginnings of the methods for one problem at a time: each person answers once.
+ONE_PROBLEM = ("betting", "set-", "crowdllm", "cross-fitted")
+
+#: What stands for a method of answers of two values over all problems: people's means over problems have more values.
+MORE_VALUES = {"binomial": "classical-small", "exact": "classical-small", "ppi++-binomial": "ppi++-small"}
+
+
+def overall_row(pairing: Pairing, wanted: Wanted) -> tuple[Row | None, str]:
+    """The mean over all problems as a row, and how it was made; or None and the reason why there is none."""
+    if wanted.method.startswith(ONE_PROBLEM):
+        return None, (
+            f"No row over all problems: method {wanted.method!r} knows no people who answered several problems; "
+            "auto, classical, ppi, ppi++, ppi-small and ppi++-small do."
+        )
+    try:
+        return _pooled(pairing, wanted)
+    except ValueError as reason:
+        return None, f"No row over all problems: {reason}"
+
+
+def _pooled(pairing: Pairing, wanted: Wanted) -> tuple[Row, str]:
+    pooled = pool(pairing)
+    people = len(set(pooled.people))
+    method, why = wanted.method, pooled.why
+    if method == "auto":
+        crowd = 0 if pooled.crowd is None else len(pooled.crowd)
+        method = auto_method(people, crowd, pooled.crowd is not None and wanted.twins, wanted.bounds is not None)
+        if crowd and not wanted.twins:
+            why = f"{why} Computed from human answers: twins and crowd are of two laws."
+        elif crowd and method in HUMAN_ONLY:
+            why = (
+                f"{why} Computed from human answers: auto wants at least {CROWD_FROM} times as many further digital "
+                "people as humans."
+            )
+    elif method not in HUMAN_ONLY and pooled.crowd is None:
+        method = auto_method(people, 0, False, wanted.bounds is not None)
+        why = f"{why} So the method is {method}."
+    elif method in MORE_VALUES:
+        method = MORE_VALUES[method]
+        why = f"{why} People's means over problems have more than two values, so the method is {method}."
+    answer = _over_people(pooled, wanted, method)
+    row: Row = {"problem": "all", **answer.to_frame().to_dict("records")[0]}
+    row["saved"] = saved(row)
+    wider = "" if wanted.population_size is None else "for the wider population: population_size is not used here"
+    row["note"] = joined(row["note"], f"{several(len(pooled.problems), 'problem')}, {people} people", wider)
+    return row, f"all: {why}"
+
+
+def _over_people(pooled: Pooled, wanted: Wanted, method: str) -> Interval:
+    """The interval of the pooled answers: centred by problem they may lie off the scale, but not their mean."""
+    used = method not in HUMAN_ONLY
+    sample = read_sample(
+        pooled.human,
+        pooled.twin if used else None,
+        pooled.crowd if used else None,
+        level=wanted.level,
+        alternative=wanted.alternative,
+        clusters=pooled.people,
+        check_law=False,
+    )
+    return compute(dataclasses.replace(sample, bounds=wanted.bounds), method)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from crowdllm_stats.inference.intervals.permutation import chance_of_sum
 from crowdllm_stats.inference.intervals.same_law import ALARM, LawCheck, same_law
-from crowdllm_stats.pairing import Pairing
+from crowdllm_stats.survey.pairing import Pairing
 from crowdllm_stats.survey.result import Row
 
 
@@ -63,7 +63,7 @@ def survey_law(pairing: Pairing) -> SurveyLaw:
 
     Example:
         >>> from crowdllm_stats import load_example
-        >>> from crowdllm_stats.pairing import pair
+        >>> from crowdllm_stats.survey.pairing import pair
         >>> example = load_example()
         >>> survey_law(pair(example.human, example.digital)).differs
         False

@@ -7,8 +7,8 @@ import pandas as pd
 from scipy.special import ndtri, stdtr
 
 from crowdllm_stats._base.words import several
-from crowdllm_stats.pairing import Pairing
-from crowdllm_stats.twin_tables import FloatArray
+from crowdllm_stats.survey.pairing import Pairing
+from crowdllm_stats.survey.twin_tables import FloatArray
 
 #: Correlation below which twins are asked about, and the false alarms of each of three tests that it lies below zero.
 REVERSED, ALARM = -0.3, 0.001
@@ -29,7 +29,7 @@ def backwards(pairing: Pairing) -> str:
 
     Example:
         >>> from crowdllm_stats import load_example
-        >>> from crowdllm_stats.pairing import pair
+        >>> from crowdllm_stats.survey.pairing import pair
         >>> example = load_example()
         >>> backwards(pair(example.human, example.digital))
         ''

@@ -11,10 +11,10 @@ from scipy.special import stdtrit
 from crowdllm_stats._base.words import several
 from crowdllm_stats.inference.intervals import HUMAN_ONLY
 from crowdllm_stats.inference.planner import answers_for_width
-from crowdllm_stats.pairing import Pairing
 from crowdllm_stats.survey.intervals import Wanted, per_problem
+from crowdllm_stats.survey.pairing import Pairing
 from crowdllm_stats.survey.result import Row
-from crowdllm_stats.twin_tables import FloatArray
+from crowdllm_stats.survey.twin_tables import FloatArray
 
 #: Problems from which on the saving is said as a number of answers.
 ENOUGH = 5
@@ -35,7 +35,7 @@ def savings(pairing: Pairing, rows: Sequence[Row], wanted: Wanted) -> str:
 
     Example:
         >>> from crowdllm_stats import load_example
-        >>> from crowdllm_stats.pairing import pair
+        >>> from crowdllm_stats.survey.pairing import pair
         >>> example = load_example()
         >>> pairing = pair(example.human, example.digital)
         >>> wanted = Wanted("auto", 0.95, "two-sided", (1.0, 5.0), None, None, None)
@@ -92,7 +92,7 @@ def within_problems(pairing: Pairing) -> tuple[float, int]:
 
     Example:
         >>> from crowdllm_stats import load_example
-        >>> from crowdllm_stats.pairing import pair
+        >>> from crowdllm_stats.survey.pairing import pair
         >>> example = load_example()
         >>> correlation, equal = within_problems(pair(example.human, example.digital))
         >>> round(correlation, 2), equal

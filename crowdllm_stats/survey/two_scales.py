@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crowdllm_stats._base.words import several
-from crowdllm_stats.twin_tables import FloatArray
+from crowdllm_stats.survey.twin_tables import FloatArray
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData

@@ -10,9 +10,9 @@ from scipy.stats import binom
 from crowdllm_stats.data import load_example
 from crowdllm_stats.data.crowd import CrowdData, categorical
 from crowdllm_stats.inference.intervals import interval
-from crowdllm_stats.pairing import pair
-from crowdllm_stats.pooled import pool
 from crowdllm_stats.survey.intervals import interval_from
+from crowdllm_stats.survey.pairing import pair
+from crowdllm_stats.survey.pooled import pool
 
 
 def table(
@@ -114,7 +114,7 @@ def test_large_groups_come_in_several_blocks_with_the_same_content(monkeypatch: 
     example = load_example()
     pairing = pair(example.human, example.digital)
     whole = next(pairing.blocks(paired=True))
-    monkeypatch.setattr("crowdllm_stats.pairing.BLOCK_CELLS", 1000)
+    monkeypatch.setattr("crowdllm_stats.survey.pairing.BLOCK_CELLS", 1000)
     parts = list(pairing.blocks(paired=True))
     assert [len(part.problems) for part in parts] == [5, 5, 2]
     np.testing.assert_array_equal(np.concatenate([part.crowd for part in parts if part.crowd is not None]), whole.crowd)

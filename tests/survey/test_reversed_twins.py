@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from crowdllm_stats.data.crowd import CrowdData
-from crowdllm_stats.pairing import pair
+from crowdllm_stats.survey.pairing import pair
 from crowdllm_stats.survey.reversed_twins import backwards
 
 

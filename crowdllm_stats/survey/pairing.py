@@ -8,7 +8,7 @@ are all empty, where no persona fits.
 By profile, the unlabelled answers of a problem are the twins of the *other* people of the human table, those who did
 not answer this problem. Nor may the raters be among the unlabelled: Theorem 5 then lacks ``2 Cov(r, yt) / N``. Where
 everybody answered nearly everything, personas drawn like a sample of the population take their place
-(:func:`crowdllm_stats.twin_tables.by_profile`).
+(:func:`crowdllm_stats.survey.twin_tables.by_profile`).
 
 A twin that gave no answer to a problem, while it answers others, refused. The mean of the problem's unlabelled answers
 then stands in for it: refusing is a part of what a digital person does, so with this one rule for twins and crowd the
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from crowdllm_stats._base.words import several
 from crowdllm_stats.data.ids import written_otherwise
-from crowdllm_stats.twin_tables import FloatArray, IntArray, TwinTable, by_name, by_profile
+from crowdllm_stats.survey.twin_tables import FloatArray, IntArray, TwinTable, by_name, by_profile
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData
@@ -367,3 +367,22 @@ def _means(data: CrowdData) -> tuple[pd.DataFrame, int]:
     grouped = data.responses.groupby(["problem", "participant"], sort=False)["response"].agg(["mean", "size"])
     frame = grouped.rename(columns={"mean": "response"}).reset_index()
     return frame.drop(columns="size"), int((frame["size"] > 1).sum())
+
+
+def match_columns(match: Sequence[str]) -> list[str]:
+    """The names as a list.
+
+    Raises:
+        ValueError: on one text, whose letters would be taken for names.
+
+    Example:
+        >>> match_columns(("gender", "age_group"))
+        ['gender', 'age_group']
+        >>> match_columns("gender")
+        Traceback (most recent call last):
+        ...
+        ValueError: match must be a list of column names, not the one text 'gender'; write match=['gender']
+    """
+    if isinstance(match, str):
+        raise ValueError(f"match must be a list of column names, not the one text {match!r}; write match=[{match!r}]")
+    return list(match)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crowdllm_stats.pairing import Pairing
-from crowdllm_stats.twin_tables import FloatArray
+from crowdllm_stats.survey.pairing import Pairing
+from crowdllm_stats.survey.twin_tables import FloatArray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ def pool(pairing: Pairing) -> Pooled:
 
     Example:
         >>> from crowdllm_stats import load_example
-        >>> from crowdllm_stats.pairing import pair
+        >>> from crowdllm_stats.survey.pairing import pair
         >>> example = load_example()
         >>> pooled = pool(pair(example.human, example.digital))
         >>> pooled.human.shape, pooled.crowd.shape
