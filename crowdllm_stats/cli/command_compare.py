@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdllm_stats._base.shown import one_line
-from crowdllm_stats.cli.bars import bars
 from crowdllm_stats.cli.command_interval import Alternative
 from crowdllm_stats.cli.options import Level, Seed, Tables, Unpaired
-from crowdllm_stats.cli.output import Report, Row
+from crowdllm_stats.cli.output import Report, Row, bars
 
 if TYPE_CHECKING:
     from crowdllm_stats.cli.inputs import Loaded

@@ -22,10 +22,9 @@ from crowdllm_stats.cli.generator_options import (
     human_answers,
     hyper_parameters,
 )
-from crowdllm_stats.cli.options import AsJson, DataFolder
-from crowdllm_stats.cli.out_check import check_folder
-from crowdllm_stats.cli.progress import status_line
-from crowdllm_stats.cli.reading import (
+from crowdllm_stats.cli.options import (
+    AsJson,
+    DataFolder,
     DropMissing,
     ParticipantColumn,
     ParticipantsFile,
@@ -35,6 +34,8 @@ from crowdllm_stats.cli.reading import (
     ResponseColumn,
     left_out,
 )
+from crowdllm_stats.cli.out_check import check_folder
+from crowdllm_stats.cli.progress import status_line
 
 
 def evaluate(arguments: Sequence[str]) -> Callable[..., None]:

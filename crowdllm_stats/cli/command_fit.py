@@ -21,10 +21,9 @@ from crowdllm_stats.cli.generator_options import (
     human_answers,
     hyper_parameters,
 )
-from crowdllm_stats.cli.options import AsJson, DataFolder, check_seed
-from crowdllm_stats.cli.out_check import check_file
-from crowdllm_stats.cli.progress import progress_line
-from crowdllm_stats.cli.reading import (
+from crowdllm_stats.cli.options import (
+    AsJson,
+    DataFolder,
     DropMissing,
     ParticipantColumn,
     ParticipantsFile,
@@ -32,8 +31,11 @@ from crowdllm_stats.cli.reading import (
     ProblemsFile,
     Reading,
     ResponseColumn,
+    check_seed,
     left_out,
 )
+from crowdllm_stats.cli.out_check import check_file
+from crowdllm_stats.cli.progress import progress_line
 
 
 def fit(arguments: Sequence[str]) -> Callable[..., None]:

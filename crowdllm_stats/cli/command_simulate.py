@@ -10,18 +10,22 @@ import typer
 
 from crowdllm_stats._base.json_values import json_text
 from crowdllm_stats._base.words import several
-from crowdllm_stats.cli.options import AsJson, DataFolder, KeepFormulas, Problems, check_seed
-from crowdllm_stats.cli.out_check import check_file
-from crowdllm_stats.cli.progress import progress_line
-from crowdllm_stats.cli.reading import (
+from crowdllm_stats.cli.options import (
+    AsJson,
+    DataFolder,
     DropMissing,
+    KeepFormulas,
     ParticipantColumn,
     ParticipantsFile,
     ProblemColumn,
+    Problems,
     Reading,
     ResponseColumn,
+    check_seed,
     left_out,
 )
+from crowdllm_stats.cli.out_check import check_file
+from crowdllm_stats.cli.progress import progress_line
 
 if TYPE_CHECKING:
     import pandas as pd

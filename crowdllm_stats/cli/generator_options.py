@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crowdllm_stats.cli.reading import Reading
+from crowdllm_stats.cli.options import Reading
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData

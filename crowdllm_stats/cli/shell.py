@@ -12,14 +12,20 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from crowdllm_stats._base.extras import missing_extra
+from crowdllm_stats.cli.command_across import across
 from crowdllm_stats.cli.command_backbone import backbone
-from crowdllm_stats.cli.command_compare import PICTURES
+from crowdllm_stats.cli.command_compare import PICTURES, compare
+from crowdllm_stats.cli.command_demo import demo
+from crowdllm_stats.cli.command_distribution import distribution
 from crowdllm_stats.cli.command_evaluate import evaluate
 from crowdllm_stats.cli.command_fit import fit
+from crowdllm_stats.cli.command_interval import interval
+from crowdllm_stats.cli.command_planner import planner
+from crowdllm_stats.cli.command_risk import risk
+from crowdllm_stats.cli.command_safe import safe_interval
 from crowdllm_stats.cli.command_simulate import simulate
 from crowdllm_stats.cli.command_study import study
 from crowdllm_stats.cli.command_theory import theory
-from crowdllm_stats.cli.commands import HUMANS_ALONE, ON_TABLES, demo
 from crowdllm_stats.cli.options import Tables, check_seed
 from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.output import ENDINGS, Report, emit
@@ -185,3 +191,20 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone:
     given = inspect.Parameter("given", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     command.__signature__ = inspect.Signature([given, *shared, *own])  # type: ignore[attr-defined]  # typer reads it
     return command
+
+
+#: Commands that do without the digital table.
+HUMANS_ALONE = ("across", "interval")
+
+#: Commands on a human and a digital table; each returns a Report.
+ON_TABLES: dict[str, Callable[..., Report]] = {
+    "interval": interval,
+    "across": across,
+    "safe-interval": safe_interval,
+    "risk": risk,
+    "compare": compare,
+    "distribution": distribution,
+    "planner": planner,
+}
+
+__all__ = ["HUMANS_ALONE", "ON_TABLES", "demo"]

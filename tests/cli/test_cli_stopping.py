@@ -13,7 +13,7 @@ import pytest
 from faults.interrupting import running
 
 from crowdllm_stats._base.unfinished import remove_unfinished, unfinished
-from crowdllm_stats.cli.children import descendants, end_children
+from crowdllm_stats.cli.stopping import descendants, end_children
 
 START = """
 import os, subprocess, sys, threading, time
