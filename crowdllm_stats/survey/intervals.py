@@ -73,7 +73,7 @@ def interval_from(
     """A confidence interval for what people on average answer to each problem, and for the mean over all problems.
 
     A digital answer with a human's (problem, participant) is that human's twin, every other one is unlabelled; with
-    ``match``, twins are built from profiles (:func:`crowdllm_stats.survey.pairing.pair`). With ``method="auto"`` a problem
+    ``match``, twins are built from profiles (``pair``). With ``method="auto"`` a problem
     whose every human answer has a twin, and that has unlabelled digital answers, is computed with both; any other one
     from its human answers alone, for leaving out people who lack a twin could shift the mean. So are all
     where labelled twins and unlabelled answers do not look like one digital population in any problem; the notices then
