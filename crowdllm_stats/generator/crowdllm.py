@@ -15,6 +15,7 @@ from crowdllm_stats._base.checks import FloatArray, check_count
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
+from crowdllm_stats.generator import storage
 from crowdllm_stats.generator.belief import Belief, Params
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.fitted import Fitted
@@ -358,10 +359,8 @@ class CrowdLLM:
         return CrowdLLM(**replace(self.settings, **changes).to_dict())
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write as .npz without pickles: numbers, ids, profile tables, no texts."""
-        from crowdllm_stats.generator.storage import save
-
-        save(self, path)
+        """Write as .npz without pickles: numbers, ids, profile tables, no texts; see :func:`storage.save`."""
+        storage.save(self.settings, self.fitted, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> CrowdLLM:
@@ -371,9 +370,15 @@ class CrowdLLM:
             ValueError: on a file that is cut off or not a generator.
             FileNotFoundError: if there is no such file.
         """
-        from crowdllm_stats.generator.storage import load
+        return storage.load(path, cls._tried)
 
-        return load(path)
+    @classmethod
+    def _tried(cls, settings: Settings, fitted: Fitted) -> CrowdLLM:
+        """A model as it was saved, after one prediction."""
+        model = cls(**settings.to_dict())
+        model._fitted = fitted
+        model.predict(fitted.problems[:1])
+        return model
 
     def __str__(self) -> str:
         told = self.settings

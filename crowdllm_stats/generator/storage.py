@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,9 @@ from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.problems import ProblemVectors
 from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
+from crowdllm_stats.generator.settings import Settings
 
-if TYPE_CHECKING:
-    from crowdllm_stats.generator.crowdllm import CrowdLLM
+Model = TypeVar("Model")
 
 FORMAT = "crowdllm-stats generator 1"
 
@@ -34,11 +34,11 @@ _COUNTS, _MOST = ("k", "mixing", "mixing_dim", "draws", "hidden", "population", 
 _NUMBERS = ("new_problem_sd", "steps", "skipped", "seed", "n_answers", "n_people")
 
 
-def save(model: CrowdLLM, path: str | os.PathLike[str]) -> None:
+def save(settings: Settings, own: Fitted, path: str | os.PathLike[str]) -> None:
     """Write a fitted generator.
 
     Raises:
-        ValueError: on a name that does not end in .npz; before fitting.
+        ValueError: on a name that does not end in .npz.
         FileNotFoundError: if the folder does not exist.
         OSError: if it could not be written; a former file stays.
     """
@@ -47,11 +47,10 @@ def save(model: CrowdLLM, path: str | os.PathLike[str]) -> None:
         raise ValueError(f"a generator is written as .npz; got {place.name!r}")
     if not place.parent.is_dir():
         raise FileNotFoundError(f"folder {place.parent} is not there")
-    own = model.fitted
     scale = {name: getattr(own.scale, name) for name in ("kind", "low", "high", "levels", "options", "k")}
     told = {
         "format": FORMAT,
-        "settings": model.settings.to_dict(),
+        "settings": settings.to_dict(),
         "scale": scale,
         "encoder": own.encoder.to_dict(),
         "profiles": own.profiles.to_dict("list"),
@@ -68,15 +67,17 @@ def save(model: CrowdLLM, path: str | os.PathLike[str]) -> None:
     write_arrays(place, arrays)
 
 
-def load(path: str | os.PathLike[str]) -> CrowdLLM:
+def load(path: str | os.PathLike[str], build: Callable[[Settings, Fitted], Model]) -> Model:
     """Read what :func:`save` wrote.
+
+    Args:
+        path: of the file.
+        build: makes the model and tries it; what it raises says that the file is damaged.
 
     Raises:
         ValueError: on a file that is cut off, changed or not a generator.
         FileNotFoundError: if there is no such file.
     """
-    from crowdllm_stats.generator.crowdllm import CrowdLLM
-
     place = Path(path)
     if not place.is_file():
         raise FileNotFoundError(f"no generator at {place}")
@@ -93,7 +94,7 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
             name: tuple(value) if isinstance(value, list) else value for name, value in told["scale"].items()
         }
         _refuse_huge({**told["settings"], "n_profiles": told["n_profiles"]})
-        model = CrowdLLM(**told["settings"])
+        settings = Settings.from_dict(told["settings"])
         profiles = pd.DataFrame(told["profiles"], index=range(told["n_profiles"]))
         numbers: dict[str, Any] = {name: told[name] for name in _NUMBERS}
         tables: dict[str, Any] = {name: np.asarray(given[name], dtype=np.float64) for name in _ARRAYS}
@@ -120,15 +121,13 @@ def load(path: str | os.PathLike[str]) -> CrowdLLM:
         if wrong:
             raise ValueError(f"{wrong[0]} holds numbers that are not finite")
         lacking = [name for name in _LIKELIHOOD if name not in fitted.params]
-        if lacking and model.settings.objective == "likelihood":
+        if lacking and settings.objective == "likelihood":
             raise ValueError(f"params/{lacking[0]} is not there")
-        model._fitted = fitted
-        model.predict(fitted.problems[:1])
+        return build(settings, fitted)
     except Exception as error:  # a changed file fails in the JSON, a shape or the network: one message for all
         raise ValueError(
             f"{place} is not a whole generator file: {' '.join(str(error).split())[:300]}; write it again with save()"
         ) from None
-    return model
 
 
 def _refuse_huge(told: Mapping[str, Any]) -> None:

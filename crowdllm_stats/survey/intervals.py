@@ -1,4 +1,4 @@
-"""A confidence interval for every problem's human mean, from a human and a digital table."""
+"""A confidence interval for every problem's human mean, and for the mean over problems, from two tables."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from crowdllm_stats._base.checks import ALTERNATIVES, check_choice, check_count, check_level
 from crowdllm_stats.inference.intervals import HUMAN_ONLY, METHODS, Interval
-from crowdllm_stats.inference.intervals import interval as calculator
 from crowdllm_stats.inference.intervals.dispatch import TWO_VALUES_BY_NAME
 from crowdllm_stats.inference.intervals.scale_notice import USE_BOUNDS, scale_notice
 from crowdllm_stats.survey.first_look import first_look, refuse_exchanged, refuse_strangers, set_apart
 from crowdllm_stats.survey.given import as_crowd
 from crowdllm_stats.survey.one_law import NOTHING, survey_law
-from crowdllm_stats.survey.pairing import Block, Pairing, match_columns, nobody, pair
+from crowdllm_stats.survey.pairing import Pairing, match_columns, nobody, pair
+from crowdllm_stats.survey.per_problem import Wanted, joined, per_problem, saved
 from crowdllm_stats.survey.result import Row, SurveyResult
+from crowdllm_stats.survey.savings import savings
 from crowdllm_stats.survey.two_values import step_of, words_as_numbers
 
 if TYPE_CHECKING:
@@ -29,31 +30,6 @@ from crowdllm_stats.survey.pooled import Pooled, pool
 
 #: What "auto" does about twins and crowd of two laws.
 AUTO_ALONE = "So auto uses the human answers alone, for all problems."
-
-
-@dataclasses.dataclass(frozen=True)
-class Wanted:
-    """Which interval: the method and what goes with it.
-
-    Attributes:
-        method: as of ``interval``.
-        level: of confidence.
-        alternative: "two-sided", "larger" or "smaller".
-        bounds: ends of the answer scale, None without.
-        step: distance of neighbouring answers, that of the bounds where there are no others, None where they say it.
-        population_size: of a finite population, None for an unlimited one.
-        seed: for methods that draw random numbers.
-        twins: whether "auto" may use the digital answers.
-    """
-
-    method: str
-    level: float
-    alternative: str
-    bounds: tuple[float, float] | None
-    step: float | None
-    population_size: int | None
-    seed: int | None
-    twins: bool = True
 
 
 def interval_from(
@@ -122,9 +98,6 @@ def interval_from(
         >>> interval_from(*frames, scale="1:5").overall == found.overall
         True
     """
-    from crowdllm_stats.survey.intervals import overall_row
-    from crowdllm_stats.survey.savings import savings
-
     humans = as_crowd(human, "human", scale)
     others = nobody(humans) if digital is None else as_crowd(digital, "digital", scale)
     if digital is not None and not as_given:
@@ -225,95 +198,6 @@ def _paired(human: CrowdData, digital: CrowdData, match: list[str], population_s
         if (census.n_crowd == population_size).all():
             return census
     return pair(human, digital, match=match)
-
-
-def per_problem(pairing: Pairing, wanted: Wanted) -> tuple[list[Row], dict[str, str], str]:
-    """Rows of results, problem -> reason of those left out, and what the intervals need; one call a shape.
-
-    Raises:
-        ValueError: if twins are needed and there are none, or no problem can be computed.
-    """
-    rows: list[Row] = []
-    reasons: dict[str, str] = {}
-    whys: dict[str, str] = {}
-    for block in _blocks(pairing, wanted):
-        try:
-            answer = _one(block, wanted, pairing.census)
-        except ValueError as reason:
-            reasons |= dict.fromkeys(block.problems, str(reason))
-            continue
-        whys.setdefault(answer.method, answer.why)
-        rows += _rows(block, answer)
-    if wanted.method not in ("auto", *HUMAN_ONLY):
-        needed = f"no human answer has a twin, which method {wanted.method!r} needs"
-        lacking = [problem for problem, pairs in zip(pairing.problems, pairing.n_pairs, strict=True) if not pairs]
-        reasons |= dict.fromkeys(lacking, needed)
-    if not rows:
-        raise ValueError(f"no problem could be computed: {next(iter(reasons.values()))}")
-    place = {problem: number for number, problem in enumerate(pairing.problems)}
-    rows.sort(key=lambda row: place[row["problem"]])
-    excluded = {problem: reasons[problem] for problem in pairing.problems if problem in reasons}
-    return rows, excluded, " ".join(f"{method}: {why}" for method, why in whys.items())
-
-
-def _blocks(pairing: Pairing, wanted: Wanted) -> list[Block]:
-    if wanted.method in HUMAN_ONLY:
-        return list(pairing.blocks(paired=False))
-    if wanted.method != "auto":
-        if not pairing.n_pairs.any():
-            raise ValueError(
-                f"method {wanted.method!r} needs digital twins, and no digital answer has a human's problem and "
-                "participant: give match=[...] to build twins from profiles, or use method='classical'"
-            )
-        return list(pairing.blocks(paired=True, filled=True))
-    paired = pairing.fully_paired & wanted.twins
-    return [*pairing.blocks(paired=True, filled=True, chosen=paired), *pairing.blocks(paired=False, chosen=~paired)]
-
-
-def _one(block: Block, wanted: Wanted, census: bool) -> Interval:
-    return calculator(
-        block.human,
-        block.twin,
-        block.crowd,
-        method=wanted.method,
-        level=wanted.level,
-        alternative=wanted.alternative,
-        bounds=wanted.bounds,
-        step=wanted.step,
-        population_size=wanted.population_size,
-        census=census and block.crowd is not None,
-        seed=wanted.seed,
-        check_law=False,  # done over the whole survey
-    )
-
-
-def _rows(block: Block, answer: Interval) -> list[Row]:
-    rows: list[Row] = answer.to_frame(index=list(block.problems)).reset_index().to_dict("records")
-    for row, left in zip(rows, block.left_out.tolist(), strict=True):
-        row["saved"] = saved(row)
-        if left:
-            row["note"] = joined(row["note"], f"{left} human answers without a twin are not used")
-    return rows
-
-
-def saved(row: Row) -> float:
-    """Human answers that the digital ones are worth: ``effective_n - n_labeled``; 0 where none was used.
-
-    Example:
-        >>> saved({"method": "ppi++", "effective_n": 13.5, "n_labeled": 8})
-        5.5
-    """
-    return 0.0 if row["method"] in HUMAN_ONLY else float(row["effective_n"]) - float(row["n_labeled"])
-
-
-def joined(*parts: str) -> str:
-    """Remarks as one, the empty ones left out.
-
-    Example:
-        >>> joined("few answers", "", "no twin")
-        'few answers; no twin'
-    """
-    return "; ".join(part for part in parts if part)
 
 
 #: Beginnings of the methods for one problem at a time: each person answers once.

@@ -11,8 +11,8 @@ from scipy.special import stdtrit
 from crowdllm_stats._base.words import several
 from crowdllm_stats.inference.intervals import HUMAN_ONLY
 from crowdllm_stats.inference.planner import answers_for_width
-from crowdllm_stats.survey.intervals import Wanted, per_problem
 from crowdllm_stats.survey.pairing import Pairing
+from crowdllm_stats.survey.per_problem import Wanted, per_problem
 from crowdllm_stats.survey.result import Row
 from crowdllm_stats.survey.twin_tables import FloatArray
 

@@ -11,17 +11,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from crowdllm_stats.studies.engine.design import Design, coordinate, levels_text
+from crowdllm_stats.studies.engine.design import Design, Picture, coordinate, levels_text
 from crowdllm_stats.studies.engine.parameters import Value
 
 if TYPE_CHECKING:
     import xarray
-from typing import TYPE_CHECKING
-
-from crowdllm_stats.studies.engine.design import Picture
-
-if TYPE_CHECKING:
-    from crowdllm_stats.studies.engine.results import Results
 
 NUMBERS = ("value", "mcse", "lower", "upper", "replicates", "failed")
 
@@ -138,21 +132,6 @@ class Results:
         cube = cube.sel(order)
         cube.attrs = {"study": self.design.name, "title": self.design.title, "seed": self.design.seed}
         return cube  # type: ignore[no-any-return]
-
-    def to_arviz(self) -> Any:
-        """An ArviZ InferenceData: group ``performance`` as :meth:`to_xarray`, group ``replicates`` every outcome.
-
-        Raises:
-            ModuleNotFoundError: without ArviZ (in ``crowdllm-stats[generator]``).
-            FileNotFoundError: if the blocks are gone.
-        """
-        import arviz
-
-        from crowdllm_stats.studies.engine.store import Store
-        from crowdllm_stats.studies.engine.summarise import replicates_xarray
-
-        single = replicates_xarray(self.design, Store(self.folder, self.design))
-        return arviz.InferenceData(performance=self.to_xarray(), replicates=single)
 
     def __str__(self) -> str:
         return table_words(self)

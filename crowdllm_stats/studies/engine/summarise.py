@@ -10,7 +10,7 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.engine.compute import Plan, plan_of
-from crowdllm_stats.studies.engine.design import Design
+from crowdllm_stats.studies.engine.design import Design, coordinate
 from crowdllm_stats.studies.engine.grid import Cell
 from crowdllm_stats.studies.engine.measures import Measured, contrast, measure
 from crowdllm_stats.studies.engine.results import Results
@@ -182,8 +182,6 @@ def replicates_xarray(design: Design, store: Store) -> xarray.Dataset:
     """
     import xarray
 
-    from crowdllm_stats.studies.engine.design import coordinate
-
     plan = plan_of(design)
     shape = (*(len(levels) for levels in design.factors.values()), len(design.methods), design.replicates)
     cubes = {name: np.full((len(plan.grid), *shape[-2:]), np.nan) for name in plan.simulator.outcomes}
@@ -197,3 +195,16 @@ def replicates_xarray(design: Design, store: Store) -> xarray.Dataset:
     }
     coordinates |= {"method": list(design.methods), "replicate": np.arange(design.replicates)}
     return xarray.Dataset({name: (axes, cube.reshape(shape)) for name, cube in cubes.items()}, coordinates)
+
+
+def to_arviz(results: Results) -> Any:
+    """An ArviZ InferenceData: group ``performance`` as ``results.to_xarray()``, group ``replicates`` every outcome.
+
+    Raises:
+        ModuleNotFoundError: without ArviZ (in ``crowdllm-stats[generator]``).
+        FileNotFoundError: if the blocks are gone.
+    """
+    import arviz
+
+    single = replicates_xarray(results.design, Store(results.folder, results.design))
+    return arviz.InferenceData(performance=results.to_xarray(), replicates=single)

@@ -60,6 +60,9 @@ class Reading:
         return np.asarray(mean + shift[workers] + sd * np.exp(log_spread[workers]) * noise)
 
 
+#: What sets how long a reading is trained.
+LENGTHS = ("epochs", "steps")
+
 READINGS: Mapping[str, Reading] = {
     one.name: one
     for one in (

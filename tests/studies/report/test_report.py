@@ -18,7 +18,7 @@ from crowdllm_stats.studies.engine.plan import plan_study, replicates_for
 from crowdllm_stats.studies.engine.results import Results, drawn
 from crowdllm_stats.studies.engine.run import run_study
 from crowdllm_stats.studies.engine.store import Store
-from crowdllm_stats.studies.engine.summarise import summarise
+from crowdllm_stats.studies.engine.summarise import summarise, to_arviz
 from crowdllm_stats.studies.report.plots import draw
 from crowdllm_stats.studies.report.report import write_report
 
@@ -171,7 +171,7 @@ def test_named_dimensions(results):
 
 def test_the_arviz_object_has_both_groups(results):
     pytest.importorskip("arviz", reason="needs ArviZ: crowdllm-stats[generator]")
-    both = results.to_arviz()
+    both = to_arviz(results)
     assert both.performance["value"].dims == ("n", "mean", "method", "measure")
     assert both.replicates["estimate"].dims == ("n", "mean", "method", "replicate")
 

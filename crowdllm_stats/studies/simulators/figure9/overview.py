@@ -16,9 +16,8 @@ from crowdllm_stats.studies.engine.design import Design
 from crowdllm_stats.studies.engine.store import Store
 from crowdllm_stats.studies.engine.summarise import runs_by_cell
 from crowdllm_stats.studies.simulators.figure9.picture import draw_figure9
-from crowdllm_stats.studies.simulators.figure9.simulator import LENGTHS
 from crowdllm_stats.studies.simulators.figure9.verdicts import CONTRADICTED, REPRODUCED, Verdicts, judge, panels_of
-from crowdllm_stats.studies.simulators.readings import READINGS, reading
+from crowdllm_stats.studies.simulators.readings import LENGTHS, READINGS, reading
 
 Run = tuple[str, str]
 

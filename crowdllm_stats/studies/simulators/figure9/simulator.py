@@ -11,14 +11,12 @@ from crowdllm_stats.generator.shipped import POPULATIONS
 from crowdllm_stats.studies.engine.parameters import InputFile, Parameter, Value, cell_text
 from crowdllm_stats.studies.engine.simulator import Job, Simulator
 from crowdllm_stats.studies.simulators.figure9.samples import sizes, steps_wanted, whole
-from crowdllm_stats.studies.simulators.readings import READINGS, reading
+from crowdllm_stats.studies.simulators.readings import LENGTHS, READINGS, reading
 
 if TYPE_CHECKING:
     from crowdllm_stats.studies.engine.conclusions import Conclusion
     from crowdllm_stats.studies.engine.results import Results
     from crowdllm_stats.studies.simulators.figure9.assessment import Grades
-
-LENGTHS = ("epochs", "steps")
 
 
 class Figure9(Simulator):
