@@ -1,9 +1,9 @@
 """Machine checks of the theory: what the files in ``theory/`` are written against, and what runs them."""
 
-from .check import Check, Skipped, Statement, counterexample, identity, simulation
-from .load import Theory, find_results, load
-from .outcome import Outcome, Verification
-from .run import main, verify
+from crowdllm_stats.verify.check import Check, Skipped, Statement, counterexample, identity, simulation
+from crowdllm_stats.verify.load import Theory, find_results, load
+from crowdllm_stats.verify.outcome import Outcome, Verification
+from crowdllm_stats.verify.run import main, verify
 
 __all__ = [
     "Check",

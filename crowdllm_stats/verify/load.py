@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from typing import Any
 
-from .check import Check, Skipped, Statement
+from crowdllm_stats.verify.check import Check, Skipped, Statement
 
 #: The paper's results in the paper's order; all others follow by alphabet.
 ORDER = ("theorem1", "theorem2", "proposition1", "theorem3", "theorem4", "theorem5", "diversity")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .check import LIMIT, Check, Skipped, Statement
+from crowdllm_stats.verify.check import LIMIT, Check, Skipped, Statement
 
 if TYPE_CHECKING:
     import pandas as pd

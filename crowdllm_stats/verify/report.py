@@ -10,9 +10,8 @@ from typing import Any
 from crowdllm_stats._base.json_values import json_text
 from crowdllm_stats._base.shown import visible
 from crowdllm_stats._base.whole_files import whole_folder
-
-from .load import load
-from .outcome import Outcome, Verification
+from crowdllm_stats.verify.load import load
+from crowdllm_stats.verify.outcome import Outcome, Verification
 
 _COLUMNS = {
     "result": "result",

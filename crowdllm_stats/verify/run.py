@@ -10,10 +10,9 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from crowdllm_stats._base.worker import before_pool, start_worker
-
-from .check import Check, Skipped, Statement
-from .load import find_results, load, select
-from .outcome import Outcome, Verification
+from crowdllm_stats.verify.check import Check, Skipped, Statement
+from crowdllm_stats.verify.load import find_results, load, select
+from crowdllm_stats.verify.outcome import Outcome, Verification
 
 #: Seed of the Monte Carlo checks.
 SEED = 20261122

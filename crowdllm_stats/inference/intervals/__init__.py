@@ -1,8 +1,8 @@
 """Confidence intervals for a population mean from few human answers and many digital ones; one file a family."""
 
-from .compare import IntervalTable, compare_intervals
-from .dispatch import CROWD_FROM, HUMAN_ONLY, METHODS, auto_method, interval
-from .interval_result import Interval
+from crowdllm_stats.inference.intervals.compare import IntervalTable, compare_intervals
+from crowdllm_stats.inference.intervals.dispatch import CROWD_FROM, HUMAN_ONLY, METHODS, auto_method, interval
+from crowdllm_stats.inference.intervals.interval_result import Interval
 
 __all__ = [
     "CROWD_FROM",

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
-
-from .sample import Sample
-from .two_values import rating, two_valued
+from crowdllm_stats.inference.intervals.sample import Sample
+from crowdllm_stats.inference.intervals.two_values import rating, two_valued
 
 #: The flag for estimates that were moved.
 MOVED = "the estimate fell outside the possible range and was moved to its end"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import stdtrit
 
-from .ends import all_equal, symmetric_ends
-from .half_answer import half_answer_ends
-from .sample import Core, Sample
+from crowdllm_stats.inference.intervals.ends import all_equal, symmetric_ends
+from crowdllm_stats.inference.intervals.half_answer import half_answer_ends
+from crowdllm_stats.inference.intervals.sample import Core, Sample
 
 #: What the level on real answers is, in every result's ``why``.
 LEVELS = (

@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .dispatch import METHODS, compute, resolve
-from .interval_result import Interval, draw_bars
-from .sample import read_sample
+from crowdllm_stats.inference.intervals.dispatch import METHODS, compute, resolve
+from crowdllm_stats.inference.intervals.interval_result import Interval, draw_bars
+from crowdllm_stats.inference.intervals.same_law import law_of
+from crowdllm_stats.inference.intervals.sample import read_sample
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -164,14 +165,15 @@ def compare_intervals(
     unknown = [name for name in wanted if name not in METHODS]
     if unknown:
         raise ValueError(f"methods holds {unknown}; known are {', '.join(map(repr, METHODS))}")
+    law = law_of(sample)
     intervals: dict[str, Interval] = {}
     skipped: dict[str, str] = {}
     for name in wanted:
         try:
-            intervals[name] = compute(sample, name)
+            intervals[name] = compute(sample, name, law)
         except ValueError as reason:
             skipped[name] = str(reason)
     if not intervals:
         raise ValueError("no method applies: " + "; ".join(f"{name}: {reason}" for name, reason in skipped.items()))
-    notices = (sample.law.notice,) if sample.law is not None and sample.law.differs else ()
-    return IntervalTable(intervals, skipped, resolve(sample), notices)
+    notices = (law.notice,) if law is not None and law.differs else ()
+    return IntervalTable(intervals, skipped, resolve(sample, law), notices)

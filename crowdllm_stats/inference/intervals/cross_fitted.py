@@ -6,11 +6,10 @@ import numpy as np
 from scipy.special import ndtri
 
 from crowdllm_stats._base.checks import FloatArray
-
-from .ends import all_equal, symmetric_ends
-from .ppi import comparable_variance, paired
-from .sample import Core, Sample, row_moments
-from .small_sample import regression_core
+from crowdllm_stats.inference.intervals.ends import all_equal, symmetric_ends
+from crowdllm_stats.inference.intervals.ppi import comparable_variance, paired
+from crowdllm_stats.inference.intervals.sample import Core, Sample, row_moments
+from crowdllm_stats.inference.intervals.small_sample import regression_core
 
 CROSS = (
     "Each human's twin must come from a generator trained without that human's fold, and row k of the crowd from the "

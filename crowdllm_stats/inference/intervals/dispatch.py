@@ -11,19 +11,19 @@ from scipy.special import stdtrit
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.result import unbatch
+from crowdllm_stats.inference.intervals.classical import classical, classical_small
 from crowdllm_stats.inference.intervals.confidence_sets import betting
-
-from .classical import classical, classical_small
-from .cross_fitted import cross_fitted, cross_fitted_small
-from .interval_result import Interval
-from .ppi import ppi, ppi_plus
-from .proportion import binomial, exact, ppi_plus_binomial
-from .sample import Core, Sample, read_sample
-from .scale_notice import USE_BOUNDS, scale_notice
-from .small_sample import ppi_plus_small, ppi_small
-from .theorem4 import prediction_powered_set
-from .theorem5 import crowdllm
-from .two_values import two_valued
+from crowdllm_stats.inference.intervals.cross_fitted import cross_fitted, cross_fitted_small
+from crowdllm_stats.inference.intervals.interval_result import Interval
+from crowdllm_stats.inference.intervals.ppi import ppi, ppi_plus
+from crowdllm_stats.inference.intervals.proportion import binomial, exact, ppi_plus_binomial
+from crowdllm_stats.inference.intervals.same_law import LawCheck, law_of
+from crowdllm_stats.inference.intervals.sample import Core, Sample, read_sample
+from crowdllm_stats.inference.intervals.scale_notice import USE_BOUNDS, scale_notice
+from crowdllm_stats.inference.intervals.small_sample import ppi_plus_small, ppi_small
+from crowdllm_stats.inference.intervals.theorem4 import prediction_powered_set
+from crowdllm_stats.inference.intervals.theorem5 import crowdllm
+from crowdllm_stats.inference.intervals.two_values import two_valued
 
 
 def _set(name: str) -> Callable[[Sample], Core]:
@@ -194,33 +194,36 @@ def choose(sample: Sample) -> str:
     return auto_method(sample.whole_units, sample.n_digital, enough, bounded, folded, two)
 
 
-def resolve(sample: Sample) -> str:
+def resolve(sample: Sample, law: LawCheck | None) -> str:
     """As :func:`choose`, and human answers alone where twins and crowd are of two laws in any problem of the batch.
 
     Twins and crowd are made alike for all problems or for none, so a mismatch in one problem counts for all. Whether
     they are depends on the digital answers alone, so neither the human answers nor realised widths decide.
     """
     method = choose(sample)
-    if method in HUMAN_ONLY or sample.law is None or not sample.law.differs:
+    if method in HUMAN_ONLY or law is None or not law.differs:
         return method
     two = bool(np.all(two_valued(sample)))
     return auto_method(sample.whole_units, 0, False, sample.bounds is not None, two_valued=two)
 
 
-def compute(sample: Sample, method: str) -> Interval:
+def compute(sample: Sample, method: str, law: LawCheck | None = None) -> Interval:
     """Run one method on a checked sample and wrap its answer.
 
     Args:
         sample: from ``read_sample``.
         method: "auto" or a key of :data:`METHODS`.
+        law: whether twins and crowd are of one law, where the caller has asked already.
 
     Raises:
         ValueError: on an unknown method, on fewer than two people (effectively 1.5 with weights or clusters), on folds
             that the method does not use, and where the method itself refuses the sample.
     """
     asked = method
+    if law is None and method not in HUMAN_ONLY:
+        law = law_of(sample)
     if method == "auto":
-        method = resolve(sample)
+        method = resolve(sample, law)
     if method not in METHODS:
         raise ValueError(f"method must be 'auto' or one of {', '.join(map(repr, METHODS))}; got {method!r}")
     if sample.n < 2:
@@ -238,7 +241,7 @@ def compute(sample: Sample, method: str) -> Interval:
             f"method {method!r} does not use folds; leave folds out, or use 'cross-fitted' or 'cross-fitted-small'"
         )
     core = METHODS[method](sample)
-    answer = _wrap(sample, method, core) if method in HUMAN_ONLY and asked != "auto" else _warned(sample, method, core)
+    answer = _warned(sample, method, core, None if asked in HUMAN_ONLY else law)
     first = ""
     if sample.bounds is None and asked in USE_BOUNDS:
         first = scale_notice(sample.human, sample.n, "bounds=(low, high)")
@@ -247,14 +250,14 @@ def compute(sample: Sample, method: str) -> Interval:
     return dataclasses.replace(answer, notices=(first, *answer.notices)) if first else answer
 
 
-def _warned(sample: Sample, method: str, core: Core) -> Interval:
+def _warned(sample: Sample, method: str, core: Core, law: LawCheck | None) -> Interval:
     """The wrapped answer; where twins and crowd are of two laws, it says so first, and flags the problems."""
     answer = _wrap(sample, method, core)
-    if sample.law is None or not sample.law.differs:
+    if law is None or not law.differs:
         return answer
     what = "So auto uses the human answers alone." if method in HUMAN_ONLY else f"Method {method!r} used them anyway."
     return dataclasses.replace(
-        answer, flags={**sample.law.flags(), **answer.flags}, notices=(f"{sample.law.notice} {what}", *answer.notices)
+        answer, flags={**law.flags(), **answer.flags}, notices=(f"{law.notice} {what}", *answer.notices)
     )
 
 

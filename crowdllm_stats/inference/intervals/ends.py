@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
-
-from .sample import Sample
+from crowdllm_stats.inference.intervals.sample import Sample
 
 
 def symmetric_ends(sample: Sample, estimate: FloatArray, half_width: FloatArray) -> tuple[FloatArray, FloatArray]:

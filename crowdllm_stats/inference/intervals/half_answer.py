@@ -14,10 +14,9 @@ import numpy as np
 from scipy.special import betaincinv
 
 from crowdllm_stats._base.checks import FloatArray
-
-from .bounded import MOVED, feasible_range, outside
-from .ends import one_sided
-from .sample import Sample
+from crowdllm_stats.inference.intervals.bounded import MOVED, feasible_range, outside
+from crowdllm_stats.inference.intervals.ends import one_sided
+from crowdllm_stats.inference.intervals.sample import Sample
 
 #: The unseen answers that are put at the end of the scale.
 UNSEEN = 0.5

@@ -8,9 +8,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from crowdllm_stats._base.checks import FloatArray
-
-from .ends import all_equal, symmetric_ends
-from .sample import Core, Sample
+from crowdllm_stats.inference.intervals.ends import all_equal, symmetric_ends
+from crowdllm_stats.inference.intervals.sample import Core, Sample
 
 PAIRING = (
     "It needs each human's twin, made by a generator that never saw these humans' answers, labelled humans who are a "

@@ -10,13 +10,12 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from crowdllm_stats._base.checks import FloatArray
-
-from .binomial_limits import exact_ends, smooth_ends
-from .bounded import MOVED, feasible_range, outside
-from .ends import all_equal, one_sided
-from .ppi import PAIRING, paired, weight_flags
-from .sample import Core, Sample
-from .two_values import declared, neighbours
+from crowdllm_stats.inference.intervals.binomial_limits import exact_ends, smooth_ends
+from crowdllm_stats.inference.intervals.bounded import MOVED, feasible_range, outside
+from crowdllm_stats.inference.intervals.ends import all_equal, one_sided
+from crowdllm_stats.inference.intervals.ppi import PAIRING, paired, weight_flags
+from crowdllm_stats.inference.intervals.sample import Core, Sample
+from crowdllm_stats.inference.intervals.two_values import declared, neighbours
 
 #: People without any relation to their twins who are added to the sample before its slope is taken, at least.
 SCEPTICS = 4.0

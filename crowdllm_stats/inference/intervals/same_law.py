@@ -10,18 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, stdtr
 
 from crowdllm_stats._base.checks import FloatArray
-
-from .permutation import chance_of_sum
-
-if TYPE_CHECKING:
-    from .sample import Sample
+from crowdllm_stats.inference.intervals.permutation import chance_of_sum
+from crowdllm_stats.inference.intervals.sample import Sample
 
 #: Probability of an alarm where there is no mismatch: one interval, or all problems of a survey together.
 ALARM = 0.01
@@ -87,13 +83,13 @@ class LawCheck:
 
 
 def law_of(sample: Sample) -> LawCheck | None:
-    """The check on an interval's checked input; None without twins or without a crowd.
+    """Whether an interval's twins and crowd look like one digital population; None without both, or where nobody asked.
 
     With folds every digital person counts by one fold's model, and answers are taken off their fold's mean; with
     weights or clusters the means alone are compared.
     """
     everybody = sample.census and sample.n >= sample.n_digital  # nobody is left to compare the twins with
-    if sample.twins is None or sample.crowd is None or sample.n < 2 or everybody:
+    if not sample.check_law or sample.twins is None or sample.crowd is None or sample.n < 2 or everybody:
         return None
     if sample.folds is None and sample.plain:
         return same_law(sample.twins, sample.crowd, census=sample.census)

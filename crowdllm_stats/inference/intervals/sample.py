@@ -22,8 +22,6 @@ from crowdllm_stats._base.checks import (
     check_same_batch,
 )
 
-from .same_law import LawCheck, law_of
-
 #: Values of one block of rows that fit the processor's cache.
 _BLOCK = 1 << 16
 
@@ -163,11 +161,6 @@ class Sample:
     def whole_units(self) -> int:
         """The smallest effective number of independent people over the problems, as a whole number."""
         return int(np.floor(self.units.min() + 1e-9))
-
-    @cached_property
-    def law(self) -> LawCheck | None:
-        """Whether twins and crowd look like one digital population; None without both, or where nobody asked."""
-        return law_of(self) if self.check_law else None
 
     @property
     def plain(self) -> bool:

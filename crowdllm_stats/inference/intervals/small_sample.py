@@ -6,12 +6,11 @@ import numpy as np
 from scipy.special import stdtrit
 
 from crowdllm_stats._base.checks import FloatArray
-
-from .classical import LEVELS_WITH_TWINS, unanimity_note
-from .ends import all_equal, symmetric_ends
-from .half_answer import half_answer_ends
-from .ppi import PAIRING, paired, weight_flags
-from .sample import Core, Sample
+from crowdllm_stats.inference.intervals.classical import LEVELS_WITH_TWINS, unanimity_note
+from crowdllm_stats.inference.intervals.ends import all_equal, symmetric_ends
+from crowdllm_stats.inference.intervals.half_answer import half_answer_ends
+from crowdllm_stats.inference.intervals.ppi import PAIRING, paired, weight_flags
+from crowdllm_stats.inference.intervals.sample import Core, Sample
 
 #: Deviations of twins below this share of their size are rounding.
 ROUNDING = 1e-12

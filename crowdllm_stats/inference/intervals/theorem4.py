@@ -12,10 +12,9 @@ from crowdllm_stats.inference.intervals.confidence_sets import (
     hoeffding_half,
     serfling,
 )
-
-from .ends import all_equal, one_sided
-from .ppi import paired
-from .sample import Core, Sample
+from crowdllm_stats.inference.intervals.ends import all_equal, one_sided
+from crowdllm_stats.inference.intervals.ppi import paired
+from crowdllm_stats.inference.intervals.sample import Core, Sample
 
 #: Shares of the error probability that are tried for the humans' set, the rest goes to the crowd's.
 SHARES = np.concatenate([np.linspace(0.02, 0.98, 49), [0.99, 0.995, 0.999]])

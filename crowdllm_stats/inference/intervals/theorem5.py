@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from .ends import all_equal, symmetric_ends
-from .ppi import paired
-from .sample import Core, Sample
+from crowdllm_stats.inference.intervals.ends import all_equal, symmetric_ends
+from crowdllm_stats.inference.intervals.ppi import paired
+from crowdllm_stats.inference.intervals.sample import Core, Sample
 
 
 def crowdllm(sample: Sample) -> Core:

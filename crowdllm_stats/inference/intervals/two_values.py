@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .sample import Sample
+from crowdllm_stats.inference.intervals.sample import Sample
 
 
 def declared(sample: Sample) -> bool:
