@@ -18,8 +18,7 @@ from crowdllm_stats import across_problems, conformal_new_problems, interval
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import whole_file, write_whole
-from crowdllm_stats.data import popquorn
-from crowdllm_stats.data import popquorn as popquorn_llm_ratings
+from crowdllm_stats.data import popquorn, popquorn_llm_ratings
 from crowdllm_stats.inference.intervals import METHODS
 from crowdllm_stats.studies.simulators.intervals import TWO_VALUES
 from crowdllm_stats.survey.pairing import pair

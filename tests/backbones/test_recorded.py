@@ -10,8 +10,7 @@ import pytest
 
 from crowdllm_stats.backbones import Reference
 from crowdllm_stats.backbones.recorded import RecordedBackbone
-from crowdllm_stats.data import popquorn
-from crowdllm_stats.data import popquorn as popquorn_llm_ratings
+from crowdllm_stats.data import popquorn, popquorn_llm_ratings
 from crowdllm_stats.data.crowd import CrowdData, approval, categorical, continuous, ordinal
 
 #: persona -> (gender, race, answers to problems a, b, c; None: refused).

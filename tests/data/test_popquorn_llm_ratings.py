@@ -2,8 +2,7 @@
 
 import pytest
 
-from crowdllm_stats.data import popquorn
-from crowdllm_stats.data import popquorn as popquorn_llm_ratings
+from crowdllm_stats.data import popquorn, popquorn_llm_ratings
 from crowdllm_stats.data.popquorn import PERSONAS
 
 TWELVE = "offensiveness_gpt4_12personas.csv"

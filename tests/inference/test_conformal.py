@@ -128,8 +128,7 @@ def test_coverage_is_the_exact_finite_sample_value(count, level, exact):
 @pytest.mark.skipif("CROWDLLM_STATS_DATA" not in os.environ, reason="CROWDLLM_STATS_DATA names no data folder")
 def test_real_raters_of_offensive_texts():
     """200 random splits of the 1,500 texts into answered and new: mean coverage within 0.01 of the level."""
-    from crowdllm_stats.data import popquorn
-    from crowdllm_stats.data import popquorn as popquorn_llm_ratings
+    from crowdllm_stats.data import popquorn, popquorn_llm_ratings
 
     human = popquorn().responses.groupby("problem")["response"].mean()
     human.index = human.index.astype(str)

@@ -232,12 +232,12 @@ def law_of_margins(
     columns, shares = [], []
     for name, margin in margins.items():
         columns.append(ProfileColumn(str(name), wishes.get(name, "categorical"), tuple(margin)))
-        shares.append(_shares(str(name), margin))
+        shares.append(_margin_shares(str(name), margin))
     latent = _cholesky([column.name for column in columns], correlation) if correlation else None
     return MarginLaw(tuple(columns), tuple(shares), latent)
 
 
-def _shares(name: str, margin: Mapping[Any, float]) -> FloatArray:
+def _margin_shares(name: str, margin: Mapping[Any, float]) -> FloatArray:
     strange = [level for level in margin if not isinstance(level, str | int | float) or level == ""]
     if strange or not margin:
         raise ValueError(f"margins: the levels of {name!r} must be texts or numbers, at least one; got {list(margin)}")

@@ -82,7 +82,8 @@ def uniforms(jobs: Sequence[Job], purpose: str, width: int) -> FloatArray:
         raise ValueError("uniforms draws for the jobs of one cell; these are of several")
     replicates = np.array([job.replicate for job in jobs])
     run = range(int(replicates.min()), int(replicates.max()) + 1)
-    return random.uniforms(first.seed, first.cell_name, purpose, run, width)[replicates - run.start]
+    rows = random.uniforms(first.seed, first.cell_name, purpose, run, width)
+    return np.asarray(rows[replicates - run.start])
 
 
 class Simulator:

@@ -4,12 +4,10 @@ import numpy as np
 import pytest
 from crowds import probit_crowd
 
-from crowdllm_stats.data import popquorn
-from crowdllm_stats.data import popquorn as popquorn_llm_ratings
+from crowdllm_stats.data import Features, popquorn, popquorn_llm_ratings
 from crowdllm_stats.data.histograms import histograms
 from crowdllm_stats.evaluation import evaluate, held_out, paired_difference
 from crowdllm_stats.evaluation.baselines import (
-    Features,
     GlobalDistribution,
     MixedProbit,
     NearestNeighbours,

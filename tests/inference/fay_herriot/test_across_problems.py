@@ -446,8 +446,7 @@ def test_effective_number_of_answers_is_the_variance_ratio():
 @pytest.mark.skipif("CROWDLLM_STATS_DATA" not in os.environ, reason="CROWDLLM_STATS_DATA names no data folder")
 def test_real_raters_of_offensive_texts():
     """Three of each text's raters, GPT-4's personas as the digital side: level kept at under 0.45 of t's width."""
-    from crowdllm_stats.data import popquorn
-    from crowdllm_stats.data import popquorn as popquorn_llm_ratings
+    from crowdllm_stats.data import popquorn, popquorn_llm_ratings
 
     human = popquorn().responses.sort_values(["problem", "participant"])
     texts, place = np.unique(human["problem"].to_numpy(dtype=str), return_inverse=True)
