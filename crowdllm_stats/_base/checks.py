@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from crowdllm_stats._base.messages import BadInput
+
 FloatArray = NDArray[np.float64]
 
 ALTERNATIVES = ("two-sided", "larger", "smaller")
@@ -28,10 +30,10 @@ def check_level(level: float) -> float:
     try:
         value = float(level)
     except (TypeError, ValueError):
-        raise ValueError(f"level must be a number between 0 and 1, for instance 0.95; got {level!r}") from None
+        raise BadInput("must be a number between 0 and 1, for instance 0.95", argument="level", given=level) from None
     if not 0.0 < value < 1.0:
-        hint = f"; did you mean {value / 100:g}?" if 1.0 < value < 100.0 else ""
-        raise ValueError(f"level must lie strictly between 0 and 1, got {value:g}{hint}")
+        hint = f"did you mean {value / 100:g}?" if 1.0 < value < 100.0 else ""
+        raise BadInput("must lie strictly between 0 and 1", argument="level", given=level, python=hint)
     return value
 
 
@@ -46,7 +48,7 @@ def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
         'larger'
     """
     if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}")
+        raise BadInput(f"must be one of {', '.join(map(repr, allowed))}", argument=name, given=value)
     return value
 
 
@@ -63,9 +65,9 @@ def check_count(name: str, value: Any, least: int = 1) -> int:
     try:
         number = int(value) if isinstance(value, int | np.integer) else float(value)  # a float rounds beyond 2^53
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}") from None
+        raise BadInput(f"must be a whole number of at least {least}", argument=name, given=value) from None
     if (isinstance(number, float) and not number.is_integer()) or number < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}")
+        raise BadInput(f"must be a whole number of at least {least}", argument=name, given=value)
     return int(number)
 
 
@@ -82,14 +84,15 @@ def as_numbers(name: str, values: ArrayLike, *, least_ndim: int = 0) -> FloatArr
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ValueError(
-            f"{name} must be a rectangular array of numbers; could not read {type(values).__name__} as one "
-            "(rows of unequal length, or text?)"
+        raise BadInput(
+            f"must be a rectangular array of numbers; could not read {type(values).__name__} as one "
+            "(rows of unequal length, or text?)",
+            argument=name,
         ) from None
     if array.ndim < least_ndim:
-        raise ValueError(f"{name} must have at least {least_ndim} axis; got shape {array.shape}")
+        raise BadInput(f"must have at least {least_ndim} axis; got shape {array.shape}", argument=name)
     if array.size == 0 and array.ndim > 0:
-        raise ValueError(f"{name} is empty (shape {array.shape})")
+        raise BadInput(f"is empty (shape {array.shape})", argument=name)
     return array
 
 
@@ -115,15 +118,19 @@ def check_array(name: str, values: ArrayLike, *, least_ndim: int = 0, nonnegativ
     if not biggest <= LARGEST:  # also true when a NaN came through
         bad = int(np.count_nonzero(~np.isfinite(array)))
         if bad:
-            raise ValueError(
-                f"{name} holds {bad} value(s) that are NaN or infinite, of {array.size}; "
-                "remove these answers or record them as missing before calling"
+            raise BadInput(
+                f"holds {bad} value(s) that are NaN or infinite, of {array.size}",
+                argument=name,
+                python="remove these answers or record them as missing before calling",
+                command="remove these answers or leave them empty",
             )
-        raise ValueError(
-            f"{name} holds values up to {biggest:.3g}, whose squares overflow; rescale to magnitudes below {LARGEST:g}"
+        raise BadInput(
+            f"holds values up to {biggest:.3g}, whose squares overflow",
+            argument=name,
+            python=f"rescale to magnitudes below {LARGEST:g}",
         )
     if nonnegative and float(np.min(array)) < 0.0:
-        raise ValueError(f"{name} must not be negative; smallest value is {float(np.min(array)):g}")
+        raise BadInput(f"must not be negative; smallest value is {float(np.min(array)):g}", argument=name)
     return array
 
 
@@ -139,7 +146,7 @@ def check_bounds(bounds: ArrayLike) -> tuple[float, float]:
     """
     pair = check_array("bounds", bounds, least_ndim=1)
     if pair.shape != (2,) or not pair[0] < pair[1]:
-        raise ValueError(f"bounds must be two numbers (low, high) with low < high; got {bounds!r}")
+        raise BadInput("must be two numbers (low, high) with low < high", argument="bounds", given=bounds)
     return float(pair[0]), float(pair[1])
 
 
@@ -155,9 +162,11 @@ def check_inside(name: str, array: FloatArray, bounds: tuple[float, float]) -> N
     low, high = bounds
     outside = int(np.count_nonzero((array < low) | (array > high)))
     if outside:
-        raise ValueError(
-            f"{name} holds {outside} answer(s) outside the bounds [{low:g}, {high:g}] "
-            f"(range {float(array.min()):g} to {float(array.max()):g}); correct the answers or the bounds"
+        raise BadInput(
+            f"holds {outside} answer(s) outside the bounds [{low:g}, {high:g}] "
+            f"(range {float(array.min()):g} to {float(array.max()):g})",
+            argument=name,
+            python="correct the answers or the bounds",
         )
 
 
@@ -179,9 +188,10 @@ def check_same_batch(**arrays: FloatArray | None) -> tuple[int, ...]:
         if first is None:
             first = (name, batch)
         elif batch != first[1]:
-            raise ValueError(
-                f"{name} has batch shape {batch} but {first[0]} has {first[1]}: "
-                "every argument needs the same leading axes (one entry a problem)"
+            raise BadInput(
+                f"has batch shape {batch} but {first[0]} has {first[1]}: "
+                "every argument needs the same leading axes (one entry per problem)",
+                argument=name,
             )
     if first is None:
         raise ValueError("no array given")

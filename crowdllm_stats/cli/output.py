@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crowdllm_stats._base.json_values import json_text
+from crowdllm_stats._base.messages import for_command
 from crowdllm_stats._base.shown import one_line, visible
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats._base.words import several
@@ -81,15 +82,15 @@ def _in_flags(report: Report) -> Report:
         report,
         results=_notes_in_flags(report.results),
         summary=_notes_in_flags(report.summary),
-        excluded=[row | {"reason": in_flags(row["reason"])} for row in report.excluded],
-        notes=[in_flags(note) for note in report.notes],
-        notices=[in_flags(notice) for notice in report.notices],
-        why=in_flags(report.why),
+        excluded=[row | {"reason": in_flags(for_command(row["reason"]))} for row in report.excluded],
+        notes=[in_flags(for_command(note)) for note in report.notes],
+        notices=[in_flags(for_command(notice)) for notice in report.notices],
+        why=in_flags(for_command(report.why)),
     )
 
 
 def _notes_in_flags(rows: list[Row]) -> list[Row]:
-    return [row | {"note": in_flags(row["note"])} if row.get("note") else row for row in rows]
+    return [row | {"note": in_flags(for_command(row["note"]))} if row.get("note") else row for row in rows]
 
 
 def excluded_rows(excluded: Mapping[str, str]) -> list[Row]:

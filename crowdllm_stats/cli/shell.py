@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from crowdllm_stats._base.extras import missing_extra
+from crowdllm_stats._base.messages import said
 from crowdllm_stats.cli.command_across import across
 from crowdllm_stats.cli.command_backbone import backbone
 from crowdllm_stats.cli.command_compare import PICTURES, compare
@@ -99,7 +100,7 @@ def _explain(error: Exception) -> int:
         text = error.format_message() or "no command given; crowdllm-stats --help lists them"
         return _failed(text, BAD_INPUT)
     if isinstance(error, ValueError | FileNotFoundError):
-        return _failed(in_flags(str(error)), BAD_INPUT)
+        return _failed(in_flags(said(error).command), BAD_INPUT)
     if isinstance(error, ImportError) and (needed := missing_extra(error)):
         return _failed(needed, BAD_INPUT)
     return _failed(f"{type(error).__name__}: {error} ({DEBUG}=1 shows where)", FAILURE)
