@@ -86,10 +86,11 @@ def compare(
     from crowdllm_stats._base.checks import ALTERNATIVES, check_choice, check_count, check_level
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.inference.intervals import HUMAN_ONLY
-    from crowdllm_stats.survey.first_look import first_look, refuse_strangers, set_apart
+    from crowdllm_stats.survey.first_look import first_look, refuse_strangers
     from crowdllm_stats.survey.intervals import AUTO_ALONE
     from crowdllm_stats.survey.one_law import survey_law
     from crowdllm_stats.survey.pairing import pair
+    from crowdllm_stats.survey.tables import set_apart
 
     check_level(level)
     check_choice("--alternative", alternative, ALTERNATIVES)
@@ -159,7 +160,7 @@ def _each(pairing: Pairing, loaded: Loaded, options: dict[str, Any], first: int)
     import numpy as np
 
     from crowdllm_stats.inference.intervals import METHODS, compare_intervals
-    from crowdllm_stats.survey.two_values import step_of
+    from crowdllm_stats.survey.tables import step_of
 
     names = [name for name in METHODS if not name.startswith(FOLDS)]
     chosen = np.arange(len(pairing.problems)) < first

@@ -43,7 +43,7 @@ def distribution(tables: Tables, level: Level = 0.95, n_boot: Boot = 0, seed: Se
     from crowdllm_stats.inference.diversity import LEAST, distribution_error
     from crowdllm_stats.survey.one_law import survey_law
     from crowdllm_stats.survey.pairing import pair
-    from crowdllm_stats.survey.two_scales import two_scales
+    from crowdllm_stats.survey.tables import two_scales
 
     check_level(level)
     check_count("--n-boot", n_boot, least=0)

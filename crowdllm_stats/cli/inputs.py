@@ -67,7 +67,7 @@ def load_humans(tables: Tables, problem_columns: Sequence[str] = ()) -> LoadedHu
         ValueError: on anything wrong with the file or an option.
         FileNotFoundError: if the file or data folder is not there.
     """
-    from crowdllm_stats.survey.two_values import words_as_numbers
+    from crowdllm_stats.survey.tables import words_as_numbers
 
     wanted = [given_columns("--human-columns", tables.human_columns), named_everywhere(tables)]
     scale = _scale("--scale", tables.scale)
@@ -90,9 +90,7 @@ def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
         FileNotFoundError: if a file or data folder is not there.
     """
     from crowdllm_stats.data.scale import continuous
-    from crowdllm_stats.survey.first_look import refuse_exchanged
-    from crowdllm_stats.survey.pairing import nobody
-    from crowdllm_stats.survey.two_values import words_as_numbers
+    from crowdllm_stats.survey.tables import nobody, refuse_exchanged, words_as_numbers
 
     match = [name.strip() for name in (tables.match or "").split(",") if name.strip()]
     if tables.match is not None and not match:
@@ -197,7 +195,7 @@ def _read(
     from crowdllm_stats.data.assemble import Wishes, assemble
     from crowdllm_stats.data.crowd import CrowdData
     from crowdllm_stats.data.files import read_table
-    from crowdllm_stats.survey.given import on_scale
+    from crowdllm_stats.survey.tables import on_scale
 
     if ":" in name and not Path(name).exists():
         if wanted[0]:

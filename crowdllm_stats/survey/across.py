@@ -11,16 +11,15 @@ import pandas as pd
 from crowdllm_stats._base.checks import FloatArray, check_count, check_level
 from crowdllm_stats._base.words import several
 from crowdllm_stats.inference.fay_herriot.across_answers import AcrossAnswers, across_answers
-from crowdllm_stats.survey.first_look import first_look, refuse_exchanged
-from crowdllm_stats.survey.given import as_crowd
-from crowdllm_stats.survey.pairing import nobody, nothing_in_common, pair
+from crowdllm_stats.survey.first_look import first_look
+from crowdllm_stats.survey.pairing import nothing_in_common, pair
 from crowdllm_stats.survey.result import SurveyResult
-from crowdllm_stats.survey.two_values import words_as_numbers
+from crowdllm_stats.survey.tables import as_crowd, nobody, refuse_exchanged, words_as_numbers
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData
     from crowdllm_stats.data.scale import Scale
-    from crowdllm_stats.survey.given import Answers
+    from crowdllm_stats.survey.tables import Answers
 
 NO_HUMAN = "no human answer; conformal_new_problems predicts such problems from those with answers"
 NO_DIGITAL = "no digital answer; without the digital table it can be estimated from human answers alone"

@@ -14,18 +14,17 @@ from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.inference.kappa import BackboneQuality, backbone_quality
 from crowdllm_stats.inference.theorem3_safe_decision import SafeDecision, safe_decision
 from crowdllm_stats.inference.theorem3_safe_interval import safe_interval
-from crowdllm_stats.survey.first_look import first_look, refuse_exchanged
+from crowdllm_stats.survey.first_look import first_look
 from crowdllm_stats.survey.gap_over_problems import gap_over_problems
-from crowdllm_stats.survey.given import as_crowd
 from crowdllm_stats.survey.one_law import survey_law
 from crowdllm_stats.survey.pairing import Pairing, match_columns, pair
 from crowdllm_stats.survey.plain_answers import plain_answers, without
 from crowdllm_stats.survey.result import Row, SurveyResult
-from crowdllm_stats.survey.two_values import words_as_numbers
+from crowdllm_stats.survey.tables import as_crowd, refuse_exchanged, words_as_numbers
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import Scale
-    from crowdllm_stats.survey.given import Answers
+    from crowdllm_stats.survey.tables import Answers
 from collections.abc import Mapping
 
 from crowdllm_stats._base.words import several

@@ -1,50 +1,29 @@
-"""What must be known of two tables before any number: who is paired with whom, what repeats, what looks exchanged."""
+"""What must be known of two tables before any number: who is paired, what repeats, whether twins run backwards."""
 
 from __future__ import annotations
 
-import dataclasses
-import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtr
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.words import several
 from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.survey.pairing import Pairing
-from crowdllm_stats.survey.reversed_twins import backwards
-from crowdllm_stats.survey.two_scales import two_scales
+from crowdllm_stats.survey.tables import two_ids, two_scales
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData
 
+#: Correlation below which twins are asked about, and the false alarms of each of three tests that it lies below zero.
+REVERSED, ALARM = -0.3, 0.001
+#: Fewest problems, people, and people of one problem that can show it.
+PROBLEMS, PEOPLE, MANY = 6, 8, 20
 #: Share of human answers with a twin below which ids are taken to be written in two ways.
 LITTLE = 0.1
-
-#: How the ids and the profile columns of digital people begin.
-DIGITAL_ID = re.compile(
-    r"^(gpt|llm|persona|claude|gemini|llama|mistral|qwen|deepseek|bot|agent|synthetic|digital)", re.I
-)
-DIGITAL_COLUMNS = frozenset({"model", "persona", "prompt", "llm", "temperature"})
-#: Digital answers a human answer, turned round, from which exchanged files are asked about.
-MANY = 3
-
-
-def set_apart(digital: CrowdData) -> CrowdData:
-    """The digital table with ids that no human has, so that nobody is paired.
-
-    Example:
-        >>> from crowdllm_stats import load_example
-        >>> set_apart(load_example().digital).responses["participant"].iloc[0]
-        'digital p02'
-    """
-    tables = {
-        name: table.assign(participant="digital " + table["participant"].astype(str))
-        for name, table in (("responses", digital.responses), ("participants", digital.participants))
-    }
-    return dataclasses.replace(digital, responses=tables["responses"], participants=tables["participants"])
 
 
 def refuse_strangers(pairing: Pairing, digital: CrowdData, *, alone: bool = True) -> None:
@@ -74,44 +53,9 @@ def refuse_strangers(pairing: Pairing, digital: CrowdData, *, alone: bool = True
     if not alone:
         remedy = "or give match=[...] to build twins from profiles"
     raise ValueError(
-        f"{who} a digital twin{how}: ids of people such as {_two(lacking)}, ids of digital people such as "
-        f"{_two(others)}{why}; write the ids alike in both tables, {remedy}"
+        f"{who} a digital twin{how}: ids of people such as {two_ids(lacking)}, ids of digital people such as "
+        f"{two_ids(others)}{why}; write the ids alike in both tables, {remedy}"
     )
-
-
-def refuse_exchanged(human: CrowdData, digital: CrowdData) -> None:
-    """Refuse two tables that look as if the human one were the digital one.
-
-    They do where ids or profile columns of the human table alone name models or personas, or where all digital ids are
-    human ids too and the human table has several times as many answers a problem.
-
-    Raises:
-        ValueError: saying what looks exchanged, and the remedies.
-    """
-    marks = [_mark(human), _mark(digital)]
-    reason = marks[0] if marks[0] and not marks[1] else ""
-    if not reason:
-        ids = [set(data.responses["participant"]) for data in (human, digital)]
-        sizes = [float(data.responses.groupby("problem", observed=True).size().median()) for data in (human, digital)]
-        if ids[1] < ids[0] and sizes[0] >= MANY * sizes[1]:
-            reason = (
-                f"it has {sizes[0]:g} answers a problem, the digital table {sizes[1]:g}, all by people of the human one"
-            )
-    if reason:
-        raise ValueError(
-            f"the human table looks like the digital one: {reason}; exchange the two, or say as_given=True if they are "
-            "in the right order"
-        )
-
-
-def _mark(data: CrowdData) -> str:
-    """What in a table names models or personas; empty where nothing does."""
-    ids = pd.unique(data.responses["participant"])
-    named = [name for name in ids if DIGITAL_ID.match(str(name))]
-    if len(named) > 0.5 * len(ids):
-        return f"its ids are such as {_two(named)}"
-    columns = [column for column in data.participants.columns if str(column).lower() in DIGITAL_COLUMNS]
-    return f"it has a column {columns[0]!r}" if columns else ""
 
 
 def first_look(pairing: Pairing, human: CrowdData, digital: CrowdData, *, paired: bool = True) -> list[str]:
@@ -175,5 +119,82 @@ def _has_twin(pairing: Pairing) -> NDArray[np.bool_]:
     return np.asarray(pairing.answers["twin"].notna() | pairing.answers["stand_in"].notna())
 
 
-def _two(ids: Sequence[object]) -> str:
-    return " and ".join(repr(str(name)) for name in list(ids)[:2]) or "none"
+def backwards(pairing: Pairing) -> str:
+    """A question where twins fall as humans rise; empty where they do not.
+
+    Three tests, each with 1 false alarm in 1,000 at most where twins have nothing to do with their humans: of the
+    problems' means (Fisher's z); of the answers within all problems together, people as the independent units
+    (Student's t of their sums of products); and of each problem with many people (Fisher's z, corrected for the number
+    of problems). The correlation must lie below -0.3, too.
+
+    Args:
+        pairing: human answers with their twins.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> from crowdllm_stats.survey.pairing import pair
+        >>> example = load_example()
+        >>> backwards(pair(example.human, example.digital))
+        ''
+    """
+    both = pairing.answers[~pairing.answers["twin"].isna()]
+    if both.empty:
+        return ""
+    grouped = both.groupby("problem", observed=True, sort=False)[["human", "twin"]]
+    means = grouped.mean()
+    apart = both[["human", "twin"]] - grouped.transform("mean")
+    products = pd.DataFrame({
+        "xy": apart["human"] * apart["twin"], "xx": apart["human"] ** 2, "yy": apart["twin"] ** 2,
+        "problem": both["problem"], "participant": both["participant"].astype(str),
+    })  # fmt: skip
+    over = _correlation(*(means[name].to_numpy(dtype=float) for name in ("human", "twin")))
+    if len(means) >= PROBLEMS and over < REVERSED and _z(over, len(means)) < ndtri(ALARM):
+        return f"Twins fall as humans rise (correlation {over:.2f} over problems): is one of the two scales reversed?"
+    within = _ratio(products[["xy", "xx", "yy"]].sum().to_numpy(dtype=float))
+    sums = products.groupby("participant", sort=False)["xy"].sum().to_numpy(dtype=float)
+    if len(sums) >= PEOPLE and within < REVERSED and _chance_below(sums) < ALARM:
+        return (
+            f"Twins fall as humans rise (correlation {within:.2f} within problems): is one of the two scales reversed?"
+        )
+    return _single(products)
+
+
+def _single(products: pd.DataFrame) -> str:
+    """The question about single problems."""
+    grouped = products.groupby("problem", observed=True, sort=False)[["xy", "xx", "yy"]]
+    sizes = grouped.size().to_numpy()
+    each = np.array([_ratio(row) for row in grouped.sum().to_numpy(dtype=float)])
+    tested = sizes >= MANY
+    if not tested.any():
+        return ""
+    bad = tested & (each < REVERSED) & (_z(each, np.maximum(sizes, MANY)) < ndtri(ALARM / int(tested.sum())))
+    if not bad.any():
+        return ""
+    names = list(grouped.groups)
+    worst = int(np.argmin(np.where(bad, each, 1.0)))
+    return (
+        f"Twins fall as humans rise in {several(int(bad.sum()), 'problem')} (correlation {each[worst]:.2f} in "
+        f"{names[worst]!r}): is the scale reversed there?"
+    )
+
+
+def _correlation(first: FloatArray, second: FloatArray) -> float:
+    x, y = first - first.mean(), second - second.mean()
+    return _ratio(np.array([np.sum(x * y), np.sum(x * x), np.sum(y * y)]))
+
+
+def _ratio(sums: FloatArray) -> float:
+    """The correlation from sums of products; 0 where one side never varies."""
+    scale = float(np.sqrt(sums[1] * sums[2]))
+    return float(sums[0]) / scale if scale > 0.0 else 0.0
+
+
+def _z(value: float | FloatArray, n: int | FloatArray) -> FloatArray:
+    """Fisher's z of a correlation of n pairs, in standard errors."""
+    return np.asarray(np.arctanh(np.clip(value, -1.0 + 1e-12, 1.0 - 1e-12)) * np.sqrt(np.asarray(n) - 3.0))
+
+
+def _chance_below(sums: FloatArray) -> float:
+    """One-sided p-value of Student's t for people's sums of products being zero on average."""
+    error = float(np.std(sums, ddof=1)) / np.sqrt(len(sums))
+    return float(stdtr(len(sums) - 1, sums.mean() / error)) if error > 0.0 else 1.0

@@ -10,18 +10,17 @@ from crowdllm_stats._base.checks import ALTERNATIVES, check_choice, check_count,
 from crowdllm_stats.inference.intervals import HUMAN_ONLY, METHODS, Interval
 from crowdllm_stats.inference.intervals.dispatch import TWO_VALUES_BY_NAME
 from crowdllm_stats.inference.intervals.scale_notice import USE_BOUNDS, scale_notice
-from crowdllm_stats.survey.first_look import first_look, refuse_exchanged, refuse_strangers, set_apart
-from crowdllm_stats.survey.given import as_crowd
+from crowdllm_stats.survey.first_look import first_look, refuse_strangers
 from crowdllm_stats.survey.one_law import NOTHING, survey_law
-from crowdllm_stats.survey.pairing import Pairing, match_columns, nobody, pair
+from crowdllm_stats.survey.pairing import Pairing, match_columns, pair
 from crowdllm_stats.survey.per_problem import Wanted, joined, per_problem, saved
 from crowdllm_stats.survey.result import Row, SurveyResult
 from crowdllm_stats.survey.savings import savings
-from crowdllm_stats.survey.two_values import step_of, words_as_numbers
+from crowdllm_stats.survey.tables import as_crowd, nobody, refuse_exchanged, set_apart, step_of, words_as_numbers
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData, Scale
-    from crowdllm_stats.survey.given import Answers
+    from crowdllm_stats.survey.tables import Answers
 from crowdllm_stats._base.words import several
 from crowdllm_stats.inference.intervals import CROWD_FROM, auto_method
 from crowdllm_stats.inference.intervals.dispatch import compute

@@ -205,18 +205,6 @@ class Pairing:
         return [f"problems with twins but no unlabelled digital answers: {len(alone)} ({shown}); {remedy}"]
 
 
-def nobody(human: CrowdData) -> CrowdData:
-    """A digital table without any answer, for human answers that stand alone.
-
-    Example:
-        >>> from crowdllm_stats import load_example
-        >>> len(nobody(load_example().human).responses)
-        0
-    """
-    empty = {name: getattr(human, name).iloc[:0] for name in ("responses", "participants")}
-    return dataclasses.replace(human, **empty, exclusions={})
-
-
 def pair(human: CrowdData, digital: CrowdData, *, match: Sequence[str] = (), census: bool = False) -> Pairing:
     """Join human and digital answers, by name or by profile (see the module's text).
 

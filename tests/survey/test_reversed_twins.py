@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.survey.first_look import backwards
 from crowdllm_stats.survey.pairing import pair
-from crowdllm_stats.survey.reversed_twins import backwards
 
 
 def question(human, twin):

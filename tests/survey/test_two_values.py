@@ -8,7 +8,7 @@ import pytest
 from command_line import run, run_json, write
 
 from crowdllm_stats import CrowdData, interval, interval_from, safe_decision_from
-from crowdllm_stats.survey.two_values import step_of, words_as_numbers
+from crowdllm_stats.survey.tables import step_of, words_as_numbers
 
 PEOPLE, STRANGERS = 10, 34
 

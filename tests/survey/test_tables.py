@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from crowdllm_stats import CrowdData, interval_from, load_example, safe_decision_from
-from crowdllm_stats.survey.given import as_crowd
+from crowdllm_stats.survey.tables import as_crowd
 
 SCALE = "1:5"
 
