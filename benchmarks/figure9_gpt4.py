@@ -20,8 +20,7 @@ import pandas as pd
 from crowdllm_stats._base.manifest import described_file, made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import whole_file, write_whole
-from crowdllm_stats.studies.engine.design_file import make_design
-from crowdllm_stats.studies.engine.find import study_file
+from crowdllm_stats.studies.engine.design_file import make_design, study_file
 from crowdllm_stats.studies.engine.run import default_workers, processes, run_study
 from crowdllm_stats.studies.engine.store import Store
 from crowdllm_stats.studies.simulators.figure9.overview import fitted_errors

@@ -24,8 +24,7 @@ import pandas as pd
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import whole_file, write_whole
-from crowdllm_stats.studies.engine.design_file import read_design
-from crowdllm_stats.studies.engine.find import study_file
+from crowdllm_stats.studies.engine.design_file import read_design, study_file
 from crowdllm_stats.studies.simulators.figure9.overview import work_of
 
 ROOT = Path(__file__).resolve().parent.parent

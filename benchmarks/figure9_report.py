@@ -11,8 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from crowdllm_stats.studies.engine.design_file import read_design
-from crowdllm_stats.studies.engine.find import study_file
+from crowdllm_stats.studies.engine.design_file import read_design, study_file
 from crowdllm_stats.studies.engine.store import Store
 from crowdllm_stats.studies.simulators.figure9.overview import write_overview
 

@@ -16,9 +16,9 @@ from jinja2 import TemplateError
 from safetensors import safe_open
 
 from crowdllm_stats._base.checks import check_choice
-from crowdllm_stats.backbones.answer_tree import Tokens
 from crowdllm_stats.backbones.fetch import MODELS, find_model, quiet_transformers
 from crowdllm_stats.backbones.prompts import Message
+from crowdllm_stats.backbones.scoring import Tokens
 
 #: float32 is exact; in bfloat16 a probability can move by 0.07 with whatever else is in its batch.
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}

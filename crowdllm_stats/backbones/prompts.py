@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from crowdllm_stats._base.checks import check_choice, check_count
+from crowdllm_stats._base.words import rows_text
 from crowdllm_stats.backbones.control_tokens import ControlTokens
 from crowdllm_stats.backbones.options import Options, answers_of
 from crowdllm_stats.data.ids import as_ids
@@ -254,7 +255,7 @@ def build_prompts(
         'Comment: A tea cosy.'
     """
     guard = control_tokens or ControlTokens()
-    names = _ids(problems, "problem", "problems")
+    names = ids_of(problems, "problem", "problems")
     if ("persona" in template.slots) != (profiles is not None):
         raise ValueError(
             f"template {template.name!r} "
@@ -286,7 +287,7 @@ def build_prompts(
     people: tuple[str, ...] = ("",)
     personas: tuple[str, ...] = ("",)
     if profiles is not None:
-        people = _ids(profiles, "participant", "profiles")
+        people = ids_of(profiles, "participant", "profiles")
         told = [guard.clean(text, f"profile {name!r}") for text, name in zip(describe(profiles), people, strict=True)]
         personas, escaped = tuple(one.text for one in told), escaped + sum(one.found for one in told)
     rows = tuple({slot: columns[slot][row] for slot in columns} for row in range(len(names)))
@@ -317,17 +318,6 @@ def describe(profiles: pd.DataFrame) -> list[str]:
     return told
 
 
-def _ids(table: pd.DataFrame, column: str, label: str) -> tuple[str, ...]:
-    if not isinstance(table, pd.DataFrame) or column not in table.columns:
-        raise ValueError(f"{label} must be a DataFrame with the column {column!r}; got {type(table).__name__}")
-    ids = as_ids(table[column], f"{label}: column {column!r}")
-    if len(ids.codes) == 0 or bool(ids.missing.any()):
-        raise ValueError(f"{label}: column {column!r} must have an id in every row, and a row at least")
-    if len(ids.names) < len(ids.codes):
-        raise ValueError(f"{label}: column {column!r} repeats an id; give one row each")
-    return tuple(str(ids.names[code]) for code in ids.codes)
-
-
 def _texts(column: pd.Series, name: str, ids: tuple[str, ...]) -> list[str]:
     bad = [one for one, value in zip(ids, column, strict=True) if pd.isna(value) or not str(value).strip()]
     if bad:
@@ -348,3 +338,38 @@ def _pairs(body: str, template: str, section: str) -> dict[str, str]:
             raise ValueError(f"template {template!r}: [{section}] has the line {line!r}; it takes lines NAME = VALUE")
         pairs[key] = value
     return pairs
+
+
+def ids_of(table: pd.DataFrame, column: str, name: str) -> tuple[str, ...]:
+    """The ids in a column of a table, each present and different.
+
+    Args:
+        table: a row an id.
+        column: "problem" or "participant".
+        name: how messages name the table.
+
+    Raises:
+        ValueError: if it is no table, is empty, has no such column, or an id is missing or repeated.
+
+    Example:
+        >>> ids_of(pd.DataFrame({"problem": [3, 1]}), "problem", "problems")
+        ('3', '1')
+    """
+    if not isinstance(table, pd.DataFrame):
+        raise ValueError(f"{name} must be a pandas DataFrame with a column {column!r}, got {type(table).__name__}")
+    if column not in table.columns:
+        have = ", ".join(map(str, table.columns)) or "none"
+        raise ValueError(f"{name} has no column {column!r}; the columns there are {have}")
+    if table.empty:
+        raise ValueError(f"{name} has no rows; give at least one {column}")
+    ids = as_ids(table[column].reset_index(drop=True), f"{name}: column {column!r}")
+    if ids.missing.any():
+        raise ValueError(f"{name}: column {column!r} is empty in {rows_text(ids.missing)}; give every row an id")
+    names = ids.column()
+    repeated = names.duplicated().to_numpy()
+    if repeated.any():
+        raise ValueError(
+            f"{name}: {int(repeated.sum())} {column}(s) stand there twice, for instance "
+            f"{names[repeated].iloc[0]!r}; keep one row each"
+        )
+    return tuple(names.tolist())

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray, check_choice
-from crowdllm_stats.backbones.asked import ids_of
+from crowdllm_stats.backbones.prompts import ids_of
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.reference import Reference
 

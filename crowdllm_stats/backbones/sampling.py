@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crowdllm_stats.backbones.answer_tree import Tokens
 from crowdllm_stats.backbones.options import Options
 from crowdllm_stats.backbones.replies import SILENCES, ReplyReader, Silence
-from crowdllm_stats.backbones.scoring import Scorer, common_beginning
+from crowdllm_stats.backbones.scoring import Scorer, Tokens, common_beginning
 from crowdllm_stats.data.reference import Reference, kinds_text
 
 

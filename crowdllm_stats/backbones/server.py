@@ -14,13 +14,11 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import check_choice, check_count
 from crowdllm_stats.backbones.cache import AnswerCache
-from crowdllm_stats.backbones.chat_api import Request
-from crowdllm_stats.backbones.first_tokens import first_tokens_clash
+from crowdllm_stats.backbones.chat_api import Request, first_tokens_clash
 from crowdllm_stats.backbones.http_json import JsonServer
 from crowdllm_stats.backbones.prompts import Template, build_prompts
 from crowdllm_stats.backbones.replies import ReplyReader
-from crowdllm_stats.backbones.server_answers import from_logprobs, from_samples
-from crowdllm_stats.backbones.server_run import ServerRun
+from crowdllm_stats.backbones.server_run import ServerRun, from_logprobs, from_samples
 from crowdllm_stats.data.reference import Reference
 
 MODES = ("auto", "logprobs", "samples")

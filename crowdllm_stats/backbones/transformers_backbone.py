@@ -18,14 +18,13 @@ import transformers
 from scipy.special import logsumexp
 
 from crowdllm_stats._base.checks import FloatArray, check_count
-from crowdllm_stats.backbones.answer_tree import AnswerTree, Tokens
 from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.control_tokens import ControlTokens
 from crowdllm_stats.backbones.loading import LanguageModel, tail
 from crowdllm_stats.backbones.options import Options
 from crowdllm_stats.backbones.prompts import Prompts, Template, build_prompts
 from crowdllm_stats.backbones.sampling import Generated, generate
-from crowdllm_stats.backbones.scoring import Done, Scorer
+from crowdllm_stats.backbones.scoring import AnswerTree, Done, Scorer, Tokens
 from crowdllm_stats.data.reference import Reference
 
 #: An admissible mass below this is warned of: the model hardly ever gives one of the answers by itself.

@@ -78,7 +78,7 @@ def list_studies() -> None:
         >>> "coverage: " in told.getvalue()
         True
     """
-    from crowdllm_stats.studies.engine.find import find_studies, study_title
+    from crowdllm_stats.studies.engine.design_file import find_studies, study_title
 
     for name, file in find_studies().items():
         print(f"{name}: {study_title(file)}")
@@ -93,10 +93,9 @@ def show(name: Name, quick: Quick = False, only: Only = None, store: Where = Non
         ValueError: on a study file with a mistake, an unknown level in ``only``, or blocks of another design.
     """
     from crowdllm_stats.studies.engine.compute import plan_of
-    from crowdllm_stats.studies.engine.describe import describe
     from crowdllm_stats.studies.engine.store import Store
     from crowdllm_stats.studies.engine.summarise import summarise
-    from crowdllm_stats.studies.report.report import conclude
+    from crowdllm_stats.studies.report.report import conclude, describe
 
     design = _design(name, quick, only)
     place = Store(_store_folder(design, store, quick), design)
@@ -154,7 +153,7 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
     ) -> None:
         from importlib.util import find_spec
 
-        from crowdllm_stats.studies.engine.find import study_file
+        from crowdllm_stats.studies.engine.design_file import study_file
         from crowdllm_stats.studies.engine.run import run_study
         from crowdllm_stats.studies.engine.store import Store
         from crowdllm_stats.studies.engine.summarise import summarise
@@ -204,8 +203,7 @@ def _written_words(written: Sequence[Path], folder: Path, drawing: bool) -> str:
 
 
 def _design(name: str, quick: bool, only: Sequence[str] | None = None) -> Design:
-    from crowdllm_stats.studies.engine.design_file import read_design
-    from crowdllm_stats.studies.engine.find import study_file
+    from crowdllm_stats.studies.engine.design_file import read_design, study_file
 
     design = read_design(study_file(name))
     if only:

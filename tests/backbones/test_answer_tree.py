@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from crowdllm_stats.backbones.answer_tree import AnswerTree
+from crowdllm_stats.backbones.scoring import AnswerTree
 
 
 def test_against_enumeration_of_all_texts():

@@ -12,13 +12,12 @@ import time
 
 import pytest
 
-from crowdllm_stats.backbones.asking import asking
-from crowdllm_stats.backbones.cache import AnswerCache
+from crowdllm_stats.backbones.cache import AnswerCache, asking
 
 HOLD = """
 import sys, threading, time
 from pathlib import Path
-from crowdllm_stats.backbones.asking import asking
+from crowdllm_stats.backbones.cache import asking
 with asking(Path(sys.argv[1]), "q", threading.Event()) as mine:
     print(mine, flush=True)
     time.sleep(600)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from crowdllm_stats.backbones.first_tokens import first_tokens_clash, read_tokens
+from crowdllm_stats.backbones.chat_api import first_tokens_clash, read_tokens
 from crowdllm_stats.backbones.options import Options
 
 FIVE = Options.of([1, 2, 3, 4, 5])

@@ -142,13 +142,13 @@ def test_a_template_that_is_not_utf8_is_refused_by_name(tmp_path):
     [
         ("{text}", {"text": ["a", " "]}, None, r"1 problem\(s\) without text, for instance problem '8'"),
         ("{text}", {"text": ["a", np.nan]}, None, r"1 problem\(s\) without text"),
-        ("{text}", {"problem": ["a", "a"]}, None, "repeats an id"),
-        ("{text}", {"problem": ["a", None]}, None, "must have an id in every row"),
+        ("{text}", {"problem": ["a", "a"]}, None, "stand there twice"),
+        ("{text}", {"problem": ["a", None]}, None, "is empty in data row 2"),
         ("{story}", {}, None, r"needs \{story\}: the problems have no column 'story' \(they have problem, text\)"),
         ("{requirements}", {}, None, "or pass requirements="),
         ("{text} {persona}", {}, None, "needs profiles"),
         ("{text}", {}, PEOPLE, "has no slot {persona}"),
-        ("{text} {persona}", {}, PEOPLE.drop(columns="participant"), "profiles must be a DataFrame with the column"),
+        ("{text} {persona}", {}, PEOPLE.drop(columns="participant"), "profiles has no column .participant."),
     ],
 )
 def test_problems_and_profiles_that_are_refused(body, change, people, said):

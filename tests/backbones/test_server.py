@@ -362,7 +362,7 @@ def test_bad_tables_are_refused_before_anything_is_asked():
         for problems, profiles, message in [
             (PROBLEMS[["problem"]], None, "text"),
             (PROBLEMS, PEOPLE, "persona"),
-            (pd.concat([PROBLEMS, PROBLEMS]), None, "repeats an id"),
+            (pd.concat([PROBLEMS, PROBLEMS]), None, "stand there twice"),
         ]:
             with pytest.raises(ValueError, match=message):
                 backbone(stub.url).reference(problems, profiles)

@@ -141,7 +141,7 @@ def test_what_a_server_said(campaign: Campaign, monkeypatch: pytest.MonkeyPatch,
         def fail(*_: object, words: str = steering) -> None:
             raise ServerError(f"the server says: {words}")
 
-        monkeypatch.setattr("crowdllm_stats.studies.engine.find.find_studies", fail)
+        monkeypatch.setattr("crowdllm_stats.studies.engine.design_file.find_studies", fail)
         said = command("study", "list")
         right = plain(said.err) and said.out == "" and said.err.count("\n") == 1
         campaign.record("steering letters in a server's message", "survived" if right else "silent")

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.studies.engine.block_file import label_of, unpack
-from crowdllm_stats.studies.engine.compute import plan_of
+from crowdllm_stats.studies.engine.compute import label_of, plan_of, unpack
 from crowdllm_stats.studies.engine.design import Design, differences
 
 _DESIGN, _TIMES, _LOCK = "design.json", "times.csv", ".lock"

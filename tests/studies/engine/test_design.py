@@ -9,8 +9,7 @@ import pytest
 from toy_simulator import TOYS, content
 
 from crowdllm_stats.studies.engine.compute import plan_of
-from crowdllm_stats.studies.engine.design_file import make_design, read_design
-from crowdllm_stats.studies.engine.find import find_studies, study_file
+from crowdllm_stats.studies.engine.design_file import find_studies, make_design, read_design, study_file
 from crowdllm_stats.studies.engine.grid import cells, jobs
 from crowdllm_stats.studies.engine.parameters import Parameter
 

@@ -12,7 +12,6 @@ import pytest
 from toy_simulator import TOYS, content
 
 from crowdllm_stats.studies.engine.conclusions import judge_all
-from crowdllm_stats.studies.engine.describe import describe
 from crowdllm_stats.studies.engine.design_file import make_design
 from crowdllm_stats.studies.engine.plan import plan_study, replicates_for
 from crowdllm_stats.studies.engine.results import Results, drawn
@@ -20,7 +19,7 @@ from crowdllm_stats.studies.engine.run import run_study
 from crowdllm_stats.studies.engine.store import Store
 from crowdllm_stats.studies.engine.summarise import summarise, to_arviz
 from crowdllm_stats.studies.report.plots import draw
-from crowdllm_stats.studies.report.report import write_report
+from crowdllm_stats.studies.report.report import describe, write_report
 
 PICTURES = [
     {"kind": "lines", "file": "lines", "measure": "bias", "x": "mean", "row": "n"},

@@ -8,8 +8,7 @@ import pytest
 from scipy import stats
 
 from crowdllm_stats.studies.engine.compute import plan_of
-from crowdllm_stats.studies.engine.design_file import make_design, read_design
-from crowdllm_stats.studies.engine.find import study_file
+from crowdllm_stats.studies.engine.design_file import make_design, read_design, study_file
 from crowdllm_stats.studies.engine.grid import jobs as jobs_of
 from crowdllm_stats.studies.engine.parameters import InputFile, cell_text
 from crowdllm_stats.studies.engine.run import run_study

@@ -12,8 +12,7 @@ from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.multitest import multipletests
 
-from crowdllm_stats.studies.engine.design_file import read_design
-from crowdllm_stats.studies.engine.find import study_file
+from crowdllm_stats.studies.engine.design_file import read_design, study_file
 from crowdllm_stats.studies.engine.run import run_study
 from crowdllm_stats.studies.engine.store import Store
 from crowdllm_stats.studies.simulators.figure9.contrasts import INSIGHTS, Condition, Panels, slope_on_workers

@@ -12,8 +12,7 @@ from crowdllm_stats import interval
 from crowdllm_stats.generator.profiles.columns import ProfileColumn
 from crowdllm_stats.generator.profiles.design_law import TableLaw
 from crowdllm_stats.studies.engine.compute import compute_block, plan_of
-from crowdllm_stats.studies.engine.design_file import make_design, read_design
-from crowdllm_stats.studies.engine.find import study_file
+from crowdllm_stats.studies.engine.design_file import make_design, read_design, study_file
 from crowdllm_stats.studies.engine.parameters import cell_text
 from crowdllm_stats.studies.engine.run import run_study
 from crowdllm_stats.studies.engine.simulator import Job

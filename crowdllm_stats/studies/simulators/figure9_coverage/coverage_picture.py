@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from crowdllm_stats.studies.report.nested_loop import colors
+from crowdllm_stats.studies.report.plots import colors
 from crowdllm_stats.studies.simulators.figure9_coverage.judging import INTERVALS
 
 #: As the methods are called in the picture.
