@@ -15,15 +15,15 @@ INTERVALS = "inference/intervals/"
 #: A new theory folder gets a line here.
 TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
     "fay_herriot": {  # the longest first, so that two processes end together
-        "inference/fay_herriot.py": (),
-        "inference/across_problems.py": ("_cross_fit", "_assemble"),
-        "inference/predictive.py": ("predict_free", "predict_bounded", "_mixed"),
-        "inference/variance_function.py": (),
+        "inference/fay_herriot/model.py": (),
+        "inference/fay_herriot/across_problems.py": ("_cross_fit", "_assemble"),
+        "inference/fay_herriot/predictive.py": ("predict_free", "predict_bounded", "_mixed"),
+        "inference/fay_herriot/variance_function.py": (),
     },
     "theorem3": {
-        "inference/safe_interval.py": ("published_half_width", "safe_interval", "_range"),
+        "inference/theorem3_safe_interval.py": ("published_half_width", "safe_interval", "_range"),
         "inference/belief_terms.py": ("reference_share", "crowd_noise", "safety_margin"),
-        "inference/safe_decision.py": (
+        "inference/theorem3_safe_decision.py": (
             "safe_decision",
             "_judge",
             "_p_values",
@@ -42,25 +42,25 @@ TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
         f"{INTERVALS}cross_fitted.py": (),
     },
     "theorem2": {
-        "inference/risk.py": ("risk_decomposition", "_noise", "_terms"),
+        "inference/theorem2_risk.py": ("risk_decomposition", "_noise", "_terms"),
         "inference/risk_average.py": ("average_over_problems",),
     },
-    "theorem1": {"inference/profiles_bound.py": ()},
-    "diversity": {"inference/distribution_error.py": ("_parts", "_block", "_sd", "_mean_difference", "_energy")},
-    "confidence_sets": {f"{INTERVALS}mean_sets.py": (), f"{INTERVALS}betting.py": ()},
+    "theorem1": {"inference/theorem1_profiles.py": ()},
+    "diversity": {"inference/diversity.py": ("_parts", "_block", "_sd", "_mean_difference", "_energy")},
+    "confidence_sets": {f"{INTERVALS}confidence_sets.py": ()},
     "proportion": {
         f"{INTERVALS}binomial_limits.py": (),
         f"{INTERVALS}proportion.py": ("SCEPTICS", "binomial", "ppi_plus_binomial", "_human_ends", "_assisted"),
         f"{INTERVALS}two_values.py": (),
     },
-    "kappa": {"inference/backbone_quality.py": (), "inference/noise_free_gaps.py": ()},
+    "kappa": {"inference/kappa.py": ()},
     "conformal": {"inference/conformal.py": ()},
     "same_people": {
-        "inference/person_errors.py": ("person_errors", "_of_level"),
-        "inference/shared_error.py": ("sum_half_width", "widen"),
+        "inference/fay_herriot/person_errors.py": ("person_errors", "_of_level"),
+        "inference/fay_herriot/shared_error.py": ("sum_half_width", "widen"),
     },
     "theorem4": {f"{INTERVALS}theorem4.py": ()},
-    "proposition1": {"inference/llm_risk.py": ()},
+    "proposition1": {"inference/proposition1_llm_risk.py": ()},
     "theorem5": {f"{INTERVALS}theorem5.py": ()},
 }
 
