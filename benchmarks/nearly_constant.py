@@ -74,7 +74,7 @@ def evidence_of(crowd, plain):
     """As `safe_decision` has it with bounds, realised answers and eta to be estimated."""
     size, given = plain.shape
     return Evidence(
-        crowd=crowd, reference=plain.mean(axis=1), answers=given, spread=plain.var(axis=1, ddof=1),
+        crowd=crowd, reference=plain.mean(axis=1), answers=given, var=plain.var(axis=1, ddof=1),
         floor=np.full(size, 1.0 / (given - 1)), eta=None, noise_var=None, share=np.ones(size), cost=np.zeros(size),
         hold_reference=True,
     )  # fmt: skip
@@ -96,17 +96,15 @@ def p_values(human, crowd, plain, pooled=0.4):
     alike, means = share_alike(plain, BOUNDS), people.means()
     nearly, most = alike >= NEARLY_ALL, alike > MOST
     normal = excess_p_values(evidence, *means)
-    few, many = (
-        excess_p_values(dataclasses.replace(evidence, spread=spread), *means) for spread in bounded_eta(plain, alike)
-    )
+    few, many = (excess_p_values(dataclasses.replace(evidence, var=one), *means) for one in bounded_eta(plain, alike))
     given = plain.shape[1]
-    shrunk = ((given - 1) * evidence.spread + 4.0 * 0.5 * (pooled + evidence.spread.mean())) / (given + 3)
+    shrunk = ((given - 1) * evidence.var + 4.0 * 0.5 * (pooled + evidence.var.mean())) / (given + 3)
     weights = rare_answer_p_values(evidence, plain, BOUNDS, *means, np.arange(len(plain)))
     return {
         "normal theory": normal,
         "bound in eta": (np.where(nearly, few[0], normal[0]), np.where(nearly, many[1], normal[1])),
         "undecided": tuple(np.where(nearly, 1.0, p) for p in normal),
-        "shrunk eta": excess_p_values(dataclasses.replace(evidence, spread=shrunk), *means),
+        "shrunk eta": excess_p_values(dataclasses.replace(evidence, var=shrunk), *means),
         "Dirichlet for all": weights,
         "Dirichlet where alike": (np.where(most, weights[0], normal[0]), np.where(nearly, weights[1], normal[1])),
     }

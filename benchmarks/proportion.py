@@ -304,9 +304,7 @@ def sliders():
             place = rng.random((20_000, n))
             human = np.where(place < zero, 0.0, np.where(place > 1.0 - hundred, 100.0, 100.0 * rng.random(place.shape)))
             truth = 100.0 * hundred + 50.0 * (1.0 - zero - hundred)
-            told = {"level": 0.95, "alternative": "two-sided", "bounds": (0, 100)}
-            rest = dict.fromkeys(("weights", "clusters", "step", "folds", "population_size", "beliefs", "seed"))
-            sample = read_sample(human, None, None, census=False, eta=0.0, **told, **rest)
+            sample = read_sample(human, bounds=(0, 100))
             two = two_valued(sample)
             small = interval(human, method="classical-small", bounds=(0, 100), step=1)
             lower, upper = np.array(small.lower), np.array(small.upper)

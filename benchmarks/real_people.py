@@ -105,8 +105,8 @@ def across_rows(texts, human):
 
 
 def single_rows(texts, human, twin, method):
-    """One ``interval`` method for all texts, in blocks of equal rater number: lower, upper, effective n, power (T,)."""
-    out = {name: np.empty(len(human)) for name in ("estimate", "lower", "upper", "effective", "power")}
+    """One ``interval`` method for all texts, in blocks of equal rater number: lower, upper, effective n, lambda (T,)."""
+    out = {name: np.empty(len(human)) for name in ("estimate", "lower", "upper", "effective", "lam")}
     for size in np.unique(texts.size):
         rows = np.flatnonzero(texts.size == size)
         crowd, folds = texts.twin[rows, :size], None
@@ -120,7 +120,7 @@ def single_rows(texts, human, twin, method):
         )  # fmt: skip
         out["lower"][rows], out["upper"][rows] = got.lower, got.upper
         out["estimate"][rows], out["effective"][rows] = got.estimate, got.effective_n
-        out["power"][rows] = np.nan if got.power is None else got.power
+        out["lam"][rows] = np.nan if got.lam is None else got.lam
     return out
 
 
@@ -150,7 +150,7 @@ def study(texts, draws):
                 members, hit=hit, half=half, effective=got["effective"], error=(got["estimate"] - truth) ** 2,
                 spread=spread, share=spread / texts.size,
             )  # fmt: skip
-        twins.add(members, equal=np.ptp(twin, axis=1) == 0, zero=results["ppi++"]["power"] == 0.0)
+        twins.add(members, equal=np.ptp(twin, axis=1) == 0, zero=results["ppi++"]["lam"] == 0.0)
     return tallies, twins
 
 

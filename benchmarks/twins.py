@@ -43,7 +43,7 @@ def row(name, human, digital):
             continue
         found = interval(block.human, block.twin, block.crowd, bounds=BOUNDS)
         widths.append(np.ravel(found.half_width))
-        lambdas.append(np.ravel(found.power))
+        lambdas.append(np.ravel(found.lam))
         alone.append(np.ravel(interval(block.human, method="classical-small", bounds=BOUNDS).half_width))
     width, without = np.concatenate(widths), np.concatenate(alone)
     return {

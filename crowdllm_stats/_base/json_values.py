@@ -36,8 +36,8 @@ def json_object(content: Mapping[str, Any]) -> dict[str, Any]:
     Example:
         >>> json_object({"lower": 1.5, "upper": float("inf")})
         {'lower': 1.5, 'upper': None, 'not_finite': {'upper': 'inf'}}
-        >>> json_object({"rows": [{"upper": 2.0, "power": None}]})
-        {'rows': [{'upper': 2.0, 'power': None}]}
+        >>> json_object({"rows": [{"upper": 2.0, "lam": None}]})
+        {'rows': [{'upper': 2.0, 'lam': None}]}
     """
     made: dict[str, Any] = {}
     missing: dict[str, Any] = {}

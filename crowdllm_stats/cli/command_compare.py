@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crowdllm_stats.inference.intervals import IntervalTable
     from crowdllm_stats.survey.pairing import Pairing
 
-SHOW = ("problem", "method", "estimate", "lower", "upper", "half_width", "power", "effective_n")
+SHOW = ("problem", "method", "estimate", "lower", "upper", "half_width", "lam", "effective_n")
 
 #: Endings of --picture.
 PICTURES = (".png", ".pdf", ".svg")

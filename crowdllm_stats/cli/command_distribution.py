@@ -23,7 +23,7 @@ SHOW = (
     "rest",
     "shape",
     "energy",
-    "spread_ratio",
+    "sd_ratio",
     "cost_of_uniformity",
     "n_human",
     "n_digital",
@@ -35,7 +35,7 @@ Boot = Annotated[int, typer.Option("--n-boot", metavar="B", help="Bootstrap samp
 def distribution(tables: Tables, level: Level = 0.95, n_boot: Boot = 0, seed: Seed = None) -> Report:
     """How far the digital answers' distribution is from the humans': location, spread, shape and few answers.
 
-    Each problem, and over all of them. "spread_ratio" below 1 says that the digital answers are too uniform,
+    Each problem, and over all of them. "sd_ratio" below 1 says that the digital answers are too uniform,
     "cost_of_uniformity" what that adds to the squared distance. Who is whose twin plays no part here.
     """
     from crowdllm_stats._base.checks import check_count, check_level
@@ -171,12 +171,12 @@ def _summary(overall: DistributionError, level: float) -> list[Row]:
 def _in_words(overall: DistributionError, problems: int) -> str:
     where = f"Over {problems} problems the" if problems > 1 else "The"
     text = (
-        f"{where} digital answers have a standard deviation of {overall.digital_spread:.3g}, the human ones "
-        f"{overall.best_spread:.3g} (ratio {overall.spread_ratio:.2f})"
+        f"{where} digital answers have a standard deviation of {overall.digital_sd:.3g}, the human ones "
+        f"{overall.human_sd:.3g} (ratio {overall.sd_ratio:.2f})"
     )
     if overall.lower is None or overall.upper is None:
         return f"{text}."
-    low, high = overall.lower["spread_ratio"], overall.upper["spread_ratio"]
+    low, high = overall.lower["sd_ratio"], overall.upper["sd_ratio"]
     text += f", {low:.2f} to {high:.2f} at level {overall.level:g}: "
     if high < 1.0:
         return f"{text}too uniform, at a cost of {overall.cost_of_uniformity:.3g} squared units."

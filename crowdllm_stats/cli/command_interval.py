@@ -17,7 +17,7 @@ SHOW = (
     "method",
     "n_labeled",
     "n_digital",
-    "power",
+    "lam",
 )
 
 Method = Annotated[

@@ -164,7 +164,7 @@ class CrowdLLM:
             params["blender"] = {**params["blender"], "log_sigma": sigma}
         else:
             params.pop("decoder")
-        spread = tuned.spread
+        spread = tuned.sd
         if spread is None:
             spread = float(np.exp(params["log_tau_problem"])) if used else 0.0
         people = data.participants.set_index("participant").loc[list(part.people)].reset_index(drop=True)

@@ -34,7 +34,7 @@ class Fitted:
         effect: their fitted effects, (T, K).
         new_problem_sd: standard deviation of a new problem's effect.
         history: training loss, a number a step.
-        tuning: one row a candidate of ``ridge``: precisions, spread of new problems, held-out loss.
+        tuning: one row a candidate of ``ridge``: precisions, standard deviation (`sd`) of new problems, held-out loss.
         held_out: held-out loss every 50 steps, where training was to stop by it.
         steps: steps of Adam behind ``params``.
         skipped: steps left out since loss or gradient was not finite.

@@ -188,7 +188,7 @@ def check_data(data: CrowdData, reference: Reference | Fitted, embedding: Featur
 
 
 #: Spread of the answers beyond which the paper's objective, whose prior of a belief is N(0, 1), cannot follow them.
-MOST_SPREAD = 5.0
+MOST_SD = 5.0
 
 #: Steps of this size in units are within training's reach: the learning rates of a fit sum up to 3.
 FAR = 3.0
@@ -233,10 +233,10 @@ def values_of(answers: Answers, blender: Blender) -> FloatArray:
 
 
 def _refuse_wide(spread: float) -> None:
-    if spread > MOST_SPREAD:
+    if spread > MOST_SD:
         raise ValueError(
             f"objective 'paper' has its prior of beliefs, N(0, 1), in rating units, and these answers have standard "
-            f"deviation {spread:.3g} (at most {MOST_SPREAD:g}): divide answers, scale and reference answers by about "
+            f"deviation {spread:.3g} (at most {MOST_SD:g}): divide answers, scale and reference answers by about "
             f"{spread:.2g}, or use objective 'likelihood'"
         )
 

@@ -31,8 +31,8 @@ class Tuned:
     Attributes:
         ridge: the three precisions.
         steps: steps of Adam; None for all.
-        spread: standard deviation of a new problem's effect; None where it was not judged.
-        table: one row a candidate: precisions, spread, held-out loss.
+        sd: standard deviation of a new problem's effect; None where it was not judged.
+        table: one row a candidate: precisions, sd, held-out loss.
         held_out: held-out loss every 50 steps of the chosen candidate, where it was looked at.
         skipped: steps left out as not finite.
         trained: the chosen candidate's fit, without the held-out problems; None if nothing was held out.
@@ -40,7 +40,7 @@ class Tuned:
 
     ridge: tuple[float, float, float]
     steps: int | None
-    spread: float | None
+    sd: float | None
     table: pd.DataFrame
     held_out: NDArray[np.float64]
     skipped: int
@@ -51,10 +51,10 @@ class Tuned:
         table, shift = self.table.copy(), log_density_shift(blender, unit)
         if len(table):
             table["loss"] += shift
-        if self.spread is None:
+        if self.sd is None:
             return replace(self, table=table, held_out=self.held_out + shift)
-        table["spread"] *= unit
-        return replace(self, spread=self.spread * unit, table=table, held_out=self.held_out + shift)
+        table["sd"] *= unit
+        return replace(self, sd=self.sd * unit, table=table, held_out=self.held_out + shift)
 
 
 def tune(
@@ -105,21 +105,21 @@ def tune(
             progress=told,
         )
         skipped += trained.skipped
-        spread = None
+        sd = None
         if judged:
-            new = problem_spread(belief, trained.params, aside, unit, seed)
-            loss, spread = -new.log_likelihood, new.spread
+            new = problem_sd(belief, trained.params, aside, unit, seed)
+            loss, sd = -new.log_likelihood, new.sd
         else:
             loss = trainer.judge(trained.params, aside, seed)
-        rows.append([*ridge, spread, loss, trained.steps])
+        rows.append([*ridge, sd, loss, trained.steps])
         if loss < least:
             least = loss
             steps = None if settings.decay else min(PIECE * (int(np.argmin(trained.held_out)) + 1), trained.steps)
-            best = Tuned(ridge, steps, spread, pd.DataFrame(), trained.held_out, 0, trained)
+            best = Tuned(ridge, steps, sd, pd.DataFrame(), trained.held_out, 0, trained)
     if best is None:
         raise ValueError("no candidate of ridge gave a finite held-out loss; lower learning_rate")
-    table = pd.DataFrame(rows, columns=["ridge", "ridge_network", "ridge_spread", "spread", "loss", "steps"])
-    return Tuned(best.ridge, best.steps, best.spread, table, best.held_out, skipped, best.trained)
+    table = pd.DataFrame(rows, columns=["ridge", "ridge_network", "ridge_spread", "sd", "loss", "steps"])
+    return Tuned(best.ridge, best.steps, best.sd, table, best.held_out, skipped, best.trained)
 
 
 #: Candidates for the standard deviation, as multiples of the answers' spread.
@@ -134,15 +134,15 @@ class NewProblems:
     """What held-out problems say of new ones.
 
     Attributes:
-        spread: standard deviation of a new problem's effect, in rating units.
+        sd: standard deviation of a new problem's effect, in rating units.
         log_likelihood: of the held-out answers at that spread, an answer.
     """
 
-    spread: float
+    sd: float
     log_likelihood: float
 
 
-def problem_spread(belief: Belief, params: Params, held_out: Answers, unit: float, seed: int) -> NewProblems:
+def problem_sd(belief: Belief, params: Params, held_out: Answers, unit: float, seed: int) -> NewProblems:
     """Maximum likelihood estimate of ``tau`` in ``b_t ~ N(0, tau^2)`` for problems the fit has not seen.
 
     ``max_tau sum_t log int prod_i p(y_it | b) N(b; 0, tau^2) db`` over a grid, effects of people at their fitted mean.

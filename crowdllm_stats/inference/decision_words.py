@@ -60,7 +60,7 @@ def remarks(known: Any, needless: Any, other: Any, nearly_all: Any, noise: Refer
         >>> list(remarks(yes, no, no, yes, same))
         ['nearly all reference answers are alike: those not given yet may be far off, which is counted']
     """
-    differ = (noise.eta == 0.0) & (noise.spread > 0.0) if noise.eta is not None else np.zeros_like(needless)
+    differ = (noise.eta == 0.0) & (noise.var > 0.0) if noise.eta is not None else np.zeros_like(needless)
     masks = {
         "all human answers are equal: no spread to test with": ~known,
         "belief mean 0: decided by c alone": needless,

@@ -29,9 +29,9 @@ from crowdllm_stats.inference.expected_quantiles import (
 PARTS = ("total", "location", "spread", "rest", "shape", "finite_n_human", "finite_n_digital", "energy_total", "energy")
 #: Parts that suppose laws of one shape: not told apart where answers have few levels.
 ONE_SHAPE = ("shape", "finite_n_human", "finite_n_digital")
-SPREADS = ("best_spread", "digital_spread", "spread_ratio", "cost_of_uniformity")
+SPREADS = ("human_sd", "digital_sd", "sd_ratio", "cost_of_uniformity")
 #: What the bootstrap and the average over problems give intervals for.
-BOUNDED = ("location", "spread", "shape", "energy", "spread_ratio", "cost_of_uniformity")
+BOUNDED = ("location", "spread", "shape", "energy", "sd_ratio", "cost_of_uniformity")
 #: Up to this many levels the finite parts take too much from the shape (reports/inference/distribution_shape.md).
 FEW_LEVELS = 20
 #: ... if more than this share of the problems has few levels.
@@ -50,8 +50,8 @@ class DistributionError(Result):
     finite parts come from few answers. Where answers have few levels the three parts of the rest cannot be told apart
     and are None.
     ``energy_total`` is the squared energy distance of the tables, ``energy`` its unbiased estimate for the laws
-    (units of the answers). ``best_spread`` and ``digital_spread`` are standard deviations of the human and digital
-    answers, ``spread_ratio`` the second over the first (inf where the humans all agree), ``cost_of_uniformity`` the
+    (units of the answers). ``human_sd`` and ``digital_sd`` are standard deviations of the human and digital
+    answers, ``sd_ratio`` the second over the first (inf where the humans all agree), ``cost_of_uniformity`` the
     spread part where the digital answers are the narrower ones. Estimates of small parts may fall below 0. ``lower``
     and ``upper`` map names to bounds, None without a bootstrap.
     """
@@ -67,9 +67,9 @@ class DistributionError(Result):
     finite_n_digital: Any
     energy_total: Any
     energy: Any
-    best_spread: Any
-    digital_spread: Any
-    spread_ratio: Any
+    human_sd: Any
+    digital_sd: Any
+    sd_ratio: Any
     cost_of_uniformity: Any
     n_human: int
     n_digital: int
@@ -80,7 +80,7 @@ class DistributionError(Result):
     def average(self, level: float | None = None) -> DistributionError:
         """Over the problems: means of the parts, spreads from the mean variances, Student t bounds.
 
-        ``cost_of_uniformity`` is that of the pooled spreads, ``(best_spread - digital_spread)^2`` where the digital one
+        ``cost_of_uniformity`` is that of the pooled spreads, ``(human_sd - digital_sd)^2`` where the digital one
         is smaller: at most the mean of ``spread``, and free of the choice of problems that look narrow by chance.
 
         Raises:
@@ -170,7 +170,7 @@ def distribution_error(
         >>> rng = np.random.default_rng(0)
         >>> error = distribution_error(rng.normal(3.0, 1.0, (200, 9)), rng.normal(3.3, 0.6, (200, 500)))
         >>> overall = error.average()
-        >>> round(overall.spread_ratio, 1), round(overall.cost_of_uniformity, 2), round(overall.location, 2)
+        >>> round(overall.sd_ratio, 1), round(overall.cost_of_uniformity, 2), round(overall.location, 2)
         (0.6, 0.16, 0.11)
     """
     level = check_level(level)
@@ -271,9 +271,9 @@ def _block(y: FloatArray, t: FloatArray, weights: tuple[FloatArray, FloatArray])
         "finite_n_digital": finite_digital,
         "energy_total": energy_total,
         "energy": energy_total - _mean_difference(y) / n - _mean_difference(t) / m,
-        "best_spread": np.sqrt(var_y),
-        "digital_spread": np.sqrt(var_t),
-        "spread_ratio": np.sqrt(ratio),
+        "human_sd": np.sqrt(var_y),
+        "digital_sd": np.sqrt(var_t),
+        "sd_ratio": np.sqrt(ratio),
         "cost_of_uniformity": np.where(var_t < var_y, np.maximum(spread, 0.0), 0.0),
     }
 
@@ -318,7 +318,7 @@ def _bootstrap(
     draws: dict[str, list[FloatArray]] = {name: [] for name in BOUNDED}
     for _ in range(n_boot):
         parts = _parts(y[:, rng.integers(n, size=n)], t[:, rng.integers(m, size=m)])
-        parts["spread_ratio"] = _log_ratio(parts, point)
+        parts["sd_ratio"] = _log_ratio(parts, point)
         for name in BOUNDED:
             draws[name].append(parts[name])
     tails, few = np.array([(1.0 - level) / 2.0, (1.0 + level) / 2.0]), min(n, m)
@@ -327,7 +327,7 @@ def _bootstrap(
     for name, values in draws.items():
         stacked = np.stack(values)
         low, high = widen * np.quantile(stacked - np.median(stacked, axis=0), tails, axis=0)
-        if name == "spread_ratio":
+        if name == "sd_ratio":
             lower[name], upper[name] = point[name] * np.exp(low), point[name] * np.exp(high)
         elif name == "cost_of_uniformity":
             lower[name], upper[name] = np.maximum(point[name] + low, 0.0), np.maximum(point[name] + high, 0.0)
@@ -338,20 +338,20 @@ def _bootstrap(
 
 def _log_ratio(parts: dict[str, FloatArray], point: dict[str, FloatArray]) -> FloatArray:
     """Log of the ratio; a resample whose answers are all alike counts as a thirtieth of the table's own spread."""
-    digital = np.maximum(parts["digital_spread"], point["digital_spread"] / 30.0)
-    human = np.maximum(parts["best_spread"], point["best_spread"] / 30.0)
+    digital = np.maximum(parts["digital_sd"], point["digital_sd"] / 30.0)
+    human = np.maximum(parts["human_sd"], point["human_sd"] / 30.0)
     both = (digital > 0.0) & (human > 0.0)
     return np.log(np.divide(digital, human, out=np.ones_like(digital), where=both))
 
 
 def _flags(values: dict[str, Any], lower: dict[str, Any] | None, upper: dict[str, Any] | None) -> dict[str, Any]:
     flags = {
-        "all human answers are alike: their spread is no yardstick": np.asarray(values["best_spread"]) == 0.0,
-        "all digital answers are alike": np.asarray(values["digital_spread"]) == 0.0,
+        "all human answers are alike: their spread is no yardstick": np.asarray(values["human_sd"]) == 0.0,
+        "all digital answers are alike": np.asarray(values["digital_sd"]) == 0.0,
     }
     if lower is not None and upper is not None:
-        flags["the digital answers are too uniform"] = np.asarray(upper["spread_ratio"]) < 1.0
-        flags["the digital answers are too spread out"] = np.asarray(lower["spread_ratio"]) > 1.0
+        flags["the digital answers are too uniform"] = np.asarray(upper["sd_ratio"]) < 1.0
+        flags["the digital answers are too spread out"] = np.asarray(lower["sd_ratio"]) > 1.0
     return {sentence: mask for sentence, mask in flags.items() if np.any(mask)}
 
 
@@ -380,7 +380,7 @@ def _average(result: DistributionError, level: float) -> DistributionError:
         raise ValueError(
             f"average needs at least 2 problems to have an interval, got {count}; put problems on the leading axes"
         )
-    human, digital = values["best_spread"] ** 2, values["digital_spread"] ** 2
+    human, digital = values["human_sd"] ** 2, values["digital_sd"] ** 2
     mean: dict[str, Any] = {name: float(values[name].mean()) if name in values else None for name in PARTS}
     best, other = float(np.sqrt(human.mean())), float(np.sqrt(digital.mean()))
     ratio = other / best if best > 0.0 else (np.inf if other > 0.0 else 1.0)
@@ -393,18 +393,18 @@ def _average(result: DistributionError, level: float) -> DistributionError:
         lower[name], upper[name] = centre - half, centre + half
     relative = _relative(digital) - _relative(human)  # the log ratio of means, linearised
     half = 0.5 * reach * float(relative.std(ddof=1))
-    lower["spread_ratio"], upper["spread_ratio"] = ratio * float(np.exp(-half)), ratio * float(np.exp(half))
+    lower["sd_ratio"], upper["sd_ratio"] = ratio * float(np.exp(-half)), ratio * float(np.exp(half))
     narrower = 0.5 * (best * _relative(human) - other * _relative(digital))  # best - other, linearised
     half = reach * float(narrower.std(ddof=1))
     lower["cost_of_uniformity"] = max(best - other - half, 0.0) ** 2
     upper["cost_of_uniformity"] = max(best - other + half, 0.0) ** 2
     return DistributionError(
         why=f"Means over {count} problems, with Student t bounds over problems taken as a random sample. {result.why}",
-        flags=_flags({"best_spread": best, "digital_spread": other}, lower, upper),
+        flags=_flags({"human_sd": best, "digital_sd": other}, lower, upper),
         **mean,
-        best_spread=best,
-        digital_spread=other,
-        spread_ratio=ratio,
+        human_sd=best,
+        digital_sd=other,
+        sd_ratio=ratio,
         cost_of_uniformity=max(best - other, 0.0) ** 2,
         n_human=result.n_human,
         n_digital=result.n_digital,

@@ -63,14 +63,14 @@ class Evidence:
 
     ``crowd``: its mean, belief mean plus mean reference. ``share``: the part of eta in c, ``1 - eta_ref/eta``.
     ``cost``: what else c lacks, ``etat^2/N + Var(belief mean)``. ``eta`` and ``noise_var`` (of one reference answer)
-    are None where they are to be estimated by ``spread`` (ddof 1); ``floor`` is the least spread that the scale's step
+    are None where they are to be estimated by ``var`` (ddof 1); ``floor`` is the least spread that the scale's step
     leaves. ``hold_reference``: whether the beliefs hold the error of the mean reference.
     """
 
     crowd: FloatArray
     reference: FloatArray
     answers: int
-    spread: FloatArray
+    var: FloatArray
     floor: FloatArray
     eta: FloatArray | None
     noise_var: FloatArray | None
@@ -122,7 +122,7 @@ def _handicapped(p: FloatArray, amount: float) -> FloatArray:
 def _averaged(evidence: Evidence, means: Means) -> tuple[FloatArray, FloatArray]:
     """Both p-values averaged over y* and eta."""
     y = means.values[:, :, None]
-    spread = np.maximum(evidence.spread, evidence.floor)
+    spread = np.maximum(evidence.var, evidence.floor)
     one = spread * _eta_ratios(evidence.answers) if evidence.noise_var is None else evidence.noise_var
     weights = ETA_WEIGHTS if evidence.noise_var is None else np.ones(1)
     safe, unsafe = (_holding_tests if evidence.hold_reference else _linear_tests)(evidence, y, one)
@@ -164,7 +164,7 @@ def _holding_tests(evidence: Evidence, y: FloatArray, one: FloatArray) -> tuple[
     first, second = allowed / given, rest * allowed / (given - 1)
     far = squared / first
     safe = _upper_tail(
-        g2 + rest * evidence.spread,
+        g2 + rest * evidence.var,
         first * (1.0 + far) + second * (given - 1),
         2.0 * first**2 * (1.0 + 2.0 * far) + 2.0 * second**2 * (given - 1),
         8.0 * first**3 * (1.0 + 3.0 * far) + 8.0 * second**3 * (given - 1),
@@ -180,7 +180,7 @@ def _linear_tests(evidence: Evidence, y: FloatArray, one: FloatArray) -> tuple[F
     if evidence.eta is not None:
         excess = base - evidence.share * evidence.eta
         return _tail_of(excess, error), 1.0 - _tail_of(excess, error)
-    least = one * np.minimum(1.0, evidence.spread / np.maximum(np.maximum(evidence.spread, evidence.floor), 1e-300))
+    least = one * np.minimum(1.0, evidence.var / np.maximum(np.maximum(evidence.var, evidence.floor), 1e-300))
     safe, unsafe = base - evidence.share * least, base - evidence.share * one
     return _tail_of(safe, error), 1.0 - _tail_of(unsafe, error)
 

@@ -18,7 +18,7 @@ SAME = 1e-9
 
 @dataclasses.dataclass(frozen=True)
 class ReferenceNoise:
-    """Arrays of the batch's shape; ``eta`` and ``noise_var`` (of one answer) are None where ``spread`` estimates them.
+    """Arrays of the batch's shape; ``eta`` and ``noise_var`` (of one answer) are None where ``var`` estimates them.
 
     ``floor``: the least spread that a scale of steps leaves room for. ``plugged_in``: eta was given as the variance of
     these very answers, and so counts as estimated.
@@ -26,7 +26,7 @@ class ReferenceNoise:
 
     mean: FloatArray
     answers: int
-    spread: FloatArray
+    var: FloatArray
     floor: FloatArray
     eta: FloatArray | None
     noise_var: FloatArray | None
@@ -44,17 +44,17 @@ class ReferenceNoise:
     @property
     def eta_estimate(self) -> FloatArray:
         """eta as given, or its unbiased estimate."""
-        return self.spread if self.eta is None else self.eta
+        return self.var if self.eta is None else self.eta
 
     @property
     def error_var(self) -> FloatArray:
         """Variance of the mean of the answers, without bias where it is estimated."""
-        return (self.spread if self.noise_var is None else self.noise_var) / self.answers
+        return (self.var if self.noise_var is None else self.noise_var) / self.answers
 
     @property
     def exact(self) -> Any:
         """Where the mean reference is free of error."""
-        one = np.maximum(self.spread, self.floor) if self.noise_var is None else self.noise_var
+        one = np.maximum(self.var, self.floor) if self.noise_var is None else self.noise_var
         return one == 0.0
 
 
@@ -104,7 +104,7 @@ def reference_noise(
     return ReferenceNoise(
         mean=answers.mean(axis=-1),
         answers=given,
-        spread=spread,
+        var=spread,
         floor=_floor(answers, sample) if estimated else np.zeros(batch),
         eta=known,
         noise_var=own,

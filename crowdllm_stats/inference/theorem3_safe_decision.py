@@ -240,7 +240,7 @@ class _Case:
             crowd=self.mu + noise.mean,
             reference=noise.mean,
             answers=noise.answers,
-            spread=noise.spread,
+            var=noise.var,
             floor=noise.floor + unused,
             eta=noise.eta,
             noise_var=None if noise.noise_var is None else noise.noise_var + unused,
@@ -256,10 +256,7 @@ def _people(y: FloatArray, bounds: ArrayLike | None, step: float | None, level: 
         if step is not None:
             raise ValueError(f"step={step!r} is used with bounds only; give bounds=(low, high)")
         return None
-    return read_sample(
-        y, None, None, level=level, alternative="two-sided", weights=None, clusters=None, bounds=bounds, step=step,
-        folds=None, population_size=None, census=False, beliefs=None, eta=0.0, seed=None,
-    )  # fmt: skip
+    return read_sample(y, level=level, bounds=bounds, step=step)
 
 
 def _judge(case: _Case, people: HumanMean, level: float) -> dict[str, FloatArray]:

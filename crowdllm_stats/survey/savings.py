@@ -55,7 +55,7 @@ def savings(pairing: Pairing, rows: Sequence[Row], wanted: Wanted) -> str:
     ours = np.array([row["half_width"] for row in both], dtype=float)
     theirs = np.array([other[row["problem"]] for row in both], dtype=float)
     correlation, equal = within_problems(pairing)
-    zero = sum(row["power"] == 0.0 for row in used)
+    zero = sum(row["lam"] == 0.0 for row in used)
     which = f"the {len(used)} problems" if len(used) > 1 else "the problem"
     words = (
         f"Over {which} with digital answers the mean half-width is {ours.mean():.3g}, from human answers alone "

@@ -21,9 +21,9 @@ class Ends:
 
 
 def test_a_number_that_is_not_finite_is_null_and_named_by_the_object_that_holds_it():
-    made = json_object({"rows": [{"lower": -INF, "upper": 2.0, "power": None}, {"lower": 1}], "kappa": INF})
+    made = json_object({"rows": [{"lower": -INF, "upper": 2.0, "lam": None}, {"lower": 1}], "kappa": INF})
     assert made == {
-        "rows": [{"lower": None, "upper": 2.0, "power": None, "not_finite": {"lower": "-inf"}}, {"lower": 1}],
+        "rows": [{"lower": None, "upper": 2.0, "lam": None, "not_finite": {"lower": "-inf"}}, {"lower": 1}],
         "kappa": None,
         "not_finite": {"kappa": "inf"},
     }

@@ -74,5 +74,5 @@ def test_gpt4_personas_are_too_uniform_on_offensiveness(capsys):
     report = json.loads(run(capsys, "popquorn:offensiveness", "popquorn-llm:gpt4", "--json"))
     assert len(report["results"]) == 1500
     lower, upper = report["summary"][1], report["summary"][2]
-    assert 0.5 < lower["spread_ratio"] < upper["spread_ratio"] < 0.7
+    assert 0.5 < lower["sd_ratio"] < upper["sd_ratio"] < 0.7
     assert "too uniform" in report["notes"][-1]

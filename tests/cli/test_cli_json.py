@@ -61,7 +61,7 @@ def test_either_end_is_named_where_it_is_open(capsys: pytest.CaptureFixture[str]
     closed = run_json(capsys, "interval", *BOTH, "--method", "classical")
     assert not any("not_finite" in row for row in closed["results"])
     # null without a name is a value that does not apply: lambda, of a method that uses nothing digital
-    assert {row["power"] for row in closed["results"]} == {None}
+    assert {row["lam"] for row in closed["results"]} == {None}
     humans = write(tmp_path / "h.csv", "problem,participant,response\na,p,3\na,q,3\na,r,3\n")
     digital = write(tmp_path / "d.csv", "problem,participant,response\na,d,1\na,e,2\n")
     plain = write(tmp_path / "r.csv", "problem,response\na,2\n")

@@ -169,7 +169,7 @@ def test_tuning_says_what_was_tried_and_chooses_the_least_held_out_loss(made):
     table = model.fitted.tuning
     assert table["ridge"].tolist() == [10.0, 3e3]
     assert np.isfinite(table["loss"]).all()
-    assert model.fitted.new_problem_sd == table["spread"][table["loss"].idxmin()]
+    assert model.fitted.new_problem_sd == table["sd"][table["loss"].idxmin()]
     assert told[-1] == (640, 640)
     assert model.fitted.n_answers == 26 * 70
 

@@ -68,7 +68,7 @@ def test_losses_of_numbers_move_by_the_logarithm_those_of_levels_do_not(pairs, f
     np.testing.assert_allclose(other.fitted.history, one.fitted.history + shift, atol=1e-4)
     if family == "normal":
         np.testing.assert_allclose(other.fitted.tuning["loss"], one.fitted.tuning["loss"] + shift, atol=1e-4)
-        np.testing.assert_allclose(other.fitted.tuning["spread"], by * one.fitted.tuning["spread"], rtol=1e-6)
+        np.testing.assert_allclose(other.fitted.tuning["sd"], by * one.fitted.tuning["sd"], rtol=1e-6)
 
 
 def test_files_and_twins_keep_the_unit(pairs, numbers, tmp_path):

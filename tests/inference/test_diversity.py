@@ -45,7 +45,7 @@ def test_one_level_apart_the_distance_is_the_squared_wasserstein_1_distance():
     answers = np.array([1.0, 2.0, 2.0, 5.0])
     got = distribution_error(answers, answers + 0.75)
     assert got.total == pytest.approx(stats.wasserstein_distance(answers, answers + 0.75) ** 2)
-    assert got.spread_ratio == pytest.approx(1.0)
+    assert got.sd_ratio == pytest.approx(1.0)
     assert got.cost_of_uniformity == 0.0
 
 
@@ -149,16 +149,16 @@ def test_large_numbers_lose_no_digits():
 def test_people_who_agree_and_a_crowd_of_one_mind():
     same, spread = np.full(4, 2.0), np.array([1.0, 2.0, 3.0, 6.0, 8.0])
     agree = distribution_error(same, spread)
-    assert agree.spread_ratio == np.inf
+    assert agree.sd_ratio == np.inf
     assert agree.spread == pytest.approx(np.var(spread, ddof=1))
     assert "all human answers are alike" in agree.to_frame()["note"].iloc[0]
     uniform = distribution_error(spread, same, few_levels=False)
-    assert uniform.spread_ratio == 0.0
+    assert uniform.sd_ratio == 0.0
     assert uniform.cost_of_uniformity == pytest.approx(np.var(spread, ddof=1))
     assert uniform.shape == pytest.approx(0.0, abs=1e-12)
     both = distribution_error(same, np.full(3, 2.0), n_boot=5, seed=0)
-    assert (both.total, both.spread_ratio) == (0.0, 1.0)
-    assert both.upper["spread_ratio"] == 1.0
+    assert (both.total, both.sd_ratio) == (0.0, 1.0)
+    assert both.upper["sd_ratio"] == 1.0
 
 
 # ---------------------------------------------------------------- statistical (seeded; false-alarm rates as stated)
@@ -198,7 +198,7 @@ def test_spread_shape_and_finite_parts_where_shapes_agree(n, m, ratio):
 def test_average_bounds_hold_their_level():
     """300 sets of 40 problems: coverage below 0.88 has probability 1e-6 at a true 0.95, 1e-3 at 0.92."""
     rng = np.random.default_rng(5)
-    truth = {"location": 0.09, "spread": 0.16, "spread_ratio": 0.6, "cost_of_uniformity": 0.16}
+    truth = {"location": 0.09, "spread": 0.16, "sd_ratio": 0.6, "cost_of_uniformity": 0.16}
     hits = dict.fromkeys(truth, 0)
     for _ in range(300):
         overall = distribution_error(rng.normal(0, 1, (40, 9)), rng.normal(0.3, 0.6, (40, 50))).average()
@@ -211,10 +211,10 @@ def test_bootstrap_bounds_of_the_ratio_and_their_flags():
     """300 problems of 30 people, one call: ratio coverage at least 0.88 (1e-5 at a true 0.93)."""
     rng = np.random.default_rng(6)
     got = distribution_error(rng.normal(0, 1, (300, 30)), rng.normal(0, 0.6, (300, 90)), n_boot=150, seed=1)
-    held = (got.lower["spread_ratio"] <= 0.6) & (got.upper["spread_ratio"] >= 0.6)
+    held = (got.lower["sd_ratio"] <= 0.6) & (got.upper["sd_ratio"] >= 0.6)
     assert held.mean() >= 0.88
     uniform = got.flags["the digital answers are too uniform"]
-    np.testing.assert_array_equal(uniform, got.upper["spread_ratio"] < 1)
+    np.testing.assert_array_equal(uniform, got.upper["sd_ratio"] < 1)
     assert uniform.mean() > 0.8
     for name in ("location", "spread", "shape", "energy", "cost_of_uniformity"):
         assert np.all(got.lower[name] <= getattr(got, name) + 1e-12)
@@ -272,9 +272,9 @@ def test_average_pools_the_spreads():
     human, digital = np.array([[1.0, 2, 3], [0, 4, 8]]), np.array([[2.0, 2, 3, 3], [1, 2, 3, 4]])
     got = distribution_error(human, digital)
     overall = got.average(level=0.8)
-    assert overall.spread_ratio == pytest.approx(np.sqrt(digital.var(1, ddof=1).sum() / human.var(1, ddof=1).sum()))
+    assert overall.sd_ratio == pytest.approx(np.sqrt(digital.var(1, ddof=1).sum() / human.var(1, ddof=1).sum()))
     assert overall.location == pytest.approx(got.location.mean())
-    assert overall.cost_of_uniformity == pytest.approx((overall.best_spread - overall.digital_spread) ** 2)
+    assert overall.cost_of_uniformity == pytest.approx((overall.human_sd - overall.digital_sd) ** 2)
     reach = stats.t.ppf(0.9, 1) * got.energy.std(ddof=1) / np.sqrt(2)
     assert overall.upper["energy"] == pytest.approx(got.energy.mean() + reach)
     assert "Means over 2 problems" in str(overall)

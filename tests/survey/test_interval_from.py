@@ -47,7 +47,7 @@ def test_rows_are_the_calculators(uneven):
         "lower",
         "upper",
         "half_width",
-        "power",
+        "lam",
         "effective_n",
         "n_labeled",
         "n_digital",

@@ -125,9 +125,9 @@ def _exact_parts(y: Numbers, t: Numbers) -> dict[str, Any]:
         "shape": _sym(total - location) - spread - human - digital,
         "energy_total": _energy(y, t),
         "energy": 2 * _across(y, t) - _within(y) - _within(t),
-        "best_spread": _root(_var(y, 1)),
-        "digital_spread": _root(_var(t, 1)),
-        "spread_ratio": _root(_var(t, 1) / _var(y, 1)),
+        "human_sd": _root(_var(y, 1)),
+        "digital_sd": _root(_var(t, 1)),
+        "sd_ratio": _root(_var(t, 1) / _var(y, 1)),
         "cost_of_uniformity": max(float(spread), 0.0) if narrower else 0,
     }
 
@@ -483,7 +483,7 @@ def _degenerate_checks() -> list[Check]:
     same, spread = [0.02, 0.02, 0.02], [0.01, 0.02, 0.03, 0.06, 0.08]
     uniform, agreed = distribution_error(spread, same), distribution_error(same, spread)
     var = float(np.var(spread, ddof=1))
-    pairs: list[tuple[Any, Any]] = [(uniform.spread_ratio, 0), (uniform.spread, var), (agreed.spread, var)]
+    pairs: list[tuple[Any, Any]] = [(uniform.sd_ratio, 0), (uniform.spread, var), (agreed.spread, var)]
     for got in (uniform, agreed):
         pairs += [
             (got.total, 4 * var / 5 + 0.02**2),
@@ -493,8 +493,8 @@ def _degenerate_checks() -> list[Check]:
         ]
         pairs += [(got.location, 0.02**2 - var / 5)]
     both = distribution_error(same, same)
-    pairs += [(uniform.cost_of_uniformity, var), (agreed.cost_of_uniformity, 0), (both.spread_ratio, 1)]
-    pairs += [(math.atan(agreed.spread_ratio), math.pi / 2), (both.total, 0)]
+    pairs += [(uniform.cost_of_uniformity, var), (agreed.cost_of_uniformity, 0), (both.sd_ratio, 1)]
+    pairs += [(math.atan(agreed.sd_ratio), math.pi / 2), (both.total, 0)]
     sides = np.array([same, same]), np.array([spread, spread]) * 20
     for human, digital, ratio, cost in (
         (*sides, math.inf, 0),
@@ -502,7 +502,7 @@ def _degenerate_checks() -> list[Check]:
         (*sides[::-1], 0, 400 * var),
     ):
         overall = distribution_error(human, digital).average()
-        pairs += [(math.atan(overall.spread_ratio), math.atan(ratio)), (overall.cost_of_uniformity, cost)]
+        pairs += [(math.atan(overall.sd_ratio), math.atan(ratio)), (overall.cost_of_uniformity, cost)]
     wide = distribution_error(np.array([[1.0, 2, 3], [2, 3, 5]]), np.array([[1.0, 9, 3], [2, 30, 5]])).average()
     pairs += [(wide.cost_of_uniformity, 0), ((wide.lower or {})["cost_of_uniformity"], 0)]
     return [_equal("calculator, all alike", pairs, "a crowd of one mind: total = location + spread + s^2/n")]
@@ -518,9 +518,9 @@ def _average_check(unit: float) -> Check:
     best, other = math.sqrt(v1.mean()), math.sqrt(v2.mean())
     lower, upper = overall.lower or {}, overall.upper or {}
     pairs: list[tuple[Any, Any]] = [
-        (overall.best_spread, best),
-        (overall.digital_spread, other),
-        (overall.spread_ratio, other / best),
+        (overall.human_sd, best),
+        (overall.digital_sd, other),
+        (overall.sd_ratio, other / best),
         (overall.cost_of_uniformity, max(best - other, 0) ** 2),
     ]
     for name in ("location", "spread", "shape", "energy"):
@@ -529,8 +529,8 @@ def _average_check(unit: float) -> Check:
         pairs += [(getattr(overall, name), values.mean())]
         pairs += [(lower[name], values.mean() - half), (upper[name], values.mean() + half)]
     half = quantile * np.std(0.5 * v2 / v2.mean() - 0.5 * v1 / v1.mean(), ddof=1) / math.sqrt(3)
-    pairs += [(lower["spread_ratio"], other / best * math.exp(-half))]
-    pairs += [(upper["spread_ratio"], other / best * math.exp(half))]
+    pairs += [(lower["sd_ratio"], other / best * math.exp(-half))]
+    pairs += [(upper["sd_ratio"], other / best * math.exp(half))]
     half = quantile * np.std(0.5 * v1 / best - 0.5 * v2 / other, ddof=1) / math.sqrt(3)
     pairs += [(lower["cost_of_uniformity"], max(best - other - half, 0) ** 2)]
     pairs += [(upper["cost_of_uniformity"], max(best - other + half, 0) ** 2)]
@@ -549,14 +549,14 @@ def _bootstrap_check(name: str, y: np.ndarray[Any, Any], t: np.ndarray[Any, Any]
     widen = math.sqrt(few / (few - 1)) * quantile / 1.6448536269514722
     pairs: list[tuple[Any, Any]] = []
     lower, upper = got.lower or {}, got.upper or {}
-    for field in ("location", "spread", "shape", "energy", "cost_of_uniformity", "spread_ratio"):
+    for field in ("location", "spread", "shape", "energy", "cost_of_uniformity", "sd_ratio"):
         values = np.array([getattr(draw, field) for draw in draws])
         point = getattr(got, field)
-        if field == "spread_ratio":
-            low = [max(draw.digital_spread, got.digital_spread / 30) for draw in draws]
-            values = np.log(np.array(low) / [max(draw.best_spread, got.best_spread / 30) for draw in draws])
+        if field == "sd_ratio":
+            low = [max(draw.digital_sd, got.digital_sd / 30) for draw in draws]
+            values = np.log(np.array(low) / [max(draw.human_sd, got.human_sd / 30) for draw in draws])
         ends = widen * np.quantile(values - np.median(values), [0.05, 0.95])
-        if field == "spread_ratio":
+        if field == "sd_ratio":
             ends = point * np.exp(ends)
         elif field == "cost_of_uniformity":
             ends = np.maximum(point + ends, 0.0)

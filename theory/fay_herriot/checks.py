@@ -159,14 +159,14 @@ def _calculator_blup(rows: Any, between: list[Any], sampling: list[Any]) -> Chec
             found.mean,
             found.within,
             found.within_error,
-            found.spread[:, :1],
+            found.var[:, :1],
             np.ones((1, 1)),
             found.between,
         )
-        share = float(one.spread[0, 0]) / float(one.spread[0, 0] + sampling[t])
+        share = float(one.var[0, 0]) / float(one.var[0, 0] + sampling[t])
         mine = float(found.mean[0]) + share * (means[t] - float(found.mean[0]))
-        pairs += [(found.mean[0], prior), (found.spread[0, 0], spread), (mine, blup)]
-        pairs += [(one.spread[0, 0] * (1 - share), mse), (found.within[0], 2)]
+        pairs += [(found.mean[0], prior), (found.var[0, 0], spread), (mine, blup)]
+        pairs += [(one.var[0, 0] * (1 - share), mse), (found.within[0], 2)]
     says = "the calculator's leave-one-out prior gives the BLUP and g1 + g2, with unequal known variances"
     return _close("calculator, BLUP", pairs, says, 1e-7)  # the calculator's ridge is 1e-9
 
@@ -188,9 +188,7 @@ def _predict_check() -> Check:
         regression = 0.02 + 2 * 0.01 * x + 0.05 * x * x
         spread = [node * (within / 1.7) ** power + regression for node in (0.3, 0.8) for power in (0.0, 0.5, 1.0)]
         pairs += [(got.mean[t], mean), (got.within[t], within), (got.within_error[t], error)]
-        pairs += list(zip(got.spread[t], spread, strict=True)) + list(
-            zip(got.weight[t], posterior.ravel(), strict=True)
-        )
+        pairs += list(zip(got.var[t], spread, strict=True)) + list(zip(got.weight[t], posterior.ravel(), strict=True))
         pairs += [(got.between[t], 0.6 * (within / 1.7) ** 0.55)]
     pairs += list(zip(POWERS, (0.0, 0.5, 1.0), strict=True))
     return _close(
@@ -650,7 +648,7 @@ def _one_fold_check() -> Check:
                 told = np.full(others.sum(), (degrees * spread).sum() / degrees.sum())
             part = fit_fay_herriot(design[others], mean[others], told, count[others]).predict(design[[t]])
             pairs += [(prior.mean[t], part.mean[0]), (prior.within[t], part.within[0])]
-            pairs += [(prior.between[t], part.between[0]), *zip(prior.spread[t], part.spread[0], strict=True)]
+            pairs += [(prior.between[t], part.between[0]), *zip(prior.var[t], part.var[0], strict=True)]
     return _close("calculator, one fold", pairs, "where no other problem shows spread, the pooled variance stands in")
 
 

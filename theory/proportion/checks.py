@@ -347,7 +347,7 @@ def _calculator() -> list[Check]:
         got = interval(
             human, twins, crowd, method="ppi++-binomial", bounds=(0, 1), level=level, alternative=side, **options
         )
-        fields = (got.estimate, got.lower, got.upper, got.power, got.effective_n)
+        fields = (got.estimate, got.lower, got.upper, got.lam, got.effective_n)
         pairs += zip(fields, _with_twins(human, twins, crowd, options, level, side), strict=True)
         mine = {name: value for name, value in options.items() if name != "census"}
         one = interval(human, method="binomial", bounds=(0, 1), level=level, alternative=side, **mine)

@@ -315,7 +315,7 @@ def _numbers(case: _Case, method: str, want: tuple[float, ...]) -> list[tuple[fl
         people = 1 / m if m else 0.0  # 1/n_eff - 1/m is to 1/n - 1/m as the variances are
         pairs.append((float(got.effective_n), 1 / (want[3] / human * (1 / case.n - people) + people)))
     if len(want) > 4:
-        pairs.append((float(got.power), float(want[4])))
+        pairs.append((float(got.lam), float(want[4])))
     return pairs
 
 
@@ -434,7 +434,7 @@ def _batch() -> Check:
         for row in (0, 1):
             one = interval(y[row], f[row], crowd[row], method=method, bounds=(1, 5))
             pairs += [(both.lower[row], one.lower), (both.upper[row], one.upper)]
-            pairs += [] if one.power is None else [(both.power[row], one.power)]
+            pairs += [] if one.lam is None else [(both.lam[row], one.lam)]
             one = interval(y[row], f[row], crowd[row], method=method, weights=WEIGHTS, clusters=PEOPLE)
             pairs += [(joined.lower[row], one.lower), (joined.upper[row], one.upper)]
     return _agree("batch", [(float(a), float(b)) for a, b in pairs], "a batch equals its problems one by one")
@@ -952,7 +952,7 @@ def _clipping() -> list[Check]:
     return [
         _agree(
             "clipped slope",
-            [(float(answer.estimate), 2 + 1 * (3 - 1)), (float(answer.power), 1.0)],
+            [(float(answer.estimate), 2 + 1 * (3 - 1)), (float(answer.lam), 1.0)],
             "y = 2 f at f = 0, 1, 2, crowd mean 3: the estimate is 4, the truth 6 (slope 2 clipped to 1)",
         ),
         _agree(
@@ -994,8 +994,8 @@ def simulated(seed: int = 20261122) -> list[Check]:
         rate, error = _covers(answer, y.mean(axis=1))
         says = f"'ppi++-small', n = {n} of m = {m}, skewed twins, census: exactly 0.95"
         checks.append(simulation(f"exact level, {n} of {m}", rate, error, 0.95, says))
-        power = np.asarray(answer.power)
-        unclipped = float(((power > 0.0) & (power < 1.0)).mean())
+        lam = np.asarray(answer.lam)
+        unclipped = float(((lam > 0.0) & (lam < 1.0)).mean())
         says = "the slope was inside (0, 1) in 99% of the samples or more"
         checks.append(_true(f"slope unclipped, {n} of {m}", unclipped > 0.99, says, f"{unclipped:.4f}"))
     rate, error = _covers(interval(rng.standard_normal((draws, 8)), method="classical"), 0.0)
@@ -1036,7 +1036,7 @@ def _quantities(rng: np.random.Generator) -> list[Check]:
     human = 0.2 * twins + rng.standard_normal(twins.shape)
     answer = interval(human, twins, crowd, method="ppi++-small")
     estimate = np.asarray(answer.estimate)
-    clipped = float(np.mean((np.asarray(answer.power) == 0.0) | (np.asarray(answer.power) == 1.0)))
+    clipped = float(np.mean((np.asarray(answer.lam) == 0.0) | (np.asarray(answer.lam) == 1.0)))
     error = float(estimate.std() / math.sqrt(draws))
     says = f"normal answers and twins, slope clipped in {clipped:.0%} of the samples: E(estimate) = 0"
     return [*checks, simulation("unbiased though clipped", float(estimate.mean()), error, 0.0, says)]

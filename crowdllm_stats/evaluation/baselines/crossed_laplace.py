@@ -80,15 +80,13 @@ def log_chances(answer: IntArray, cuts: FloatArray, place: FloatArray) -> tuple[
     return value, slope, weighed_high - weighed_low + slope**2
 
 
-def laplace(
-    data: Crossed, cuts: FloatArray, spreads: tuple[float, float], start: tuple[FloatArray, FloatArray]
-) -> Mode:
+def laplace(data: Crossed, cuts: FloatArray, sds: tuple[float, float], start: tuple[FloatArray, FloatArray]) -> Mode:
     """Newton's method to the mode of ``log p(y | u, w) + log N(u; 0, s_u^2) + log N(w; 0, s_w^2)``, then Laplace.
 
     Args:
         data: the answers.
         cuts: cut points, rising, shape (A - 1,).
-        spreads: standard deviations of the two effects.
+        sds: standard deviations of the two effects.
         start: where to begin, one array a side.
 
     Returns:
@@ -104,7 +102,7 @@ def laplace(
         (True, True)
     """
     u, w = start[0].copy(), start[1].copy()
-    precisions = 1.0 / spreads[0] ** 2, 1.0 / spreads[1] ** 2
+    precisions = 1.0 / sds[0] ** 2, 1.0 / sds[1] ** 2
     value, slope, curve = log_chances(data.answer, cuts, u[data.first] + w[data.second])
     height = _height(value, u, w, precisions)
     for _ in range(_NEWTON_STEPS):
@@ -127,7 +125,7 @@ def laplace(
     else:
         raise RuntimeError("the mode of the random effects was not reached in 100 Newton steps")
     system = _System(data, curve, precisions)
-    prior = data.sizes[0] * np.log(spreads[0]) + data.sizes[1] * np.log(spreads[1])
+    prior = data.sizes[0] * np.log(sds[0]) + data.sizes[1] * np.log(sds[1])
     return Mode((u, w), system.variances(), height - float(prior) - 0.5 * system.log_determinant())
 
 

@@ -25,8 +25,8 @@ class FittedMixedProbit:
 
     Attributes:
         cuts: cut points between the A levels, shape (A - 1,).
-        problem_spread: standard deviation of the problem effects.
-        worker_spread: standard deviation of the worker effects.
+        problem_sd: standard deviation of the problem effects.
+        worker_sd: standard deviation of the worker effects.
         problems: ids of the training problems with an answer.
         effects: posterior modes of their effects.
         variances: posterior variances of their effects.
@@ -34,8 +34,8 @@ class FittedMixedProbit:
     """
 
     cuts: FloatArray
-    problem_spread: float
-    worker_spread: float
+    problem_sd: float
+    worker_sd: float
     problems: tuple[str, ...]
     effects: FloatArray
     variances: FloatArray
@@ -51,7 +51,7 @@ class FittedMixedProbit:
         rows = np.array([place.get(name, -1) for name in problems], dtype=np.int64)
         seen = rows >= 0
         mean = np.where(seen, self.effects[rows], 0.0)
-        spread = np.sqrt(1.0 + np.where(seen, self.variances[rows], self.problem_spread**2) + self.worker_spread**2)
+        spread = np.sqrt(1.0 + np.where(seen, self.variances[rows], self.problem_sd**2) + self.worker_sd**2)
         below = ndtr((self.cuts - mean[:, None]) / spread[:, None])
         full = np.column_stack([np.zeros(len(rows)), below, np.ones(len(rows))])
         return np.asarray(np.diff(full, axis=1))
@@ -99,12 +99,12 @@ class MixedProbit:
             sides[1].astype(np.int64),
             (max(len(problems), len(workers)), min(len(problems), len(workers))),
         )
-        cuts, spreads, mode = _maximise(data, len(levels))
+        cuts, sds, mode = _maximise(data, len(levels))
         side = 1 if swapped else 0
         return FittedMixedProbit(
             cuts,
-            spreads[side],
-            spreads[1 - side],
+            sds[side],
+            sds[1 - side],
             tuple(problems),
             mode.effects[side],
             mode.variances[side],
@@ -127,8 +127,8 @@ def _maximise(data: Crossed, levels: int) -> tuple[FloatArray, tuple[float, floa
     found = minimize(loss, start, method="L-BFGS-B", bounds=bounds, options={"eps": 1e-5, "ftol": 1e-10})
     if not found.success:
         raise RuntimeError(f"the mixed model's estimates did not converge: {found.message}")
-    cuts, spreads = _unpack(found.x)
-    return cuts, spreads, laplace(data, cuts, spreads, warm)
+    cuts, sds = _unpack(found.x)
+    return cuts, sds, laplace(data, cuts, sds, warm)
 
 
 def _start(data: Crossed, levels: int) -> FloatArray:

@@ -214,10 +214,10 @@ def _held_out(data: CrowdData, protocol: str, seeds: Sequence[int]) -> list[Held
 
 def _fitting(every: Rows, data: CrowdData) -> Rows:
     """Without the rows of the paper's objective where the answers are too wide for its prior."""
-    from crowdllm_stats.generator.training_set import MOST_SPREAD
+    from crowdllm_stats.generator.training_set import MOST_SD
 
     spread = float(data.responses["response"].std(ddof=0))
-    if spread <= MOST_SPREAD:
+    if spread <= MOST_SD:
         return every
     why = f"its prior of beliefs, N(0, 1), is in rating units, and the answers have standard deviation {spread:.3g}"
     out = {name: why for name, own in GENERATORS.items() if own["objective"] == "paper"}

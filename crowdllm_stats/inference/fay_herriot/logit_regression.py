@@ -47,7 +47,7 @@ class LogitRegression:
 
 @dataclass(frozen=True)
 class _About:
-    """Where the forms of rho are centred: typical mu (1 - mu), mean and spread of the linear predictor.
+    """Where the forms of rho are centred: typical mu (1 - mu), mean and standard deviation of the linear predictor.
 
     ``own`` (T,): log of each problem's dispersion over the typical one.
     """
@@ -55,7 +55,7 @@ class _About:
     typical: float
     own: FloatArray
     middle: float = 0.0
-    spread: float = 1.0
+    sd: float = 1.0
 
 
 def fit_logit_regression(design: FloatArray, share: FloatArray, count: FloatArray, phi: FloatArray) -> LogitRegression:
@@ -128,7 +128,7 @@ def _predicted(
 
 def _share(rho: FloatArray, form: NDArray[np.int_], mean: FloatArray, about: _About) -> FloatArray:
     """rho (J, T) at means (J, T) or (1, T)."""
-    z = np.clip((logit(mean) - about.middle) / about.spread, -2.0, 2.0)
+    z = np.clip((logit(mean) - about.middle) / about.sd, -2.0, 2.0)
     relative = mean * (1.0 - mean) / about.typical
     value = (
         rho[:, None]

@@ -22,7 +22,7 @@ class Prior:
     """What the other problems say about each of S problems before its own answers are looked at.
 
     ``mean`` (S,): regression on the digital side. ``within`` (S,): variance of one answer, ``within_error`` (S,): its
-    squared relative standard error. ``spread`` (S, K): variance of the problem's mean about ``mean`` for K values of
+    squared relative standard error. ``var`` (S, K): variance of the problem's mean about ``mean`` for K values of
     the between-problem variance (regression error included), with posterior ``weight`` (S, K). ``between`` (S,): the
     posterior median of the between-problem variance. ``raised`` (S,): the variance of one answer was raised to its
     lower limit (empty: not known).
@@ -31,7 +31,7 @@ class Prior:
     mean: FloatArray
     within: FloatArray
     within_error: FloatArray
-    spread: FloatArray
+    var: FloatArray
     weight: FloatArray
     between: FloatArray
     raised: FloatArray = field(default_factory=lambda: np.zeros(0))
@@ -80,7 +80,7 @@ class FayHerriot:
             mean=mean,
             within=within,
             within_error=self.within.relative_variance(mean),
-            spread=spread.reshape(len(mean), -1),
+            var=spread.reshape(len(mean), -1),
             weight=np.broadcast_to(self.posterior.ravel(), (len(mean), self.posterior.size)),
             between=between,
             raised=self.within.held(mean),

@@ -56,20 +56,20 @@ class Ahead:
         return 1.0 - OUTSIDE * (1.0 - self.level) * problems / (problems + FEW)
 
 
-def predict_free(prior: Prior, spread: Dispersion, mean: FloatArray, count: FloatArray, ahead: Ahead) -> Prediction:
+def predict_free(prior: Prior, dispersion: Dispersion, mean: FloatArray, count: FloatArray, ahead: Ahead) -> Prediction:
     """Without bounds: normal prior and answers, mixed over the between-problem variance B and the variance v.
 
     In every part the weight is ``B / (B + v/n)``, the posterior variance ``B v/n / (B + v/n)``, plus ``v / rest``; a
     part counts as much as it makes the own mean likely.
     """
-    nodes = prior.spread[:, :, None, None] * MULTIPLES
-    own = spread.value[:, None, :, None]
+    nodes = prior.var[:, :, None, None] * MULTIPLES
+    own = dispersion.value[:, None, :, None]
     n, rest = count[:, None, None, None], ahead.rest[:, None, None, None]
     off = (mean - prior.mean)[:, None, None, None]
     total = nodes + own / n
     part = _softmax(
         np.log(np.maximum(prior.weight, 1e-300))[:, :, None, None]
-        + np.log(np.maximum(spread.weight, 1e-300))[:, None, :, None]
+        + np.log(np.maximum(dispersion.weight, 1e-300))[:, None, :, None]
         + np.log(MULTIPLE_WEIGHTS)
         - 0.5 * (np.log(total) + off**2 / total)
     )
@@ -81,7 +81,7 @@ def predict_free(prior: Prior, spread: Dispersion, mean: FloatArray, count: Floa
 
 
 def predict_bounded(
-    fit: LogitRegression, spread: Dispersion, share: FloatArray, count: FloatArray, ahead: Ahead
+    fit: LogitRegression, dispersion: Dispersion, share: FloatArray, count: FloatArray, ahead: Ahead
 ) -> Prediction:
     """On the scale from 0 to 1: Beta prior and quasi-binomial answers, mixed over rho and the dispersion phi.
 
@@ -92,13 +92,13 @@ def predict_bounded(
     """
     rho = np.clip(fit.share[:, :, None, None] * MULTIPLES, SMALLEST, LARGEST)
     k = 1.0 / rho - 1.0
-    phi, mu = spread.value[:, None, :, None], fit.mean[:, None, None, None]
+    phi, mu = dispersion.value[:, None, :, None], fit.mean[:, None, None, None]
     trials, own = count[:, None, None, None] / phi, share[:, None, None, None]
     # Means of answers between the ends lie closer together the more trials there are; unanimous ones are single values.
     inside = np.log(trials) + gammaln(trials + 1.0) - gammaln(trials * own + 1.0) - gammaln(trials * (1.0 - own) + 1.0)
     told = betaln(mu * k + trials * own, (1.0 - mu) * k + trials * (1.0 - own)) - betaln(mu * k, (1.0 - mu) * k)
     part = _softmax(
-        np.log(MULTIPLE_WEIGHTS) + np.log(np.maximum(spread.weight, 1e-300))[:, None, :, None] + told
+        np.log(MULTIPLE_WEIGHTS) + np.log(np.maximum(dispersion.weight, 1e-300))[:, None, :, None] + told
         + np.where((own > 1e-12) & (own < 1.0 - 1e-12), inside, 0.0),
         per_node=True,
     ) * fit.weight[:, None, None]  # fmt: skip

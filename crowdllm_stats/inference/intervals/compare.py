@@ -39,7 +39,7 @@ class IntervalTable:
             frame = answer.to_frame().drop(columns="method")
             frame.insert(0, "method", method)
             frame.insert(1, "problem", range(len(frame)))
-            frames.append(frame.astype({"power": float}))
+            frames.append(frame.astype({"lam": float}))
         return pd.concat(frames, ignore_index=True)
 
     def to_dict(self) -> dict[str, Any]:

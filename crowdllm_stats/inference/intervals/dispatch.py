@@ -280,7 +280,7 @@ def _wrap(sample: Sample, method: str, core: Core) -> Interval:
         method=method,
         n_labeled=sample.n,
         n_digital=sample.n_digital,
-        power=None if core.power is None else unbatch(core.power),
+        lam=None if core.lam is None else unbatch(core.lam),
         effective_n=unbatch(_effective_n(sample, core, half)),
     )
 

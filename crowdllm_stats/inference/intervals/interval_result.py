@@ -26,7 +26,7 @@ class Interval(Result):
         method: the method that was used ("auto" is resolved).
         n_labeled: human answers a problem, n.
         n_digital: unlabelled digital answers a problem, N (0 where none were given).
-        power: the PPI++ weight lambda on the digital answers; None for methods without one.
+        lam: the PPI++ weight lambda on the digital answers; None for methods without one.
         effective_n: how many human answers alone would give this precision: ``n`` times the variance ratio of the
             human mean to this estimate (squared width ratio to Student's t for methods without a variance).
         why: which assumption the interval needs, and whether the data at hand can meet it.
@@ -48,7 +48,7 @@ class Interval(Result):
         "method",
         "n_labeled",
         "n_digital",
-        "power",
+        "lam",
         "effective_n",
     )
 
@@ -61,7 +61,7 @@ class Interval(Result):
     method: str
     n_labeled: int
     n_digital: int
-    power: Any
+    lam: Any
     effective_n: Any
 
     def plot(self, ax: Any = None, labels: Any = None) -> Any:

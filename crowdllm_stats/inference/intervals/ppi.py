@@ -39,9 +39,9 @@ def ppi(sample: Sample) -> Core:
     Source: Angelopoulos et al. 2023, Science 382; as ``ppi_py.ppi_mean_ci(lam=1)``.
     """
     twins, _ = paired(sample, "ppi")
-    power = np.ones(sample.human.shape[:-1])
+    lam = np.ones(sample.human.shape[:-1])
     why = f"PPI with the normal quantile. {PAIRING} The normal quantile covers too rarely below about 50 answers."
-    return _power_interval(sample, twins, power, why, {})
+    return _lam_interval(sample, twins, lam, why, {})
 
 
 def ppi_plus(sample: Sample) -> Core:
@@ -53,15 +53,15 @@ def ppi_plus(sample: Sample) -> Core:
     whatever ``alternative`` says; here ``alternative`` is kept).
     """
     twins, _ = paired(sample, "ppi++")
-    power, flags = tuned_power(sample, twins)
+    lam, flags = tuned_lam(sample, twins)
     why = (
         f"PPI++ with the normal quantile, lambda estimated from the same answers. {PAIRING} The normal quantile covers "
         "too rarely below about 50 answers."
     )
-    return _power_interval(sample, twins, power, why, flags)
+    return _lam_interval(sample, twins, lam, why, flags)
 
 
-def tuned_power(sample: Sample, twins: FloatArray) -> tuple[FloatArray, dict[str, Any]]:
+def tuned_lam(sample: Sample, twins: FloatArray) -> tuple[FloatArray, dict[str, Any]]:
     """The PPI++ weight of the digital answers and the flags that explain a weight of 0.
 
     ``lambda = cov(y, f) / ((1 + n/N) var(f, crowd))``, clipped to [0, 1]; 0 where twins and crowd are all equal.
@@ -107,15 +107,15 @@ def weight_flags(twins: FloatArray, raw: FloatArray) -> dict[str, Any]:
     }
 
 
-def _power_interval(sample: Sample, twins: FloatArray, power: FloatArray, why: str, flags: dict[str, Any]) -> Core:
+def _lam_interval(sample: Sample, twins: FloatArray, lam: FloatArray, why: str, flags: dict[str, Any]) -> Core:
     crowd_mean, crowd_var = sample.crowd_moments
-    rectifier = sample.human - power[..., None] * twins
+    rectifier = sample.human - lam[..., None] * twins
     centre = sample.mean(rectifier)
-    estimate = centre + power * crowd_mean
+    estimate = centre + lam * crowd_mean
     # ddof 0, as published: the mean over the labelled, not over n - 1
     weighted = sample.w * (rectifier - centre[..., None])
     human_part = sample.sum_of_squares(weighted) * sample.remaining
-    crowd_part = power**2 * crowd_var * sample.crowd_factor
+    crowd_part = lam**2 * crowd_var * sample.crowd_factor
     variance = human_part + crowd_part
     lower, upper = symmetric_ends(sample, estimate, ndtri(sample.tail) * np.sqrt(variance))
     return Core(
@@ -123,7 +123,7 @@ def _power_interval(sample: Sample, twins: FloatArray, power: FloatArray, why: s
         lower,
         upper,
         variance,
-        power,
+        lam,
         why,
         {**all_equal(sample), **flags},
         comparable=comparable_variance(sample, weighted, crowd_part),

@@ -89,7 +89,7 @@ def ppi_plus_binomial(sample: Sample) -> Core:
     twins, crowd = paired(sample, "ppi++-binomial")
     sample = _two_values(sample, "ppi++-binomial")
     low, span = _scale(sample)
-    power, raw, share, people, ratio = _assisted(sample, twins, crowd)
+    lam, raw, share, people, ratio = _assisted(sample, twins, crowd)
     exact_lower, exact_upper, alone = _human_ends(sample)
     count = alone / ratio
     wanted = low + span * share
@@ -99,8 +99,8 @@ def ppi_plus_binomial(sample: Sample) -> Core:
     own = smooth_ends((sample.human_mean - low) / span * alone, alone, sample.tail)
     ends = smooth_ends(inside * count, count, sample.tail)
     gain = np.sqrt(ratio)
-    lower = np.where(power > 0.0, ends[0] + gain * (exact_lower - own[0]), exact_lower)
-    upper = np.where(power > 0.0, ends[1] + gain * (exact_upper - own[1]), exact_upper)
+    lower = np.where(lam > 0.0, ends[0] + gain * (exact_lower - own[0]), exact_lower)
+    upper = np.where(lam > 0.0, ends[1] + gain * (exact_upper - own[1]), exact_upper)
     lower = np.clip(low + span * np.minimum(lower, inside), least, most)
     upper = np.clip(low + span * np.maximum(upper, inside), least, most)
     lower, upper = one_sided(sample, lower, upper, (least, most))
@@ -110,7 +110,7 @@ def ppi_plus_binomial(sample: Sample) -> Core:
         "least 0.766 (reports/inference/proportion.md)."
     ) + _taken_for_two(sample)
     flags = {**all_equal(sample), **weight_flags(people, raw), MOVED: outside(sample, wanted)}
-    return Core(estimate, lower, upper, sample.human_variance * ratio, power, why, flags)
+    return Core(estimate, lower, upper, sample.human_variance * ratio, lam, why, flags)
 
 
 def _two_values(sample: Sample, method: str) -> Sample:
@@ -177,15 +177,15 @@ def _assisted(
     prior = (n * share + sceptics / 2.0) / (n + sceptics)
     spread = prior * (1.0 - prior)
     raw = kappa * joint / safe
-    power = np.clip(raw, 0.0, 1.0)
+    lam = np.clip(raw, 0.0, 1.0)
     crowd_mean, crowd_var = sample.crowd_moments
     gap = (crowd_mean - twins[..., 0]) / span - centre
     price = (spread - joint**2 / safe) * kappa**2 * gap**2 / safe
     size = crowd.shape[-1]
-    noise = np.where(power > 0.0, sample.crowd_ratio, 0.0) * crowd_var / span**2 * size / (size - 1)
-    left = spread - 2.0 * power * joint + power**2 * (squares + noise) + price
-    ratio = np.where(power > 0.0, left / spread, 1.0)
-    return power, raw, share + power * gap, deviation, ratio
+    noise = np.where(lam > 0.0, sample.crowd_ratio, 0.0) * crowd_var / span**2 * size / (size - 1)
+    left = spread - 2.0 * lam * joint + lam**2 * (squares + noise) + price
+    ratio = np.where(lam > 0.0, left / spread, 1.0)
+    return lam, raw, share + lam * gap, deviation, ratio
 
 
 def _taken_for_two(sample: Sample) -> str:

@@ -38,7 +38,7 @@ class Core:
     lower: FloatArray
     upper: FloatArray
     variance: FloatArray | None
-    power: FloatArray | None
+    lam: FloatArray | None
     why: str
     flags: dict[str, Any]
     comparable: FloatArray | None = None
@@ -232,10 +232,10 @@ def _checked_moments(crowd: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def read_sample(
     human: ArrayLike,
-    digital_labeled: ArrayLike | None,
-    digital_unlabeled: ArrayLike | None,
+    digital_labeled: ArrayLike | None = None,
+    digital_unlabeled: ArrayLike | None = None,
     *,
-    level: float,
+    level: float = 0.95,
     alternative: str = "two-sided",
     weights: ArrayLike | None = None,
     clusters: ArrayLike | None = None,

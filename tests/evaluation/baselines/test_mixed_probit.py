@@ -69,8 +69,8 @@ def test_a_known_crowd_is_recovered(shape):
     """Room is four times the spread of the estimates over simulated crowds of this size (0.08 and less)."""
     data, effects = probit_crowd(**shape)
     fitted = MixedProbit().fit(data)
-    assert fitted.problem_spread == pytest.approx(0.9, abs=0.32)
-    assert fitted.worker_spread == pytest.approx(0.6, abs=0.28)
+    assert fitted.problem_sd == pytest.approx(0.9, abs=0.32)
+    assert fitted.worker_sd == pytest.approx(0.6, abs=0.28)
     np.testing.assert_allclose(fitted.cuts, CUTS, atol=0.45)
     known = pd.Series(fitted.effects, index=list(fitted.problems)).loc[effects.index]
     assert np.corrcoef(known, effects)[0, 1] > 0.85
@@ -82,7 +82,7 @@ def test_a_new_problem_gets_the_marginal_law():
     """Its effect is integrated: P(y <= k) = Phi(c_k / sqrt(1 + s_u^2 + s_w^2)), near the global shares."""
     data, _ = probit_crowd()
     fitted = MixedProbit().fit(data)
-    spread = np.sqrt(1 + fitted.problem_spread**2 + fitted.worker_spread**2)
+    spread = np.sqrt(1 + fitted.problem_sd**2 + fitted.worker_sd**2)
     expected = np.diff(np.concatenate([[0.0], stats.norm.cdf(fitted.cuts / spread), [1.0]]))
     np.testing.assert_allclose(fitted.predict(["new", "newer"]), np.tile(expected, (2, 1)))
     np.testing.assert_allclose(expected, GlobalDistribution().fit(data).predict(["new"])[0], atol=0.03)

@@ -128,7 +128,7 @@ def test_twins_that_cannot_tell_people_apart_give_the_classical_answer(batch):
     assert_same(interval(human, flat, crowd, method="ppi++-small"), interval(human, method="classical"))
     bounded = interval(human, flat, crowd, method="ppi++-small", bounds=(1, 5))
     assert_same(bounded, interval(human, method="classical-small", bounds=(1, 5)))
-    assert np.all(bounded.power == 0.0)
+    assert np.all(bounded.lam == 0.0)
     assert any("all equal" in sentence for sentence in bounded.flags)
 
 
@@ -191,7 +191,7 @@ def test_published_formula_by_hand():
 def test_twins_without_weight_are_worth_no_human_answer(method):
     """At lambda 0 the estimate is the human mean, so its effective n is n, whatever ddof the method's own error has."""
     answer = interval([1.0, 2.0, 5.0, 3.0], [3.0, 3.0, 3.0, 3.0], [3.0, 4.0, 3.0], method=method)
-    assert answer.power == 0.0
+    assert answer.lam == 0.0
     assert answer.effective_n == pytest.approx(4.0)
 
 
@@ -209,7 +209,7 @@ def test_twins_that_are_constant_within_folds_get_no_slope_by_rounding(level):
     constant = level + np.array([0.1, 0.7, 1.3]) / 3.0
     crowd = np.repeat(constant[:, None], 53, axis=1)
     answer = interval(human, constant[folds], crowd, method="cross-fitted-small", folds=folds)
-    assert answer.power == 0.0
+    assert answer.lam == 0.0
     assert answer.estimate == pytest.approx(human.mean(), rel=1e-12)
     assert answer.effective_n == pytest.approx(7.0)
 

@@ -50,7 +50,7 @@ def test_tuned_one_sided_equals_the_peer_at_our_weight(n, size, alternative):
     """The peer drops `alternative` when it tunes, so it is given the weight."""
     data = example(n, size, n + 2)
     ours = interval(*data, method="ppi++", alternative=alternative)
-    assert_equal(ours, ppi_mean_ci(*data, alpha=0.05, alternative=alternative, lam=ours.power))
+    assert_equal(ours, ppi_mean_ci(*data, alpha=0.05, alternative=alternative, lam=ours.lam))
     two_sided = ends(ppi_mean_ci(*data, alpha=0.05, alternative=alternative))
     assert np.all(np.isfinite(two_sided)), "the peer now keeps `alternative`: compare with it directly"
 
@@ -60,7 +60,7 @@ def test_tuned_weight_is_clipped_as_the_peer_clips_it(flip):
     human, twins, crowd = example(40, 300, 5)
     twins, crowd = (-twins, -crowd) if flip else (0.2 * twins, 0.2 * crowd)
     ours = interval(human, twins, crowd, method="ppi++")
-    assert ours.power == (0.0 if flip else 1.0)
+    assert ours.lam == (0.0 if flip else 1.0)
     assert_equal(ours, ppi_mean_ci(human, twins, crowd, alpha=0.05))
 
 
@@ -87,7 +87,7 @@ def test_real_sets_equal_the_peer(data_folder, name, n):
     assert_equal(tuned, ppi_mean_ci(*data, alpha=0.05))
     for alternative in ("larger", "smaller"):
         one_sided = interval(*data, method="ppi++", alternative=alternative)
-        assert_equal(one_sided, ppi_mean_ci(*data, alpha=0.05, alternative=alternative, lam=one_sided.power))
+        assert_equal(one_sided, ppi_mean_ci(*data, alpha=0.05, alternative=alternative, lam=one_sided.lam))
         assert_equal(
             interval(*data, method="ppi", alternative=alternative),
             ppi_mean_ci(*data, alpha=0.05, alternative=alternative, lam=1),

@@ -203,7 +203,7 @@ def test_useless_twins_leave_the_binomial_interval():
     alone = interval(human, bounds=(0, 1), method="binomial")
     for twins in (np.ones(12), 1.0 - human):
         answer = interval(human, twins, np.tile([0.0, 1.0], 30), bounds=(0, 1), method="ppi++-binomial")
-        assert answer.power == 0.0
+        assert answer.lam == 0.0
         assert (answer.lower, answer.upper) == (alone.lower, alone.upper)
         assert answer.effective_n == pytest.approx(12.0)
 

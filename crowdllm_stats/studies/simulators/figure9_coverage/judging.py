@@ -49,11 +49,7 @@ class Evidence:
     @cached_property
     def sample(self) -> Sample:
         """The checked input of the interval methods."""
-        return read_sample(
-            self.human, self.twins, self.crowd, level=self.level, alternative="two-sided", weights=None,
-            clusters=None, bounds=None, step=None, folds=None, population_size=None, census=False, beliefs=None,
-            eta=0.0, seed=None,
-        )  # fmt: skip
+        return read_sample(self.human, self.twins, self.crowd, level=self.level)
 
     @cached_property
     def usual_breadth(self) -> FloatArray:

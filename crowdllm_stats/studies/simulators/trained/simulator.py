@@ -195,17 +195,8 @@ def _sample_of(made: Sequence[Judged], cell: Mapping[str, Value]) -> Any:
         twins,
         crowd,
         level=_number(cell, "level"),
-        alternative="two-sided",
-        weights=None,
-        clusters=None,
         bounds=(LOWEST, HIGHEST) if cell["family"] == "ordinal" else None,
-        step=None,
         folds=made[0].folds,
-        population_size=None,
-        census=False,
-        beliefs=None,
-        eta=0.0,
-        seed=None,
     )
 
 
