@@ -1,4 +1,4 @@
-"""Random numbers that depend on what they are for (a seed and ids), never on the order in which they are asked."""
+"""NumPy's random numbers by what they are for (a seed and texts), never by the order in which they are asked for."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def generator(seed: int, *ids: str) -> np.random.Generator:
 
     Args:
         seed: a whole number of at least 0.
-        ids: texts; each becomes the first 8 bytes of its SHA-256, so that different ids give unrelated streams.
+        ids: texts; each becomes its :func:`text_number`, so that different ids give unrelated streams.
 
     Raises:
-        ValueError: on a seed that is no whole number of at least 0.
+        ValueError: on a seed that is not a whole number of at least 0.
 
     Example:
         >>> bool(generator(1, "q1").random() == generator(1, "q1").random())
@@ -25,11 +25,18 @@ def generator(seed: int, *ids: str) -> np.random.Generator:
         >>> bool(generator(1, "q1").random() == generator(1, "q2").random())
         False
     """
-    return np.random.default_rng([check_count("seed", seed, least=0), *(_number(text) for text in ids)])
+    return np.random.default_rng([check_count("seed", seed, least=0), *map(text_number, ids)])
 
 
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "big")
+def text_number(text: str | bytes) -> int:
+    """A number of 64 bits for a text: the first 8 bytes of its SHA-256.
+
+    Example:
+        >>> text_number("q1") == text_number(b"q1") != text_number("q2")
+        True
+    """
+    content = text.encode("utf-8") if isinstance(text, str) else text
+    return int.from_bytes(hashlib.sha256(content).digest()[:8], "big")
 
 
 #: Philox gives four numbers for each step of its counter.
@@ -37,14 +44,14 @@ _STEP = 4
 
 
 def uniforms(seed: int, name: str, purpose: str, rows: range, width: int) -> FloatArray:
-    """Numbers in (0, 1), a row of ``width`` for each whole number of ``rows``.
+    """Numbers in (0, 1), one row of ``width`` for each whole number of ``rows``.
 
     Philox keyed by (seed, name, purpose), its counter by the row: row r can be had without the rows before it, and
     drawing a run of rows is one call.
 
     Args:
         seed: a whole number of at least 0.
-        name: of the thing whose rows they are, a cell of a study for instance.
+        name: of the thing that has these rows, a cell of a study for instance.
         purpose: keeps streams for different uses apart.
         rows: numbers of the rows, in steps of 1.
         width: numbers for each row.

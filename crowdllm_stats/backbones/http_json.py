@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import hashlib
 import http.client
 import ipaddress
 import json
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from crowdllm_stats._base.checks import check_count
+from crowdllm_stats._base.random import text_number
 from crowdllm_stats._base.shown import one_line
 from crowdllm_stats.backbones.bounded_http import bounded_handlers
 from crowdllm_stats.backbones.key_censor import KeyCensor
@@ -224,8 +224,7 @@ class JsonServer:
         return ServerError(f"{self.url}: {trouble} (after {tries}{asked})", trouble.status, trouble.code)
 
     def _wait(self, content: bytes, attempt: int) -> float:
-        number = int.from_bytes(hashlib.sha256(content).digest()[:8], "big")
-        jitter = np.random.default_rng([self.seed, number, attempt]).uniform(0.5, 1.0)
+        jitter = np.random.default_rng([self.seed, text_number(content), attempt]).uniform(0.5, 1.0)
         return float(min(FIRST_WAIT * 2.0**attempt, LONGEST_WAIT) * jitter)
 
     def _key(self) -> str | None:

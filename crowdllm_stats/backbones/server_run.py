@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.random import text_number
 from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.chat_api import PATH, Request, first_tokens_clash, is_refusal, masses_of, text_of
 from crowdllm_stats.backbones.http_json import FILTERED, JsonServer, ServerError
@@ -337,4 +337,4 @@ class ServerRun:
         if self.seed is None:
             return None
         names = [self.seed, self.prompts.problems[cell[0]], self.prompts.profiles[cell[1]], repeat]
-        return int.from_bytes(hashlib.sha256(json.dumps(names).encode("ascii")).digest()[:4], "big") >> 1
+        return text_number(json.dumps(names)) >> 33

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ import transformers
 from scipy.special import logsumexp
 
 from crowdllm_stats._base.checks import FloatArray, check_count
+from crowdllm_stats._base.random import text_number
 from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.control_tokens import ControlTokens
 from crowdllm_stats.backbones.loading import LanguageModel, tail
@@ -308,5 +308,4 @@ def _temperature(value: float) -> float:
 
 def _seed(seed: int, name: str) -> int:
     """A seed of 63 bits from the run's seed and a problem's id."""
-    digest = hashlib.sha256(f"{check_count('seed', seed, 0)} {name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+    return text_number(f"{check_count('seed', seed, 0)} {name}") >> 1

@@ -164,7 +164,7 @@ class Participation:
         for start in range(0, len(rows), step):
             some = slice(start, start + step)
             chance = self._probabilities(rows[some], columns, seed)
-            drawn = uniforms(seed, "participation", people[some, None], topics[None, :], width=1)[..., 0]
+            drawn = uniforms(seed, "participation", people[some, None], topics[None, :])[..., 0]
             found[some] = drawn < chance
             expected += float(chance.sum())
         if not found.any():
@@ -276,7 +276,7 @@ def _places(ids: tuple[str, ...], known: tuple[str, ...], seed: int, what: str) 
     places = np.asarray(pd.Index(known).get_indexer(pd.Index(ids)), dtype=np.int64)
     new = np.flatnonzero(places < 0)
     if len(new):
-        drawn = uniforms(seed, f"participation of a new {what}", id_numbers(ids[one] for one in new), 0, width=1)[:, 0]
+        drawn = uniforms(seed, f"participation of a new {what}", id_numbers(ids[one] for one in new), 0)[:, 0]
         places[new] = np.minimum((drawn * len(known)).astype(np.int64), len(known) - 1)
     return places
 

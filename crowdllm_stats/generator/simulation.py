@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from crowdllm_stats.generator.belief import Belief, Params
 from crowdllm_stats.generator.participation import Participation
 from crowdllm_stats.generator.prediction import effects
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
-from crowdllm_stats.generator.random import root_key
+from crowdllm_stats.generator.random import id_keys, id_numbers
 
 #: People worked on at once; memory grows with this times the number of problems.
 BLOCK = 8192
@@ -47,15 +46,14 @@ class Drawn:
 
 @partial(jax.jit, static_argnums=(0,))
 def _answers(
-    belief: Belief, params: Params, v: jax.Array, ids: jax.Array, key: jax.Array, problems: dict[str, jax.Array]
+    belief: Belief, params: Params, v: jax.Array, keys: jax.Array, problems: dict[str, jax.Array]
 ) -> jax.Array:
     """Answers of a block of people to T problems, shape (T, block).
 
-    Every person has a key of his own, (seed, id), from which his kept effects come; every answer's draws come from that
-    key and the problem's number: nothing depends on who else answers what.
+    Every person has a key of their own, (seed, id), from which their kept effects come; every answer's draws come from
+    that key and the problem's number: nothing depends on who else answers what.
     """
     blender, k = belief.blender, belief.blender.belief_dim
-    keys = jax.vmap(lambda one: jax.random.fold_in(jax.random.fold_in(key, one[0]), one[1]))(ids)
     own = jax.vmap(lambda one: jax.random.normal(jax.random.fold_in(one, 0), (k + 1,)))(keys)
     shift, spread = effects(params, belief, own[:, :k], own[:, k:])
     person = networks.of_people(params["encoder"], v)
@@ -89,11 +87,6 @@ def _place_type(n_answers: int) -> type[np.signedinteger[Any]]:
     return np.int8 if n_answers <= 127 else np.int16
 
 
-def _number(text: str) -> tuple[int, int]:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return int.from_bytes(digest[:4], "big"), int.from_bytes(digest[4:8], "big") >> 1
-
-
 def draw_blocks(
     belief: Belief, params: Params, table: dict[str, Any], ids: list[str], coded: Any,
     participation: Participation | None, seed: int,
@@ -113,18 +106,16 @@ def draw_blocks(
     problems = dict(networks.of_problems(params["encoder"], x, centred))
     problems["effect"] = jnp.asarray(table["effect"], dtype=jnp.float32)
     problems["reference"] = jnp.asarray(table["reference"], dtype=jnp.float32)
-    numbers = np.array([_number(f"problem {name}") for name in table["problems"]], dtype=np.uint32)
-    problems["number"] = jnp.asarray(np.maximum(numbers[:, 0], 1))
-    key = root_key(seed)
+    numbers = id_numbers(f"problem {name}" for name in table["problems"]) >> np.uint64(31)
+    problems["number"] = jnp.asarray(np.maximum(numbers, 1), dtype=jnp.uint32)
     width = min(BLOCK, 1 << max(len(ids) - 1, 63).bit_length())  # few widths, so that few programs are compiled
     for start in range(0, len(ids), width):
         some = slice(start, min(start + width, len(ids)))
         size = some.stop - some.start
         v = np.zeros((width, params["encoder"]["v_hidden"].shape[0]), dtype=np.float32)
         v[:size] = coded(some)
-        who = np.zeros((width, 2), dtype=np.uint32)
-        who[:size] = [_number(name) for name in ids[some]]
-        answers = np.asarray(_answers(belief, params, jnp.asarray(v), jnp.asarray(who), key, problems))[:, :size]
+        keys = id_keys(seed, [*ids[some], *[""] * (width - size)])
+        answers = np.asarray(_answers(belief, params, jnp.asarray(v), keys, problems))[:, :size]
         given = None
         if participation is not None:
             given = participation.mask(ids[some], table["problems"], seed).T

@@ -1,9 +1,11 @@
 """Streams by id: the same for the same ids, unrelated otherwise."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
-from crowdllm_stats._base.random import generator
+from crowdllm_stats._base.random import generator, text_number
 
 
 def test_streams_are_told_apart_by_every_coordinate():
@@ -16,6 +18,10 @@ def test_streams_of_neighbouring_ids_do_not_correlate():
     """4,000 ids, first numbers: correlation of neighbours within 4 / sqrt(4,000), false-alarm rate 6e-5."""
     first = np.array([generator(3, f"q{number}").random() for number in range(4_000)])
     assert abs(np.corrcoef(first[:-1], first[1:])[0, 1]) < 4 / np.sqrt(4_000)
+
+
+def test_a_text_becomes_the_first_64_bits_of_its_hash():
+    assert f"{text_number('abc'):016x}" == hashlib.sha256(b"abc").hexdigest()[:16] == "ba7816bf8f01cfea"
 
 
 def test_bad_seeds_are_refused():

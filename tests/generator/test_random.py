@@ -1,25 +1,37 @@
-"""Counter-based random numbers: the published known answers, and functions of their coordinates alone."""
+"""Random numbers by coordinates: JAX's own fold_in, and functions of their coordinates alone."""
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
 from scipy import stats
 
-from crowdllm_stats.generator.random import id_numbers, philox, uniforms
+from crowdllm_stats._base.random import text_number
+from crowdllm_stats.generator.random import id_keys, id_numbers, root_key, uniforms
 
-#: Random123's kat_vectors for philox4x32-10: counter, key, output.
-KNOWN = [
-    ([0, 0, 0, 0], 0x0, "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
-    ([0xFFFFFFFF] * 4, 0xFFFFFFFFFFFFFFFF, "408f276d 41c83b0e a20bc7c6 6d5451fd"),
-    ([0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344], 0x299F31D0A4093822, "d16cfe09 94fdcceb 5001e420 24126ea1"),
-]
+#: 2^63 - 1 and other numbers of one word and of two.
+PLACES = [0, 1, 2**31 - 1, 2**31, 2**40 + 3, 2**63 - 1]
 
 
-@pytest.mark.parametrize(("counter", "key", "answer"), KNOWN)
-def test_philox_gives_the_published_answers(counter, key, answer):
-    words = philox(tuple(np.array([word], dtype=np.uint64) for word in counter), key)
-    assert " ".join(f"{int(word[0]):08x}" for word in words) == answer
+def test_zero_gives_the_published_answer():
+    """Random123's kat_vectors: threefry2x32, 20 rounds, counter and key 0."""
+    assert jax.random.key_data(jax.random.fold_in(root_key(0), 0)).tolist() == [0x6B200159, 0x99BA4EFE]
+
+
+@pytest.mark.parametrize("x64", [False, True])
+def test_numbers_are_what_jax_folds_in_whatever_its_settings(x64):
+    words = [text_number("purpose") >> 1, 2**40 + 3]
+    with jax.enable_x64(x64), jax.default_prng_impl("rbg"):
+        drawn = uniforms(7, "purpose", PLACES, 2**40 + 3, width=3)
+    for place, row in zip(PLACES, drawn, strict=True):
+        key = root_key(7)
+        for number in (words[0], place, words[1]):
+            for word in divmod(number, 2**31):
+                key = jax.random.fold_in(key, np.uint32(word))
+        for column in range(3):
+            high, low = jax.random.key_data(jax.random.fold_in(key, column)).tolist()
+            assert row[column] == (((high << 32 | low) >> 12) + 0.5) / 2**52
 
 
 def test_numbers_depend_on_their_coordinates_alone():
@@ -41,9 +53,11 @@ def test_numbers_are_uniform_and_uncorrelated():
     assert abs(np.corrcoef(drawn[1:, 0], drawn[:-1, 0])[0, 1]) < 5 / np.sqrt(40_000)
 
 
-def test_ids_become_numbers_of_their_own():
+def test_ids_become_numbers_and_keys_of_their_own():
     assert id_numbers(["a", "b", "c"])[2] == id_numbers(["c"])[0]
     assert np.unique(id_numbers(range(1000))).size == 1000
+    assert id_keys(3, ["a", "b"])[1] == id_keys(3, ["b"])[0]
+    assert id_keys(4, ["b"])[0] != id_keys(3, ["b"])[0]
 
 
 @pytest.mark.parametrize(
@@ -51,8 +65,9 @@ def test_ids_become_numbers_of_their_own():
     [
         ({"seed": -1}, "seed must be a whole number of at least 0"),
         ({"width": 0}, "width must be a whole number"),
-        ({"width": 513}, "width at most be 512"),
-        ({"second": 1 << 56}, "second must lie below 2"),
+        ({"first": -1}, "first must hold whole numbers from 0"),
+        ({"second": 1 << 63}, "second must hold whole numbers from 0 to 2"),
+        ({"second": 0.5}, "second must hold whole numbers from 0 to 2"),
     ],
 )
 def test_refusals(arguments, says):

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats._base.random import generator
-from crowdllm_stats.generator.random import uniforms
+from crowdllm_stats._base.random import generator, uniforms
 
 #: Draws from which the law of the scores is read off, and the points at which it is kept.
 _DRAWS, _POINTS = 100_000, 999
@@ -64,7 +63,7 @@ class ContinuousColumns:
         residuals = scores - design @ slopes
         width = bandwidth(len(scores), scores.shape[1])
         found = cls(slopes, residuals, width, np.empty((0, scores.shape[1])), margins)
-        points = uniforms(0, "margins of continuous columns", np.arange(_DRAWS), 0, width=2 + scores.shape[1])
+        points = uniforms(0, "continuous columns", "margins", range(_DRAWS), 2 + scores.shape[1])
         people = np.minimum((points[:, -1] * len(places)).astype(np.int64), len(places) - 1)
         drawn = found.scores(places[people], points[:, :-1], 1.0)
         grids = np.quantile(drawn, np.arange(1, _POINTS + 1) / (_POINTS + 1), axis=0)
