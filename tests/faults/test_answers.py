@@ -218,7 +218,7 @@ def test_runs_side_by_side_on_one_cache(campaign, tmp_path):
                 with suppress(ProcessLookupError):
                     os.kill(run.pid, signal.SIGKILL)
             try:
-                told = [json.loads(run.communicate(timeout=60)[0]) for run in runs[killed:]]
+                told = [json.loads(run.communicate(timeout=300)[0]) for run in runs[killed:]]
             except (subprocess.TimeoutExpired, ValueError):
                 told = []
             for run in runs:
