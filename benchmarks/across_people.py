@@ -1,11 +1,10 @@
 """Coverage of `across_from`'s calculator where the same people answer many problems, simulated and on real people.
 
-    CROWDLLM_STATS_DATA=FOLDER python benchmarks/across_people.py --out reports/inference
+    make reports NAME=inference/across_people    # the report; a look at it under out/: python benchmarks/across_people.py
 
-Writes across_people.md and across_people.csv there (by default under out/inference), in about 10 minutes on 1 core;
-without CROWDLLM_STATS_DATA the real people are left out. FOLDER holds twin2k_mega_study and twin2k_items.
+The real people are those of twin2k_mega_study and twin2k_items; without CROWDLLM_STATS_DATA they are left out.
 
-Simulated surveys: T problems, n answers each, by the same n people ("same"), a random n of 3 n people ("subsets"),
+Simulated surveys: T problems with n answers each, by the same n people ("same"), a random n of 3 n people ("subsets"),
 people who answer one problem each ("different"), or 2 to 2 n people, half of the time the first ones and else drawn
 from 2 n ("unequal"). An answer is center_t + sd_t (sqrt(rho) l_t a_i + sqrt(1 - rho) e_ti), all standard normal; on
 1-5 rounded and cut, for yes/no whether it is positive. Loadings l_t: all 1; 1 or -1 at random; or uniform on
@@ -15,7 +14,6 @@ unrelated ("useless"), 1 + tanh(x) ("biased") or absent. Every survey draws the 
 
 from __future__ import annotations
 
-import argparse
 import os
 from itertools import product
 from pathlib import Path
@@ -28,8 +26,8 @@ from crowdllm_stats import across_answers, across_problems
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
+from reports import command_line, typed
 
-ROOT = Path(__file__).resolve().parent.parent
 LEVEL, CLOSE, POOR = 0.95, 1e-9, 0.8
 PROBLEMS, ANSWERS, SHARES = (10, 20, 40, 200), (3, 5, 10, 20), (0.0, 0.1, 0.3, 0.6)
 DESIGNS = ("same", "subsets", "different", "unequal")
@@ -250,8 +248,7 @@ def words(table):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "inference")
+    parser = command_line(__doc__, "inference")
     out = parser.parse_args().out
     table, hits, sizes = simulated()
     plain = compared()
@@ -263,7 +260,7 @@ def main():
     refused = table[table["refused"] != ""]
     text = f"""# Across problems when the same people answer many of them
 
-{made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/across_people.py --out reports/inference")}
+{made_by(typed())}
 
 `across_answers` (the calculator of `across_from` and of `crowdllm-stats across`) at level {LEVEL:g}. `coverage`: over the
 problems of a survey, then over surveys; `se`: its standard error over surveys; `below 0.8`: surveys of which less than

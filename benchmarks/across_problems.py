@@ -1,13 +1,12 @@
 """Coverage of the across-problem intervals: ends of the scale, mirror images, 60 further settings, and real answers.
 
-    CROWDLLM_STATS_DATA=FOLDER python benchmarks/across_problems.py [--out FOLDER]    # 5 minutes on 1 core
+    make reports NAME=inference/across_problems    # the report; a look at it under out/: python benchmarks/across_problems.py
 
-Writes across_problems_simulation.md to reports/inference. FOLDER holds twin2k_items, twin2k_mega_study and POPQUORN.
+The real answers are those of twin2k_items, twin2k_mega_study and POPQUORN.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 from itertools import product
 from pathlib import Path
@@ -21,8 +20,8 @@ from crowdllm_stats import across_problems
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
+from reports import command_line, typed
 
-ROOT = Path(__file__).resolve().parent.parent
 CELLS, LEAST_RUNS, REAL_RUNS = 800, 5, 10
 FIVE, ELEVEN = np.arange(1.0, 6.0), np.arange(0.0, 11.0)
 GROUPS = ("prediction low", "prediction middle", "prediction high", "variance low", "variance middle", "variance high",
@@ -260,8 +259,7 @@ def shown(table):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--out", type=Path, default=ROOT / "reports" / "inference")
+    parser = command_line(__doc__, "inference")
     out = parser.parse_args().out
     listed, own = settings()
     first, second = (
@@ -271,7 +269,7 @@ def main():
     real = pd.DataFrame([popquorn_row(), *real_rows(Path(os.environ["CROWDLLM_STATS_DATA"]))])
     text = f"""# Across-problem intervals: coverage in simulation and on real answers
 
-{made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/across_problems.py")}
+{made_by(typed())}
 
 Different people answer the different problems (for the same people see `across_from`). At least {CELLS} problems and
 {LEAST_RUNS} runs for every row; `se` is the Monte Carlo standard error of the coverage over runs. Groups: thirds of the

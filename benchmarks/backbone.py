@@ -1,6 +1,6 @@
 """Speed of the local backbone: by batch size, and against generation; what batching and the cache change.
 
-    python benchmarks/backbone.py   # writes reports/backbone/README.md; 3 minutes on free cores
+    make reports NAME=backbone    # the report; a look at it under out/: python benchmarks/backbone.py
 
 Needs the fetched models (`crowdllm-stats backbone fetch smollm2`, `... minilm`) and POPQUORN. Every batch size runs in
 a process of its own, so that its peak memory is its own. Probabilities and generation run in one process in turn, on
@@ -26,11 +26,13 @@ from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import whole_file, write_whole
 from crowdllm_stats.data import popquorn
+from reports import command_line, typed
 
-ROOT = Path(__file__).resolve().parent.parent
 PROBLEMS, GENERATED, K, NEW_TOKENS, ROUNDS = 64, 4, 8, 4, 2
 #: Batch size and type of number.
 RUNS = ((1, "float32"), (8, "float32"), (32, "float32"), (8, "bfloat16"))
+#: The word before one batch size's numbers, for a process that measures it.
+PART = "part"
 
 
 def texts():
@@ -70,7 +72,7 @@ def by_batch_size(folder):
     rows, logs, stored = [], {}, {}
     for batch_size, dtype in RUNS:
         out = Path(folder, f"{batch_size}_{dtype}.npz")
-        subprocess.run([sys.executable, __file__, json.dumps([batch_size, dtype, str(out)])], check=True)
+        subprocess.run([sys.executable, __file__, PART, json.dumps([batch_size, dtype, str(out)])], check=True)
         with np.load(out) as file:
             wall, processor, peak, stored_wall = file["numbers"]
             logs[batch_size, dtype] = file["log_probabilities"]
@@ -122,6 +124,7 @@ def embedding():
 
 
 def main():
+    out = command_line(__doc__, "backbone").parse_args().out
     import torch
     import transformers
 
@@ -145,7 +148,7 @@ def main():
     rough = np.abs(np.exp(logs[8, "bfloat16"]) - np.exp(single)).max()
     text = f"""# The local backbone: speed, memory, exactness
 
-{made_by("python benchmarks/backbone.py")} {platform.machine()}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}, transformers {transformers.__version__}.
+{made_by(typed())} {platform.machine()}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}, transformers {transformers.__version__}.
 
 SmolLM2-135M-Instruct (a demonstration model: it proves the pipeline and is no evidence of what language models think), {PROBLEMS} POPQUORN texts spread evenly over the lengths, template `offensiveness`. Other work may have shared the processor; the columns in processor seconds and the ratios suffer less from it than seconds on the clock.
 
@@ -171,15 +174,14 @@ Largest change of a log-probability against one prompt at a time, float32: {np.a
 
 {count:,} texts by all-MiniLM-L6-v2, with loading: {wall:.0f} s on the clock, {processor:.0f} processor seconds ({cut} texts cut at 256 tokens).
 """
-    place = ROOT / "reports" / "backbone" / "README.md"
-    place.parent.mkdir(exist_ok=True)
-    write_whole(place, text)
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "README.md", text)
     print(text)
     return 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 2:
-        part(*json.loads(sys.argv[1]))
+    if sys.argv[1:2] == [PART]:
+        part(*json.loads(sys.argv[2]))
     else:
         sys.exit(main())

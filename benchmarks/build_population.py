@@ -32,7 +32,7 @@ def references(data: CrowdData, stored: str | None) -> Reference:
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--out", type=Path, required=True)
+    words.add_argument("--out", type=Path, default=Path("out/offensiveness.npz"))
     words.add_argument("--reference", default=None)
     asked = words.parse_args()
     data = popquorn("offensiveness")

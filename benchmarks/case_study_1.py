@@ -1,20 +1,17 @@
 """Case Study I: CrowdLLM and the baselines on POPQUORN's offensiveness ratings, in both protocols, over five splits.
 
-Needs the published data (CROWDLLM_STATS_DATA) and the sentence embedder (``crowdllm-stats backbone fetch minilm``). Writes
-reports/case_study_1/: a folder a study, and README.md over all.
+    make reports NAME=case_study_1    # the report; a look at it under out/: python benchmarks/case_study_1.py
 
-Run: ``python benchmarks/case_study_1.py`` (an hour on two busy cores). With ``--report-only`` README.md, pages and pictures
-are written again from the tables that are there.
+Needs the published data (CROWDLLM_STATS_DATA) and the sentence embedder (``crowdllm-stats backbone fetch minilm``). Writes
+one folder per study, and README.md over all of them. With ``--report-only`` README.md, pages and pictures are written again
+from the tables that are there.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import os
 import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 
@@ -37,9 +34,8 @@ from crowdllm_stats.evaluation.case_study.tables import read_tables
 from crowdllm_stats.evaluation.case_study.texts import read_texts
 from crowdllm_stats.evaluation.case_study.wording import best_ridge, comparison, in_words, main_table, verdict
 from crowdllm_stats.evaluation.case_study.writing import write_page, write_study
+from reports import command_line, typed
 
-ROOT = Path(__file__).parents[1]
-OUT = Path(os.path.relpath(ROOT / "reports" / "case_study_1"))
 DATA = "popquorn:offensiveness"
 SEEDS = 5
 SMOLLM2 = "smollm2_reference.csv"
@@ -59,12 +55,12 @@ STUDIES = {
 }
 
 
-def arguments(name):
+def arguments(name, out):
     """The same study on the command line, for pages and manifests."""
     protocol, backbone, only = STUDIES[name]
     rows = [word for row in only or () for word in ("--row", row)]
     return ["evaluate", DATA, "--backbone", backbone, "--embedding", "minilm", "--protocol", protocol, "--seeds",
-            str(SEEDS), *rows, "--out", f"reports/case_study_1/{name}"]  # fmt: skip
+            str(SEEDS), *rows, "--out", str(out / name)]  # fmt: skip
 
 
 def run(out, names):
@@ -86,8 +82,8 @@ def run(out, names):
         study = run_study(
             human, references, texts, name=DATA, protocol=protocol, seeds=range(SEEDS), only=only, progress=progress
         )
-        write_study(study, out / name, human, references, arguments=arguments(name))
-        write_whole(out / name / MADE_BY, made_by("python benchmarks/case_study_1.py") + "\n")
+        write_study(study, out / name, human, references, arguments=arguments(name, out))
+        write_whole(out / name / MADE_BY, made_by(typed()) + "\n")
         print(study, flush=True)
 
 
@@ -182,7 +178,7 @@ def report(out):
     """README.md over the studies, each study's page and pictures."""
     studies = {name: read_tables(out / name) for name in STUDIES}
     for name, study in studies.items():
-        write_page(study, out / name, arguments=arguments(name))
+        write_page(study, out / name, arguments=arguments(name, out))
     lines = [
         first_line(studies),
         "",
@@ -223,11 +219,11 @@ def report(out):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Case Study I")
+    parser = command_line(__doc__, "case_study_1")
     parser.add_argument("--report-only", action="store_true", help="write the pages again from tables that are there")
     parser.add_argument("--study", action="append", choices=list(STUDIES), help="only this study; may be repeated")
-    parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
     if not given.report_only:
         run(given.out, given.study or list(STUDIES))
     if given.study is None:

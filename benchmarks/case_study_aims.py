@@ -1,16 +1,15 @@
 """Case Study I's two aims on new problems (MAE 0.36, WD 0.42): what was tried beyond the reported generator.
 
+    make reports NAME=case_study_1/aims    # the report; a look at it under out/: python benchmarks/case_study_aims.py
+
 The same answers, GPT-4 ratings, embedding and five splits as `new_problems_gpt4` of benchmarks/case_study_1.py, scored by
 the same exact metrics. Every choice (penalties, the ensemble's weight) is made inside a split's training answers; what is
-tried was fixed before any test problem was scored. Writes aims.md, aims.csv and aims_splits.csv in reports/case_study_1/.
-
-Run: ``python benchmarks/case_study_aims.py`` (a quarter of an hour of one core). With ``--report-only`` aims.md is written
-again from the two tables.
+tried was fixed before any test problem was scored. With ``--report-only`` aims.md is written again
+from the two tables.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -35,9 +34,8 @@ from crowdllm_stats.evaluation.metrics import score
 from crowdllm_stats.evaluation.scores import pooled
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.problems import BLOCK_VARIANCE
+from reports import command_line, typed
 
-ROOT = Path(__file__).parents[1]
-OUT = ROOT / "reports" / "case_study_1"
 PROTOCOL, SPLITS = "new-problems", range(5)
 AIMS = {"mae": 0.36, "wd": 0.42}
 
@@ -179,14 +177,14 @@ def run(out):
                 one |= {name: getattr(less, name) for name in ("difference", "lower", "upper", "p_value", "n_problems")}
             table.append(one)
     write_whole(out / "aims.csv", pd.DataFrame(table).to_csv(index=False))
-    chosen = pd.DataFrame(facts).assign(made_by=made_by("python benchmarks/case_study_aims.py"))
+    chosen = pd.DataFrame(facts).assign(made_by=made_by(typed()))
     write_whole(out / "aims_splits.csv", chosen.to_csv(index=False))
 
 
-def report(out):
-    """aims.md from the tables."""
+def report(out, study):
+    """aims.md from the tables, beside the scores of the case study."""
     table, facts = pd.read_csv(out / "aims.csv"), pd.read_csv(out / "aims_splits.csv")
-    before, off = read_tables(out / "new_problems_gpt4"), 0.0
+    before, off = read_tables(study), 0.0
     lines, met, better, short = [], [], [], []
     for row, both in table.groupby("row", sort=False):
         line = {"row": row}
@@ -237,13 +235,15 @@ What each split chose:
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Case Study I: the two aims")
+    parser = command_line(__doc__, "case_study_1")
     parser.add_argument("--report-only", action="store_true", help="write aims.md again from the tables that are there")
-    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--study", type=Path, default=Path("reports/case_study_1/new_problems_gpt4"),
+                        help="tables of the case study, to compare with")  # fmt: skip
     given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
     if not given.report_only:
         run(given.out)
-    report(given.out)
+    report(given.out, given.study)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How many intervals a second the closed-form methods give at n = 10 people and N = 100 digital answers, on 2 cores.
+"""How many intervals per second the closed-form methods give at n = 10 people and N = 100 digital answers, on 2 cores.
 
-    OMP_NUM_THREADS=1 python benchmarks/coverage_speed.py   # writes reports/coverage/speed.md; under a minute
+    make reports NAME=coverage/speed    # the report; a look at it under out/: python benchmarks/coverage_speed.py
 
 An evaluation is one method's interval for one replicate. "methods" is the time from drawn answers to ends of the
 intervals, checks of the input included; "end to end" is a whole study: random numbers, answers, methods, blocks on disk
@@ -30,9 +30,8 @@ from crowdllm_stats.studies.engine.run import ONE_THREAD, in_this_process, proce
 from crowdllm_stats.studies.engine.store import Store
 from crowdllm_stats.studies.engine.summarise import summarise
 from crowdllm_stats.studies.simulators.intervals import INTERVALS, NEED_BOUNDS, TWO_VALUES, draw, sample_of
+from reports import command_line, typed
 
-ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "reports" / "coverage" / "speed.md"
 REPEATS, WORKERS, BLOCK = 5, 2, 4000
 CLOSED = [name for name in INTERVALS.methods if name != "set-betting" and name not in TWO_VALUES]
 
@@ -98,6 +97,7 @@ def words(rates):
 
 
 def main():
+    out = command_line(__doc__, "coverage").parse_args().out
     os.environ.update(ONE_THREAD)
     rows = []
     with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
@@ -122,7 +122,7 @@ def main():
     text = "\n\n".join(
         [
             "# Interval evaluations a second, n = 10, N = 100, 2 processes",
-            made_by("OMP_NUM_THREADS=1 python benchmarks/coverage_speed.py"),
+            made_by(typed()),
             "Median (smallest to largest) over repeated runs. Methods alone: from drawn answers to the ends of the "
             "intervals, input checks included. End to end: random numbers, answers, methods, blocks on disk, measures "
             f"with standard errors, the start of the processes. Load of the machine's 2 cores at the end: {load:.1f} "
@@ -130,8 +130,8 @@ def main():
             markdown_table(pd.DataFrame(rows)),
         ]
     )
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(OUT, text + "\n")
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "speed.md", text + "\n")
     print(text)
 
 

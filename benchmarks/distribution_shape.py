@@ -1,15 +1,12 @@
-"""From how many levels on can the shape part of the distribution error be told from what few answers add?
+"""From how many levels on can the shape part of the distribution error be distinguished from what few answers add?
 
-    python benchmarks/distribution_shape.py [--out DIR]   # writes DIR/distribution_shape.md (default out/inference); 1 minute
+    make reports NAME=inference/distribution_shape    # the report; a look at it under out/: python benchmarks/distribution_shape.py
 
 Two beta laws on the range 0 to 4, cut into K equal levels; the true shape is that of the two discrete laws. Human tables of 8
 and 30 answers, digital ones of 200, 4,000 problems each.
 """
 
 from __future__ import annotations
-
-import argparse
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +16,7 @@ from crowdllm_stats import distribution_error
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
+from reports import command_line, typed
 
 PAIRS = {
     "beta(2, 4), the same": ((2, 4), (2, 4)),
@@ -48,9 +46,8 @@ def true_shape(first, second, values):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--out", type=Path, default=Path("out/inference"))
-    out = options.parse_args().out
+    parser = command_line(__doc__, "inference")
+    out = parser.parse_args().out
     rng = np.random.default_rng(20261127)
     rows = []
     for levels in LEVELS:
@@ -67,7 +64,7 @@ def main():
     table = pd.DataFrame(rows)
     text = f"""# The shape part of the distribution error, by the number of levels
 
-{made_by("python benchmarks/distribution_shape.py --out reports/inference")}
+{made_by(typed())}
 
 `mean` is the average over {PROBLEMS:,} problems of the part that remains after location, spread and the two finite parts, which
 suppose laws of one shape. Where the laws are the same it is right at every number of levels; where they differ it falls short,

@@ -1,21 +1,22 @@
 """The exact and the published risk decomposition beside a direct Monte Carlo of the risk, over a grid.
 
-Run from the project's root: ``python benchmarks/exact_decomposition.py``. Writes ``risk_grid.csv`` and ``risk_grid.md``
-into ``reports/inference``; the same seed gives the same files.
+    make reports NAME=inference/risk_grid    # the report; a look at it under out/: python benchmarks/exact_decomposition.py
+
+Writes ``risk_grid.csv`` and ``risk_grid.md``; the same seed gives the same files.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binom, norm
 
+from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.inference.theorem2_risk import average_over_problems, risk_decomposition
+from reports import command_line, typed
 
 PEOPLE = (2, 3, 5, 10, 20, 50, 100, 200)
 SLOPES = (-0.5, 0.0, 0.6, 1.0, 1.5)
@@ -90,7 +91,7 @@ def cell(seed, people, slope, pattern, mode, count):
     return row | {"closed_sum": total + 2 * truth["alignment"]}
 
 
-def report(table, count, command):
+def report(table, count):
     """The grid in Markdown: what was checked, how many cells disagree, and the cells of one pattern."""
     outside = {name: int((table[f"{name}_z"].abs() > 3).sum()) for name in ("exact", "published")}
     cells, rate = len(table), 2 * norm.sf(3)
@@ -102,7 +103,7 @@ def report(table, count, command):
     lines = [
         "# Risk decomposition: exact and published sums beside the risk itself",
         "",
-        f"Made by `{command}`. Each of {cells} cells: people N x slope of the twins on their humans x noise over people"
+        f"{made_by(typed())} Each of {cells} cells: people N x slope of the twins on their humans x noise over people"
         f" x noise from two replicates or known. The risk L is simulated directly ({4 * count:,} fresh crowds); the"
         f" sums come from `risk_decomposition` on {count:,} other crowds. Human means and twin noise are skewed;"
         f" bias {BIAS}, scatter {SCATTER}.",
@@ -137,17 +138,15 @@ def report(table, count, command):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__, "inference")
     parser.add_argument("--count", type=int, default=4_000, help="crowds a cell for the decomposition")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--folder", type=Path, default=Path("reports/inference"))
     options = parser.parse_args()
     grid = itertools.product(PEOPLE, SLOPES, NOISES, MODES)
     table = pd.DataFrame([cell(options.seed, *setting, options.count) for setting in grid])
-    options.folder.mkdir(parents=True, exist_ok=True)
-    write_whole(options.folder / "risk_grid.csv", table.to_csv(index=False, float_format="%.6g"))
-    command = f"python benchmarks/exact_decomposition.py --count {options.count} --seed {options.seed}"
-    write_whole(options.folder / "risk_grid.md", report(table, options.count, command))
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_whole(options.out / "risk_grid.csv", table.to_csv(index=False, float_format="%.6g"))
+    write_whole(options.out / "risk_grid.md", report(table, options.count))
 
 
 if __name__ == "__main__":

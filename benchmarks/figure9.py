@@ -1,19 +1,17 @@
 """Figure 9's fits side by side in one compiled program, against the same fits as a plain PyTorch loop.
 
-    python benchmarks/figure9.py --out reports/figure9/speed.md
+    make reports NAME=figure9/speed    # the report; a look at it under out/: python benchmarks/figure9.py
 
 Same model, objective, Adam, batches and steps; the two losses are compared on the same draws first. Each side has one
 thread; what is timed is training alone, data and compilation aside, in CPU seconds, so that other work on the machine
-counts as little as can be. PyTorch and the compiled program take turns, and every number is a range over the turns.
-Needs PyTorch (extra ``backbone``).
+counts as little as possible. PyTorch and the compiled program take turns, and every number is a range over the turns.
+Needs PyTorch (extra ``hf``).
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
-from pathlib import Path
 from typing import Any
 
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
@@ -23,6 +21,7 @@ import jax
 import numpy as np
 import torch
 
+from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.studies.engine.parameters import Value, cell_text
 from crowdllm_stats.studies.engine.simulator import Job
@@ -30,6 +29,7 @@ from crowdllm_stats.studies.simulators.figure9.samples import learned, responses
 from crowdllm_stats.studies.simulators.figure9.simulator import FIGURE9
 from crowdllm_stats.studies.simulators.fits import PAPER, Batch, Sample, fit, paper_loss, steps_of
 from crowdllm_stats.studies.simulators.population import COORDINATES
+from reports import command_line, typed
 
 CELLS = ((2, 5), (10, 10), (20, 20), (40, 40))
 BATCHES = (16, 32, 64)
@@ -159,8 +159,7 @@ def main() -> None:
 
     from crowdllm_stats._base.markdown import markdown_table
 
-    told = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    told.add_argument("--out", type=Path)
+    told = command_line(__doc__, "figure9")
     told.add_argument("--turns", type=int, default=3)
     arguments = told.parse_args()
     torch.set_num_threads(1)
@@ -169,7 +168,7 @@ def main() -> None:
     overall = table.groupby("batch")["_ratio"].agg(["min", "median", "max"]).round(1).reset_index()
     words = [
         "# Figure 9's fits: one compiled program against a plain PyTorch loop",
-        f"Made by `python benchmarks/figure9.py --out {arguments.out}`. CPU milliseconds a fit and step on one thread, "
+        f"{made_by(typed())} CPU milliseconds a fit and step on one thread, "
         f"median and range over {arguments.turns} turns; {FITS} fits side by side, compilation and data aside; the two "
         f"losses agree on the same draws. PyTorch {torch.__version__}, JAX {jax.__version__}.",
         markdown_table(table.drop(columns="_ratio")),
@@ -178,9 +177,8 @@ def main() -> None:
     ]
     text = "\n\n".join(words) + "\n"
     print(text)
-    if arguments.out is not None:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(arguments.out, text)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write_whole(arguments.out / "speed.md", text)
 
 
 if __name__ == "__main__":

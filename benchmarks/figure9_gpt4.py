@@ -1,6 +1,6 @@
 """Exploration: Figure 9 with another ground truth, a population fitted to GPT-4's recorded ratings.
 
-    python benchmarks/figure9_gpt4.py   # writes reports/figure9/gpt4.md; about 20 minutes on 2 cores
+    make reports NAME=figure9/gpt4    # the report; a look at it under out/: python benchmarks/figure9_gpt4.py
 
 Needs the data folder (CROWDLLM_STATS_DATA). The population is built first where out/offensiveness_gpt4.npz is not there
 (benchmarks/build_population.py --reference recorded:gpt4). Everything else is simulations/figure9.toml, 100 epochs. A
@@ -9,7 +9,6 @@ stopped run goes on where it was.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tomllib
@@ -27,9 +26,9 @@ from crowdllm_stats.studies.simulators.figure9.overview import fitted_errors
 from crowdllm_stats.studies.simulators.figure9.picture import draw_figure9
 from crowdllm_stats.studies.simulators.figure9.verdicts import judge, panels_of
 from crowdllm_stats.studies.simulators.readings import READINGS
+from reports import command_line, typed
 
 ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "reports" / "figure9"
 POPULATION = ROOT / "out" / "offensiveness_gpt4.npz"
 
 
@@ -92,7 +91,7 @@ def report(gpt4: pd.DataFrame, smollm2: pd.DataFrame) -> str:
             "# Figure 9 with another ground truth",
             f"**Exploration, labelled so: {same} of {len(rows)} verdicts are the same whichever language model the real "
             "population was fitted with.**",
-            made_by(f"python benchmarks/{Path(__file__).name}"),
+            made_by(typed()),
             "The real population of Figure 9 is a CrowdLLM fitted to Offensiveness; its references come from SmolLM2 "
             "there, and here from GPT-4's ratings as twelve personas, recorded in the data folder. Fits get these "
             f"references likewise. 100 epochs, {len(gpt4):,} fits. Population file: sha256 "
@@ -109,21 +108,23 @@ def report(gpt4: pd.DataFrame, smollm2: pd.DataFrame) -> str:
 
 def main() -> None:
     """Build the population, run the study, write the report."""
-    told = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    told.add_argument("--store", type=Path, default=ROOT / "out" / "figure9-gpt4")
+    told = command_line(__doc__, "figure9")
+    told.add_argument("--store", type=Path, default=ROOT / "out" / "figure9-gpt4", help="folder of the blocks")
+    told.add_argument("--figure9", type=Path, default=ROOT / "reports" / "figure9", help="report to compare with")
     arguments = told.parse_args()
     if not POPULATION.is_file():
         POPULATION.parent.mkdir(exist_ok=True)
         build = [sys.executable, str(ROOT / "benchmarks" / "build_population.py")]
         subprocess.run([*build, "--reference", "recorded:gpt4", "--out", str(POPULATION)], check=True, cwd=ROOT)
     gpt4 = fits(arguments.store)
-    known = pd.read_parquet(OUT / "fits.parquet")
+    known = pd.read_parquet(arguments.figure9 / "fits.parquet")
     words = report(gpt4, known[known["length"] == "epochs"])
     profile = gpt4[gpt4["reading"] == "profile"]
     figure = draw_figure9(profile, "Ground truth fitted with GPT-4's ratings; reading 'profile', 100 epochs")
-    with whole_file(OUT / "figure9_gpt4_profile_epochs.png") as file:
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with whole_file(arguments.out / "figure9_gpt4_profile_epochs.png") as file:
         figure.savefig(file, dpi=110, metadata={"Software": None})
-    write_whole(OUT / "gpt4.md", words + "\n")
+    write_whole(arguments.out / "gpt4.md", words + "\n")
     print(words)
 
 

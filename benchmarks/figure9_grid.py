@@ -1,6 +1,6 @@
 """How long a whole grid of Figure 9 takes end to end, how that grows with replicates, and its peak memory.
 
-    python benchmarks/figure9_grid.py   # writes reports/figure9/grid.md and grid_time.png; about 10 minutes on 2 cores
+    make reports NAME=figure9/grid    # the report; a look at it under out/: python benchmarks/figure9_grid.py
 
 Runs `crowdllm-stats study run` on simulations/figure9.toml with reading 'profile' and 100 epochs, as a user would: start
 of the processes, compilation, fits, blocks on disk and verdicts included. Wall time and processor time are of the whole
@@ -9,7 +9,6 @@ process tree; memory is the largest sum over its processes of what they hold, lo
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import subprocess
@@ -26,9 +25,9 @@ from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import whole_file, write_whole
 from crowdllm_stats.studies.engine.design_file import read_design, study_file
 from crowdllm_stats.studies.simulators.figure9.overview import work_of
+from reports import command_line, typed
 
 ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "reports" / "figure9"
 ONLY = ["--only", "reading=profile", "--only", "length=epochs"]
 
 
@@ -113,7 +112,7 @@ def picture(runs: pd.DataFrame, cost: pd.DataFrame, side_by_side: int) -> Any:
 
 def main() -> None:
     """Run the grids, write the report."""
-    told = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    told = command_line(__doc__, "figure9")
     told.add_argument("--replicates", type=int, nargs="+", default=[2, 5, 10])
     arguments = told.parse_args()
     load = os.getloadavg()[0]
@@ -123,17 +122,18 @@ def main() -> None:
         last = folder / f"store-{arguments.replicates[-1]}"
         cost = work_of(last)
     figure = picture(runs, cost, read_design(study_file("figure9")).block)
-    with whole_file(OUT / "grid_time.png") as file:
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with whole_file(arguments.out / "grid_time.png") as file:
         figure.savefig(file, dpi=110, metadata={"Software": None})
     words = [
         "# Time and memory of a whole grid",
-        made_by(f"python benchmarks/{Path(__file__).name}"),
+        made_by(typed()),
         f"Reading 'profile', 100 epochs, {os.cpu_count()} processes; load of the machine at the start: {load:.1f} (0 "
         "where nothing else runs). Compiling is by the clock, summed over processes.",
         markdown_table(runs, 1),
         "![Time against replicates and responses](grid_time.png)",
     ]
-    write_whole(OUT / "grid.md", "\n\n".join(words) + "\n")
+    write_whole(arguments.out / "grid.md", "\n\n".join(words) + "\n")
     print("\n\n".join(words))
 
 

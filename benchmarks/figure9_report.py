@@ -1,12 +1,10 @@
 """The report on Figure 9 from finished runs of its study.
 
-crowdllm-stats study run figure9 --only reading=profile --only length=epochs    # 2,160 fits; and the others likewise
-python benchmarks/figure9_report.py out/figure9-profile-epochs out/figure9-belief-epochs --out reports/figure9
+    make reports NAME=figure9    # six studies of 2,160 fits, one per reading and length, then this script
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -14,13 +12,13 @@ from pathlib import Path
 from crowdllm_stats.studies.engine.design_file import read_design, study_file
 from crowdllm_stats.studies.engine.store import Store
 from crowdllm_stats.studies.simulators.figure9.overview import write_overview
+from reports import command_line
 
 
 def main() -> None:
     """Read the folders of blocks, write the report."""
-    told = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    told = command_line(__doc__, "figure9")
     told.add_argument("stores", type=Path, nargs="+", help="folders of finished blocks")
-    told.add_argument("--out", type=Path, required=True)
     arguments = told.parse_args()
     file = study_file("figure9")
     whole, studies = read_design(file), []

@@ -1,14 +1,13 @@
 """How large the package is and how far one must read to follow a command: files, lines, rooms, arrows, files entered.
 
-    python benchmarks/house.py [--out out/house.md]
+    make reports NAME=house    # the report; a look at it under out/: python benchmarks/house.py
 
 "Entered" counts the package's own functions that ran at least once, and the files they stand in, while the job was done in
-a process of its own; a file that was only imported does not count. One minute.
+a process of its own; a file that was only imported does not count.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib.util
 import io
@@ -29,6 +28,7 @@ import pandas as pd
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
+from reports import command_line, typed
 
 PACKAGE = "crowdllm_stats"
 
@@ -223,23 +223,21 @@ def entered_by_jobs() -> tuple[pd.DataFrame, dict[str, list[str]]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("out/house.md"), help="Markdown file to write.")
-    asked = parser.parse_args()
+    out = command_line(__doc__, "").parse_args().out
     whole = pd.DataFrame({"what": [*size(), *plan()], "count": [*size().values(), *plan().values()]})
     jobs, files = entered_by_jobs()
     lists = [f"- {job}: " + ", ".join(f"`{name}`" for name in names) for job, names in files.items()]
     parts = [
         "# The house in numbers",
-        made_by(f"python benchmarks/house.py --out {asked.out}"),
+        made_by(typed()),
         markdown_table(whole),
         "Functions of the package that ran at least once, and the files they stand in; a file that was only imported does not count.",
         markdown_table(jobs),
         "The files:",
         "\n".join(lists),
     ]
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(asked.out, "\n\n".join(parts) + "\n")
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "house.md", "\n\n".join(parts) + "\n")
     print("\n\n".join(parts[2:5]))
 
 

@@ -1,6 +1,6 @@
 """Does the corrected kappa cover the noise-free gap of a new problem? Against the plain estimate of the spread.
 
-    python benchmarks/kappa.py [--out DIR]   # writes DIR/kappa.md (default out/inference); 3 minutes on 1 core
+    make reports NAME=inference/kappa    # the report; a look at it under out/: python benchmarks/kappa.py
 
 A study has P problems with gaps of mean ``bias`` and standard deviation ``tau``, n human answers of standard deviation 1
 and 10 reference answers of standard deviation 0.5. Normal gaps, gaps of a t distribution with 3 degrees of freedom, and
@@ -10,9 +10,7 @@ probability that a new noise-free gap lies within kappa, averaged over studies.
 
 from __future__ import annotations
 
-import argparse
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,6 +21,7 @@ from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.inference.kappa import noise_free_quantile
+from reports import command_line, typed
 
 LEVELS = (0.8, 0.9)
 PROBLEMS = (5, 10, 40, 120)
@@ -106,15 +105,14 @@ def lowest(table, by):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--out", type=Path, default=Path("out/inference"))
-    out = options.parse_args().out
+    parser = command_line(__doc__, "inference")
+    out = parser.parse_args().out
     table = settings()
     enough = table[np.ceil((table["P"] + 1) * table["level"] - 1e-9) <= table["P"]]
     short = enough["level"] - enough["corrected"]
     text = f"""# The corrected kappa: coverage of a new problem's noise-free gap
 
-{made_by("python benchmarks/kappa.py --out reports/inference")}
+{made_by(typed())}
 
 {len(table)} settings of law, P, n, tau, bias and level, {STUDIES} studies each; a coverage is an exact probability averaged
 over studies, `se` its Monte Carlo standard error. "plain" takes the spread of the gaps as known, at its estimate

@@ -1,6 +1,8 @@
 """A 200 MB table of human answers through the command line: time and peak memory.
 
-python benchmarks/large_csv.py   # writes reports/inference/large_csv.md; 1 minute, 0.5 GB of disk while it runs
+    make reports NAME=inference/large_csv    # the report; a look at it under out/: python benchmarks/large_csv.py
+
+Takes 0.5 GB of disk while it runs.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ import numpy as np
 
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.whole_files import write_whole
+from reports import command_line, typed
 
-ROOT = Path(__file__).resolve().parent.parent
 MEGABYTES = 200
 
 
@@ -40,6 +42,7 @@ def write_answers(path: Path, megabytes: int) -> int:
 
 
 def main():
+    out = command_line(__doc__, "inference").parse_args().out
     command = Path(sys.executable).with_name("crowdllm-stats")
     with tempfile.TemporaryDirectory() as folder:
         humans, digital = Path(folder) / "humans.csv", Path(folder) / "digital.csv"
@@ -56,12 +59,13 @@ def main():
         raise SystemExit(f"the command failed with {os.waitstatus_to_exitcode(status)}")
     text = f"""# A 200 MB table of answers
 
-{made_by("python benchmarks/large_csv.py")}
+{made_by(typed())}
 
 `crowdllm-stats interval HUMANS DIGITAL --scale 1:5 --method classical` on {size:.0f} MB of human answers
 ({rows:,} rows, 200 problems): {seconds:.1f} s, peak memory {usage.ru_maxrss / 1024:,.0f} MiB of one process.
 """
-    write_whole(ROOT / "reports" / "inference" / "large_csv.md", text)
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "large_csv.md", text)
     print(text)
 
 

@@ -1,14 +1,11 @@
 """Where the levels end: the settings found so far in which a 95% statement does not hold, each with its coverage.
 
-    python benchmarks/limits.py [--out DIR]   # writes DIR/limits.md (default out/inference); 5 minutes on 1 core
+    make reports NAME=inference/limits    # the report; a look at it under out/: python benchmarks/limits.py
 
-Made after a hostile reading of the intervals; a place to look before trusting a level, and what to mend next.
+Made after a hostile reading of the intervals: look here before trusting a level, and for what to improve next.
 """
 
 from __future__ import annotations
-
-import argparse
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,6 +15,7 @@ from crowdllm_stats import across_problems, interval
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
+from reports import command_line, typed
 
 SURVEYS = 4000
 MARGINS = {
@@ -105,15 +103,14 @@ def consensus(rng):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--out", type=Path, default=Path("out/inference"))
-    out = options.parse_args().out
+    parser = command_line(__doc__, "inference")
+    out = parser.parse_args().out
     rng = np.random.default_rng(20261128)
     twins, weights, agree = biased_twins(rng), weighted(rng), consensus(rng)
     low95, low99 = (twins[twins["level"] == level]["coverage"].min() for level in (0.95, 0.99))
     text = f"""# Where the levels end
 
-{made_by("python benchmarks/limits.py --out reports/inference")}
+{made_by(typed())}
 
 Settings in which a statement at 95% does not hold, or holds with less than one would think. {SURVEYS:,} surveys a row of the first
 two tables, 30 tables of questions a row of the last.

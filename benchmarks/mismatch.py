@@ -1,14 +1,13 @@
 """Twins by one prompt, the crowd by another: what is found, what 'auto' covers, and what the check costs.
 
-    CROWDLLM_STATS_DATA=FOLDER python benchmarks/mismatch.py --out reports/inference/mismatch.md   # 20 minutes, 1 core
+    make reports NAME=inference/mismatch    # the report; a look at it under out/: python benchmarks/mismatch.py
 
-FOLDER holds twin2k_items: 123 questions to the same people, with twins by text persona and by demographics. Without
---out the report goes to out/mismatch.md. Also in it: the same on simulated answers, one question at a time.
+The data are twin2k_items: 123 questions to the same people, with twins by text persona and by demographics. Also in it:
+the same on simulated answers, one question at a time.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.inference.intervals.same_law import ALARM, same_law
+from reports import command_line, typed
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = {
@@ -154,8 +154,7 @@ def simulated(replicates, seed):
 
 
 def main():
-    told = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    told.add_argument("--out", type=Path, default=ROOT / "out" / "mismatch.md")
+    told = command_line(__doc__, "inference")
     told.add_argument("--replicates", type=int, default=250)
     given = told.parse_args()
     found, alone = real(read(), given.replicates, 20)
@@ -172,9 +171,9 @@ def main():
         ("false alarms a question: at most 0.01", f"mean at most {single['alarms'].max():.4f}, in one question at most "
          f"{single['most alarms in a question'].max():.3f}", bool(single["alarms"].max() <= 0.01)),
     ], columns=["goal", "measured", "met"])  # fmt: skip
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(given.out, TEXT.format(
-        made=made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/mismatch.py --out reports/inference/mismatch.md"),
+    given.out.mkdir(parents=True, exist_ok=True)
+    write_whole(given.out / "mismatch.md", TEXT.format(
+        made=made_by(typed()),
         replicates=given.replicates, error=np.sqrt(0.05 * 0.95 / given.replicates), crowd=CROWD, ten=TEN,
         fine=np.sqrt(0.05 * 0.95 / (TEN * given.replicates)),
         goals=markdown_table(goals), real=markdown_table(table.astype(object).where(table.notna(), "-")), surveys=markdown_table(surveys),

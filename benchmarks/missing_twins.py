@@ -1,18 +1,18 @@
 """Twins that refuse a question: coverage and width when the mean of the question's other digital people stands in.
 
-A digital person refuses as a part of what it is: at random, or depending on its own answer, its human's answer, or how
-extreme the latter is. `interval_from` puts the mean of the question's unlabelled digital answers in place of a refused
+    make reports NAME=inference/missing_twins    # the report; a look at it under out/: python benchmarks/missing_twins.py
+
+Whether a digital person refuses is a property of that person: at random, or depending on its own answer, its human's answer,
+or how extreme the latter is. `interval_from` puts the mean of the question's unlabelled digital answers in place of a refused
 twin and goes on with all humans. Beside it: the human answers alone (what a single refusal used to leave), and the pairs
 alone (people whose twin refused left out, as one might do by hand). A second table has twins by profile with the personas
-themselves as crowd. Run: ``python benchmarks/missing_twins.py --out reports/inference`` (without --out it writes under out/).
+themselves as crowd.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,7 @@ from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.survey.pairing import STAND_IN_SHARE
-
-ROOT = Path(__file__).parents[1]
+from reports import command_line, typed
 
 #: Shares of the answers 1 to 5; None: a standard normal answer without bounds.
 MARGINS = {
@@ -194,7 +193,7 @@ def error(replicates):
     return np.sqrt(LEVEL * (1 - LEVEL) / replicates)
 
 
-def write(out, command, grid, personas, door, reps, seconds):
+def write(out, grid, personas, door, reps, seconds):
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "missing_twins.csv", grid.to_csv(index=False, lineterminator="\n", float_format="%.5f"))
     worst = grid.sort_values("stand-in, coverage").head(5)
@@ -213,7 +212,7 @@ def write(out, command, grid, personas, door, reps, seconds):
         "",
         "# Twins that refuse a question",
         "",
-        made_by(command),
+        made_by(typed()),
         f"It took {seconds:.0f} s of CPU time; {reps} simulated questions a setting, of which those count in which at least "
         f"one twin refused: {int(grid['replicates'].median())} in the middle (standard error "
         f"{error(grid['replicates'].median()):.4f}), {grid['replicates'].min()} at least ({error(grid['replicates'].min()):.4f}). "
@@ -261,17 +260,15 @@ def write(out, command, grid, personas, door, reps, seconds):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__)
+    options = command_line(__doc__, "inference")
     options.add_argument("--replicates", type=int, default=4000)
     options.add_argument("--surveys", type=int, default=400)
-    options.add_argument("--out", type=Path, default=ROOT / "out" / "missing_twins")
     chosen = options.parse_args()
     start = time.process_time()
     grid = refusal_grid(chosen.replicates, 7102)
     personas = persona_grid(chosen.replicates, 7102)
     door = through_the_door(chosen.surveys, 7102)
-    command = "python benchmarks/missing_twins.py --out reports/inference"
-    write(chosen.out, command, grid, personas, door, chosen.replicates, time.process_time() - start)
+    write(chosen.out, grid, personas, door, chosen.replicates, time.process_time() - start)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """An LLM that gives nearly always one answer: which test of "safe" and "unsafe" keeps its level, and what does it cost?
 
-    python benchmarks/nearly_constant.py   # writes reports/inference/nearly_constant.md; about 4 minutes of one core
-    python benchmarks/nearly_constant.py --out out --replicates 60   # a quick look
+    make reports NAME=inference/nearly_constant    # the report; a look at it under out/: python benchmarks/nearly_constant.py --replicates 60
 
 Six rules on the same draws: normal theory with a step's floor (the former test), the same with a bound of the rare
 answers' share put into eta, undecided, eta shrunk towards that of other problems, the Dirichlet weights of
@@ -10,12 +9,10 @@ answers' share put into eta, undecided, eta shrunk towards that of other problem
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import sys
 import time
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,8 +25,8 @@ from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats.inference.excess_test import Evidence, excess_p_values
 from crowdllm_stats.inference.human_mean import human_mean
 from crowdllm_stats.inference.rare_answers import MOST, NEARLY_ALL, rare_answer_p_values, share_alike
+from reports import command_line, typed
 
-ROOT = Path(__file__).resolve().parent.parent
 SCALE = np.arange(1.0, 6.0)
 BOUNDS = (1.0, 5.0)
 #: Shares of the answers 1 to 5 of LLMs that give nearly always one answer, and of ordinary ones.
@@ -235,7 +232,7 @@ def report(tables, seed, times, seconds):
     lines = [
         "# Safe or unsafe where the LLM gives nearly always one answer",
         "",
-        made_by("python benchmarks/nearly_constant.py"),
+        made_by(typed()),
         f"Seed {seed}, {times} replicates a setting ({6 * times} where said, {times // 2} for power, {max(times // 12, 5)} studies of "
         f"200 problems a mix), level 0.95, ratings 1 to 5 with bounds; {seconds / 60:.0f} minutes on a shared machine. "
         f"A rate of 0.05 has a standard error of {np.sqrt(0.0475 / times):.3f}.",
@@ -288,11 +285,10 @@ def report(tables, seed, times, seconds):
 
 
 def main():
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--out", type=Path, default=ROOT / "reports" / "inference")
-    words.add_argument("--replicates", type=int, default=100)
-    words.add_argument("--seed", type=int, default=20261129)
-    given = words.parse_args()
+    parser = command_line(__doc__, "inference")
+    parser.add_argument("--replicates", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=20261129)
+    given = parser.parse_args()
     start = time.time()
     tables = run(given.seed, given.replicates)
     given.out.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Speed: PPI++ for 10,000 problems in one call against a loop over ppi_py; import time; peak memory.
 
-    python benchmarks/ppi_speed.py   # writes reports/inference/speed.md; 1 minute
+    make reports NAME=inference/speed    # the report; a look at it under out/: python benchmarks/ppi_speed.py
 
 Both sides run in one process on the same arrays, five times in turn; the ratio is the loop's time over ours, pair by
 pair. The loop is timed on the first 1,000 problems and scaled by ten (its cost is the same for every problem); one full
@@ -21,6 +21,7 @@ import numpy as np
 from crowdllm_stats import interval
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.whole_files import write_whole
+from reports import command_line, typed
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEMS, N_LABELED, N_DIGITAL, TIMED, REPEATS = 10_000, 10, 1_000, 1_000, 5
@@ -57,6 +58,7 @@ def import_seconds():
 
 
 def main():
+    out = command_line(__doc__, "inference").parse_args().out
     rng = np.random.default_rng(1)
     human = rng.standard_normal((PROBLEMS, N_LABELED))
     twins = 0.6 * human + 0.8 * rng.standard_normal(human.shape)
@@ -80,7 +82,7 @@ def main():
     times = sorted(ours for ours, _ in pairs)
     text = f"""# Speed
 
-{made_by("python benchmarks/ppi_speed.py")} {platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}.
+{made_by(typed())} {platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}.
 
 | what | median | smallest | largest |
 |---|---|---|---|
@@ -94,7 +96,8 @@ The answers themselves take {(human.nbytes + twins.nbytes + crowd.nbytes) / 2**2
 
 `import crowdllm_stats` takes {own:.3f} s (NumPy alone {numpy_alone:.3f} s; medians of nine fresh interpreters).
 """
-    write_whole(ROOT / "reports" / "inference" / "speed.md", text)
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "speed.md", text)
     print(text)
 
 

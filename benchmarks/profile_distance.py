@@ -1,15 +1,13 @@
 """Does the interval of the profile distance cover, where the populations agree and where they do not?
 
-    python benchmarks/profile_distance.py [--out DIR]   # writes DIR/profile_distance.md (default out/inference); 6 minutes
+    make reports NAME=inference/profile_distance    # the report; a look at it under out/: python benchmarks/profile_distance.py
 
 Normal profiles in d dimensions, one population shifted along one axis: W1 of the two is the shift, whatever d.
 """
 
 from __future__ import annotations
 
-import argparse
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,6 +16,7 @@ from crowdllm_stats import profile_distance
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
+from reports import command_line, typed
 
 DIMENSIONS = (1, 2, 5, 12)
 SIZES = ((40, 60), (100, 80))
@@ -26,9 +25,8 @@ PAIRS, RESAMPLES = 50, 79
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--out", type=Path, default=Path("out/inference"))
-    out = options.parse_args().out
+    parser = command_line(__doc__, "inference")
+    out = parser.parse_args().out
     rows = []
     for cell, (d, (n, m), shift) in enumerate(product(DIMENSIONS, SIZES, SHIFTS)):
         rng = np.random.default_rng([20261127, cell])
@@ -48,7 +46,7 @@ def main():
     table = pd.DataFrame(rows)
     text = f"""# The interval of the profile distance
 
-{made_by("python benchmarks/profile_distance.py --out reports/inference")}
+{made_by(typed())}
 
 {PAIRS} pairs of samples a row, {RESAMPLES} resamples and partitions each; a coverage's standard error is about
 {np.sqrt(0.95 * 0.05 / PAIRS):.2f}. The empirical distance is far above the true one where the populations agree, the more

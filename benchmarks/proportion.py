@@ -1,6 +1,6 @@
 """Intervals for answers of two values: coverage of ours and of the textbook ones, by enumeration of all samples.
 
-    python benchmarks/proportion.py --out reports/inference   # proportion.{md,csv}; 8 minutes on one core
+    make reports NAME=inference/proportion    # the report; a look at it under out/: python benchmarks/proportion.py
 
 Humans alone: every n from 3 to 100, every sample, shares on a grid and just beside every end of every interval, where the
 coverage is lowest. Finite populations: every number of ones. Twins: all 2x2 tables of humans and twins. Only weights,
@@ -9,9 +9,7 @@ clusters, small crowds and sliders are simulated, with seeds of their own.
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,8 +23,8 @@ from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.inference.intervals.sample import read_sample
 from crowdllm_stats.inference.intervals.two_values import two_valued
+from reports import command_line, typed
 
-ROOT = Path(__file__).resolve().parent.parent
 LEVELS = (0.8, 0.9, 0.95, 0.99)
 SHOWN = (3, 5, 8, 10, 20, 50, 100)
 GRID = np.linspace(0.0005, 0.9995, 1000)
@@ -343,7 +341,7 @@ def report(frame, twins):
     lowest = twins[twins["method"] == "ppi++-binomial"].groupby("level")["coverage"].min()
     return [
         "# Answers of two values",
-        made_by("python benchmarks/proportion.py --out reports/inference"),
+        made_by(typed()),
         "`auto` and `exact`: two-sided Blaker's interval (2000), one-sided Clopper and Pearson's limit; in finite "
         "populations the same by the hypergeometric law. Coverage of human answers alone and with twins is enumerated: it "
         "carries no Monte Carlo error. 'lowest' is over all shares (a grid of 1,000 and both sides of every end), 'q05' the "
@@ -383,8 +381,7 @@ def report(frame, twins):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "proportion")
+    parser = command_line(__doc__, "inference")
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     frame, twins = alone(), with_twins()

@@ -1,15 +1,13 @@
-"""All intervals on real raters: POPQUORN offensiveness, three raters a text, GPT-4's personas as the digital side.
+"""All intervals on real raters: POPQUORN offensiveness, three raters per text, GPT-4's personas as the digital side.
 
-    CROWDLLM_STATS_DATA=FOLDER python benchmarks/real_people.py    # 200 draws, about 6 minutes on 1 core
+    make reports NAME=inference/real_people    # the report; a look at it under out/: python benchmarks/real_people.py
 
-Writes out/inference/real_people.{md,csv,png}. FOLDER holds popquorn_offensiveness and popquorn_llm_ratings.
+The data are popquorn_offensiveness and popquorn_llm_ratings.
 """
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,11 +20,10 @@ from crowdllm_stats.data import popquorn, popquorn_llm_ratings
 from crowdllm_stats.inference.intervals import METHODS
 from crowdllm_stats.studies.simulators.intervals import TWO_VALUES
 from crowdllm_stats.survey.pairing import pair
+from reports import command_line, typed
 
 #: Methods for ratings, which have more than two values.
 RATED = [name for name in METHODS if name not in TWO_VALUES]
-ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "out" / "inference"
 N, LEVEL, BOUNDS, CLOSE = 3, 0.95, (1, 5), 1e-9
 GROUPS = ("all", "low tercile", "middle tercile", "high tercile", "three agree", "three differ")
 TEXTS_OLD, SPLITS = 1000, 200
@@ -270,7 +267,7 @@ def write(out, texts, draws, tallies, twins, splits, table):
     real = plain.set_index("method")["n real"]
     text = f"""# Intervals on real raters: POPQUORN offensiveness
 
-{made_by("CROWDLLM_STATS_DATA=FOLDER python benchmarks/real_people.py --out reports/inference")}
+{made_by(typed())}
 
 {len(texts.size):,} texts, {int(texts.size.sum()):,} ratings 1-5, {texts.size.min()} to {
         texts.size.max()
@@ -333,10 +330,9 @@ text's raters (all of them, or {N} drawn at random from each text).
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--draws", type=int, default=200)
-    options.add_argument("--out", type=Path, default=OUT)
-    told = options.parse_args()
+    parser = command_line(__doc__, "inference")
+    parser.add_argument("--draws", type=int, default=200)
+    told = parser.parse_args()
     texts = read()
     tallies, twins = study(texts, told.draws)
     table, splits = table_of(tallies), conformal(texts)

@@ -1,6 +1,6 @@
 """Every interval on real people with LLM twins of the same people: coverage, and width over Student's t.
 
-    python benchmarks/real_twins.py [--draws 200] [--out DIR]   # DIR/README.md, results.csv and a picture; 10 minutes
+    make reports NAME=real_twins    # the report; a look at it under out/: python benchmarks/real_twins.py --draws 20
 
 Twin-2K-500's mega-study (162 outcomes of 19 studies with at least 200 people) and its 123 items with two prompts; needs
 CROWDLLM_STATS_DATA. Of the P people who answered an outcome and have a twin, n are drawn without replacement and their twins
@@ -10,11 +10,9 @@ the same for all methods. Peers: ppi_py (PPI++, its default, and PPI) and, where
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import warnings
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +25,7 @@ from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import whole_file, write_whole
 from crowdllm_stats.data import twin2k_items, twin2k_mega_study
 from crowdllm_stats.inference.intervals import METHODS
+from reports import command_line, typed
 
 SIZES = (5, 10, 20, 50)
 LEVELS = (0.8, 0.95, 0.99)
@@ -187,10 +186,9 @@ def draw(table, path):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--out", type=Path, default=Path("out/real_twins"))
-    options.add_argument("--draws", type=int, default=200)
-    given = options.parse_args()
+    parser = command_line(__doc__, "real_twins")
+    parser.add_argument("--draws", type=int, default=200)
+    given = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)  # ppi_py divides by a spread of 0
     table = measured(given.draws)
     mega = table[(table["data"] == "mega-study") & (table["level"] == 0.95)]
@@ -200,7 +198,7 @@ def main():
     peer = "glide (PPI++, power tuned)" if GLIDE else "glide was not installed when this was made"
     text = f"""# Real people and their LLM twins
 
-{made_by(f"python benchmarks/real_twins.py --draws {given.draws} --out reports/real_twins")}
+{made_by(typed())}
 
 Twin-2K-500's mega-study: {mega["question"].nunique()} outcomes of {mega["study"].nunique()} studies with at least
 {LEAST_PEOPLE} people who have a twin (GPT-4.1-mini with the person's whole questionnaire). Of an outcome's people n are drawn, the

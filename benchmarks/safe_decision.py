@@ -1,7 +1,6 @@
 """How often is "safe" or "unsafe" said wrongly, and how often rightly, when the reference is estimated?
 
-    python benchmarks/safe_decision.py   # writes reports/inference/safe_decision.md and .csv; about half an hour of one core
-    python benchmarks/safe_decision.py --out out --replicates 200   # a quick look
+    make reports NAME=inference/safe_decision    # the report; a look at it under out/: python benchmarks/safe_decision.py --replicates 100
 
 Normal answers over n, R, eta, Delta at both ties, with half and with one and a half times the tie's belief mean; skewed
 ratings; many problems with Benjamini-Hochberg; the bias of excess_risk. Beliefs are answers less the mean of the R
@@ -10,11 +9,9 @@ reference answers, so that they hold its error. "Before" is the former test, whi
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,8 +22,8 @@ from crowdllm_stats import safe_decision
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
+from reports import command_line, typed
 
-ROOT = Path(__file__).resolve().parent.parent
 SIZES, ANSWERS = (5, 8, 20, 50), (1, 2, 5, 10, 30)
 ETAS, GAPS = (0.1, 0.25, 1.0), (0.0, 0.5, 2.0)
 TWINS = 100
@@ -256,7 +253,7 @@ def report(tables, seed, times, seconds):
     return [
         "# Safe or unsafe: wrong and right decisions when the reference is estimated",
         "",
-        made_by("python benchmarks/safe_decision.py"),
+        made_by(typed()),
         f"Seed {seed}, {times} replicates a setting ({10 * times} where said, {times // 2} for ratings, {times // 4} for "
         f"power), level 0.95; {seconds / 60:.0f} minutes on a shared machine. A rate of 0.05 has a standard error of "
         f"{np.sqrt(0.0475 / times):.3f} ({np.sqrt(0.0475 / max(times // 2, 1)):.3f} for ratings).",
@@ -317,11 +314,10 @@ def report(tables, seed, times, seconds):
 
 
 def main():
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--out", type=Path, default=ROOT / "reports" / "inference")
-    words.add_argument("--replicates", type=int, default=400)
-    words.add_argument("--seed", type=int, default=20261127)
-    given = words.parse_args()
+    parser = command_line(__doc__, "inference")
+    parser.add_argument("--replicates", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=20261127)
+    given = parser.parse_args()
     start = time.time()
     tables = run(given.seed, given.replicates)
     given.out.mkdir(parents=True, exist_ok=True)

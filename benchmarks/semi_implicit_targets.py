@@ -1,14 +1,15 @@
-"""Classic targets for SemiImplicit: how near a Gaussian, a full-covariance Gaussian and a semi-implicit guide come.
+"""Classic targets for SemiImplicit: how close a Gaussian, a full-covariance Gaussian and a semi-implicit guide come.
+
+    make reports NAME=semi_implicit    # the report; a look at it under out/: python benchmarks/semi_implicit_targets.py
 
 Three densities that are known exactly (KL divergence), and the posterior of a logistic regression in 22 dimensions against
-NUTS (Wasserstein distances). Writes reports/semi_implicit/. Run: ``python benchmarks/semi_implicit_targets.py``.
+NUTS (Wasserstein distances).
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -26,9 +27,7 @@ from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.semi_implicit import SemiImplicit
-
-ROOT = Path(__file__).parents[1]
-OUT = ROOT / "reports" / "semi_implicit"
+from reports import command_line, typed
 
 SEED = 0
 NOISE, HIDDEN = 4, 32
@@ -299,6 +298,7 @@ def logistic():
 
 
 def main():
+    out = command_line(__doc__, "semi_implicit").parse_args().out
     start = time.perf_counter()
     known = known_densities()
     print(known.to_string(), f"\n{time.perf_counter() - start:.0f} s", flush=True)
@@ -313,7 +313,7 @@ def main():
     )
     text = f"""# Semi-implicit guides on classic targets
 
-{made_by("python benchmarks/semi_implicit_targets.py")} It took {seconds:.0f} s
+{made_by(typed())} It took {seconds:.0f} s
 ({time.process_time():.0f} s of CPU time) on cores shared with other work.
 
 ## Densities known exactly
@@ -355,8 +355,8 @@ The semi-implicit guide works in the coordinates in which the full-covariance Ga
 start with a fourth of the step size. An ELBO difference below two standard errors is none: on a posterior so near to a
 Gaussian, mixing over {NOISE} numbers need not gain anything over the full covariance.
 """
-    OUT.mkdir(parents=True, exist_ok=True)
-    write_whole(OUT / "README.md", text)
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "README.md", text)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Simulating a million digital people, and training the generator: our programs and loops by hand in one run.
 
-    python benchmarks/simulate.py [--people 1000000] [--problems 100] [--steps 200] [--out reports/generator]
+    make reports NAME=generator    # the report; a look at it under out/: python benchmarks/simulate.py --people 1000
 
 Simulation: the shipped population, streamed to Parquet with int8 answers. Training: the likelihood objective on POPQUORN's
-Offensiveness (needs the data folder); beside it the same model, steps and data as NumPyro's SVI with an update a Python
-step, and as a PyTorch loop.
+Offensiveness (needs the data folder); beside it the same model, steps and data as NumPyro's SVI with one update per
+Python step, and as a PyTorch loop.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.shipped import load_population
 from crowdllm_stats.generator.training import Trainer
 from crowdllm_stats.generator.training_set import prepare, unit_of, weighted
+from reports import command_line, typed
 
 #: How often each program is timed.
 TURNS = 3
@@ -219,11 +220,10 @@ def torch_loop(belief, begin, answers, steps: int) -> float:
 
 
 def main() -> None:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = command_line(__doc__, "generator")
     words.add_argument("--people", type=int, default=1_000_000)
     words.add_argument("--problems", type=int, default=100)
     words.add_argument("--steps", type=int, default=400)
-    words.add_argument("--out", type=Path, default=None)
     words.add_argument("--only-simulation", action="store_true", help=argparse.SUPPRESS)
     asked = words.parse_args()
     if asked.only_simulation:
@@ -258,7 +258,7 @@ def main() -> None:
         [
             "# Speed of the generator",
             "",
-            made_by("python benchmarks/simulate.py --out reports/generator"),
+            made_by(typed()),
             f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {load:.1f} when the simulation ended.",
             "",
             "## Simulation streamed to Parquet (int8 answers), first compilation included",
@@ -274,9 +274,8 @@ def main() -> None:
         ]
     )
     print(text)
-    if asked.out is not None:
-        asked.out.mkdir(parents=True, exist_ok=True)
-        write_whole(asked.out / "README.md", text + "\n")
+    asked.out.mkdir(parents=True, exist_ok=True)
+    write_whole(asked.out / "README.md", text + "\n")
 
 
 if __name__ == "__main__":

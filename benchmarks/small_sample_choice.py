@@ -1,6 +1,6 @@
 """Which interval for few answers on a bounded scale? Nine candidates on 33 made margins, scales of 3 to 101 points.
 
-    python benchmarks/small_sample_choice.py   # writes reports/inference/small_sample_choice.{md,csv}; 2 minutes
+    make reports NAME=inference/small_sample_choice    # the report; a look at it under out/: python benchmarks/small_sample_choice.py
 
 Where a margin has at most 12,000 different samples all are listed with their exact probabilities, else 1,500 are drawn.
 What the chosen one reaches on margins that nothing was chosen on, and on real ones: small_sample_levels.py.
@@ -8,9 +8,7 @@ What the chosen one reaches on margins that nothing was chosen on, and on real o
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,8 +19,8 @@ from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.inference.intervals.half_answer import upper_share
+from reports import command_line, typed
 
-ROOT = Path(__file__).resolve().parent.parent
 POINTS, SIZES, LEVELS = (3, 5, 7, 11, 101), (5, 10, 20), (0.8, 0.95, 0.99)
 DRAWS, SEED = 1_500, 20261127
 
@@ -122,8 +120,7 @@ def table(frame):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--out", type=Path, default=ROOT / "reports" / "inference")
+    parser = command_line(__doc__, "inference")
     out = parser.parse_args().out
     rows = []
     for points in POINTS:
@@ -139,7 +136,7 @@ def main():
     t = frame[frame["candidate"] == "Student t"].set_index(keys)["width"].rename("t")
     frame = frame.join(t, on=keys)
     text = ["# The interval for few answers on a bounded scale: nine candidates"]
-    text += [made_by("python benchmarks/small_sample_choice.py")]
+    text += [made_by(typed())]
     text += [
         f"33 made margins on each of the scales of {', '.join(map(str, POINTS))} points: cut Beta laws of four means and "
         "four spreads, 50 to 80% zeros, spikes in the middle, U-shapes, two ends, random ones; beside them 12 nearly "

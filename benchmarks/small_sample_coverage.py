@@ -1,6 +1,6 @@
 """Coverage and width of the interval methods with few human answers, normal and on a 1-5 scale.
 
-    python benchmarks/small_sample_coverage.py   # writes out/inference/coverage.{md,csv,png}; 3 minutes
+    make reports NAME=inference/coverage    # the report; a look at it under out/: python benchmarks/small_sample_coverage.py
 
 The design is simulations/small_sample_coverage.toml. 'ppi' and 'ppi++' are those of ppi_py; every cell checks the
 equality (1e-8) on its first replicates in the same run.
@@ -8,7 +8,6 @@ equality (1e-8) on its first replicates in the same run.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tomllib
 from concurrent.futures import ProcessPoolExecutor
@@ -22,10 +21,10 @@ from crowdllm_stats import interval
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import whole_file, write_whole
+from reports import command_line, typed
 
 ROOT = Path(__file__).resolve().parent.parent
 DESIGN = ROOT / "simulations" / "small_sample_coverage.toml"
-OUT = ROOT / "out" / "inference"
 CHECKED = 100  # replicates a cell that are also computed by ppi_py
 
 
@@ -203,7 +202,7 @@ def report(frame, design):
     extreme = extreme[["n", "method", "all_equal", "coverage", "mcse", "width", "width_to_t"]]
     parts = [
         f"# {design['title']}",
-        made_by("python benchmarks/small_sample_coverage.py --out reports/inference"),
+        made_by(typed()),
         f"{design['replicates']:,} replicates a cell; N = {design['digital_per_human']} n; twins joined to humans by "
         f"a Gaussian "
         f"copula; widths are means, divided by that of Student's t on the same answers. Largest Monte Carlo standard "
@@ -239,9 +238,8 @@ def report(frame, design):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--out", type=Path, default=OUT)
-    out = options.parse_args().out
+    parser = command_line(__doc__, "inference")
+    out = parser.parse_args().out
     design = tomllib.loads(DESIGN.read_text())
     tasks = [
         (design, margin, n, correlation)

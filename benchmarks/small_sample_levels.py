@@ -1,6 +1,6 @@
 """The level of the intervals for bounded answers: on real questions, by number of points, of people and of level.
 
-    CROWDLLM_STATS_DATA=... python benchmarks/small_sample_levels.py   # writes reports/inference/levels.{md,csv}; 6 minutes
+    make reports NAME=inference/levels    # the report; a look at it under out/: python benchmarks/small_sample_levels.py --draws 100
 
 Real questions of three and more values (the answers given are taken as the population, sampled with replacement); made
 margins that no choice rested on; samples in which all agree; twins that are biased; methods with twins at other levels.
@@ -8,9 +8,7 @@ margins that no choice rested on; samples in which all agree; twins that are bia
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,8 +20,8 @@ from crowdllm_stats import interval
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
+from reports import command_line, typed
 
-ROOT = Path(__file__).resolve().parent.parent
 SIZES, LEVELS, SEED = (3, 5, 8, 10, 20, 50, 100), (0.8, 0.9, 0.95, 0.99, 0.999), 20261128
 POINTS = (3, 5, 7, 11, 101)
 BATCH = 1_000
@@ -179,8 +177,7 @@ def without_mismatch(draws=400):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--out", type=Path, default=ROOT / "reports" / "inference")
+    parser = command_line(__doc__, "inference")
     parser.add_argument("--draws", type=int, default=4_000)
     options = parser.parse_args()
     questions = list(real_questions())
@@ -201,7 +198,7 @@ def main():
     tuned = paired[paired["method"] == "ppi++-small"]
     usual = real[real["level"] == 0.95].rename(columns={"points": "exactly"}).rename(columns={"group": "points"})
     text = ["# The level of intervals for bounded answers"]
-    text += [made_by(f"python benchmarks/small_sample_levels.py --draws {options.draws}")]
+    text += [made_by(typed())]
     text += [
         f"{len(questions)} real questions of three and more values (Twin-2K items and mega-study outcomes with at least "
         "150 answers; items' ends of the scale are the lowest and highest answer given): the people who answered are the "

@@ -1,14 +1,12 @@
 """What digital twins know of their humans: correlation within problems and the intervals' widths, on POPQUORN.
 
-    python benchmarks/twins.py   # writes reports/generator/twins.md; needs CROWDLLM_STATS_DATA; 3 minutes
+    make reports NAME=generator/twins    # the report; a look at it under out/: python benchmarks/twins.py
 
-Twins by people (generators without the person: his profile alone) and by problems (generators without the problem: the
-person is known from his answers to other problems), both from the shipped population's problem vectors.
+Twins by people (generators without the person: their profile alone) and by problems (generators without the problem: the
+person is known from their answers to other problems), both from the shipped population's problem vectors.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,8 +19,8 @@ from crowdllm_stats.data import popquorn
 from crowdllm_stats.generator.shipped import load_population
 from crowdllm_stats.generator.twins import cross_fitted_twins, twins_by_problem
 from crowdllm_stats.survey.pairing import pair
+from reports import command_line, typed
 
-ROOT = Path(__file__).resolve().parent.parent
 BOUNDS = (1.0, 5.0)
 
 
@@ -59,6 +57,7 @@ def row(name, human, digital):
 
 
 def main():
+    out = command_line(__doc__, "generator").parse_args().out
     human = popquorn("offensiveness")
     model = load_population("offensiveness")
     rows = [
@@ -69,7 +68,7 @@ def main():
         [
             "# What digital twins know of their humans",
             "",
-            made_by("python benchmarks/twins.py"),
+            made_by(typed()),
             "",
             "POPQUORN's offensiveness ratings, SmolLM2 references and 32 components of MiniLM; five folds; intervals by",
             "`auto` against `classical-small`, for problems with at least 8 answers. Standard errors: bootstrap over problems.",
@@ -81,9 +80,8 @@ def main():
             "unanimous problems, where nobody's twin can tell who deviates.",
         ]
     )
-    place = ROOT / "reports" / "generator"
-    place.mkdir(parents=True, exist_ok=True)
-    write_whole(place / "twins.md", text + "\n")
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "twins.md", text + "\n")
     print(text)
 
 

@@ -1,17 +1,17 @@
 """Two camps that profiles do not explain: what the semi-implicit belief adds to the Gaussian VAE.
 
+    make reports NAME=semi_implicit/two_camps    # the report; a look at it under out/: python benchmarks/two_camps.py
+
 A continuous scale, people of two camps (answers lie 2 units above or below the problem's level), profiles that say nothing
-of the camp. CrowdLLM with a semi-implicit belief (further mixing draws) against the Gaussian one (none), once without
+about the camp. CrowdLLM with a semi-implicit belief (further mixing draws) against the Gaussian one (none), once without
 effects of people, so that the belief itself must carry the camps, once with them. Scored by the Wasserstein-1 distance
-between the answers of new people as predicted and as they are, problem by problem. Writes reports/semi_implicit/two_camps.md
-and .csv. Run: ``python benchmarks/two_camps.py``.
+between the answers of new people as predicted and as they are, problem by problem.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,9 +26,7 @@ from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator import networks
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.prediction import beliefs, even_people
-
-ROOT = Path(__file__).parents[1]
-OUT = ROOT / "reports" / "semi_implicit"
+from reports import command_line, typed
 
 N_PROBLEMS, N_PEOPLE, PER_PERSON = 24, 200, 10
 #: Half the distance between the camps, the noise of an answer, the share of the upper camp.
@@ -130,9 +128,10 @@ def run():
     return pd.DataFrame(rows, columns=["person_effects", "mixing", "seed", "wd", "sd"])
 
 
-def report(rows, seconds):
+def report(rows, seconds, out):
     """two_camps.csv and two_camps.md."""
-    write_whole(OUT / "two_camps.csv", rows.to_csv(index=False, lineterminator="\n"))
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "two_camps.csv", rows.to_csv(index=False, lineterminator="\n"))
     table, shown = [], []
     for effects in ("without", "with"):
         part = rows[rows["person_effects"] == effects].pivot_table(index="seed", columns="mixing", values="wd")
@@ -151,7 +150,7 @@ def report(rows, seconds):
         "",
         "# Two camps that profiles do not explain",
         "",
-        made_by("python benchmarks/two_camps.py"),
+        made_by(typed()),
         f"It took {seconds:.0f} s of CPU time.",
         "",
         f"{N_PEOPLE} people in two camps (share {UPPER:g} above), each answering {PER_PERSON} of {N_PROBLEMS} problems on a "
@@ -168,9 +167,9 @@ def report(rows, seconds):
         "keeps over problems is modelled as normal, whatever the belief.",
         "",
     ]
-    write_whole(OUT / "two_camps.md", "\n".join(lines))
+    write_whole(out / "two_camps.md", "\n".join(lines))
 
 
 if __name__ == "__main__":
-    found = run()
-    report(found, time.process_time())
+    folder = command_line(__doc__, "semi_implicit").parse_args().out
+    report(run(), time.process_time(), folder)
