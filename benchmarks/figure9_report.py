@@ -1,6 +1,8 @@
 """The report on Figure 9 from finished runs of its study.
 
     make reports NAME=figure9    # six studies of 2,160 fits, one per reading and length, then this script
+
+Each folder that it reads holds the blocks of one run.
 """
 
 from __future__ import annotations
