@@ -9,7 +9,7 @@ THIS := $(PIP) --no-deps --no-build-isolation --editable .
 # One thread per test worker: the linear algebra here is small and two workers share two cores.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test slow faults reports lint types lock test-lowest test-newest test-extras clean
+.PHONY: demo test slow faults reports hooks lint types lock test-lowest test-newest test-extras clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is %s: make PYTHON=python3.11" % sys.version.split()[0])'
@@ -53,6 +53,10 @@ lint: $(VENV)/.installed-test
 
 types: $(VENV)/.installed-test
 	$(BIN)/mypy
+
+# Lint, format and import contracts before every commit.
+hooks: $(VENV)/.installed-test
+	$(BIN)/pre-commit install
 
 # Every extra alone in an environment of its own: minutes, so not among the default tests.
 test-extras: $(VENV)/.installed-test
