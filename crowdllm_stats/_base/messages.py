@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Self
 
 #: What the command line calls an argument of the library that has another name there; all others are called the same.
@@ -50,6 +51,12 @@ class Message(str):
     def filled(cls, template: str, *parts: object) -> Self:
         """``template.format(*parts)`` for both readers, each with the form of every part that is meant for them."""
         return cls(template.format(*parts), template.format(*map(_part_for_command, parts)))
+
+    @classmethod
+    def joined(cls, texts: Iterable[str], between: str = " ") -> Self:
+        """Texts as one for both readers; the empty ones are left out."""
+        kept = [text for text in texts if text]
+        return cls(between.join(kept), between.join(map(for_command, kept)))
 
 
 class BadInput(ValueError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crowdllm_stats._base.messages import Message, said
 from crowdllm_stats._base.shown import one_line
 from crowdllm_stats.cli.command_interval import Alternative
 from crowdllm_stats.cli.options import Level, Seed, Tables, Unpaired
@@ -117,7 +118,7 @@ def compare(
     rows = [row for panel in panels for row in panel.rows()]
     law.mark([row for row in rows if row["method"] not in HUMAN_ONLY])
     skipped = {
-        f"not applicable: {method} ({why})": None for panel in panels for method, why in panel.table.skipped.items()
+        Message.filled("not applicable: {} ({})", *one): None for panel in panels for one in panel.table.skipped.items()
     }
     if picture is not None:
         draw(panels, picture)
@@ -175,7 +176,7 @@ def _each(pairing: Pairing, loaded: Loaded, options: dict[str, Any], first: int)
                 block.human, block.twin, block.crowd, bounds=bounds, step=step, methods=names, **options
             )
         except ValueError as reason:
-            excluded += [{"problem": problem, "reason": str(reason)} for problem in block.problems]
+            excluded += [{"problem": problem, "reason": said(reason)} for problem in block.problems]
             continue
         panels += [Panel(problem, table, place) for place, problem in enumerate(block.problems)]
     if not panels:

@@ -8,18 +8,8 @@ import re
 _PHRASES = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
-        (r"^(method|alternative|kappa|eta) (?=must )", r"--\1 "),
-        (r"^method (?='[^']+' needs )", "--method "),
-        (r"method='([^']+)'", r"--method \1"),
-        (r"match=\[\.\.\.\]", "--match COLUMNS"),
-        (r"\bunpaired=True\b", "--unpaired"),
-        (r"\bas_given=True\b", "--as-given"),
         (r"\bmissing_codes=\[([^\]]*)\]", r"--missing \1"),
         (r'declare the scale with scale="LOW:HIGH"', "declare the scale with --scale LOW:HIGH"),
-        (r"declare a scale for each table", "declare --scale and --digital-scale"),
-        (r"read the human answers with scale=\"1:5\" or the like", "give --scale 1:5 or the like"),
-        (r"\bgive (kappa|eta)(?=\.| \()", r"give --\1"),
-        (r"\breference_participant\b", "--reference-participant"),
         (r"pass folder=", "give --data FOLDER"),
         (r'pass missing="drop"', "give --drop-missing"),
         (r', or pass repeats="keep"', ""),
@@ -32,19 +22,6 @@ _PHRASES = tuple(
             "or code the answers as numbers",
         ),
         (r"for ballots say scale=approval\(\.\.\.\)", "the commands need numbers"),
-        (r"bounds=\(low, high\): the ends", "--scale LOW:HIGH: the ends"),
-        (r"bounds=\(low, high\)", "--scale LOW:HIGH"),
-        (r"'classical-small' with bounds\)", "'classical-small' with --scale LOW:HIGH)"),
-        (r"needs census=True: ", "needs "),
-        (r"(?<![-\w])population_size\b", "--population-size"),
-        (r"\bdigital_labeled is missing", "twins are missing"),
-        (r"\bdigital_unlabeled is missing", "unlabelled digital answers are missing"),
-        (r"\bdigital_labeled\b", "the twins' answers"),
-        (r"\bdigital_unlabeled needs\b", "the unlabelled digital people must give"),
-        (r"\bdigital_unlabeled\b", "the unlabelled digital answers"),
-        (r", or pass (?:human|digital)_noise_var\b", ""),
-        (r"\bgive bounds(?![=\w])", "give --scale LOW:HIGH"),
-        (r"\bsee across_problems and", "see in Python across_problems and"),
     )
 )
 

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.messages import Message
 from crowdllm_stats.inference.dirichlet_mean import FEW
+from crowdllm_stats.inference.intervals.scale_notice import BOUNDS
 from crowdllm_stats.inference.reference_noise import ReferenceNoise
 
 
@@ -29,17 +31,29 @@ def first_words(human: FloatArray, bounded: bool, noise: ReferenceNoise, nearly_
     told = []
     if not bounded and np.all(human == np.round(human)):
         told.append(
-            "The human answers are whole numbers, and the ends of the scale are not known: on skewed ratings up to 0.32"
-            " of ties were decided wrongly at 0.05 (few people miss the far answers); give bounds=(low, high)."
+            Message.filled(
+                "The human answers are whole numbers, and the ends of the scale are not known: on skewed ratings up to "
+                "0.32 of ties were decided wrongly at 0.05 (few people miss the far answers); give {}.",
+                BOUNDS,
+            )
         )
     if not bounded and np.any(nearly_all):
         told.append(
-            "The LLM gives nearly always one answer somewhere, and the ends of the scale are not known: its rare"
-            ' answers may lie anywhere, so that "unsafe" is never said there; give bounds=(low, high), or eta (0 for an'
-            " LLM that always answers alike)."
+            Message.filled(
+                "The LLM nearly always gives one answer somewhere, and the ends of the scale are not known: its rare "
+                'answers may lie anywhere, so that "unsafe" is never said there; give {}, or {} (0 for an LLM that '
+                "always answers alike).",
+                BOUNDS,
+                Message("eta", "--eta"),
+            )
         )
     if noise.plugged_in:
-        told.append("eta is the variance of these reference answers, so it counts as estimated: leave eta out.")
+        told.append(
+            Message.filled(
+                "{0} is the variance of these reference answers, so it counts as estimated: leave {0} out.",
+                Message("eta", "--eta"),
+            )
+        )
     return tuple(told)
 
 
@@ -88,7 +102,7 @@ def in_words(
     """
     people = f"{labeled} human answers of random people whom the beliefs were not fitted to, "
     if not bounded:
-        people += "by Student's t, so with means near normal; for ratings give bounds"
+        people += "by Student's t, so with means near normal; for ratings give the ends of the scale"
     elif labeled < FEW:
         people += "the end of the scale counting as one answer more (Gaffke's limits)"
     else:

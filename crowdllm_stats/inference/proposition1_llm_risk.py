@@ -150,7 +150,7 @@ def _why(people: int, given: int, k: int, has_noise: bool, known: bool) -> str:
     if not has_noise:
         parts.append(
             "L2, discrepancy and gap_squared are not identifiable: everybody answered once;"
-            " ask again on the same problem, or pass human_noise_var."
+            " ask again on the same problem, or give human_noise_var."
         )
     elif known:
         parts.append("Human noise is taken from human_noise_var.")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from crowdllm_stats._base.checks import FloatArray, check_array
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.inference.intervals.bounded import unit
 from crowdllm_stats.inference.intervals.sample import Sample
 
@@ -93,9 +94,12 @@ def reference_noise(
     if known is None and own is not None:
         raise ValueError("reference_noise_var is given but eta is not: give eta, the variance of one answer of the LLM")
     if known is None and given == 1:
-        raise ValueError(
-            "one reference answer does not tell how much the LLM's answers vary: give eta, the variance of one answer"
-            " (eta=0 for an LLM that always answers alike), or at least 2 reference answers"
+        raise BadInput(
+            "one reference answer does not say how much the LLM's answers vary",
+            python="give eta, the variance of one answer (eta=0 for an LLM that always answers alike), or at least 2 "
+            "reference answers",
+            command="give --eta, the variance of one answer (0 for an LLM that always answers alike), or at least 2 "
+            "reference answers",
         )
     if known is not None and own is None:
         contradicted = bool(np.any((known == 0.0) & (spread > 0.0)))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from crowdllm_stats._base.checks import FloatArray, check_array, check_count, check_level
+from crowdllm_stats._base.messages import Message
 from crowdllm_stats._base.result import Result, unbatch
 from crowdllm_stats.inference.proposition1_llm_risk import LLMRisk as LLMRisk
 from crowdllm_stats.inference.proposition1_llm_risk import llm_risk as llm_risk
@@ -288,10 +289,11 @@ def _why(
     )
     for side, argument, names, known, variance in sides:
         if variance is None:
-            parts.append(
+            unknown = (
                 f"{names} are not identifiable: every answer on the {side.lower()} side was given once, so a person's"
-                f" noise cannot be told from the person; ask again on the same problem, or pass {argument}."
+                " noise cannot be distinguished from the person; ask again on the same problem"
             )
+            parts.append(Message(f"{unknown}, or give {argument}.", f"{unknown}."))
         elif known:
             parts.append(f"{side} noise is taken from {argument} ({names} are as right as it is).")
         else:
@@ -300,7 +302,7 @@ def _why(
         parts.append("Alignment also needs noises that are independent across people.")
     if booted:
         parts.append("The bounds treat the people as a random sample; they are approximate below some 100 people.")
-    return " ".join(parts)
+    return Message.joined(parts)
 
 
 def plot_decomposition(values: dict[str, float], n_person: int) -> Any:

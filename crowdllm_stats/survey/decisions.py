@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray, check_level
+from crowdllm_stats._base.messages import BadInput, Message
 from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.inference.kappa import BackboneQuality, backbone_quality
 from crowdllm_stats.inference.theorem3_safe_decision import SafeDecision, safe_decision
@@ -32,8 +33,9 @@ from crowdllm_stats._base.words import several
 #: Probability with which kappa bounds the gap, as the paper's example has it.
 KAPPA_LEVEL = 0.9
 
-ONE_ANSWER = (
-    "one reference answer does not tell how much the LLM's answers vary: give eta (0 if it always answers alike)"
+ONE_ANSWER = Message.filled(
+    "one reference answer does not say how much the LLM's answers vary: give {} (0 if it always answers alike)",
+    Message("eta", "--eta"),
 )
 
 ENDS = ("published_lower", "published_upper", "inside_published", "exact_lower", "exact_upper", "inside_exact")
@@ -167,12 +169,12 @@ def check_safe(kappa: float | None, eta: float | None, level: float) -> None:
         >>> check_safe(None, -0.5, 0.95)
         Traceback (most recent call last):
         ...
-        ValueError: eta must not be negative, got -0.5
+        crowdllm_stats._base.messages.BadInput: eta must not be negative; got -0.5
     """
     check_level(level)
     for name, value in (("kappa", kappa), ("eta", eta)):
         if value is not None and not value >= 0:
-            raise ValueError(f"{name} must not be negative, got {value:g}")
+            raise BadInput("must not be negative", argument=name, given=value)
 
 
 def _cases(pairing: Pairing, answers: dict[str, FloatArray], eta: float | None) -> tuple[list[_Case], dict[str, str]]:
@@ -197,7 +199,7 @@ def _cases(pairing: Pairing, answers: dict[str, FloatArray], eta: float | None) 
         else:
             cases.append(_Case(problem, by_problem[problem], pairing.crowd_of(place), answers[problem]))
     if not cases:
-        raise ValueError(f"no problem can be judged: {next(iter(excluded.values()))}")
+        raise BadInput(Message.filled("no problem can be judged: {}", next(iter(excluded.values()))))
     return cases, excluded
 
 
@@ -352,7 +354,8 @@ Benjamini-Hochberg; 1, 0 and 0 with each problem for itself).
     if quality is not None:
         notes.append(_about_kappa(quality, kappa))
     elif kappa is None:
-        notes.append("kappa cannot be estimated from one problem: no intervals; give kappa.")
+        lacking = "kappa cannot be estimated from one problem: no intervals; give {}."
+        notes.append(Message.filled(lacking, Message("kappa", "--kappa")))
     if eta is None:
         notes.append("eta is estimated from the repeated reference answers; the tests count its error.")
     wrong = sum(bool(row.get("inside_published")) and not row["inside_exact"] for row in rows if "inside_exact" in row)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtr
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.messages import BadInput, Message
 from crowdllm_stats._base.words import several
 from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.survey.pairing import Pairing
@@ -49,12 +50,16 @@ def refuse_strangers(pairing: Pairing, digital: CrowdData, *, alone: bool = True
     how = "" if not pairing.match else f" by {' and '.join(pairing.match)}"
     reason = written_otherwise(lacking.astype(str), others.astype(str))
     why = f"; {reason}" if reason else ""
-    remedy = "give match=[...] to build twins from profiles, or unpaired=True to use the human answers alone"
-    if not alone:
-        remedy = "or give match=[...] to build twins from profiles"
-    raise ValueError(
+    first, middle = ("write the ids alike in both tables", "to build twins from profiles")
+    raise BadInput(
         f"{who} a digital twin{how}: ids of people such as {two_ids(lacking)}, ids of digital people such as "
-        f"{two_ids(others)}{why}; write the ids alike in both tables, {remedy}"
+        f"{two_ids(others)}{why}",
+        python=f"{first}, give match=[...] {middle}, or unpaired=True to use the human answers alone"
+        if alone
+        else f"{first}, or give match=[...] {middle}",
+        command=f"{first}, give --match COLUMNS {middle}, or --unpaired to use the human answers alone"
+        if alone
+        else f"{first}, or give --match COLUMNS {middle}",
     )
 
 
@@ -94,10 +99,10 @@ def _who(pairing: Pairing, digital: CrowdData, needed: bool) -> str:
         text += f" Some ids without a twin look like ids of the other table: {reason}; write them alike."
     numbers = sorted(int(name) for name in ids if name.isdecimal())
     if needed and len(numbers) == len(ids) and others and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
-        text += (
-            f" Ids are running numbers on both sides: if person {paired[0]} is not digital person {paired[0]}, say "
-            "unpaired=True."
-        )
+        return Message.filled(
+            "{} Ids are running numbers on both sides: if person {} is not digital person {}, say {}.",
+            text, paired[0], paired[0], Message("unpaired=True", "--unpaired"),
+        )  # fmt: skip
     return text
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crowdllm_stats._base.checks import ALTERNATIVES, check_choice, check_count, check_level
+from crowdllm_stats._base.messages import BadInput, Message, said
 from crowdllm_stats.inference.intervals import HUMAN_ONLY, METHODS, Interval
 from crowdllm_stats.inference.intervals.dispatch import TWO_VALUES_BY_NAME
 from crowdllm_stats.inference.intervals.scale_notice import USE_BOUNDS, scale_notice
@@ -26,6 +27,9 @@ from crowdllm_stats.inference.intervals import CROWD_FROM, auto_method
 from crowdllm_stats.inference.intervals.dispatch import compute
 from crowdllm_stats.inference.intervals.sample import read_sample
 from crowdllm_stats.survey.pooled import Pooled, pool
+
+#: How the ends of the scale are named where answers are tables.
+_SCALE = Message('scale="low:high"', "--scale LOW:HIGH")
 
 #: What "auto" does about twins and crowd of two laws.
 AUTO_ALONE = "So auto uses the human answers alone, for all problems."
@@ -149,7 +153,7 @@ def _unnamed_scale(human: CrowdData, rows: list[Row], wanted: Wanted) -> str:
     if wanted.bounds is not None or wanted.method not in USE_BOUNDS:
         return ""
     answers = human.responses["response"].to_numpy(dtype=float)
-    return scale_notice(answers, min(row["n_labeled"] for row in rows), 'scale="low:high" (command: --scale low:high)')
+    return scale_notice(answers, min(row["n_labeled"] for row in rows), _SCALE)
 
 
 def check_interval(method: str, level: float, alternative: str, population_size: int | None) -> None:
@@ -162,11 +166,12 @@ def check_interval(method: str, level: float, alternative: str, population_size:
         >>> check_interval("auto", 0.95, "both", None)
         Traceback (most recent call last):
         ...
-        ValueError: alternative must be one of 'two-sided', 'larger', 'smaller'; got 'both'
+        crowdllm_stats._base.messages.BadInput: alternative must be one of 'two-sided', 'larger', 'smaller'; got 'both'
     """
     if method.startswith("cross-fitted"):
-        raise ValueError(
-            f"method {method!r} needs one digital table a fold: use crowdllm_stats.interval with folds in Python"
+        raise BadInput(
+            f"{method!r} needs one digital table per fold: use crowdllm_stats.interval with folds in Python",
+            argument="method",
         )
     check_choice("method", method, ("auto", *(name for name in METHODS if not name.startswith("cross-fitted"))))
     check_level(level)
@@ -184,9 +189,11 @@ def _check_bounds(wanted: Wanted) -> None:
         "betting",
     ) or wanted.method.startswith("set-")
     if needed and wanted.bounds is None:
-        raise ValueError(
-            f'method {wanted.method!r} needs the ends of the answer scale: read the human answers with scale="1:5" '
-            "or the like"
+        raise BadInput(
+            f"{wanted.method!r} needs the ends of the answer scale",
+            argument="method",
+            python='read the human answers with scale="1:5" or the like',
+            command="give --scale 1:5 or the like",
         )
 
 
@@ -216,7 +223,7 @@ def overall_row(pairing: Pairing, wanted: Wanted) -> tuple[Row | None, str]:
     try:
         return _pooled(pairing, wanted)
     except ValueError as reason:
-        return None, f"No row over all problems: {reason}"
+        return None, Message.filled("No row over all problems: {}", said(reason))
 
 
 def _pooled(pairing: Pairing, wanted: Wanted) -> tuple[Row, str]:

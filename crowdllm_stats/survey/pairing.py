@@ -198,7 +198,7 @@ class Pairing:
         if self.match:
             remedy = (
                 "by profile these are the twins of people of the human table who did not answer the problem; "
-                "give further people, or use twins by name"
+                "give further people, or pair by participant id"
             )
         else:
             remedy = "add answers of digital people beyond the humans' twins"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from crowdllm_stats._base.messages import BadInput, Message, said
 from crowdllm_stats.inference.intervals import HUMAN_ONLY, Interval
 from crowdllm_stats.inference.intervals import interval as calculator
 from crowdllm_stats.survey.pairing import Block, Pairing
@@ -48,7 +49,7 @@ def per_problem(pairing: Pairing, wanted: Wanted) -> tuple[list[Row], dict[str, 
         try:
             answer = _one(block, wanted, pairing.census)
         except ValueError as reason:
-            reasons |= dict.fromkeys(block.problems, str(reason))
+            reasons |= dict.fromkeys(block.problems, said(reason))
             continue
         whys.setdefault(answer.method, answer.why)
         rows += _rows(block, answer)
@@ -57,7 +58,7 @@ def per_problem(pairing: Pairing, wanted: Wanted) -> tuple[list[Row], dict[str, 
         lacking = [problem for problem, pairs in zip(pairing.problems, pairing.n_pairs, strict=True) if not pairs]
         reasons |= dict.fromkeys(lacking, needed)
     if not rows:
-        raise ValueError(f"no problem could be computed: {next(iter(reasons.values()))}")
+        raise BadInput(Message.filled("no problem could be computed: {}", next(iter(reasons.values()))))
     place = {problem: number for number, problem in enumerate(pairing.problems)}
     rows.sort(key=lambda row: place[row["problem"]])
     excluded = {problem: reasons[problem] for problem in pairing.problems if problem in reasons}
@@ -69,9 +70,11 @@ def _blocks(pairing: Pairing, wanted: Wanted) -> list[Block]:
         return list(pairing.blocks(paired=False))
     if wanted.method != "auto":
         if not pairing.n_pairs.any():
-            raise ValueError(
+            raise BadInput(
                 f"method {wanted.method!r} needs digital twins, and no digital answer has a human's problem and "
-                "participant: give match=[...] to build twins from profiles, or use method='classical'"
+                "participant",
+                python="give match=[...] to build twins from profiles, or use method='classical'",
+                command="give --match COLUMNS to build twins from profiles, or use --method classical",
             )
         return list(pairing.blocks(paired=True, filled=True))
     paired = pairing.fully_paired & wanted.twins

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.files import read_table
 from crowdllm_stats.data.layout import with_our_names
@@ -52,7 +53,9 @@ def plain_answers(
     responses = digital.responses
     mine = responses[responses["participant"] == reference_participant]
     if mine.empty:
-        raise ValueError(f"reference_participant {reference_participant!r} has no answer in the digital table")
+        raise BadInput(
+            f"{reference_participant!r} has no answer in the digital table", argument="reference_participant"
+        )
     return _by_problem(mine)
 
 

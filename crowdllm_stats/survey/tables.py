@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.messages import BadInput, Message, said
 from crowdllm_stats._base.words import several
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.scale import Scale, as_scale, ordinal
@@ -65,7 +66,8 @@ def as_crowd(given: Answers, name: str, scale: Scale | str | None = None) -> Cro
         return CrowdData.read(given, scale=scale, repeats="keep")
     except ValueError as error:
         reader = "from_frame" if isinstance(given, pd.DataFrame) else "read"
-        raise ValueError(f"{name}: {error} (or give CrowdData.{reader}(...), which takes such options)") from None
+        more = f"(or give CrowdData.{reader}(...), which takes such options)"
+        raise BadInput(Message.filled("{}: {} {}", name, said(error), more)) from None
 
 
 def on_scale(data: CrowdData, scale: Scale, name: str) -> CrowdData:
@@ -135,9 +137,10 @@ def refuse_exchanged(human: CrowdData, digital: CrowdData) -> None:
                 f"it has {sizes[0]:g} answers a problem, the digital table {sizes[1]:g}, all by people of the human one"
             )
     if reason:
-        raise ValueError(
-            f"the human table looks like the digital one: {reason}; exchange the two, or say as_given=True if they are "
-            "in the right order"
+        raise BadInput(
+            f"the human table looks like the digital one: {reason}",
+            python="exchange the two, or say as_given=True if they are in the right order",
+            command="exchange the two, or say --as-given if they are in the right order",
         )
 
 
@@ -241,16 +244,17 @@ def refuse_codings(human: CrowdData, digital: CrowdData) -> None:
         >>> refuse_codings(data, other)
         Traceback (most recent call last):
         ...
-        ValueError: the human answers are 0 and 1, the digital ones 0 and 100: code both alike, or declare ...
+        crowdllm_stats._base.messages.BadInput: the human answers are 0 and 1, the digital ones 0 and 100; ...
     """
     if not digital.scale.numeric or (human.scale.bounds is not None and digital.scale.bounds is not None):
         return
     codings = [tuple(_values(data).tolist()) for data in (human, digital)]
     if codings[0] != codings[1] and all(coding in CODINGS for coding in codings):
         ours, theirs = (f"{low:g} and {high:g}" for low, high in codings)
-        raise ValueError(
-            f"the human answers are {ours}, the digital ones {theirs}: code both alike, or declare a scale for each "
-            "table if they mean different things"
+        raise BadInput(
+            f"the human answers are {ours}, the digital ones {theirs}",
+            python="code both alike, or declare a scale for each table if they mean different things",
+            command="code both alike, or declare --scale and --digital-scale if they mean different things",
         )
 
 
@@ -285,10 +289,13 @@ def two_scales(human: CrowdData, digital: CrowdData) -> list[str]:
     count = int(np.isin(human.responses["response"].to_numpy(dtype=float), beyond).sum())
     words = ",".join(f"{value:g}" for value in beyond)
     return [
-        f"{several(count, 'human answer')} ({words}) beyond all digital ones ({theirs[0]:g} to {top:g}): if they stand "
-        f"for missing answers, say missing_codes=[{words}]; if they are answers, declare the scale with "
-        'scale="LOW:HIGH".'
-    ]
+        Message.filled(
+            "{} ({}) beyond all digital ones ({:g} to {:g}): if they stand for missing answers, say {}; if they are "
+            "answers, declare the scale with {}.",
+            several(count, "human answer"), words, theirs[0], top,
+            Message(f"missing_codes=[{words}]", f"--missing {words}"), Message('scale="LOW:HIGH"', "--scale LOW:HIGH"),
+        )
+    ]  # fmt: skip
 
 
 def _values(data: CrowdData) -> FloatArray:

@@ -15,7 +15,7 @@ from command_line import BOTH, run, run_json, survey, write
         (("interval", *BOTH, "--level", "95"), "did you mean 0.95"),
         (("interval", *BOTH, "--level", "high"), "--level"),
         (("interval", *BOTH, "--alternative", "up"), "--alternative must be one of"),
-        (("interval", *BOTH, "--method", "cross-fitted"), "one digital table a fold"),
+        (("interval", *BOTH, "--method", "cross-fitted"), "one digital table per fold"),
         (("interval", *BOTH, "--scale", "1:3"), "off the scale"),
         (("interval", *BOTH, "--scale", "yes,no,unsure"), "the commands need numbers"),
         (("interval", *BOTH, "--scale", "yes,no"), "a categorical scale has words for answers, not numbers"),

@@ -288,7 +288,7 @@ def test_a_mirrored_scale_mirrors_the_decision():
 
 
 def test_one_reference_answer_needs_eta():
-    with pytest.raises(ValueError, match="one reference answer does not tell.*give eta"):
+    with pytest.raises(ValueError, match="one reference answer does not say.*give eta"):
         safe_decision([0.4, 0.6], [3.1, 2.2, 3.9], [2.4], n_digital=2)
     human = [3.1, 2.2, 3.9, 3.0, 3.3, 2.8]
     noisy = safe_decision([0.4, 0.6], human, [2.4], n_digital=2, eta=0.3)
@@ -433,7 +433,7 @@ def test_a_nearly_constant_model_on_an_unknown_scale_is_never_called_better():
     better = safe_decision(np.full(20, 1.5), human, np.full(10, 1.5), n_digital=20)
     worse = safe_decision(np.full(20, 9.0), human, np.full(10, 3.0), n_digital=20)
     assert (better.decision, worse.decision, worse.p_unsafe) == ("safe", "undetermined", 1.0)
-    assert any("nearly always one answer" in notice for notice in worse.notices)
+    assert any("nearly always gives one answer" in notice for notice in worse.notices)
     assert safe_decision(np.full(20, 9.0), human, np.full(10, 3.0), n_digital=20, eta=0.0).decision == "unsafe"
     one = safe_decision(np.full(20, 1.5), human, np.full(10, 1.5), n_digital=20, reference="shared", k=1)
     assert one.decision == "undetermined"  # the crowd shares the LLM's one answer, whose place is unknown

@@ -77,7 +77,7 @@ def test_a_method_with_twins_says_who_is_left_out(uneven):
 def test_scale_and_step_come_from_the_human_table():
     human, digital = load_example().human, load_example().digital
     free = dataclasses.replace(human, scale=CrowdData.from_frame(human.to_frame()).scale)
-    with pytest.raises(ValueError, match="needs the ends of the answer scale: read the human answers with scale="):
+    with pytest.raises(ValueError, match="needs the ends of the answer scale; read the human answers with scale="):
         interval_from(free, digital, method="classical-small")
     assert {row["method"] for row in interval_from(human, digital, method="classical-small").rows} == {
         "classical-small"
@@ -131,7 +131,7 @@ def test_frame_dictionary_and_print(uneven):
     ("options", "message"),
     [
         ({"method": "best"}, "method must be one of 'auto', 'classical'"),
-        ({"method": "cross-fitted"}, "one digital table a fold: use crowdllm_stats.interval with folds"),
+        ({"method": "cross-fitted"}, "one digital table per fold: use crowdllm_stats.interval with folds"),
         ({"level": 95}, "did you mean 0.95"),
         ({"alternative": "up"}, "alternative must be one of"),
         ({"population_size": 1}, "population_size must be a whole number of at least 2; got 1"),

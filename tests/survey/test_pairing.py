@@ -237,7 +237,7 @@ def test_notes_name_who_lacks_a_twin_and_what_to_do() -> None:
     assert "no unlabelled" not in " ".join(pair(HUMAN, twins).notes(unlabelled=False))
     everybody = table([("a", "ann", 1, "w", 1), ("a", "bob", 2, "w", 1)], PEOPLE)
     personas = table([("a", "d", 1, "w", 1)], PEOPLE)
-    assert "use twins by name" in " ".join(pair(everybody, personas, match=["gender"]).notes())
+    assert "pair by participant id" in " ".join(pair(everybody, personas, match=["gender"]).notes())
 
 
 # Everybody answers nearly everything ----------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def frames(low, high, least, most):
 @pytest.mark.parametrize("ends", [(0, 1, 0, 100), (0, 1, 1, 2), (0, 1, -1, 1), (1, 2, 0, 1)])
 def test_two_codings_of_two_values_are_asked_about(ends, tmp_path, capsys):
     human, digital = frames(*ends)
-    said = f"human answers are {ends[0]} and {ends[1]}, the digital ones {ends[2]} and {ends[3]}: code both alike"
+    said = f"human answers are {ends[0]} and {ends[1]}, the digital ones {ends[2]} and {ends[3]}; code both alike"
     plain = human[["problem", "response"]]
     for job in (interval_from, across_from, lambda one, other: safe_decision_from(one, other, plain)):
         with pytest.raises(ValueError, match=said):

@@ -349,7 +349,8 @@ def _why(direct: Direct, lost: int) -> str:
     if direct.ends is None:
         how = "each problem left out in turn" if problems <= LEAVE_ONE_OUT else f"{FOLDS} folds by position"
         shape = (
-            "normal errors and intervals of equal tails; give bounds for ratings, as errors are skewed near the ends. "
+            "normal errors and intervals of equal tails; for ratings give the ends of the scale, near which errors are "
+            "skewed. "
             f"Constants are fitted on other problems ({how})"
         )
     else:

@@ -6,6 +6,7 @@ import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.intervals.sample import Sample
+from crowdllm_stats.inference.intervals.scale_notice import needs_bounds
 from crowdllm_stats.inference.intervals.two_values import rating, two_valued
 
 #: The flag for estimates that were moved.
@@ -37,7 +38,7 @@ def feasible_range(sample: Sample) -> tuple[FloatArray, FloatArray]:
         ValueError: on a sample without bounds.
     """
     if sample.bounds is None:
-        raise ValueError("the range of the scale is unknown: give bounds=(low, high)")
+        raise needs_bounds("the ends of the answer scale are not known")
     low, high = sample.bounds
     seen = sample.human.mean(axis=-1)
     share = sample.remaining

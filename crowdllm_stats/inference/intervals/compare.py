@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from crowdllm_stats._base.messages import BadInput, Message, said
 from crowdllm_stats.inference.intervals.dispatch import METHODS, compute, resolve
 from crowdllm_stats.inference.intervals.interval_result import Interval, draw_bars
 from crowdllm_stats.inference.intervals.same_law import law_of
@@ -172,8 +173,9 @@ def compare_intervals(
         try:
             intervals[name] = compute(sample, name, law)
         except ValueError as reason:
-            skipped[name] = str(reason)
+            skipped[name] = said(reason)
     if not intervals:
-        raise ValueError("no method applies: " + "; ".join(f"{name}: {reason}" for name, reason in skipped.items()))
+        reasons = Message.joined((Message.filled("{}: {}", *one) for one in skipped.items()), "; ")
+        raise BadInput(Message.filled("no method applies: {}", reasons))
     notices = (law.notice,) if law is not None and law.differs else ()
     return IntervalTable(intervals, skipped, resolve(sample, law), notices)

@@ -10,6 +10,7 @@ from scipy.special import stdtrit
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.intervals.ends import all_equal, one_sided
 from crowdllm_stats.inference.intervals.sample import Core, Sample
+from crowdllm_stats.inference.intervals.scale_notice import needs_bounds
 
 
 def serfling(n: int, population: Any) -> FloatArray:
@@ -100,7 +101,7 @@ def betting(sample: Sample) -> Core:
         ValueError: without bounds, and with weights or clusters, whose answers do not count alike.
     """
     if sample.bounds is None:
-        raise ValueError("method 'betting' needs bounds=(low, high): the ends of the answer scale")
+        raise needs_bounds("method 'betting' needs the ends of the answer scale")
     if sample.weights is not None or sample.clusters is not None:
         raise ValueError(
             "method 'betting' holds for answers that count alike and stand alone: it takes no weights or clusters"

@@ -228,8 +228,8 @@ def compute(sample: Sample, method: str, law: LawCheck | None = None) -> Interva
         raise ValueError(f"method must be 'auto' or one of {', '.join(map(repr, METHODS))}; got {method!r}")
     if sample.n < 2:
         raise ValueError(
-            f"human has {sample.n} answer(s) a problem: at least 2 are needed to know their spread "
-            "(for problems without enough human answers see across_problems and conformal_new_problems)"
+            f"human has {sample.n} answer(s) per problem: at least 2 are needed to know their spread "
+            "(for problems without enough human answers see in Python across_problems and conformal_new_problems)"
         )
     if not sample.plain and np.any(sample.units < 1.5):
         raise ValueError(
@@ -244,7 +244,7 @@ def compute(sample: Sample, method: str, law: LawCheck | None = None) -> Interva
     answer = _warned(sample, method, core, None if asked in HUMAN_ONLY else law)
     first = ""
     if sample.bounds is None and asked in USE_BOUNDS:
-        first = scale_notice(sample.human, sample.n, "bounds=(low, high)")
+        first = scale_notice(sample.human, sample.n)
     elif asked == "ppi++-small" and bool(np.any(two_valued(sample))):
         first = TWO_VALUES_BY_NAME
     return dataclasses.replace(answer, notices=(first, *answer.notices)) if first else answer

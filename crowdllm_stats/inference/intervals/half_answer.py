@@ -17,6 +17,7 @@ from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.intervals.bounded import MOVED, feasible_range, outside
 from crowdllm_stats.inference.intervals.ends import one_sided
 from crowdllm_stats.inference.intervals.sample import Sample
+from crowdllm_stats.inference.intervals.scale_notice import needs_bounds
 
 #: The unseen answers that are put at the end of the scale.
 UNSEEN = 0.5
@@ -83,7 +84,7 @@ def half_answer_ends(
         ValueError: on a sample without bounds.
     """
     if sample.bounds is None:
-        raise ValueError("a bounded interval needs bounds=(low, high)")
+        raise needs_bounds("a bounded interval needs the ends of the answer scale")
     low, high = sample.bounds
     least, most = feasible_range(sample)
     span = high - low

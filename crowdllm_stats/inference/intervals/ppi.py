@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.messages import BadInput, Message
 from crowdllm_stats.inference.intervals.ends import all_equal, symmetric_ends
 from crowdllm_stats.inference.intervals.sample import Core, Sample
 
@@ -25,10 +26,15 @@ def paired(sample: Sample, method: str) -> tuple[FloatArray, FloatArray]:
     """
     if sample.twins is None or sample.crowd is None:
         missing = "digital_labeled" if sample.twins is None else "digital_unlabeled"
-        raise ValueError(
-            f"method {method!r} compares each human with a digital twin and needs digital_labeled and "
-            f"digital_unlabeled; "
-            f"{missing} is missing (unpaired data: use 'classical', or 'classical-small' with bounds)"
+        lacking = "twins" if sample.twins is None else "unlabelled digital answers"
+        needs = f"method {method!r} compares each human with a digital twin and needs"
+        raise BadInput(
+            Message(
+                f"{needs} digital_labeled and digital_unlabeled; {missing} is missing",
+                f"{needs} twins and unlabelled digital answers; {lacking} are missing",
+            ),
+            python="for unpaired data use 'classical', or 'classical-small' with bounds",
+            command="for unpaired data use 'classical', or 'classical-small' with --scale LOW:HIGH",
         )
     return sample.twins, sample.crowd
 

@@ -15,6 +15,7 @@ from crowdllm_stats.inference.intervals.bounded import MOVED, feasible_range, ou
 from crowdllm_stats.inference.intervals.ends import all_equal, one_sided
 from crowdllm_stats.inference.intervals.ppi import PAIRING, paired, weight_flags
 from crowdllm_stats.inference.intervals.sample import Core, Sample
+from crowdllm_stats.inference.intervals.scale_notice import needs_bounds
 from crowdllm_stats.inference.intervals.two_values import declared, neighbours
 
 #: People without any relation to their twins who are added to the sample before its slope is taken, at least.
@@ -120,7 +121,7 @@ def _two_values(sample: Sample, method: str) -> Sample:
         ValueError: otherwise, naming what stands against it.
     """
     if sample.bounds is None:
-        raise ValueError(f"method {method!r} needs bounds=(low, high): the two values that answers can have")
+        raise needs_bounds(f"method {method!r} needs the two values that answers can have, the ends of their scale")
     low, high = sample.bounds
     between = int(np.count_nonzero((sample.human != low) & (sample.human != high)))
     if between:

@@ -21,6 +21,7 @@ from crowdllm_stats._base.checks import (
     check_level,
     check_same_batch,
 )
+from crowdllm_stats._base.messages import BadInput
 
 #: Values of one block of rows that fit the processor's cache.
 _BLOCK = 1 << 16
@@ -258,8 +259,9 @@ def read_sample(
     f = None if digital_labeled is None else check_array("digital_labeled", digital_labeled, least_ndim=1)
     crowd = None if digital_unlabeled is None else as_numbers("digital_unlabeled", digital_unlabeled, least_ndim=1)
     if f is not None and f.shape != y.shape:
-        raise ValueError(
-            f"digital_labeled has shape {f.shape} but human has {y.shape}: give one twin's answer for each human answer"
+        raise BadInput(
+            f"has shape {f.shape} but human has {y.shape}: give one twin's answer for each human answer",
+            argument="digital_labeled",
         )
     fold_codes = None
     if folds is not None:
@@ -267,7 +269,9 @@ def read_sample(
     elif crowd is not None:
         check_same_batch(human=y, digital_unlabeled=crowd)
     if crowd is not None and crowd.shape[-1] < 2:
-        raise ValueError("digital_unlabeled needs at least 2 answers a problem to estimate its variance; got 1")
+        raise BadInput(
+            "needs at least 2 answers per problem to estimate its variance; got 1", argument="digital_unlabeled"
+        )
     scale = None if bounds is None else check_bounds(bounds)
     if scale is not None:
         check_inside("human", y, scale)
@@ -343,9 +347,9 @@ def _read_population(
             f"population_size has shape {size.shape}; one number, or one a problem {y.shape[:-1]}"
         ) from None
     if np.any(size != np.floor(size)) or np.any(size < y.shape[-1]):
-        raise ValueError(
-            f"population_size must be whole and at least the number of human answers {y.shape[-1]}; "
-            f"smallest is {float(size.min()):g}"
+        raise BadInput(
+            f"must be whole and at least the number of human answers {y.shape[-1]}; smallest is {float(size.min()):g}",
+            argument="population_size",
         )
     if census and (crowd is None or np.any(size != crowd.shape[-1])):
         count = 0 if crowd is None else crowd.shape[-1]

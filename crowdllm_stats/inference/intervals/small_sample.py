@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.inference.intervals.classical import LEVELS_WITH_TWINS, unanimity_note
 from crowdllm_stats.inference.intervals.ends import all_equal, symmetric_ends
 from crowdllm_stats.inference.intervals.half_answer import half_answer_ends
@@ -99,9 +100,10 @@ def regression_core(
         ValueError: on fewer than 3 people, effectively 2.5: a slope and a level leave nothing for the spread.
     """
     if sample.n < 3 or np.any(sample.units < 2.5):
-        raise ValueError(
-            f"a slope and a level need about 3 independent people; a problem has effectively {sample.units.min():.3g} "
-            "(use 'classical', or 'classical-small' with bounds)"
+        raise BadInput(
+            f"a slope and a level need about 3 independent people; a problem has effectively {sample.units.min():.3g}",
+            python="use 'classical', or 'classical-small' with bounds",
+            command="use 'classical', or 'classical-small' with --scale LOW:HIGH",
         )
     residual = sample.human - sample.human_mean[..., None]
     squares = sample.mean(deviation**2)

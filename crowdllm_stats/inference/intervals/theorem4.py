@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray, check_inside
+from crowdllm_stats._base.messages import BadInput, Message
 from crowdllm_stats.inference.intervals.confidence_sets import (
     bernstein_half,
     betting_set,
@@ -15,6 +16,7 @@ from crowdllm_stats.inference.intervals.confidence_sets import (
 from crowdllm_stats.inference.intervals.ends import all_equal, one_sided
 from crowdllm_stats.inference.intervals.ppi import paired
 from crowdllm_stats.inference.intervals.sample import Core, Sample
+from crowdllm_stats.inference.intervals.scale_notice import needs_bounds
 
 #: Shares of the error probability that are tried for the humans' set, the rest goes to the crowd's.
 SHARES = np.concatenate([np.linspace(0.02, 0.98, 49), [0.99, 0.995, 0.999]])
@@ -39,7 +41,7 @@ def prediction_powered_set(sample: Sample, method: str) -> Core:
     Source: the paper's Theorem 4 (numbered 4.5 in its HTML), from Angelopoulos et al. 2023, theorem 1.
     """
     if sample.bounds is None:
-        raise ValueError(f"method {method!r} needs bounds=(low, high): the ends of the answer scale")
+        raise needs_bounds(f"method {method!r} needs the ends of the answer scale")
     if sample.weights is not None or sample.clusters is not None:
         raise ValueError(
             f"method {method!r} holds for answers that count alike and stand alone: it takes no weights or clusters"
@@ -48,10 +50,12 @@ def prediction_powered_set(sample: Sample, method: str) -> Core:
     check_inside("digital_labeled", twins, sample.bounds)
     check_inside("digital_unlabeled", crowd, sample.bounds)
     if sample.population_size is not None and not sample.census and method in ("set-bernstein", "set-betting"):
-        raise ValueError(
-            f"method {method!r} with population_size needs census=True: the twins of the whole population as the "
-            f"crowd; "
-            "otherwise use 'set-hoeffding' or 'set-clt'"
+        needed = "the twins of the whole population as the crowd; otherwise use 'set-hoeffding' or 'set-clt'"
+        raise BadInput(
+            Message(
+                f"method {method!r} with population_size needs census=True: {needed}",
+                f"method {method!r} with --population-size needs {needed}",
+            )
         )
     if sample.n < 2:
         raise ValueError(f"method {method!r} needs at least 2 human answers a problem; got {sample.n}")

@@ -37,10 +37,10 @@ CASES = [
     ({"bounds": (5, 1)}, "low < high"),
     ({"bounds": (2, 5)}, "1 answer.* outside the bounds"),
     ({"bounds": 5}, "bounds must"),
-    ({"method": "classical-small"}, "needs bounds"),
-    ({"method": "betting"}, "needs bounds"),
+    ({"method": "classical-small"}, "give bounds"),
+    ({"method": "betting"}, "give bounds"),
     ({"method": "betting", "bounds": (1, 4), "weights": [1.0, 1.0, 2.0]}, "takes no weights"),
-    ({"method": "set-betting"}, "needs bounds"),
+    ({"method": "set-betting"}, "give bounds"),
     ({"method": "set-hoeffding", "bounds": (1, 4), "digital_unlabeled": [0.0, 2.0]}, "digital_unlabeled holds 1"),
     ({"weights": [1.0, -1.0, 1.0]}, "1 that are zero or negative"),
     ({"weights": [1.0, 0.0, 2.0]}, "leave people without weight out"),
@@ -83,7 +83,7 @@ def test_refusals_name_the_argument_and_the_remedy(change, message):
 def test_compare_lists_what_does_not_apply_and_refuses_unknown_methods():
     table = compare_intervals(HUMAN)
     assert list(table.intervals) == ["classical"]
-    assert "needs bounds" in table.skipped["classical-small"]
+    assert "give bounds" in table.skipped["classical-small"]
     assert set(table.intervals) | set(table.skipped) == set(METHODS)
     with pytest.raises(ValueError, match="known are"):
         compare_intervals(HUMAN, methods=["t"])

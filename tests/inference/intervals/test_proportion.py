@@ -280,7 +280,7 @@ def test_unanimous_clusters_count_as_clusters():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"bounds": None}, r"'exact' needs bounds=\(low, high\)"),
+        ({"bounds": None}, r"'exact' needs .* give bounds=\(low, high\)"),
         ({"human": [0.0, 1.0, 0.5]}, "human holds 1 between them"),
         ({"step": 0.5}, "step=0.5 leaves room"),
         ({"weights": [1.0, 1.0, 2.0]}, "takes no weights or clusters"),

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from crowdllm_stats import interval, interval_from
+from crowdllm_stats._base.messages import for_command
 from crowdllm_stats.data.crowd import CrowdData
 
 HUMAN = [1, 1, 2, 1, 4, 1]
@@ -40,7 +41,8 @@ def test_two_tables_say_it_once_for_all_problems():
     found = interval_from(CrowdData.from_frame(human), CrowdData.from_frame(digital), unpaired=True)
     said = [notice for notice in found.notices if "ends of their scale" in notice]
     assert len(said) == 1
-    assert "--scale low:high" in said[0]
+    assert 'give scale="low:high"' in said[0]
+    assert "give --scale LOW:HIGH" in for_command(said[0])
     tables = (CrowdData.from_frame(table, scale="1:4") for table in (human, digital))
     scaled = interval_from(*tables, unpaired=True)
     assert not any("ends of their scale" in notice for notice in scaled.notices)
