@@ -43,9 +43,7 @@ Out = Annotated[
 #: Files by which a folder is known as that of a study.
 _MARKS = ("design.json", "results.parquet.manifest.json")
 
-Scheduler = Annotated[
-    str | None, typer.Option(metavar="ADDRESS", help="Dask: tcp://host:port, or 'local' for a local cluster.")
-]
+Scheduler = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address of a Dask scheduler, tcp://host:port.")]
 
 
 def study(arguments: Sequence[str]) -> typer.Typer:
@@ -241,7 +239,7 @@ def _engine(workers: int | None, scheduler: str | None) -> Engine:
 
         if find_spec("distributed") is None:
             raise ValueError("--scheduler needs Dask: pip install 'crowdllm-stats[dask]'")
-        return cluster(scheduler, workers or default_workers())
+        return cluster(scheduler)
     return in_this_process if workers == 0 else processes(default_workers() if workers is None else workers)
 
 

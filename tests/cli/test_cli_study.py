@@ -110,7 +110,7 @@ BAD = [
     (("run", "nine.toml"), "there is no study file nine.toml"),
     (("resume", "mine"), "nothing to resume: out/mine holds no started study"),
     (("run", "mine", "--workers", "-1"), "--workers must be a whole number of at least 0; got -1"),
-    (("run", "mine", "--scheduler", "there"), 'scheduler must be "local" or an address such as tcp://host:8786'),
+    (("run", "mine", "--scheduler", "there"), "scheduler must be an address such as tcp://host:8786"),
     (("run", "mine", "--out", "simulations/mine.toml"), "--out simulations/mine.toml is a file; name a folder"),
     (("run", "mine", "--store", "simulations/mine.toml/x"), "cannot be made or read: Not a directory"),
     (("plan", "mine", "--mcse", "-1"), "the wanted standard error must be positive; got -1.0"),

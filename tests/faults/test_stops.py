@@ -45,7 +45,6 @@ COMMANDS = {
     "evaluate": (("evaluate", *LEARNING, "--embedding", "none", "--seeds", "3"), 8, 8, ""),
     "study plan": (("study", "plan", "stop.toml", "--pilot", "20", "--workers", "2"), 3, 4, ""),
     "study run": (("study", "run", "stop.toml", "--workers", "2"), 4, 12, ""),
-    "study run on Dask": (("study", "run", "stop.toml", "--workers", "2", "--scheduler", "local"), 5, 8, ""),
     "study show": (("study", "show", "coverage"), 1, 3, ""),
     "theory verify": (("theory", "verify", "--only", "theorem1", "--only", "theorem2"), 6, 10, ""),
     "theory list": (("theory", "list"), 1, 3, ""),
