@@ -12,12 +12,14 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from platformdirs import user_cache_path
 
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats._base.unfinished import unfinished
@@ -116,13 +118,11 @@ def cache_folder() -> Path:
     """
     if os.environ.get(VARIABLE):
         return Path(os.environ[VARIABLE])
-    base = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
-    try:
-        if not base and sys.platform == "darwin":
-            base = str(Path.home() / "Library" / "Caches")
-        return Path(base or Path.home() / ".cache") / "crowdllm-stats"
-    except RuntimeError:
-        raise ValueError(f"there is no home folder to keep models in: set {VARIABLE} to a folder") from None
+    with suppress(RuntimeError):  # without a home folder; older releases leave "~" in the path
+        folder = user_cache_path("crowdllm-stats", appauthor=False, opinion=False)
+        if folder.is_absolute():
+            return folder
+    raise ValueError(f"there is no home folder to keep models in: set {VARIABLE} to a folder")
 
 
 def find_model(name: str, *, cache: str | os.PathLike[str] | None = None) -> Fetched:

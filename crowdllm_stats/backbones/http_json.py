@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
-import http.client
+import functools
 import ipaddress
 import json
 import os
+import ssl
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import httpx
 import numpy as np
 
 from crowdllm_stats._base.checks import check_count
 from crowdllm_stats._base.random import text_number
 from crowdllm_stats._base.shown import one_line
-from crowdllm_stats.backbones.bounded_http import bounded_handlers
 from crowdllm_stats.backbones.key_censor import KeyCensor
 
 Answer = TypeVar("Answer")
@@ -106,10 +106,6 @@ class JsonServer:
             raise ValueError(f"timeout must be a number of seconds above 0; got {timeout!r}")
         self.retries = check_count("retries", retries, least=0)
         self.seed = check_count("seed", seed, least=0)
-        handlers: list[urllib.request.BaseHandler] = [_NoRedirect(), *bounded_handlers()]
-        if _is_loopback(self.url):
-            handlers.append(urllib.request.ProxyHandler({}))
-        self._opener = urllib.request.build_opener(*handlers)
         self._lock = threading.Lock()
         self.retried = 0
         self.stop = threading.Event()
@@ -145,6 +141,7 @@ class JsonServer:
         return one_line(KeyCensor(self._key())(text))
 
     def _tried(self, path: str, content: bytes, key: str | None) -> dict[str, Any]:
+        # Not by tenacity: its waits come from the process's random numbers, these from seed, request and attempt.
         for attempt in range(self.retries + 1):
             try:
                 return self._once(path, content, key)
@@ -158,24 +155,23 @@ class JsonServer:
         raise AssertionError("unreachable")
 
     def _once(self, path: str, content: bytes, key: str | None) -> dict[str, Any]:
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "crowdllm-stats"}
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "crowdllm-stats",
+                   "Accept-Encoding": "identity"}  # fmt: skip
         if key:
             headers["Authorization"] = f"Bearer {key}"
-        request = urllib.request.Request(f"{self.url}/{path}", data=content, headers=headers, method="POST")
         try:
-            with self._opener.open(request, timeout=self.timeout) as response:
-                raw = self._body(response)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise self._refused(error, key) from None
-        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+            asked = asyncio.run_coroutine_threadsafe(self._reply(path, content, headers), _loop(os.getpid()))
+            reply, raw = asked.result()
+        except TimeoutError:
+            raise _Passing(f"no answer within {self.timeout:g} seconds; raise timeout= if it is slow") from None
+        except (httpx.TransportError, OSError, ValueError, ImportError) as error:
             if isinstance(error, ServerError):
                 raise
-            reason = getattr(error, "reason", error)
-            if isinstance(reason, TimeoutError):
-                raise _Passing(f"no answer within {self.timeout:g} seconds; raise timeout= if it is slow") from None
-            said = str(reason) or type(reason).__name__
-            raise _Passing(f"the connection failed ({said}); is the server running at this address?") from None
+            raise _Passing(
+                f"the connection failed ({_reason(error)}); is the server running at this address?"
+            ) from None
+        if not reply.is_success:
+            raise self._refused(reply, raw, key)
         try:
             answer = json.loads(raw)
         except (ValueError, RecursionError):
@@ -184,26 +180,31 @@ class JsonServer:
             raise ServerError(f"{self.url} answered with JSON that is no object: {_short(raw, key)!r}")
         return answer
 
-    def _body(self, response: Any) -> bytes:
-        parts, size = [], 0
-        while part := response.read1(65536):
-            parts.append(part)
-            size += len(part)
-            if size > LARGEST_BODY:
-                raise ServerError(f"{self.url} answered with more than {LARGEST_BODY} bytes; is it a chat server?")
-        told = response.headers.get("Content-Length", "")
-        if told.isdigit() and size < int(told):
-            raise ConnectionError(f"the answer broke off after {size} of {told} bytes")
-        return b"".join(parts)
+    async def _reply(self, path: str, content: bytes, headers: dict[str, str]) -> tuple[httpx.Response, bytes]:
+        """A reply and its body; of the server's trouble the beginning.
 
-    def _refused(self, error: urllib.error.HTTPError, key: str | None) -> Exception:
-        try:
-            raw = error.read(LARGEST_TROUBLE)
-        except (OSError, http.client.HTTPException):
-            raw = b""
-        (said, code), status = _message(raw, key), error.code
+        The time-out is asyncio's: httpx's own count anew with every piece that arrives, so that a server that drips
+        would hold a request open for ever.
+        """
+        proxies = not _is_loopback(self.url)
+        async with (
+            asyncio.timeout(self.timeout),
+            httpx.AsyncClient(verify=_trusted(), trust_env=proxies, timeout=None) as client,
+            client.stream("POST", f"{self.url}/{path}", content=content, headers=headers) as reply,
+        ):
+            body = bytearray()
+            async for part in reply.aiter_raw():
+                body += part
+                if not reply.is_success and len(body) > LARGEST_TROUBLE:
+                    break
+                if len(body) > LARGEST_BODY:
+                    raise ServerError(f"{self.url} answered with more than {LARGEST_BODY} bytes; is it a chat server?")
+            return reply, bytes(body)
+
+    def _refused(self, reply: httpx.Response, raw: bytes, key: str | None) -> Exception:
+        (said, code), status = _message(raw[:LARGEST_TROUBLE], key), reply.status_code
         if status in PASSING:
-            return _Passing(f"HTTP {status}: {said}", status, code, _retry_after(error.headers.get("Retry-After")))
+            return _Passing(f"HTTP {status}: {said}", status, code, _retry_after(reply.headers.get("Retry-After")))
         if status in (401, 403):
             named = self.api_key_env
             hint = "no key was sent: pass api_key_env= with the name of the environment variable that holds its key"
@@ -212,7 +213,7 @@ class JsonServer:
                 hint = f"{state}; set it to a key of this server"
             return ServerError(f"{self.url} wants another key (HTTP {status}); {hint}", status, code)
         if 300 <= status < 400:
-            place = urlsplit(error.headers.get("Location", ""))
+            place = urlsplit(reply.headers.get("Location", ""))
             hint = f"{place.scheme}://{place.hostname}" if place.hostname else "another address"
             return ServerError(f"{self.url} redirects to {hint} (HTTP {status}); name that server itself", status, code)
         hint = "; base_url usually ends in /v1" if status in (404, 405) else ""
@@ -245,9 +246,25 @@ class _Passing(Exception):
         self.status, self.code, self.wait = status, code, wait
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
+@functools.cache
+def _loop(process: int) -> asyncio.AbstractEventLoop:
+    """The loop of a process, in a thread of its own: whoever asks may stand in another loop, as notebooks do."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    return loop
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _reason(error: BaseException) -> str:
+    """Why a connection failed, from the bottom: the layers above say only that it did, or that a package is missing."""
+    while not isinstance(error, ImportError) and (below := error.__cause__ or error.__context__):
+        error = below
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number and number > 0 else str(error) or type(error).__name__
 
 
 def _checked(base_url: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import email.utils
+import gzip
 import json
 import socket
 import threading
@@ -308,9 +310,39 @@ def test_the_time_out_bounds_the_look_up_of_a_name(waits, monkeypatch):
 
 
 def test_a_name_without_address_is_told(waits, monkeypatch):
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
-    with pytest.raises(ServerError, match="the name has no address"):
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(ServerError, match=r"connection failed \(\[Errno -2\] Name or service not known\)"):
         JsonServer("http://empty.invalid/v1", retries=0).post("chat", {}, dict)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
+    with pytest.raises(ServerError, match="the connection failed"):
+        JsonServer("http://empty.invalid/v1", retries=0).post("chat", {}, dict)
+
+
+def test_within_a_running_loop_as_notebooks_have_it():
+    async def ask():
+        return JsonServer(stub.url).post("chat", {"a": 1}, dict)
+
+    with serve(lambda body, number: (200, body)) as stub:
+        assert asyncio.run(ask()) == {"a": 1}
+
+
+def test_packed_bodies_are_not_unpacked(waits):
+    """A few bytes can unpack to more than memory holds; none are asked for."""
+    packed = gzip.compress(b'{"a": 1}')
+    with (
+        serve(lambda body, number: (200, packed, {"Content-Encoding": "gzip"})) as stub,
+        pytest.raises(ServerError, match="the answer is not JSON"),
+    ):
+        JsonServer(stub.url, retries=0).post("chat", {}, dict)
+    assert stub.headers[0]["Accept-Encoding"] == "identity"
+
+
+def test_trouble_without_end_is_told_by_its_beginning(waits):
+    with serve(lambda body, number: (400, b"no " * 2**20)) as stub, pytest.raises(ServerError, match="HTTP 400.*no no"):
+        JsonServer(stub.url).post("chat", {}, dict)
 
 
 def test_an_answer_that_breaks_off_is_asked_again(waits):
