@@ -16,7 +16,6 @@ from crowdllm_stats._base.shown import one_line, visible
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats._base.words import several
 from crowdllm_stats.cli.terminal import screen
-from crowdllm_stats.cli.wording import cut, in_flags
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -65,7 +64,7 @@ def emit(
         ValueError: if ``out`` has an unknown ending.
         FileNotFoundError: if its folder does not exist.
     """
-    report = _in_flags(report)
+    report = _for_command(report)
     if out is not None:
         written = _write(report, out, arguments, keep_formulas)
     if as_json:
@@ -76,21 +75,15 @@ def emit(
         print(f"Written: {out} and {written.name}")
 
 
-def _in_flags(report: Report) -> Report:
-    """The report with the library's remarks in the words of the command line."""
+def _for_command(report: Report) -> Report:
+    """The report with every sentence as the command line shows it."""
     return dataclasses.replace(
         report,
-        results=_notes_in_flags(report.results),
-        summary=_notes_in_flags(report.summary),
-        excluded=[row | {"reason": in_flags(for_command(row["reason"]))} for row in report.excluded],
-        notes=[in_flags(for_command(note)) for note in report.notes],
-        notices=[in_flags(for_command(notice)) for notice in report.notices],
-        why=in_flags(for_command(report.why)),
+        excluded=[row | {"reason": for_command(row["reason"])} for row in report.excluded],
+        notes=[for_command(note) for note in report.notes],
+        notices=[for_command(notice) for notice in report.notices],
+        why=for_command(report.why),
     )
-
-
-def _notes_in_flags(rows: list[Row]) -> list[Row]:
-    return [row | {"note": in_flags(for_command(row["note"]))} if row.get("note") else row for row in rows]
 
 
 def excluded_rows(excluded: Mapping[str, str]) -> list[Row]:
@@ -316,6 +309,19 @@ def word(value: Any) -> str:
     if isinstance(value, float):
         return f"{value + 0.0:.4g}"  # the sum turns -0 into 0
     return str(value)
+
+
+def cut(text: str, width: int) -> str:
+    """A text of at most ``width`` letters, its middle left out where it is longer: ids often differ at the end.
+
+    Example:
+        >>> cut("question-about-the-weather-17", 16), cut("q17", 16)
+        ('question-...r-17', 'q17')
+    """
+    if len(text) <= width:
+        return text
+    tail = (width - 3) // 3
+    return f"{text[: width - 3 - tail]}...{text[len(text) - tail :]}"
 
 
 def bars(rows: Sequence[Row], label: str, width: int = 60) -> str:

@@ -32,7 +32,6 @@ from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.output import ENDINGS, Report, emit
 from crowdllm_stats.cli.stopping import say_when_stopped, stopped_line
 from crowdllm_stats.cli.streams import why_unwritten
-from crowdllm_stats.cli.wording import in_flags
 
 #: Set to 1 to see the whole traceback of a failure.
 DEBUG = "CROWDLLM_STATS_DEBUG"
@@ -100,7 +99,7 @@ def _explain(error: Exception) -> int:
         text = error.format_message() or "no command given; crowdllm-stats --help lists them"
         return _failed(text, BAD_INPUT)
     if isinstance(error, ValueError | FileNotFoundError):
-        return _failed(in_flags(said(error).command), BAD_INPUT)
+        return _failed(said(error).command, BAD_INPUT)
     if isinstance(error, ImportError) and (needed := missing_extra(error)):
         return _failed(needed, BAD_INPUT)
     return _failed(f"{type(error).__name__}: {error} ({DEBUG}=1 shows where)", FAILURE)

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import LARGEST, FloatArray
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import coded, distinct, rows_text, some, word
 from crowdllm_stats.data.scale import BALLOT_MARK, Scale
 
@@ -79,9 +80,7 @@ def _parsed(column: pd.Series, label: str) -> tuple[FloatArray, NDArray[np.bool_
     try:
         codes, found = distinct(column)
     except TypeError:
-        raise ValueError(
-            f"{label} holds lists where numbers are expected; for ballots say scale=approval(...)"
-        ) from None
+        raise _for_ballots(f"{label} holds lists where numbers are expected") from None
     if not (pd.api.types.is_numeric_dtype(found.dtype) or pd.api.types.is_string_dtype(found.dtype)):
         found = found.astype(object)  # times and spans of time are no numbers, whatever their dtype turns them to
     read = np.asarray(pd.to_numeric(found, errors="coerce"))
@@ -95,13 +94,18 @@ def _parsed(column: pd.Series, label: str) -> tuple[FloatArray, NDArray[np.bool_
     text = [place for place in odd.tolist() if not _is_blank(found[place])]
     rows = np.isin(codes, text)
     if rows.any():
-        raise ValueError(
+        raise BadInput(
             f"{label} holds {int(rows.sum())} of {len(codes)} answers that are not numbers: "
-            f"{some([found[place] for place in text])} in {rows_text(rows)}; correct them, or declare the scale "
-            "with scale=categorical([...]) or approval([...])"
+            f"{some([found[place] for place in text])} in {rows_text(rows)}",
+            python="correct them, or declare the scale with scale=categorical([...]) or approval([...])",
+            command="correct them, or code the answers as numbers",
         )
     values = parsed[codes]
     return values, np.isnan(values)
+
+
+def _for_ballots(problem: str) -> BadInput:
+    return BadInput(problem, python="for ballots say scale=approval(...)", command="the commands need numbers")
 
 
 def _is_blank(value: Any) -> bool:
@@ -114,9 +118,7 @@ def _choices(column: pd.Series, scale: Scale, label: str) -> Answers:
     try:
         codes, found = coded(column)
     except TypeError:
-        raise ValueError(
-            f"{label} holds lists where one option is expected; for ballots say scale=approval(...)"
-        ) from None
+        raise _for_ballots(f"{label} holds lists where one option is expected") from None
     words = [_of_scale(_option(value), scale.options) for value in found]
     unknown = [place for place, text in enumerate(words) if text != "" and text not in scale.options]
     _refuse_unknown([found[place] for place in unknown], np.isin(codes, unknown), scale, label)

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import check_choice
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import rows_text
 from crowdllm_stats.data.answers import as_answers
 from crowdllm_stats.data.attributes import attribute_table, given_table, plain, sort_columns
@@ -103,9 +104,10 @@ def assemble(frame: pd.DataFrame, source: str, wishes: Wishes) -> Parts:
 def _refuse_gaps(gaps: dict[str, NDArray[np.bool_]], label: dict[str, str]) -> None:
     for name, gap in gaps.items():
         if gap.any():
-            raise ValueError(
-                f"{label[name]} is empty in {int(gap.sum())} of {len(gap)} rows ({rows_text(gap)}); "
-                'fill them, or pass missing="drop" to leave these rows out and have them counted'
+            raise BadInput(
+                f"{label[name]} is empty in {int(gap.sum())} of {len(gap)} rows ({rows_text(gap)})",
+                python='fill them, or give missing="drop" to leave these rows out and have them counted',
+                command="fill them, or give --drop-missing to leave these rows out and have them counted",
             )
 
 
@@ -186,8 +188,10 @@ def _repeats(
     if again.any():
         first = int(np.flatnonzero(again)[0])
         who, what = participant.names[participant.codes[first]], problem.names[problem.codes[first]]
-        raise ValueError(
+        raise BadInput(
             f"{source}: {int(again.sum())} answers repeat a (problem, participant) already answered, for instance "
-            f'problem {what!r} by {who!r} ({rows_text(rows[again])}); remove them, or pass repeats="keep"'
+            f"problem {what!r} by {who!r} ({rows_text(rows[again])})",
+            python='remove them, or give repeats="keep"',
+            command="remove them",
         )
     return None

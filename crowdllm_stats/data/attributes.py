@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import coded, some, word
 from crowdllm_stats.data.ids import Ids, as_ids
 
@@ -145,10 +146,11 @@ def sort_columns(frame: pd.DataFrame, problem: Ids, participant: Ids, label: str
         elif by_problem:
             of_problem.append(name)
         else:
-            raise ValueError(
+            raise BadInput(
                 f"{label}: column {name!r} has one value neither for every participant "
-                f"({_conflict(frame[name], participant)}) nor for every problem; correct it, or name the columns to "
-                "keep with profile_columns=[...] and problem_columns=[...]"
+                f"({_conflict(frame[name], participant)}) nor for every problem",
+                python="correct it, or name the columns to keep with profile_columns=[...] and problem_columns=[...]",
+                command="correct it, or leave it out",
             )
     return profile, of_problem
 

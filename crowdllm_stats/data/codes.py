@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.data.answers import Answers, as_answers
 from crowdllm_stats.data.ids import Ids
 from crowdllm_stats.data.scale import Scale
@@ -65,7 +66,7 @@ def refuse_codes(answers: Answers, problem: Ids, label: str) -> None:
         >>> refuse_codes(Answers(given, sound), Ids(np.zeros(6, dtype=np.int64), np.array(["q"])), "column 'response'")
         Traceback (most recent call last):
         ...
-        ValueError: column 'response' holds 2 answers (99) far outside all others (0 to 10): ...
+        crowdllm_stats...BadInput: column 'response' holds 2 answers (99) far outside all others (0 to 10); ...
     """
     values = np.asarray(answers.given[~answers.missing], dtype=float)
     rows = problem.codes[~answers.missing]
@@ -92,10 +93,11 @@ def refuse_codes(answers: Answers, problem: Ids, label: str) -> None:
 def _ask(values: FloatArray, counts: NDArray[np.int64], codes: NDArray[np.bool_], label: str, how: str) -> None:
     others = values[(counts > 0) & ~codes]
     words = ",".join(f"{value:g}" for value in values[codes])
-    raise ValueError(
-        f"{label} holds {int(counts[codes].sum())} answers ({words}) {how} "
-        f"({others.min():g} to {others.max():g}): if they stand for missing answers, say "
-        f'missing_codes=[{words}]; if they are answers, declare the scale with scale="LOW:HIGH"'
+    mend = "if they stand for missing answers, say {}; if they are answers, declare the scale with {}"
+    raise BadInput(
+        f"{label} holds {int(counts[codes].sum())} answers ({words}) {how} ({others.min():g} to {others.max():g})",
+        python=mend.format(f"missing_codes=[{words}]", 'scale="LOW:HIGH"'),
+        command=mend.format(f"--missing {words}", "--scale LOW:HIGH"),
     )
 
 

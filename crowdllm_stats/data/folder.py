@@ -6,7 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from crowdllm_stats._base.messages import Message
+
 VARIABLE = "CROWDLLM_STATS_DATA"
+
+_GIVE = Message("pass folder=", "give --data FOLDER")
 
 
 def locate(places: Sequence[str], folder: str | os.PathLike[str] | None, source: str) -> Path:
@@ -30,10 +34,12 @@ def locate(places: Sequence[str], folder: str | os.PathLike[str] | None, source:
     if folder is None:
         folder = os.environ.get(VARIABLE, "")
         if not folder:
-            raise FileNotFoundError(f"no data folder: pass folder=, or set {VARIABLE}; the data are at {source}")
+            raise FileNotFoundError(
+                Message.filled("no data folder: {}, or set {}; the data are at {}", _GIVE, VARIABLE, source)
+            )
     root = Path(folder)
     if not root.is_dir():
-        raise FileNotFoundError(f"data folder {root} is not there; pass folder=, or set {VARIABLE}")
+        raise FileNotFoundError(Message.filled("data folder {} is not there; {}, or set {}", root, _GIVE, VARIABLE))
     for place in places:
         if (root / place).is_file():
             return root / place

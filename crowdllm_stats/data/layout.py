@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import some
 from crowdllm_stats.data.scale import BALLOT_MARK, Scale
 
@@ -60,7 +61,7 @@ def with_our_names(
         if name is None and len(needed) == 1:  # a table of profiles or texts may keep our name
             name = column_named(ours, there)
         if name is None:
-            raise ValueError(_not_there(theirs.get(ours, ours), ours, there, label))
+            raise _not_there(theirs.get(ours, ours), ours, there, label)
         mapping[name] = ours
     if len(needed) > 1 and theirs.get("repeat") in there:
         mapping[theirs["repeat"]] = "repeat"
@@ -81,12 +82,16 @@ def separated_by(there: Sequence[str]) -> str:
     return next((mark for mark in (";", "\t") if len(there) == 1 and mark in there[0]), "")
 
 
-def _not_there(name: str, ours: str, there: list[str], label: str) -> str:
+def _not_there(name: str, ours: str, there: list[str], label: str) -> BadInput:
     text = f"{label}: no column {name!r}; the columns there are {some(there, 12)}"
     mark = separated_by(there)
     if mark:
-        return f"{text}; values seem to be separated by {mark!r}, save the file with commas"
-    return f"{text}; say which one it is with columns={{{ours!r}: ...}}"
+        return BadInput(text, python=f"values seem to be separated by {mark!r}, save the file with commas")
+    return BadInput(
+        text,
+        python=f"say which one it is with columns={{{ours!r}: ...}}",
+        command=f"say which one it is with --{ours}-column NAME",
+    )
 
 
 def of_ballots(frame: pd.DataFrame, scale: Scale) -> pd.DataFrame:

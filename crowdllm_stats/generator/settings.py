@@ -57,7 +57,7 @@ class Settings:
         >>> Settings(mixing=-1)
         Traceback (most recent call last):
         ...
-        crowdllm_stats._base.messages.BadInput: mixing must be a whole number of at least 0; got -1
+        crowdllm_stats...BadInput: mixing must be a whole number of at least 0; got -1
     """
 
     objective: str = "likelihood"

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.unpacking import read_arrays
 from crowdllm_stats._base.whole_files import write_arrays
 from crowdllm_stats.data.crowd import Scale
@@ -125,8 +126,10 @@ def load(path: str | os.PathLike[str], build: Callable[[Settings, Fitted], Model
             raise ValueError(f"params/{lacking[0]} is not there")
         return build(settings, fitted)
     except Exception as error:  # a changed file fails in the JSON, a shape or the network: one message for all
-        raise ValueError(
-            f"{place} is not a whole generator file: {' '.join(str(error).split())[:300]}; write it again with save()"
+        raise BadInput(
+            f"{place} is not a whole generator file: {' '.join(str(error).split())[:300]}",
+            python="write it again with save()",
+            command="write it again with fit",
         ) from None
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import check_count
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.data.crowd import CrowdData, continuous
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.prediction import expected_table
@@ -152,7 +153,11 @@ def twins_by_problem(
     """
     check_count("folds", folds, 2)
     if not human.scale.numeric:
-        raise ValueError(f"expected answers need numbers; the scale is {human.scale}; use twins by people")
+        raise BadInput(
+            f"expected answers need numbers; the scale is {human.scale}",
+            python="use twins by people",
+            command="use --by people",
+        )
     if model.settings.objective != "likelihood" or not model.settings.person_effects:
         raise ValueError("twins by problem need people's effects: objective 'likelihood' with person_effects")
     problems = list(dict.fromkeys(human.responses["problem"]))

@@ -169,7 +169,7 @@ def check_safe(kappa: float | None, eta: float | None, level: float) -> None:
         >>> check_safe(None, -0.5, 0.95)
         Traceback (most recent call last):
         ...
-        crowdllm_stats._base.messages.BadInput: eta must not be negative; got -0.5
+        crowdllm_stats...BadInput: eta must not be negative; got -0.5
     """
     check_level(level)
     for name, value in (("kappa", kappa), ("eta", eta)):

@@ -166,7 +166,7 @@ def check_interval(method: str, level: float, alternative: str, population_size:
         >>> check_interval("auto", 0.95, "both", None)
         Traceback (most recent call last):
         ...
-        crowdllm_stats._base.messages.BadInput: alternative must be one of 'two-sided', 'larger', 'smaller'; got 'both'
+        crowdllm_stats...BadInput: alternative must be one of 'two-sided', 'larger', 'smaller'; got 'both'
     """
     if method.startswith("cross-fitted"):
         raise BadInput(
