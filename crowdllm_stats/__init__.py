@@ -1,6 +1,16 @@
 """Say what may be concluded about real humans from a few human answers and a digital population, and how sure.
 
-Names are loaded when first used, so that importing the package stays light.
+Names are loaded when first used, so that importing the package stays light. Where the paper's parts are:
+
+- Eq. 1: ``generator/networks``; Eq. 2: ``generator/blender``
+- Eq. 3: ``generator/profiles``; Eq. 4: ``generator/belief``
+- Theorem 1: ``inference/theorem1_profiles``; Theorem 2: ``inference/theorem2_risk``
+- Proposition 1: ``inference/proposition1_llm_risk``
+- Theorem 3: ``inference/theorem3_safe_interval`` and ``inference/theorem3_safe_decision``
+- Theorems 4 and 5: ``inference/intervals/theorem4`` and ``inference/intervals/theorem5``
+- Figure 9: ``studies/simulators/figure9``; Tables 1 to 5: ``evaluation/case_study``
+
+Theorem n is proved in ``theory/theoremn/``.
 """
 
 from __future__ import annotations
