@@ -30,10 +30,9 @@ from crowdllm_stats.evaluation.case_study.rows import (
     RIDGE_TEXTS,
 )
 from crowdllm_stats.evaluation.case_study.study import PERFECT, run_study
-from crowdllm_stats.evaluation.case_study.tables import read_tables
 from crowdllm_stats.evaluation.case_study.texts import read_texts
 from crowdllm_stats.evaluation.case_study.wording import best_ridge, comparison, in_words, main_table, verdict
-from crowdllm_stats.evaluation.case_study.writing import write_page, write_study
+from crowdllm_stats.evaluation.case_study.writing import read_tables, write_page, write_study
 from reports import command_line, typed
 
 DATA = "popquorn:offensiveness"

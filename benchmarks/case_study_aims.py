@@ -27,9 +27,9 @@ from crowdllm_stats.data.histograms import histograms
 from crowdllm_stats.evaluation import held_out, paired_difference
 from crowdllm_stats.evaluation.case_study.references import read_references
 from crowdllm_stats.evaluation.case_study.rows import CROWDLLM, RIDGE_SCALED, rows
-from crowdllm_stats.evaluation.case_study.tables import read_tables
 from crowdllm_stats.evaluation.case_study.texts import read_texts
 from crowdllm_stats.evaluation.case_study.wording import in_words, verdict
+from crowdllm_stats.evaluation.case_study.writing import read_tables
 from crowdllm_stats.evaluation.metrics import score
 from crowdllm_stats.evaluation.scores import pooled
 from crowdllm_stats.generator.crowdllm import CrowdLLM

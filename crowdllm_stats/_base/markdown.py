@@ -1,4 +1,8 @@
-"""Markdown for the reports: tables."""
+"""Markdown for the reports: tables.
+
+pandas' own ``to_markdown`` is not used: it needs tabulate, leaves bars and line breaks in cells as they are, and pads
+every column, so that one longer cell changes all lines of a report.
+"""
 
 from __future__ import annotations
 

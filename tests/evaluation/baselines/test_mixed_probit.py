@@ -8,7 +8,7 @@ from scipy import integrate, stats
 
 from crowdllm_stats.data.crowd import CrowdData, categorical, ordinal
 from crowdllm_stats.evaluation.baselines import GlobalDistribution, MixedProbit, OwnRaters
-from crowdllm_stats.evaluation.baselines.crossed_laplace import Crossed, laplace, log_chances
+from crowdllm_stats.evaluation.baselines.mixed_probit import Crossed, laplace, log_chances
 from crowdllm_stats.evaluation.metrics import wasserstein_on_scale
 
 

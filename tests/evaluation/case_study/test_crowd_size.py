@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from crowdllm_stats.data.histograms import Histograms
-from crowdllm_stats.evaluation.case_study.crowd_size import error_by_size
-from crowdllm_stats.evaluation.metrics import score
+from crowdllm_stats.evaluation.metrics import error_by_size, score
 
 NAMES = tuple(f"q{row}" for row in range(50))
 TRUTH = Histograms(NAMES, (1.0, 2.0, 4.0), np.random.default_rng(0).multinomial(9, [0.5, 0.2, 0.3], 50).astype(float))

@@ -15,8 +15,6 @@ from crowdllm_stats.data.features import Features
 from crowdllm_stats.evaluation import aggregate_scores, evaluate, held_out, paired_difference, virtual_crowd
 from crowdllm_stats.evaluation.baselines import GlobalDistribution, Ridge, predictor
 from crowdllm_stats.evaluation.case_study import rows as module
-from crowdllm_stats.evaluation.case_study.pictures import distributions, workers
-from crowdllm_stats.evaluation.case_study.published import METRICS, published
 from crowdllm_stats.evaluation.case_study.references import of_probabilities
 from crowdllm_stats.evaluation.case_study.rows import (
     CROWDLLM,
@@ -27,10 +25,17 @@ from crowdllm_stats.evaluation.case_study.rows import (
     VAE,
 )
 from crowdllm_stats.evaluation.case_study.study import FLOOR, PERFECT, run_study
-from crowdllm_stats.evaluation.case_study.tables import read_tables, write_tables
 from crowdllm_stats.evaluation.case_study.texts import read_texts
-from crowdllm_stats.evaluation.case_study.wording import best_ridge, comparison, main_table, markdown, verdict
-from crowdllm_stats.evaluation.case_study.writing import write_study
+from crowdllm_stats.evaluation.case_study.wording import (
+    METRICS,
+    best_ridge,
+    comparison,
+    main_table,
+    markdown,
+    published,
+    verdict,
+)
+from crowdllm_stats.evaluation.case_study.writing import distributions, read_tables, workers, write_study, write_tables
 
 _, HUMAN, TABLE = survey()
 REFERENCES = of_probabilities(TABLE, HUMAN, name="made.csv")
