@@ -22,22 +22,25 @@ from pathlib import Path
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.inference.intervals.dispatch import METHODS, choose
+from crowdllm_stats.inference.intervals.dispatch import choose
+from crowdllm_stats.inference.intervals.methods import METHODS
 from crowdllm_stats.studies.engine.compute import plan_of
 from crowdllm_stats.studies.engine.design_file import make_design
 from crowdllm_stats.studies.engine.grid import jobs
 from crowdllm_stats.studies.engine.run import ONE_THREAD, in_this_process, processes, run_study
 from crowdllm_stats.studies.engine.store import Store
 from crowdllm_stats.studies.engine.summarise import summarise
-from crowdllm_stats.studies.simulators.intervals import INTERVALS, NEED_BOUNDS, TWO_VALUES, draw, sample_of
+from crowdllm_stats.studies.simulators.intervals import INTERVALS, draw, sample_of
 from reports import command_line, typed
 
 REPEATS, WORKERS, BLOCK = 5, 2, 4000
-CLOSED = [name for name in INTERVALS.methods if name != "set-betting" and name not in TWO_VALUES]
+CLOSED = [
+    name for name in INTERVALS.methods if name == "auto" or (name != "set-betting" and not METHODS[name].two_values)
+]
 
 
 def design(family, replicates):
-    methods = [name for name in CLOSED if family == "ordinal" or name not in NEED_BOUNDS]
+    methods = [name for name in CLOSED if family == "ordinal" or name == "auto" or METHODS[name].bounds != "needed"]
     return make_design(
         {
             "simulator": "intervals",

@@ -18,7 +18,7 @@ from crowdllm_stats import interval
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.inference.intervals.same_law import ALARM, same_law
+from crowdllm_stats.inference.intervals.one_law import ALARM, same_law
 from reports import command_line, typed
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -22,7 +22,7 @@ from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.inference.intervals.sample import read_sample
-from crowdllm_stats.inference.intervals.two_values import two_valued
+from crowdllm_stats.inference.intervals.scale import two_valued
 from reports import command_line, typed
 
 LEVELS = (0.8, 0.9, 0.95, 0.99)

@@ -18,12 +18,11 @@ from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import whole_file, write_whole
 from crowdllm_stats.data import popquorn, popquorn_llm_ratings
 from crowdllm_stats.inference.intervals import METHODS
-from crowdllm_stats.studies.simulators.intervals import TWO_VALUES
 from crowdllm_stats.survey.pairing import pair
 from reports import command_line, typed
 
 #: Methods for ratings, which have more than two values.
-RATED = [name for name in METHODS if name not in TWO_VALUES]
+RATED = [name for name, method in METHODS.items() if not method.two_values]
 N, LEVEL, BOUNDS, CLOSE = 3, 0.95, (1, 5), 1e-9
 GROUPS = ("all", "low tercile", "middle tercile", "high tercile", "three agree", "three differ")
 TEXTS_OLD, SPLITS = 1000, 200

@@ -31,7 +31,7 @@ SIZES = (5, 10, 20, 50)
 LEVELS = (0.8, 0.95, 0.99)
 LEAST_PEOPLE = 200
 SLOW = ("set-betting",)  # thousands of bets a draw: one size, fewer draws
-OURS = ("auto", *(name for name in METHODS if not name.startswith("cross")))
+OURS = ("auto", *(name for name, method in METHODS.items() if not method.folds))
 GLIDE = importlib.util.find_spec("glide") is not None
 
 

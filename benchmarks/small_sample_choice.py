@@ -18,7 +18,7 @@ from scipy.special import betaincinv, ndtri, stdtrit
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.inference.intervals.half_answer import upper_share
+from crowdllm_stats.inference.intervals.ends import upper_share
 from reports import command_line, typed
 
 POINTS, SIZES, LEVELS = (3, 5, 7, 11, 101), (5, 10, 20), (0.8, 0.95, 0.99)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,10 @@ from crowdllm_stats._base.messages import BadInput
 
 FloatArray = NDArray[np.float64]
 
-ALTERNATIVES = ("two-sided", "larger", "smaller")
+Alternative = Literal["two-sided", "larger", "smaller"]
+ALTERNATIVES: tuple[Alternative, ...] = get_args(Alternative)
+
+_Choice = TypeVar("_Choice", bound=str)
 
 #: Largest magnitude whose squares, summed over any array that fits in memory, stay finite.
 LARGEST = 1e140
@@ -37,8 +40,8 @@ def check_level(level: float) -> float:
     return value
 
 
-def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
-    """Return ``value`` if it is one of ``allowed``.
+def check_choice(name: str, value: str, allowed: tuple[_Choice, ...]) -> _Choice:
+    """Return the one of ``allowed`` that ``value`` is.
 
     Raises:
         ValueError: naming the argument, the value and what is allowed.
@@ -47,9 +50,10 @@ def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
         >>> check_choice("alternative", "larger", ALTERNATIVES)
         'larger'
     """
-    if value not in allowed:
-        raise BadInput(f"must be one of {', '.join(map(repr, allowed))}", argument=name, given=value)
-    return value
+    for one in allowed:
+        if value == one:
+            return one
+    raise BadInput(f"must be one of {', '.join(map(repr, allowed))}", argument=name, given=value)
 
 
 def check_count(name: str, value: Any, least: int = 1) -> int:

@@ -24,8 +24,6 @@ SHOW = ("problem", "method", "estimate", "lower", "upper", "half_width", "lam", 
 #: Endings of --picture.
 PICTURES = (".png", ".pdf", ".svg")
 
-#: These need one digital table a fold, which the command line does not take.
-FOLDS = "cross-fitted"
 
 #: Methods with twins that take people who answered several problems.
 PAIRED_POOLED = ("ppi", "ppi++", "ppi-small", "ppi++-small")
@@ -163,7 +161,7 @@ def _each(pairing: Pairing, loaded: Loaded, options: dict[str, Any], first: int)
     from crowdllm_stats.inference.intervals import METHODS, compare_intervals
     from crowdllm_stats.survey.tables import step_of
 
-    names = [name for name in METHODS if not name.startswith(FOLDS)]
+    names = [name for name, method in METHODS.items() if not method.folds]
     chosen = np.arange(len(pairing.problems)) < first
     paired = chosen & pairing.fully_paired
     bounds, (step, _) = loaded.human.scale.bounds, step_of(loaded.human, loaded.digital)

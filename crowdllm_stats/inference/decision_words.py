@@ -9,7 +9,7 @@ import numpy as np
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.messages import Message
 from crowdllm_stats.inference.dirichlet_mean import FEW
-from crowdllm_stats.inference.intervals.scale_notice import BOUNDS
+from crowdllm_stats.inference.intervals.scale import BOUNDS
 from crowdllm_stats.inference.reference_noise import ReferenceNoise
 
 

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from crowdllm_stats._base.checks import FloatArray, check_array
 from crowdllm_stats._base.messages import BadInput
-from crowdllm_stats.inference.intervals.bounded import unit
 from crowdllm_stats.inference.intervals.sample import Sample
+from crowdllm_stats.inference.intervals.scale import unit
 
 #: Relative difference up to which a given eta is the variance of the very answers.
 SAME = 1e-9

@@ -10,7 +10,8 @@ from crowdllm_stats._base.checks import ALTERNATIVES, check_choice, check_count,
 from crowdllm_stats._base.messages import BadInput, Message, said
 from crowdllm_stats.inference.intervals import HUMAN_ONLY, METHODS, Interval
 from crowdllm_stats.inference.intervals.dispatch import TWO_VALUES_BY_NAME
-from crowdllm_stats.inference.intervals.scale_notice import USE_BOUNDS, scale_notice
+from crowdllm_stats.inference.intervals.methods import CHOICES, USE_BOUNDS
+from crowdllm_stats.inference.intervals.scale import scale_notice
 from crowdllm_stats.survey.first_look import first_look, refuse_strangers
 from crowdllm_stats.survey.one_law import NOTHING, survey_law
 from crowdllm_stats.survey.pairing import Pairing, match_columns, pair
@@ -107,8 +108,16 @@ def interval_from(
         refuse_exchanged(humans, others)
     humans, others, coding = words_as_numbers(humans, set_apart(others) if unpaired else others)
     step, taken = step_of(humans, others)
-    wanted = Wanted(method, level, alternative, humans.scale.bounds, step, population_size, seed)
     check_interval(method, level, alternative, population_size)
+    wanted = Wanted(
+        check_choice("method", method, CHOICES),
+        level,
+        check_choice("alternative", alternative, ALTERNATIVES),
+        humans.scale.bounds,
+        step,
+        population_size,
+        seed,
+    )
     _check_bounds(wanted)
     pairing = _paired(humans, others, match_columns(match), population_size)
     if digital is not None and method not in HUMAN_ONLY and not unpaired:
@@ -168,12 +177,11 @@ def check_interval(method: str, level: float, alternative: str, population_size:
         ...
         crowdllm_stats...BadInput: alternative must be one of 'two-sided', 'larger', 'smaller'; got 'both'
     """
-    if method.startswith("cross-fitted"):
+    if check_choice("method", method, CHOICES) in METHODS and METHODS[method].folds:
         raise BadInput(
             f"{method!r} needs one digital table per fold: use crowdllm_stats.interval with folds in Python",
             argument="method",
         )
-    check_choice("method", method, ("auto", *(name for name in METHODS if not name.startswith("cross-fitted"))))
     check_level(level)
     check_choice("alternative", alternative, ALTERNATIVES)
     if population_size is not None:
@@ -181,13 +189,7 @@ def check_interval(method: str, level: float, alternative: str, population_size:
 
 
 def _check_bounds(wanted: Wanted) -> None:
-    needed = wanted.method in (
-        "classical-small",
-        "binomial",
-        "exact",
-        "ppi++-binomial",
-        "betting",
-    ) or wanted.method.startswith("set-")
+    needed = wanted.method != "auto" and METHODS[wanted.method].bounds == "needed"
     if needed and wanted.bounds is None:
         raise BadInput(
             f"{wanted.method!r} needs the ends of the answer scale",
@@ -206,16 +208,10 @@ def _paired(human: CrowdData, digital: CrowdData, match: list[str], population_s
     return pair(human, digital, match=match)
 
 
-#: Beginnings of the methods for one problem at a time: each person answers once.
-ONE_PROBLEM = ("betting", "set-", "crowdllm", "cross-fitted")
-
-#: What stands for a method of answers of two values over all problems: people's means over problems have more values.
-MORE_VALUES = {"binomial": "classical-small", "exact": "classical-small", "ppi++-binomial": "ppi++-small"}
-
-
 def overall_row(pairing: Pairing, wanted: Wanted) -> tuple[Row | None, str]:
     """The mean over all problems as a row, and how it was made; or None and the reason why there is none."""
-    if wanted.method.startswith(ONE_PROBLEM):
+    method = METHODS.get(wanted.method)
+    if method is not None and not METHODS[method.more_values or method.name].clusters:
         return None, (
             f"No row over all problems: method {wanted.method!r} knows no people who answered several problems; "
             "auto, classical, ppi, ppi++, ppi-small and ppi++-small do."
@@ -243,8 +239,8 @@ def _pooled(pairing: Pairing, wanted: Wanted) -> tuple[Row, str]:
     elif method not in HUMAN_ONLY and pooled.crowd is None:
         method = auto_method(people, 0, False, wanted.bounds is not None)
         why = f"{why} So the method is {method}."
-    elif method in MORE_VALUES:
-        method = MORE_VALUES[method]
+    elif more := METHODS[method].more_values:
+        method = more
         why = f"{why} People's means over problems have more than two values, so the method is {method}."
     answer = _over_people(pooled, wanted, method)
     row: Row = {"problem": "all", **answer.to_frame().to_dict("records")[0]}

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats.inference.intervals.permutation import chance_of_sum
-from crowdllm_stats.inference.intervals.same_law import ALARM, LawCheck, same_law
+from crowdllm_stats.inference.intervals.one_law import ALARM, LawCheck, chance_of_sum, same_law
 from crowdllm_stats.survey.pairing import Pairing
 from crowdllm_stats.survey.result import Row
 
@@ -59,7 +58,7 @@ def survey_law(pairing: Pairing) -> SurveyLaw:
     Args:
         pairing: human answers with their twins.
 
-    Source: :mod:`crowdllm_stats.inference.intervals.same_law`.
+    Source: :mod:`crowdllm_stats.inference.intervals.one_law`.
 
     Example:
         >>> from crowdllm_stats import load_example
@@ -100,7 +99,7 @@ def over_people(pairing: Pairing) -> float | None:
 
     A digital person's value is the mean over its answers of the answer less the mean of all digital answers to that
     problem. Under one law the people with a human are any of all digital people, which a permutation test uses
-    (:func:`~crowdllm_stats.inference.intervals.permutation.chance_of_sum`): exactly where all answer the same problems.
+    (:func:`~crowdllm_stats.inference.intervals.one_law.chance_of_sum`): exactly where all answer the same problems.
 
     Args:
         pairing: human answers with their twins.

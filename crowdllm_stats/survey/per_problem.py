@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from crowdllm_stats._base.checks import Alternative
 from crowdllm_stats._base.messages import BadInput, Message, said
 from crowdllm_stats.inference.intervals import HUMAN_ONLY, Interval
 from crowdllm_stats.inference.intervals import interval as calculator
+from crowdllm_stats.inference.intervals.methods import MethodChoice
 from crowdllm_stats.survey.pairing import Block, Pairing
 from crowdllm_stats.survey.result import Row
 
@@ -26,9 +28,9 @@ class Wanted:
         twins: whether "auto" may use the digital answers.
     """
 
-    method: str
+    method: MethodChoice
     level: float
-    alternative: str
+    alternative: Alternative
     bounds: tuple[float, float] | None
     step: float | None
     population_size: int | None

@@ -10,6 +10,7 @@ from scipy.special import stdtrit
 
 from crowdllm_stats._base.words import several
 from crowdllm_stats.inference.intervals import HUMAN_ONLY
+from crowdllm_stats.inference.intervals.methods import MethodName
 from crowdllm_stats.inference.planner import answers_for_width
 from crowdllm_stats.survey.pairing import Pairing
 from crowdllm_stats.survey.per_problem import Wanted, per_problem
@@ -45,8 +46,10 @@ def savings(pairing: Pairing, rows: Sequence[Row], wanted: Wanted) -> str:
     used = [row for row in rows if row["method"] not in HUMAN_ONLY]
     if not used:
         return "No problem was computed with digital answers: all intervals rest on the human answers alone."
-    scaled = "classical" if wanted.bounds is None else "classical-small"
-    alone = {row["problem"]: "binomial" if row["method"] == "ppi++-binomial" else scaled for row in used}
+    scaled: MethodName = "classical" if wanted.bounds is None else "classical-small"
+    alone: dict[str, MethodName] = {
+        row["problem"]: "binomial" if row["method"] == "ppi++-binomial" else scaled for row in used
+    }
     other: dict[str, float] = {}
     for method in set(alone.values()):
         found = per_problem(pairing, dataclasses.replace(wanted, method=method))[0]

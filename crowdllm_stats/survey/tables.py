@@ -16,7 +16,7 @@ from crowdllm_stats._base.messages import BadInput, Message, said
 from crowdllm_stats._base.words import several
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.scale import Scale, as_scale, ordinal
-from crowdllm_stats.inference.intervals.two_values import neighbours, rating
+from crowdllm_stats.inference.intervals.scale import neighbours, rating
 
 #: What the functions of two tables take: one row per answer, columns problem, participant, response.
 Answers: TypeAlias = CrowdData | pd.DataFrame | str | os.PathLike[str]

@@ -9,7 +9,7 @@ from command_line import run_json
 
 from crowdllm_stats import interval_from, safe_decision_from
 from crowdllm_stats.data.crowd import CrowdData
-from crowdllm_stats.inference.intervals.same_law import FLAG
+from crowdllm_stats.inference.intervals.one_law import FLAG
 from crowdllm_stats.survey.one_law import over_people, survey_law
 from crowdllm_stats.survey.pairing import pair
 

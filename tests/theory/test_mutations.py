@@ -35,8 +35,7 @@ TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "small_sample": {
         f"{INTERVALS}small_sample.py": (),
-        f"{INTERVALS}bounded.py": ("feasible_range",),
-        f"{INTERVALS}half_answer.py": (),
+        f"{INTERVALS}ends.py": ("feasible_range", "UNSEEN", "NEAR", "LARGEST_SIZE", "upper_share", "half_answer_ends"),
         f"{INTERVALS}classical.py": (),
         f"{INTERVALS}ppi.py": (),
         f"{INTERVALS}cross_fitted.py": (),
@@ -51,7 +50,7 @@ TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
     "proportion": {
         f"{INTERVALS}binomial_limits.py": (),
         f"{INTERVALS}proportion.py": ("SCEPTICS", "binomial", "ppi_plus_binomial", "_human_ends", "_assisted"),
-        f"{INTERVALS}two_values.py": (),
+        f"{INTERVALS}scale.py": ("declared", "neighbours", "rating", "two_valued"),
     },
     "kappa": {"inference/kappa.py": ()},
     "conformal": {"inference/conformal.py": ()},

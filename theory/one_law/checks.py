@@ -10,8 +10,7 @@ import numpy as np
 import sympy
 
 from crowdllm_stats import interval
-from crowdllm_stats.inference.intervals.permutation import chance_of_sum
-from crowdllm_stats.inference.intervals.same_law import same_law
+from crowdllm_stats.inference.intervals.one_law import chance_of_sum, same_law
 from crowdllm_stats.verify import Check, Statement, counterexample, identity, main, simulation
 
 STATEMENT = Statement(

@@ -14,7 +14,7 @@ from scipy import stats
 
 from crowdllm_stats.inference.intervals import interval
 from crowdllm_stats.inference.intervals.binomial_limits import Draws, exact_ends, one_sided_limit, smooth_ends
-from crowdllm_stats.inference.intervals.two_values import neighbours, rating
+from crowdllm_stats.inference.intervals.scale import neighbours, rating
 from crowdllm_stats.verify import Check, Statement, counterexample, identity
 
 STATEMENT = Statement(

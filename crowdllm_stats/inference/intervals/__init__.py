@@ -1,8 +1,8 @@
-"""Confidence intervals for a population mean from few human answers and many digital ones; one file a family."""
+"""Confidence intervals for a population mean from few human answers and many digital ones; one file per family."""
 
-from crowdllm_stats.inference.intervals.compare import IntervalTable, compare_intervals
-from crowdllm_stats.inference.intervals.dispatch import CROWD_FROM, HUMAN_ONLY, METHODS, auto_method, interval
-from crowdllm_stats.inference.intervals.interval_result import Interval
+from crowdllm_stats.inference.intervals.dispatch import CROWD_FROM, auto_method, compare_intervals, interval
+from crowdllm_stats.inference.intervals.interval_result import Interval, IntervalTable
+from crowdllm_stats.inference.intervals.methods import HUMAN_ONLY, METHODS
 
 __all__ = [
     "CROWD_FROM",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import stdtrit
 
-from crowdllm_stats.inference.intervals.ends import all_equal, symmetric_ends
-from crowdllm_stats.inference.intervals.half_answer import half_answer_ends
+from crowdllm_stats.inference.intervals.ends import all_equal, half_answer_ends, symmetric_ends
 from crowdllm_stats.inference.intervals.sample import Core, Sample
 
 #: What the level on real answers is, in every result's ``why``.
@@ -53,7 +52,7 @@ def classical_small(sample: Sample) -> Core:
     """The mean of few answers on a bounded scale: half an answer more is put at the end that a limit looks to.
 
     Each end is the quantile of a Beta law with the moments of the n answers and that half one
-    (:func:`~crowdllm_stats.inference.intervals.half_answer.upper_share`); for answers at the two ends of the scale, x
+    (:func:`~crowdllm_stats.inference.intervals.ends.upper_share`); for answers at the two ends of the scale, x
     of n at the upper one, the upper limit is the quantile of Beta(x + 1/2, n - x). It needs no assumption about the
     steps between answers, and where all answers are equal it still has a width.
 

@@ -10,7 +10,6 @@ from scipy.special import stdtrit
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.intervals.ends import all_equal, one_sided
 from crowdllm_stats.inference.intervals.sample import Core, Sample
-from crowdllm_stats.inference.intervals.scale_notice import needs_bounds
 
 
 def serfling(n: int, population: Any) -> FloatArray:
@@ -96,17 +95,8 @@ def betting(sample: Sample) -> Core:
     ``population_size`` the answers are taken as drawn without replacement.
 
     Source: Waudby-Smith and Ramdas 2024, JRSS B 86.
-
-    Raises:
-        ValueError: without bounds, and with weights or clusters, whose answers do not count alike.
     """
-    if sample.bounds is None:
-        raise needs_bounds("method 'betting' needs the ends of the answer scale")
-    if sample.weights is not None or sample.clusters is not None:
-        raise ValueError(
-            "method 'betting' holds for answers that count alike and stand alone: it takes no weights or clusters"
-        )
-    low, high = sample.bounds
+    low, high = sample.ends
     human = sample.human
     if sample.seed is not None:
         human = human[..., np.random.default_rng(sample.seed).permutation(sample.n)]

@@ -7,7 +7,7 @@ from scipy.special import ndtri
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.intervals.ends import all_equal, symmetric_ends
-from crowdllm_stats.inference.intervals.ppi import comparable_variance, paired
+from crowdllm_stats.inference.intervals.ppi import comparable_variance
 from crowdllm_stats.inference.intervals.sample import Core, Sample, row_moments
 from crowdllm_stats.inference.intervals.small_sample import regression_core
 
@@ -17,14 +17,10 @@ CROSS = (
 )
 
 
-def _folded(sample: Sample, method: str) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+def _folded(sample: Sample) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Twins, their own models' crowd means, and the mean and variance over the crowd of the averaged answers."""
-    twins, crowd = paired(sample, method)
-    if sample.folds is None:
-        raise ValueError(
-            f"method {method!r} needs folds: for every human the fold (0 to F-1) that its twin's generator was trained "
-            "without, and digital_unlabeled of shape (..., F, N)"
-        )
+    twins, crowd = sample.pair
+    assert sample.folds is not None  # the method's needs were checked; tells the type checker
     count = crowd.shape[-2]
     share = (sample.w[..., None] * (sample.folds[..., None] == np.arange(count))).sum(axis=-2)
     fold_mean = crowd.mean(axis=-1)
@@ -41,7 +37,7 @@ def cross_fitted(sample: Sample) -> Core:
     with the folds' shares of people. Source: Zrnic and Candes 2024, PNAS 121 (cross-prediction-powered inference),
     with the plug-in variance in place of their bootstrap.
     """
-    twins, _, crowd_mean, crowd_var = _folded(sample, "cross-fitted")
+    twins, _, crowd_mean, crowd_var = _folded(sample)
     residual = sample.human - twins
     centre = sample.mean(residual)
     estimate = crowd_mean + centre
@@ -64,7 +60,7 @@ def cross_fitted_small(sample: Sample) -> Core:
     residuals carry as noise); the estimate is ``ybar - b xbar``, ``b`` the slope of y on x clipped to [0, 1], n - 2
     degrees of freedom.
     """
-    twins, own, _, crowd_var = _folded(sample, "cross-fitted-small")
+    twins, own, _, crowd_var = _folded(sample)
     offset = twins - own
     shifted = offset - offset[..., :1]
     centre = sample.mean(shifted)

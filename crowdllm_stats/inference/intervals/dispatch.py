@@ -3,55 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.checks import Alternative, FloatArray
+from crowdllm_stats._base.messages import BadInput, Message, said
 from crowdllm_stats._base.result import unbatch
-from crowdllm_stats.inference.intervals.classical import classical, classical_small
-from crowdllm_stats.inference.intervals.confidence_sets import betting
-from crowdllm_stats.inference.intervals.cross_fitted import cross_fitted, cross_fitted_small
-from crowdllm_stats.inference.intervals.interval_result import Interval
-from crowdllm_stats.inference.intervals.ppi import ppi, ppi_plus
-from crowdllm_stats.inference.intervals.proportion import binomial, exact, ppi_plus_binomial
-from crowdllm_stats.inference.intervals.same_law import LawCheck, law_of
-from crowdllm_stats.inference.intervals.sample import Core, Sample, read_sample
-from crowdllm_stats.inference.intervals.scale_notice import USE_BOUNDS, scale_notice
-from crowdllm_stats.inference.intervals.small_sample import ppi_plus_small, ppi_small
-from crowdllm_stats.inference.intervals.theorem4 import prediction_powered_set
-from crowdllm_stats.inference.intervals.theorem5 import crowdllm
-from crowdllm_stats.inference.intervals.two_values import two_valued
-
-
-def _set(name: str) -> Callable[[Sample], Core]:
-    return lambda sample: prediction_powered_set(sample, name)
-
-
-METHODS: dict[str, Callable[[Sample], Core]] = {
-    "classical": classical,
-    "classical-small": classical_small,
-    "binomial": binomial,
-    "exact": exact,
-    "betting": betting,
-    "crowdllm": crowdllm,
-    "ppi": ppi,
-    "ppi++": ppi_plus,
-    "ppi-small": ppi_small,
-    "ppi++-small": ppi_plus_small,
-    "ppi++-binomial": ppi_plus_binomial,
-    "cross-fitted": cross_fitted,
-    "cross-fitted-small": cross_fitted_small,
-    "set-clt": _set("set-clt"),
-    "set-hoeffding": _set("set-hoeffding"),
-    "set-bernstein": _set("set-bernstein"),
-    "set-betting": _set("set-betting"),
-}
-
-#: Methods that use the human answers alone.
-HUMAN_ONLY = ("classical", "classical-small", "binomial", "exact", "betting")
+from crowdllm_stats.inference.intervals.interval_result import Interval, IntervalTable
+from crowdllm_stats.inference.intervals.methods import HUMAN_ONLY, METHODS, USE_BOUNDS, MethodChoice, MethodName
+from crowdllm_stats.inference.intervals.one_law import LawCheck, law_of
+from crowdllm_stats.inference.intervals.sample import Core, Options, Sample, read_sample
+from crowdllm_stats.inference.intervals.scale import scale_notice, two_valued
 
 #: What to know before using the method for ratings on answers of two values.
 TWO_VALUES_BY_NAME = (
@@ -67,7 +33,7 @@ CROWD_FROM = 3
 
 def auto_method(
     n: int, n_digital: int, paired: bool, bounded: bool, cross_fitted: bool = False, two_valued: bool = False
-) -> str:
+) -> MethodName:
     """The method that 'auto' stands for: decided by n, N, the scale and the pairing alone, never by realised widths.
 
     ``two_valued`` is part of the scale: whether answers can only be its two ends.
@@ -97,9 +63,9 @@ def interval(
     digital_labeled: ArrayLike | None = None,
     digital_unlabeled: ArrayLike | None = None,
     *,
-    method: str = "auto",
+    method: MethodChoice = "auto",
     level: float = 0.95,
-    alternative: str = "two-sided",
+    alternative: Alternative = "two-sided",
     weights: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
     bounds: ArrayLike | None = None,
@@ -179,7 +145,54 @@ def interval(
     return compute(sample, method)
 
 
-def choose(sample: Sample) -> str:
+def compare_intervals(
+    human: ArrayLike,
+    digital_labeled: ArrayLike | None = None,
+    digital_unlabeled: ArrayLike | None = None,
+    *,
+    methods: Sequence[str] | None = None,
+    **options: Unpack[Options],
+) -> IntervalTable:
+    """Every interval method that applies, on the same answers; those that do not are listed with the reason.
+
+    Choosing the narrowest of them afterwards breaks the level; the table marks what "auto" would have used.
+
+    Args:
+        human: human answers, shape (..., n).
+        digital_labeled: twins' answers, shape (..., n).
+        digital_unlabeled: other digital answers, shape (..., N).
+        methods: names to compute; all of them when None.
+        **options: all other arguments of :func:`interval`, from ``level`` to ``check_law``.
+
+    Raises:
+        ValueError: on bad input, or if no method applies.
+
+    Example:
+        >>> table = compare_intervals([1, 2, 2, 3, 5, 4], bounds=(1, 5))
+        >>> list(table.intervals), table.chosen
+        (['classical', 'classical-small', 'betting'], 'classical-small')
+    """
+    sample = read_sample(human, digital_labeled, digital_unlabeled, **options)
+    wanted = list(METHODS) if methods is None else list(methods)
+    unknown = [name for name in wanted if name not in METHODS]
+    if unknown:
+        raise ValueError(f"methods holds {unknown}; known are {', '.join(map(repr, METHODS))}")
+    law = law_of(sample)
+    intervals: dict[str, Interval] = {}
+    skipped: dict[str, str] = {}
+    for name in wanted:
+        try:
+            intervals[name] = compute(sample, name, law)
+        except ValueError as reason:
+            skipped[name] = said(reason)
+    if not intervals:
+        reasons = Message.joined((Message.filled("{}: {}", *one) for one in skipped.items()), "; ")
+        raise BadInput(Message.filled("no method applies: {}", reasons))
+    notices = (law.notice,) if law is not None and law.differs else ()
+    return IntervalTable(intervals, skipped, resolve(sample, law), notices)
+
+
+def choose(sample: Sample) -> MethodName:
     """What 'auto' stands for on this sample; over a batch the problem with the fewest effective people decides.
 
     By numbers and scale alone; :func:`resolve` also asks whether twins and crowd are of one law.
@@ -194,7 +207,7 @@ def choose(sample: Sample) -> str:
     return auto_method(sample.whole_units, sample.n_digital, enough, bounded, folded, two)
 
 
-def resolve(sample: Sample, law: LawCheck | None) -> str:
+def resolve(sample: Sample, law: LawCheck | None) -> MethodName:
     """As :func:`choose`, and human answers alone where twins and crowd are of two laws in any problem of the batch.
 
     Twins and crowd are made alike for all problems or for none, so a mismatch in one problem counts for all. Whether
@@ -216,8 +229,7 @@ def compute(sample: Sample, method: str, law: LawCheck | None = None) -> Interva
         law: whether twins and crowd are of one law, where the caller has asked already.
 
     Raises:
-        ValueError: on an unknown method, on fewer than two people (effectively 1.5 with weights or clusters), on folds
-            that the method does not use, and where the method itself refuses the sample.
+        ValueError: on an unknown method, and where the method refuses the sample.
     """
     asked = method
     if law is None and method not in HUMAN_ONLY:
@@ -226,22 +238,8 @@ def compute(sample: Sample, method: str, law: LawCheck | None = None) -> Interva
         method = resolve(sample, law)
     if method not in METHODS:
         raise ValueError(f"method must be 'auto' or one of {', '.join(map(repr, METHODS))}; got {method!r}")
-    if sample.n < 2:
-        raise ValueError(
-            f"human has {sample.n} answer(s) per problem: at least 2 are needed to know their spread "
-            "(for problems without enough human answers see in Python across_problems and conformal_new_problems)"
-        )
-    if not sample.plain and np.any(sample.units < 1.5):
-        raise ValueError(
-            f"weights and clusters leave a problem with effectively {sample.units.min():.3g} independent people; "
-            "at least 1.5 are needed to know their spread"
-        )
-    if sample.folds is not None and method not in ("cross-fitted", "cross-fitted-small", *HUMAN_ONLY):
-        raise ValueError(
-            f"method {method!r} does not use folds; leave folds out, or use 'cross-fitted' or 'cross-fitted-small'"
-        )
-    core = METHODS[method](sample)
-    answer = _warned(sample, method, core, None if asked in HUMAN_ONLY else law)
+    chosen = METHODS[method]
+    answer = _warned(sample, chosen.name, chosen(sample), None if asked in HUMAN_ONLY else law)
     first = ""
     if sample.bounds is None and asked in USE_BOUNDS:
         first = scale_notice(sample.human, sample.n)
@@ -250,7 +248,7 @@ def compute(sample: Sample, method: str, law: LawCheck | None = None) -> Interva
     return dataclasses.replace(answer, notices=(first, *answer.notices)) if first else answer
 
 
-def _warned(sample: Sample, method: str, core: Core, law: LawCheck | None) -> Interval:
+def _warned(sample: Sample, method: MethodName, core: Core, law: LawCheck | None) -> Interval:
     """The wrapped answer; where twins and crowd are of two laws, it says so first, and flags the problems."""
     answer = _wrap(sample, method, core)
     if law is None or not law.differs:
@@ -261,7 +259,7 @@ def _warned(sample: Sample, method: str, core: Core, law: LawCheck | None) -> In
     )
 
 
-def _wrap(sample: Sample, method: str, core: Core) -> Interval:
+def _wrap(sample: Sample, method: MethodName, core: Core) -> Interval:
     if sample.alternative == "two-sided":
         half = 0.5 * (core.upper - core.lower)
     elif sample.alternative == "larger":

@@ -1,13 +1,18 @@
-"""The answer of every interval method: an interval that says what it is, what it needs and prints itself."""
+"""The answers of the interval methods: an interval, and several side by side, that say what they need."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import pandas as pd
 
+from crowdllm_stats._base.checks import Alternative
 from crowdllm_stats._base.result import Result
+
+if TYPE_CHECKING:
+    from crowdllm_stats.inference.intervals.methods import MethodName
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,8 +62,8 @@ class Interval(Result):
     upper: Any
     half_width: Any
     level: float
-    alternative: str
-    method: str
+    alternative: Alternative
+    method: MethodName
     n_labeled: int
     n_digital: int
     lam: Any
@@ -111,3 +116,80 @@ def draw_bars(estimate: Any, lower: Any, upper: Any, labels: Any, title: str, ax
     ax.set_title(title, fontsize=10)
     ax.set_xlabel("population mean")
     return ax
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class IntervalTable:
+    """Several methods' intervals for the same answers.
+
+    Attributes:
+        intervals: method -> its :class:`Interval`.
+        skipped: method -> why it does not apply to these answers.
+        chosen: the method that "auto" stands for, by n, N, scale and pairing, and by whether twins and crowd look like
+            one digital population.
+        notices: sentences that a reader must see before the numbers; printed first.
+    """
+
+    intervals: dict[str, Interval]
+    skipped: dict[str, str]
+    chosen: MethodName
+    notices: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a method and problem (methods in the order computed)."""
+        frames = []
+        for method, answer in self.intervals.items():
+            frame = answer.to_frame().drop(columns="method")
+            frame.insert(0, "method", method)
+            frame.insert(1, "problem", range(len(frame)))
+            frames.append(frame.astype({"lam": float}))
+        return pd.concat(frames, ignore_index=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python values, ready for JSON."""
+        return {
+            "notices": list(self.notices),
+            "chosen": self.chosen,
+            "intervals": {method: answer.to_dict() for method, answer in self.intervals.items()},
+            "skipped": dict(self.skipped),
+        }
+
+    def __str__(self) -> str:
+        frame = self.to_frame()
+        table = frame.groupby("method", sort=False)[["estimate", "lower", "upper", "half_width", "effective_n"]].mean()
+        table.index = [f"{name} *" if name == self.chosen else str(name) for name in table.index]
+        count = int(frame["problem"].max()) + 1
+        title = "Intervals" if count == 1 else f"Intervals, means over {count} problems"
+        lines = [
+            *self.notices,
+            title,
+            *("  " + line for line in table.to_string(float_format=lambda v: f"{v:.3f}").splitlines()),
+        ]
+        lines.append("  * what 'auto' uses here, whatever the widths")
+        lines += [f"  not applicable: {method} ({reason})" for method, reason in self.skipped.items()]
+        return "\n".join(lines)
+
+    def plot(self, ax: Any = None, problem: int = 0) -> Any:
+        """One bar a method, for one problem.
+
+        Args:
+            ax: matplotlib axes; a new figure when None.
+            problem: which problem (position in the flattened batch).
+
+        Raises:
+            IndexError: if there is no such problem.
+        """
+        rows = self.to_frame()
+        rows = rows[rows["problem"] == problem]
+        if rows.empty:
+            raise IndexError(f"there is no problem {problem} in this table")
+        labels = [f"{name} *" if name == self.chosen else name for name in rows["method"]]
+        level = next(iter(self.intervals.values())).level
+        return draw_bars(
+            rows["estimate"].to_numpy(),
+            rows["lower"].to_numpy(),
+            rows["upper"].to_numpy(),
+            labels,
+            f"level {level:g}",
+            ax,
+        )

@@ -8,7 +8,6 @@ import numpy as np
 from scipy.special import ndtri
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats._base.messages import BadInput, Message
 from crowdllm_stats.inference.intervals.ends import all_equal, symmetric_ends
 from crowdllm_stats.inference.intervals.sample import Core, Sample
 
@@ -18,33 +17,12 @@ PAIRING = (
 )
 
 
-def paired(sample: Sample, method: str) -> tuple[FloatArray, FloatArray]:
-    """The twins and the crowd, or a refusal.
-
-    Raises:
-        ValueError: when either is missing.
-    """
-    if sample.twins is None or sample.crowd is None:
-        missing = "digital_labeled" if sample.twins is None else "digital_unlabeled"
-        lacking = "twins" if sample.twins is None else "unlabelled digital answers"
-        needs = f"method {method!r} compares each human with a digital twin and needs"
-        raise BadInput(
-            Message(
-                f"{needs} digital_labeled and digital_unlabeled; {missing} is missing",
-                f"{needs} twins and unlabelled digital answers; {lacking} are missing",
-            ),
-            python="for unpaired data use 'classical', or 'classical-small' with bounds",
-            command="for unpaired data use 'classical', or 'classical-small' with --scale LOW:HIGH",
-        )
-    return sample.twins, sample.crowd
-
-
 def ppi(sample: Sample) -> Core:
     """PPI: ``mean(crowd) + mean(y - f)  +-  z sqrt(var(crowd)/N + var(y - f)/n)``, variances with ddof 0.
 
     Source: Angelopoulos et al. 2023, Science 382; as ``ppi_py.ppi_mean_ci(lam=1)``.
     """
-    twins, _ = paired(sample, "ppi")
+    twins, _ = sample.pair
     lam = np.ones(sample.human.shape[:-1])
     why = f"PPI with the normal quantile. {PAIRING} The normal quantile covers too rarely below about 50 answers."
     return _lam_interval(sample, twins, lam, why, {})
@@ -58,7 +36,7 @@ def ppi_plus(sample: Sample) -> Core:
     Source: Angelopoulos, Duchi and Zrnic 2023, arXiv 2311.01453; as ``ppi_py.ppi_mean_ci(lam=None)`` (two-sided there,
     whatever ``alternative`` says; here ``alternative`` is kept).
     """
-    twins, _ = paired(sample, "ppi++")
+    twins, _ = sample.pair
     lam, flags = tuned_lam(sample, twins)
     why = (
         f"PPI++ with the normal quantile, lambda estimated from the same answers. {PAIRING} The normal quantile covers "

@@ -1,7 +1,7 @@
 """Intervals for answers of two values: exact from counts, by effective counts under weights, and with twins.
 
 They are counted as shares of the upper value, so that every coding of the two values gives the same interval; when
-answers are of two values is said in ``two_values``.
+answers are of two values is said in ``scale``.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ from scipy.special import ndtri, stdtrit
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.intervals.binomial_limits import exact_ends, smooth_ends
-from crowdllm_stats.inference.intervals.bounded import MOVED, feasible_range, outside
-from crowdllm_stats.inference.intervals.ends import all_equal, one_sided
-from crowdllm_stats.inference.intervals.ppi import PAIRING, paired, weight_flags
+from crowdllm_stats.inference.intervals.ends import MOVED, all_equal, feasible_range, one_sided, outside
+from crowdllm_stats.inference.intervals.ppi import PAIRING, weight_flags
 from crowdllm_stats.inference.intervals.sample import Core, Sample
-from crowdllm_stats.inference.intervals.scale_notice import needs_bounds
-from crowdllm_stats.inference.intervals.two_values import declared, neighbours
+from crowdllm_stats.inference.intervals.scale import declared, neighbours
 
 #: People without any relation to their twins who are added to the sample before its slope is taken, at least.
 SCEPTICS = 4.0
@@ -28,20 +26,12 @@ def exact(sample: Sample) -> Core:
     """The exact interval for a share: it holds its level for every population of two values, at every n.
 
     Two-sided Blaker's interval, which lies within Clopper and Pearson's; one-sided Clopper and Pearson's limit, the
-    best there is. In a finite population the counts are hypergeometric. Raises for weights and clusters, for which no
-    exact interval exists.
-
-    Raises:
-        ValueError: without bounds, on answers between the two, and with weights or clusters.
+    best there is. In a finite population the counts are hypergeometric. For weights and clusters no exact interval
+    exists.
 
     Source: Blaker 2000, Canadian Journal of Statistics 28, 783-798; Clopper and Pearson 1934, Biometrika 26.
     """
-    if not sample.plain:
-        raise ValueError(
-            "method 'exact' counts people who count alike and stand alone: it takes no weights or clusters; "
-            "'binomial' uses their effective number"
-        )
-    return binomial(_two_values(sample, "exact"))
+    return binomial(sample)
 
 
 def binomial(sample: Sample) -> Core:
@@ -52,12 +42,8 @@ def binomial(sample: Sample) -> Core:
     sum to 1, with V the variance of the mean and u the effective number of independent people; u itself where all
     answers are equal. Its level was simulated: ``reports/inference/proportion.md``.
 
-    Raises:
-        ValueError: without bounds, and on answers between the two.
-
     Source: as :func:`exact`; Korn and Graubard 1998, Survey Methodology 24, 193-201.
     """
-    sample = _two_values(sample, "binomial")
     low, span = _scale(sample)
     lower, upper, _ = _human_ends(sample)
     why = (
@@ -83,12 +69,8 @@ def ppi_plus_binomial(sample: Sample) -> Core:
     x of n gains on theirs, times ``sqrt(n/n_eff)``. With lambda 0 it is the interval of 'binomial'; as n grows it is
     that of PPI++. Its level was enumerated for n from 8 to 50, with biased and useless twins: 0.95 is at least 0.946,
     0.99 at least 0.989, 0.9 at least 0.892 and 0.8 at least 0.766 (``reports/inference/proportion.md``).
-
-    Raises:
-        ValueError: without bounds, twins or a crowd, and on human answers between the two.
     """
-    twins, crowd = paired(sample, "ppi++-binomial")
-    sample = _two_values(sample, "ppi++-binomial")
+    twins, crowd = sample.pair
     low, span = _scale(sample)
     lam, raw, share, people, ratio = _assisted(sample, twins, crowd)
     exact_lower, exact_upper, alone = _human_ends(sample)
@@ -114,31 +96,8 @@ def ppi_plus_binomial(sample: Sample) -> Core:
     return Core(estimate, lower, upper, sample.human_variance * ratio, lam, why, flags)
 
 
-def _two_values(sample: Sample, method: str) -> Sample:
-    """The sample, if its human answers are of two values.
-
-    Raises:
-        ValueError: otherwise, naming what stands against it.
-    """
-    if sample.bounds is None:
-        raise needs_bounds(f"method {method!r} needs the two values that answers can have, the ends of their scale")
-    low, high = sample.bounds
-    between = int(np.count_nonzero((sample.human != low) & (sample.human != high)))
-    if between:
-        raise ValueError(
-            f"method {method!r} is for answers of two values, {low:g} and {high:g}; human holds {between} between them "
-            "(use 'classical-small', or 'betting', which holds its level for any answers within bounds)"
-        )
-    if sample.step is not None and not declared(sample):
-        raise ValueError(
-            f"method {method!r} is for answers of two values, but step={sample.step:g} leaves room for others between "
-            f"{low:g} and {high:g} (use 'classical-small', or 'betting', which holds its level for any of them)"
-        )
-    return sample
-
-
 def _scale(sample: Sample) -> tuple[float, float]:
-    low, high = sample.bounds or (0.0, 1.0)
+    low, high = sample.ends
     return low, high - low
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from crowdllm_stats._base.checks import (
     ALTERNATIVES,
     LARGEST,
+    Alternative,
     FloatArray,
     as_numbers,
     check_array,
@@ -57,7 +58,7 @@ class Sample:
     crowd: FloatArray | None
     crowd_moments: tuple[FloatArray, FloatArray]
     level: float
-    alternative: str
+    alternative: Alternative
     weights: FloatArray | None
     clusters: np.ndarray[Any, Any] | None
     bounds: tuple[float, float] | None
@@ -69,6 +70,19 @@ class Sample:
     eta: FloatArray
     seed: int | None
     check_law: bool = True
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Ends of the scale, for methods that need them."""
+        assert self.bounds is not None  # the method's needs were checked; tells the type checker
+        return self.bounds
+
+    @property
+    def pair(self) -> tuple[FloatArray, FloatArray]:
+        """Twins and crowd, for methods that need them."""
+        assert self.twins is not None  # as above
+        assert self.crowd is not None
+        return self.twins, self.crowd
 
     @property
     def n(self) -> int:
@@ -199,6 +213,24 @@ class Sample:
         return np.asarray((sums**2 / (1.0 - self.unit_share)).sum(axis=-1))
 
 
+class Options(TypedDict, total=False):
+    """The keyword arguments that :func:`read_sample` and all functions of answers share."""
+
+    level: float
+    alternative: Alternative
+    weights: ArrayLike | None
+    clusters: ArrayLike | None
+    bounds: ArrayLike | None
+    step: float | None
+    folds: ArrayLike | None
+    population_size: ArrayLike | None
+    census: bool
+    beliefs: ArrayLike | None
+    eta: ArrayLike
+    seed: int | None
+    check_law: bool
+
+
 def row_moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Mean and (ddof 0) variance over the last axis, two passes over blocks that stay in cache.
 
@@ -237,7 +269,7 @@ def read_sample(
     digital_unlabeled: ArrayLike | None = None,
     *,
     level: float = 0.95,
-    alternative: str = "two-sided",
+    alternative: Alternative = "two-sided",
     weights: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
     bounds: ArrayLike | None = None,

@@ -6,11 +6,9 @@ import numpy as np
 from scipy.special import stdtrit
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.inference.intervals.classical import LEVELS_WITH_TWINS, unanimity_note
-from crowdllm_stats.inference.intervals.ends import all_equal, symmetric_ends
-from crowdllm_stats.inference.intervals.half_answer import half_answer_ends
-from crowdllm_stats.inference.intervals.ppi import PAIRING, paired, weight_flags
+from crowdllm_stats.inference.intervals.ends import all_equal, half_answer_ends, symmetric_ends
+from crowdllm_stats.inference.intervals.ppi import PAIRING, weight_flags
 from crowdllm_stats.inference.intervals.sample import Core, Sample
 
 #: Deviations of twins below this share of their size are rounding.
@@ -24,7 +22,7 @@ def ppi_small(sample: Sample) -> Core:
     of humans on twins is 0.5 or less (at equal spread: a correlation of 0.5) it is wider than the human answers alone,
     whatever n.
     """
-    twins, _ = paired(sample, "ppi-small")
+    twins, _ = sample.pair
     crowd_mean, crowd_var = sample.crowd_moments
     residual = sample.human - twins
     centre = sample.mean(residual)
@@ -60,7 +58,7 @@ def ppi_plus_small(sample: Sample) -> Core:
 
     Source: Cochran 1977, Sampling Techniques, section 12.6 (regression in double sampling).
     """
-    twins, _ = paired(sample, "ppi++-small")
+    twins, _ = sample.pair
     crowd_mean, crowd_var = sample.crowd_moments
     shifted = twins - twins[..., :1]  # equal twins give exact zeros, whatever their size
     centre = sample.mean(shifted)
@@ -95,16 +93,7 @@ def regression_core(
         crowd_mean: batch shape.
         crowd_var: variance of one digital answer, batch shape.
         why: the method in one or two sentences.
-
-    Raises:
-        ValueError: on fewer than 3 people, effectively 2.5: a slope and a level leave nothing for the spread.
     """
-    if sample.n < 3 or np.any(sample.units < 2.5):
-        raise BadInput(
-            f"a slope and a level need about 3 independent people; a problem has effectively {sample.units.min():.3g}",
-            python="use 'classical', or 'classical-small' with bounds",
-            command="use 'classical', or 'classical-small' with --scale LOW:HIGH",
-        )
     residual = sample.human - sample.human_mean[..., None]
     squares = sample.mean(deviation**2)
     flat = squares <= (ROUNDING * largest) ** 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray, check_inside
@@ -14,14 +16,14 @@ from crowdllm_stats.inference.intervals.confidence_sets import (
     serfling,
 )
 from crowdllm_stats.inference.intervals.ends import all_equal, one_sided
-from crowdllm_stats.inference.intervals.ppi import paired
 from crowdllm_stats.inference.intervals.sample import Core, Sample
-from crowdllm_stats.inference.intervals.scale_notice import needs_bounds
+
+SetName = Literal["set-clt", "set-hoeffding", "set-bernstein", "set-betting"]
 
 #: Shares of the error probability that are tried for the humans' set, the rest goes to the crowd's.
 SHARES = np.concatenate([np.linspace(0.02, 0.98, 49), [0.99, 0.995, 0.999]])
 
-WORDS = {
+WORDS: dict[SetName, str] = {
     "set-clt": "Student's t for both parts: approximate, as the central limit theorem is.",
     "set-hoeffding": "Hoeffding's inequality: valid at every n for answers within the bounds, and wide.",
     "set-bernstein": "Empirical Bernstein: valid at every n for answers within the bounds; short only for large n.",
@@ -29,7 +31,7 @@ WORDS = {
 }
 
 
-def prediction_powered_set(sample: Sample, method: str) -> Core:
+def prediction_powered_set(sample: Sample, method: SetName) -> Core:
     """``{theta: t1 + t2 = 0, t1 in B1_gamma, t2 in B2_{alpha - gamma}}`` for a pair of sets of one kind.
 
     B1 covers ``E[f - y]`` (n labelled pairs, values within +-range), B2 covers ``theta - E f`` (N digital answers);
@@ -40,15 +42,10 @@ def prediction_powered_set(sample: Sample, method: str) -> Core:
 
     Source: the paper's Theorem 4 (numbered 4.5 in its HTML), from Angelopoulos et al. 2023, theorem 1.
     """
-    if sample.bounds is None:
-        raise needs_bounds(f"method {method!r} needs the ends of the answer scale")
-    if sample.weights is not None or sample.clusters is not None:
-        raise ValueError(
-            f"method {method!r} holds for answers that count alike and stand alone: it takes no weights or clusters"
-        )
-    twins, crowd = paired(sample, method)
-    check_inside("digital_labeled", twins, sample.bounds)
-    check_inside("digital_unlabeled", crowd, sample.bounds)
+    twins, crowd = sample.pair
+    low, high = sample.ends
+    check_inside("digital_labeled", twins, sample.ends)
+    check_inside("digital_unlabeled", crowd, sample.ends)
     if sample.population_size is not None and not sample.census and method in ("set-bernstein", "set-betting"):
         needed = "the twins of the whole population as the crowd; otherwise use 'set-hoeffding' or 'set-clt'"
         raise BadInput(
@@ -57,8 +54,6 @@ def prediction_powered_set(sample: Sample, method: str) -> Core:
                 f"method {method!r} with --population-size needs {needed}",
             )
         )
-    if sample.n < 2:
-        raise ValueError(f"method {method!r} needs at least 2 human answers a problem; got {sample.n}")
     difference = twins - sample.human
     miss = 1.0 - sample.level
     share = 1.0 if sample.census else _best_share(sample, method, miss)
@@ -69,15 +64,13 @@ def prediction_powered_set(sample: Sample, method: str) -> Core:
         if not sample.census:
             half = half + _second_half(sample, method, crowd.var(axis=-1, ddof=1), (1.0 - share) * miss)
         centre = crowd.mean(axis=-1) - difference.mean(axis=-1)
-        low, high = sample.bounds
         lower, upper = one_sided(
             sample, np.clip(centre - half, low, high), np.clip(centre + half, low, high), (low, high)
         )
     estimate = np.clip(crowd.mean(axis=-1) - difference.mean(axis=-1), lower, upper)
     why = (
         f"Theorem 4 with gamma = {share * miss:.4g} fixed by n and N alone. {WORDS[method]} Needs twins from a "
-        f"generator "
-        "that never saw these humans, and a random sample."
+        "generator that never saw these humans, and a random sample."
     )
     return Core(estimate, lower, upper, None, np.ones(estimate.shape), why, all_equal(sample))
 
@@ -87,11 +80,10 @@ def _sides(sample: Sample) -> int:
 
 
 def _range(sample: Sample) -> float:
-    assert sample.bounds is not None  # checked by the caller; tells the type checker
-    return sample.bounds[1] - sample.bounds[0]
+    return sample.ends[1] - sample.ends[0]
 
 
-def _first_half(sample: Sample, method: str, variance: FloatArray, miss: float) -> FloatArray:
+def _first_half(sample: Sample, method: SetName, variance: FloatArray, miss: float) -> FloatArray:
     """Half-width of the humans' set, for differences within +-range (a span of twice the range)."""
     span, n, sides = 2.0 * _range(sample), sample.n, _sides(sample)
     if method == "set-clt":
@@ -102,7 +94,7 @@ def _first_half(sample: Sample, method: str, variance: FloatArray, miss: float) 
     return bernstein_half(variance, span, n, miss, sides, factor, sample.population_size is not None)
 
 
-def _second_half(sample: Sample, method: str, variance: FloatArray, miss: float) -> FloatArray:
+def _second_half(sample: Sample, method: SetName, variance: FloatArray, miss: float) -> FloatArray:
     """Half-width of the crowd's set."""
     span, size, sides = _range(sample), sample.n_digital, _sides(sample)
     factor = size * sample.crowd_factor
@@ -113,9 +105,9 @@ def _second_half(sample: Sample, method: str, variance: FloatArray, miss: float)
     return bernstein_half(variance, span, size, miss, sides, np.array(1.0), False)
 
 
-def _best_share(sample: Sample, method: str, miss: float) -> float:
+def _best_share(sample: Sample, method: SetName, miss: float) -> float:
     """The share of the error probability for the humans' set that minimises the width expected before the data."""
-    kind = "set-clt" if method == "set-betting" else method
+    kind: SetName = "set-clt" if method == "set-betting" else method
     guess = np.array((0.25 * _range(sample)) ** 2)
     widths = [
         float(
@@ -132,8 +124,7 @@ def _betting_ends(
     sample: Sample, difference: FloatArray, crowd: FloatArray, miss: float, share: float
 ) -> tuple[FloatArray, FloatArray]:
     """Ends of theta = E f - E (f - y) from betting sets for both; a seed shuffles the order of the bets."""
-    assert sample.bounds is not None  # checked by the caller; tells the type checker
-    low, high = sample.bounds
+    low, high = sample.ends
     if sample.seed is not None:
         rng = np.random.default_rng(sample.seed)
         difference = difference[..., rng.permutation(sample.n)]  # one order for all problems: none depends on another

@@ -6,7 +6,6 @@ import numpy as np
 from scipy.special import ndtri
 
 from crowdllm_stats.inference.intervals.ends import all_equal, symmetric_ends
-from crowdllm_stats.inference.intervals.ppi import paired
 from crowdllm_stats.inference.intervals.sample import Core, Sample
 
 
@@ -19,11 +18,7 @@ def crowdllm(sample: Sample) -> Core:
 
     Source: the paper's Theorem 5 (4.6 in its HTML); what it needs and how it fails: theory/README.md, Theorem 5.
     """
-    if sample.weights is not None or sample.clusters is not None:
-        raise ValueError(
-            "method 'crowdllm' (Theorem 5 as published) knows no weights or clusters; use 'ppi' or 'ppi++-small'"
-        )
-    twins, _ = paired(sample, "crowdllm")
+    twins, _ = sample.pair
     center, crowd_var = sample.crowd_moments
     if sample.beliefs is not None:
         crowd_var = sample.beliefs.var(axis=-1) + sample.eta

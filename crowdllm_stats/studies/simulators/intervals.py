@@ -10,7 +10,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.inference.intervals.dispatch import METHODS, choose
+from crowdllm_stats.inference.intervals.dispatch import choose
+from crowdllm_stats.inference.intervals.methods import METHODS
 from crowdllm_stats.inference.intervals.sample import Sample, read_sample
 from crowdllm_stats.studies.engine.parameters import Parameter, Value
 from crowdllm_stats.studies.engine.simulator import STANDARD, Job, Simulator, uniforms
@@ -103,12 +104,6 @@ def family_of(cell: Mapping[str, Any]) -> Family:
     return family(cell["family"], cell["probabilities"], cell["share"])
 
 
-#: Methods for answers of two values.
-TWO_VALUES = ("binomial", "exact", "ppi++-binomial")
-#: Methods that cannot do without the ends of the scale.
-NEED_BOUNDS = ("classical-small", *TWO_VALUES, "betting", "set-clt", "set-hoeffding", "set-bernstein", "set-betting")
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Answers:
     """Answers of one block: human and twins of shape (jobs, n), crowd of shape (jobs, N)."""
@@ -149,7 +144,7 @@ class IntervalSimulator(Simulator):
     methods = (
         "classical",
         "auto",
-        *(name for name in METHODS if name not in ("classical", "cross-fitted", "cross-fitted-small")),
+        *(name for name, one in METHODS.items() if name != "classical" and not one.folds),
     )
     outcomes = STANDARD
     optional = ("standard_error",)
@@ -157,12 +152,16 @@ class IntervalSimulator(Simulator):
 
     def refuses(self, cell: Mapping[str, Value], method: str) -> str | None:
         """Methods that need the scale's ends, or two values, and a slope from two people."""
-        if method in NEED_BOUNDS and (cell["family"] in ("normal", "heavy-tailed") or not cell["known_bounds"]):
+        if method == "auto":
+            return None
+        wanted = METHODS[method]
+        if wanted.bounds == "needed" and (cell["family"] in ("normal", "heavy-tailed") or not cell["known_bounds"]):
             return "it needs the ends of the scale"
-        if method in TWO_VALUES and family_of(cell).bounds not in ((0.0, 1.0), (1.0, 2.0)):
+        if wanted.two_values and family_of(cell).bounds not in ((0.0, 1.0), (1.0, 2.0)):
             return "it needs answers of two values"
-        if method == "ppi++-small" and cell["n"] == 2:
-            return "it needs 3 people"
+        people: Any = cell["n"]
+        if people < wanted.least:
+            return f"it needs {wanted.least} people"
         return None
 
     def check(self, cell: Mapping[str, Value]) -> None:

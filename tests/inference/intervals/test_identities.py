@@ -8,10 +8,10 @@ import pytest
 from crowdllm_stats import interval
 from crowdllm_stats.inference.intervals import METHODS
 
-UNFOLDED = [name for name in METHODS if not name.startswith("cross")]
-TWO_VALUED = ["binomial", "exact", "ppi++-binomial"]
+UNFOLDED = [name for name, method in METHODS.items() if not method.folds]
+TWO_VALUED = [name for name, method in METHODS.items() if method.two_values]
 WEIGHTED = ["classical", "classical-small", "ppi", "ppi++", "ppi-small", "ppi++-small"]
-NO_WEIGHTS = ["crowdllm", "betting", "set-clt", "set-hoeffding", "set-bernstein", "set-betting"]
+NO_WEIGHTS = [name for name, method in METHODS.items() if not method.clusters]
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from crowdllm_stats import interval
+from crowdllm_stats.inference.intervals import METHODS
 from crowdllm_stats.studies.engine.compute import SIMULATORS, load_simulator, plan_of
 from crowdllm_stats.studies.engine.design_file import make_design
 from crowdllm_stats.studies.engine.grid import jobs
 from crowdllm_stats.studies.engine.simulator import uniforms
-from crowdllm_stats.studies.simulators.intervals import FAMILIES, INTERVALS, NEED_BOUNDS, TWO_VALUES, draw, family
+from crowdllm_stats.studies.simulators.intervals import FAMILIES, INTERVALS, draw, family
 
 PROBABILITIES = (0.577, 0.168, 0.122, 0.080, 0.053)
 
@@ -76,7 +77,9 @@ def test_humans_twins_and_crowd_have_the_stated_moments():
 
 @pytest.mark.parametrize("name", ["normal", "ordinal", "binary"])
 def test_the_simulator_gives_the_intervals_of_the_public_door(name):
-    refused = {"normal": NEED_BOUNDS, "ordinal": TWO_VALUES, "binary": ()}[name]
+    bounded = [method for method, one in METHODS.items() if one.bounds == "needed"]
+    two = [method for method, one in METHODS.items() if one.two_values]
+    refused = {"normal": bounded, "ordinal": two, "binary": ()}[name]
     methods = [method for method in INTERVALS.methods if method not in refused]
     made, plan = work("intervals", 11, methods, n=9, N=40, family=name, level=0.9)
     found = plan.simulator.run(made, methods)

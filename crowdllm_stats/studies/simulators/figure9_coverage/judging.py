@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.inference.intervals.dispatch import METHODS, choose
+from crowdllm_stats.inference.intervals.dispatch import choose
+from crowdllm_stats.inference.intervals.methods import METHODS
 from crowdllm_stats.inference.intervals.sample import Sample, read_sample
 from crowdllm_stats.inference.theorem3_safe_decision import safe_decision
 from crowdllm_stats.inference.theorem3_safe_interval import safe_interval

@@ -157,7 +157,7 @@ def _simulate(jobs: Sequence[Job], steps: int) -> list[Judged]:
 
 def _intervals(jobs: Sequence[Job], made: Sequence[Judged], methods: Sequence[str]) -> dict[str, FloatArray]:
     """Outcomes of one cell's jobs, each of shape (jobs, methods)."""
-    from crowdllm_stats.inference.intervals.dispatch import METHODS
+    from crowdllm_stats.inference.intervals import METHODS
 
     cell = jobs[0].cell
     sample = _sample_of(made, cell)

@@ -7,8 +7,7 @@ import pytest
 from scipy.stats import hypergeom
 
 from crowdllm_stats import compare_intervals, interval
-from crowdllm_stats.inference.intervals.permutation import chance_of_sum
-from crowdllm_stats.inference.intervals.same_law import ALARM, FLAG, same_law
+from crowdllm_stats.inference.intervals.one_law import ALARM, FLAG, chance_of_sum, same_law
 
 HUMAN = [3, 4, 2, 5, 3, 4, 2, 3, 4, 3]
 
