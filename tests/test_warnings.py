@@ -40,7 +40,10 @@ def own_modules() -> list[str]:
         for path in (ROOT / "tests").rglob("*.py")
         if path.stem != "__init__"
     ]
-    theory = [f"crowdllm_theory_{path.parent.name}" for path in (ROOT / "theory").glob("*/checks.py")]
+    theory = [
+        f"crowdllm_theory_{path.parent.name}{path.stem.removeprefix('checks')}"
+        for path in (ROOT / "theory").glob("*/checks*.py")
+    ]
     library = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for path in (ROOT / "crowdllm_stats").rglob("*.py")

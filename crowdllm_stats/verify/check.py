@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
 
 if TYPE_CHECKING:
     import sympy
 
 #: A simulated quantity is taken to differ from its formula beyond this many Monte Carlo standard errors: two-sided
-#: false-alarm rate 6e-5 a check (normal approximation).
+#: false-alarm rate 6e-5 per check (normal approximation).
 LIMIT = 4.0
 
 
-#: Kinds of checks. "symbolic": an identity that SymPy proves for all values; "numeric": chosen numbers, or all outcomes
-#: of a small case, in exact fractions or to a stated tolerance; it shows these cases alone; "counterexample": exact
-#: numbers at which a published claim is false; "monte carlo": a simulation within LIMIT standard errors.
-KINDS = ("symbolic", "numeric", "counterexample", "monte carlo")
+#: Kinds of checks. "symbolic": an identity that SymPy proves for all values; "exact enumeration": all outcomes of a
+#: small case are listed with their probabilities; "numeric": chosen numbers, exactly or to a stated tolerance, which
+#: shows these cases alone; "counterexample": exact numbers at which a published claim is false; "simulation": random
+#: draws, within LIMIT standard errors unless the check says otherwise.
+Kind = Literal["symbolic", "exact enumeration", "numeric", "counterexample", "simulation"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of one check.
+    """One check and what came out.
 
     Attributes:
         name: short and unique within its statement.
@@ -50,15 +56,15 @@ class Check:
         holds: whether it was found to hold.
         expected: whether it should hold; a published formula that is shown to fail has ``expected=False``.
         evidence: what was seen, for people: a residual of 0, a z-score, the numbers of a counterexample.
-        z: Monte Carlo z-score where there is one.
+        z: z-score of a simulation where there is one.
 
     Raises:
         ValueError: on an unknown kind.
     """
 
     name: str
-    kind: str
-    about: str
+    kind: Kind
+    about: Literal["exact", "published"]
     says: str
     holds: bool
     expected: bool
@@ -71,7 +77,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """True when the outcome is the expected one."""
+        """True where it was found to hold if and only if it should."""
         return self.holds == self.expected
 
 
@@ -93,7 +99,7 @@ class Skipped:
     """
 
     names: tuple[str, ...]
-    kind: str
+    kind: Kind
     reason: str
 
     def __post_init__(self) -> None:
@@ -102,7 +108,13 @@ class Skipped:
 
 
 def identity(
-    name: str, left: sympy.Expr, right: sympy.Expr, says: str, *, about: str = "exact", expected: bool = True
+    name: str,
+    left: sympy.Expr,
+    right: sympy.Expr,
+    says: str,
+    *,
+    about: Literal["exact", "published"] = "exact",
+    expected: bool = True,
 ) -> Check:
     """Symbolic: ``left - right`` simplifies to 0.
 
@@ -126,10 +138,10 @@ def simulation(
     formula: float,
     says: str,
     *,
-    about: str = "exact",
+    about: Literal["exact", "published"] = "exact",
     expected: bool = True,
 ) -> Check:
-    """Monte Carlo: the estimate lies within LIMIT standard errors of the formula.
+    """Simulation: the estimate lies within LIMIT standard errors of the formula.
 
     Raises:
         ValueError: without a positive standard error.
@@ -142,7 +154,7 @@ def simulation(
         raise ValueError(f"standard_error must be positive, got {standard_error}")
     z = (estimate - formula) / standard_error
     evidence = f"simulated {estimate:.5g} (se {standard_error:.2g}), formula {formula:.5g}, z = {z:.2f}"
-    return Check(name, "monte carlo", about, says, abs(z) <= LIMIT, expected, evidence, z)
+    return Check(name, "simulation", about, says, abs(z) <= LIMIT, expected, evidence, z)
 
 
 def counterexample(name: str, claim_holds: Any, says: str, evidence: str) -> Check:
@@ -154,3 +166,106 @@ def counterexample(name: str, claim_holds: Any, says: str, evidence: str) -> Che
         True
     """
     return Check(name, "counterexample", "published", says, bool(claim_holds), False, evidence)
+
+
+def numeric(name: str, holds: Any, says: str, evidence: str) -> Check:
+    """Chosen numbers, which show these cases alone.
+
+    Example:
+        >>> numeric("sum", 1 + 1 == 2, "1 + 1 = 2", "2").passed
+        True
+    """
+    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
+
+
+def enumeration(name: str, holds: Any, says: str, evidence: str) -> Check:
+    """All outcomes of a small case, listed with their probabilities.
+
+    Example:
+        >>> coins = [a + b for a in (0, 1) for b in (0, 1)]
+        >>> enumeration("two coins", sum(coins) / 4 == 1, "one of two coins shows 1 on average", "4 outcomes").kind
+        'exact enumeration'
+    """
+    return Check(name, "exact enumeration", "exact", says, bool(holds), True, evidence)
+
+
+def agree(
+    name: str,
+    pairs: Iterable[tuple[Any, Any]],
+    says: str,
+    tolerance: float = 1e-10,
+    *,
+    kind: Kind = "numeric",
+    where: str = "",
+) -> Check:
+    """Computed numbers equal exact ones, relative to the exact one where that is beyond 1; None equals None alone.
+
+    Args:
+        name: of the check.
+        pairs: computed and exact, numbers or arrays of one shape each.
+        says: the sentence that is checked.
+        tolerance: the largest difference allowed.
+        kind: "exact enumeration" where the exact numbers come from listing all outcomes.
+        where: the case, for the evidence.
+
+    Raises:
+        ValueError: without a pair.
+
+    Example:
+        >>> agree("half", [(0.5, 1 / 2), ([1.0, 2.0], [1, 2])], "as by hand").evidence
+        '3 numbers, largest difference 0.0e+00'
+    """
+    found = [_difference(computed, exact) for computed, exact in pairs]
+    if not found:
+        raise ValueError(f"pairs of check {name!r} is empty: nothing is compared")
+    count, worst = sum(size for size, _ in found), max(off for _, off in found)
+    evidence = f"{where}{': ' if where else ''}{count} numbers, largest difference {worst:.1e}"
+    return Check(name, kind, "exact", says, worst <= tolerance, True, evidence)
+
+
+def fields_agree(
+    name: str, computed: Mapping[str, Any], exact: Mapping[str, Any], says: str, *, kind: Kind = "numeric"
+) -> Check:
+    """Like :func:`agree` for named numbers: each of ``exact`` is among ``computed``; the evidence names the worst.
+
+    Example:
+        >>> fields_agree("mean", {"mean": 2.0, "n": 3}, {"mean": 2}, "as by hand").passed
+        True
+    """
+    worst = max(exact, key=lambda field: _difference(computed[field], exact[field])[1])
+    pairs = [(computed[field], value) for field, value in exact.items()]
+    return agree(name, pairs, says, kind=kind, where=f"largest at {worst}")
+
+
+def _difference(computed: Any, exact: Any) -> tuple[int, float]:
+    """How many numbers, and the largest relative difference; infinite where one is None or not a number."""
+    if computed is None or exact is None:
+        return 1, 0.0 if computed is exact else math.inf
+    got, wanted = np.broadcast_arrays(np.asarray(computed, dtype=np.float64), np.asarray(exact, dtype=np.float64))
+    with np.errstate(invalid="ignore"):
+        off = np.where(got == wanted, 0.0, np.abs(got - wanted) / np.maximum(1.0, np.abs(wanted)))
+    return got.size, float(np.max(np.where(np.isnan(off), np.inf, off), initial=0.0))
+
+
+def mean_of(name: str, draws: Any, formula: float, says: str) -> Check:
+    """Simulation: the mean of independent draws against its formula.
+
+    Example:
+        >>> mean_of("coin", np.array([0.0, 1.0, 1.0, 0.0]), 0.5, "a fair coin").z
+        0.0
+    """
+    values = np.asarray(draws, dtype=np.float64)
+    return simulation(name, float(values.mean()), float(values.std(ddof=1)) / math.sqrt(values.size), formula, says)
+
+
+def rate_at_least(name: str, hits: Any, least: float, says: str) -> Check:
+    """Simulation: a rate is not below ``least`` by more than LIMIT standard errors.
+
+    Example:
+        >>> rate_at_least("always", np.ones(100, dtype=bool), 0.95, "covered").evidence
+        '1.0000 (se 0.01), z = 5.0'
+    """
+    rate, count = float(np.mean(hits)), int(np.size(hits))
+    error = math.sqrt(max(rate * (1 - rate), 1.0 / count) / count)
+    z = (rate - least) / error
+    return Check(name, "simulation", "exact", says, z >= -LIMIT, True, f"{rate:.4f} (se {error:.1g}), z = {z:.1f}", z)

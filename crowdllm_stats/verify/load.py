@@ -25,7 +25,7 @@ class Theory:
     Attributes:
         statement: what was published and what is true.
         symbolic: its exact checks, and what stands for those that cannot be made here.
-        simulated: its Monte Carlo checks likewise, as a function of the seed.
+        simulated: its simulations likewise, as a function of the seed.
         picture: draws it on a matplotlib axes.
         folder: where it was found.
     """
@@ -84,29 +84,48 @@ def select(results: dict[str, Path], only: Iterable[str]) -> dict[str, Path]:
 
 
 class _Source(SourceFileLoader):
-    """Always compiles the source: compiled files have no place among the results, and could be out of date."""
+    """Always compiles the source: compiled files do not belong among the results, and could be out of date."""
 
     def path_stats(self, path: str) -> Any:
         raise OSError("no compiled file is read or written")
 
 
+def check_files(folder: Path) -> list[Path]:
+    """``checks.py`` of one folder, and after it the ``checks_*.py`` that hold more of its checks."""
+    return [folder / "checks.py", *sorted(folder.glob("checks_*.py"))]
+
+
 def load(folder: Path) -> Theory:
-    """Run ``checks.py`` of one folder and take its parts.
+    """Run ``checks.py`` of one folder and take its parts; ``checks_*.py`` beside it add checks to ``symbolic`` and
+    ``simulated``.
 
     Raises:
-        ValueError: if a part is missing, or the statement bears another name than the folder.
+        ValueError: if a part is missing, or the name of the statement is not the folder's.
     """
-    file = folder / "checks.py"
-    name = f"crowdllm_theory_{folder.name}"
+    files = check_files(folder)
+    first, *more = (_run(file, f"crowdllm_theory_{folder.name}{file.stem.removeprefix('checks')}") for file in files)
+    missing = [part for part in _PARTS if not hasattr(first, part)]
+    if missing:
+        raise ValueError(f"{files[0]} does not define {', '.join(missing)}")
+    statement: Statement = first.STATEMENT
+    if statement.name != folder.name:
+        raise ValueError(f"{files[0]}: STATEMENT.name is {statement.name!r}; it must be the folder's, {folder.name!r}")
+    symbolic = [module.symbolic for module in (first, *more)]
+    simulated = [module.simulated for module in (first, *more) if hasattr(module, "simulated")]
+    return Theory(
+        statement,
+        lambda: [check for part in symbolic for check in part()],
+        lambda seed: [check for part in simulated for check in part(seed)],
+        first.picture,
+        folder,
+    )
+
+
+def _run(file: Path, name: str) -> Any:
+    """The file as a module of this name, compiled anew."""
     loader = _Source(name, str(file))
     module = importlib.util.module_from_spec(ModuleSpec(name, loader, origin=str(file)))
     module.__file__ = str(file)
     sys.modules[name] = module  # dataclasses look their module up
     loader.exec_module(module)
-    missing = [part for part in _PARTS if not hasattr(module, part)]
-    if missing:
-        raise ValueError(f"{file} does not define {', '.join(missing)}")
-    statement: Statement = module.STATEMENT
-    if statement.name != folder.name:
-        raise ValueError(f"{file}: STATEMENT.name is {statement.name!r}; it must be the folder's, {folder.name!r}")
-    return Theory(statement, module.symbolic, module.simulated, module.picture, folder)
+    return module

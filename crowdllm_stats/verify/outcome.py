@@ -1,4 +1,4 @@
-"""What a verification found: one outcome a result, and all of them together."""
+"""What a verification found: one outcome per result, and all of them together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crowdllm_stats.verify.check import LIMIT, Check, Skipped, Statement
+from crowdllm_stats.verify.check import KINDS, LIMIT, Check, Skipped, Statement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,9 +56,9 @@ class Outcome:
 
     @property
     def largest_z(self) -> float | None:
-        """The largest absolute z-score of the Monte Carlo checks of formulas that should hold.
+        """The largest absolute z-score of the simulations of formulas that should hold.
 
-        A check that holds with a score beyond LIMIT is of a one-sided claim, and its score no distance from a formula.
+        A check that holds with a score beyond LIMIT is of a one-sided claim: its score measures no formula.
         """
         scored = [(abs(check.z), check) for check in self.checks if check.z is not None and check.expected]
         return max((score for score, check in scored if score <= LIMIT or not check.holds), default=None)
@@ -67,7 +67,7 @@ class Outcome:
     def evidence(self) -> str:
         """How many checks of each kind passed or were skipped, the largest z-score, and the first counterexample."""
         parts = []
-        for kind in ("symbolic", "numeric", "monte carlo"):
+        for kind in (kind for kind in KINDS if kind != "counterexample"):
             made = [check for check in self.checks if check.kind == kind]
             if made:
                 parts.append(f"{kind} {sum(check.passed for check in made)}/{len(made)}")
@@ -86,8 +86,8 @@ class Verification:
     """The outcomes of all results that were verified.
 
     Attributes:
-        outcomes: one a result, in the paper's order.
-        seed: of the Monte Carlo checks; None where none was made.
+        outcomes: one per result, in the paper's order.
+        seed: of the simulations; None where none was made.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -109,7 +109,7 @@ class Verification:
         return sum(outcome.left_out for outcome in self.outcomes)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a result: published claim, verdict, exact statement, evidence, and whether all checks passed."""
+        """One row per result: published claim, verdict, exact statement, evidence, and whether all checks passed."""
         import pandas as pd
 
         return pd.DataFrame([
@@ -126,7 +126,7 @@ class Verification:
         ])  # fmt: skip
 
     def checks_frame(self) -> pd.DataFrame:
-        """One row a check: the fields of :class:`Check`, whether it passed, and its result's name first."""
+        """One row per check: the fields of :class:`Check`, whether it passed, and its result's name first."""
         import pandas as pd
 
         return pd.DataFrame([

@@ -1,4 +1,4 @@
-"""The verification as files: a table to read, JSON, and one picture a result."""
+"""The verification as files: a table to read, JSON, and one picture per result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from crowdllm_stats._base.json_values import json_text
 from crowdllm_stats._base.shown import visible
 from crowdllm_stats._base.whole_files import whole_folder
-from crowdllm_stats.verify.load import load
+from crowdllm_stats.verify.load import check_files, load
 from crowdllm_stats.verify.outcome import Outcome, Verification
 
 _COLUMNS = {
@@ -29,7 +29,7 @@ def write_report(
     arguments: Sequence[str],
     progress: Callable[[str], None] | None = None,
 ) -> list[Path]:
-    """Write README.md, theory.json, one NAME.png a result, and the manifest of the JSON: all of them or none.
+    """Write README.md, theory.json, one NAME.png per result, and the manifest of the JSON: all of them or none.
 
     Args:
         verification: what to report.
@@ -60,7 +60,11 @@ def write_report(
         manifest = write_manifest(
             numbers,
             arguments=arguments,
-            inputs=[_described(described_file(outcome.folder / "checks.py"), outcome) for outcome in outcomes],
+            inputs=[
+                _described(described_file(file), outcome)
+                for outcome in outcomes
+                for file in check_files(outcome.folder)
+            ],
             seed=verification.seed,
             counts={
                 "results": len(outcomes),
@@ -88,7 +92,7 @@ def require_matplotlib() -> None:
 
 def _described(file: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
     """A file's description under a name that is the same on every machine."""
-    return {**file, "path": f"theory/{outcome.statement.name}/checks.py"}
+    return {**file, "path": f"theory/{outcome.statement.name}/{Path(file['path']).name}"}
 
 
 def _readme(verification: Verification, arguments: Sequence[str]) -> str:
@@ -106,7 +110,7 @@ def _readme(verification: Verification, arguments: Sequence[str]) -> str:
         "",
         made_by(shlex.join(["crowdllm-stats", *arguments])),
         "",
-        f"{state} Each result has its derivation in `theory/NAME/README.md` and its checks in `theory/NAME/checks.py`;",
+        f"{state} Each result has its derivation in `theory/NAME/README.md`, its checks in `theory/NAME/checks*.py`;",
         "`theory.json` lists every check. A published claim that fails is shown to fail by exact numbers. |z| is the",
         "distance between simulation and formula in Monte Carlo standard errors; above 4 a check does not pass.",
         "",

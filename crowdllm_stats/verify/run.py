@@ -10,11 +10,11 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from crowdllm_stats._base.worker import before_pool, start_worker
-from crowdllm_stats.verify.check import Check, Skipped, Statement
+from crowdllm_stats.verify.check import Check, Kind, Skipped, Statement
 from crowdllm_stats.verify.load import find_results, load, select
 from crowdllm_stats.verify.outcome import Outcome, Verification
 
-#: Seed of the Monte Carlo checks.
+#: Seed of the simulations.
 SEED = 20261122
 
 
@@ -27,15 +27,15 @@ def verify(
     workers: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> Verification:
-    """Run the checks of the results: symbolic, numeric, counterexamples, Monte Carlo.
+    """Run the checks of the results: symbolic, enumerated, numeric, counterexamples, simulations.
 
-    A check that breaks off with an error counts as one that did not pass. What cannot be made here, for want of a
-    package, is reported as skipped.
+    A check that breaks off with an error counts as one that did not pass. What cannot be made here because a
+    package is missing is reported as skipped.
 
     Args:
         only: names of the results to verify; all by default.
-        seed: of the Monte Carlo checks.
-        simulate: make the Monte Carlo checks too.
+        seed: of the simulations.
+        simulate: make the simulations too.
         folders: where to look for results, whose code is run; the package's own by default.
         workers: processes to spread the results over; the outcome does not depend on it.
         progress: called with the name of each result that is done.
@@ -84,12 +84,12 @@ def _outcomes(tasks: list[tuple[Path, int, bool]], workers: int) -> Iterator[Out
 
 
 def run_folder(task: tuple[Path, int, bool]) -> Outcome:
-    """The outcome of one folder: its checks without chance, then the Monte Carlo ones.
+    """The outcome of one folder: its checks without chance, then the simulations.
 
     A check that breaks off counts as one that did not pass, with the error as its evidence.
 
     Args:
-        task: folder of the result, seed, and whether to make the Monte Carlo checks; one argument, so that
+        task: folder of the result, seed, and whether to make the simulations; one argument, so that
             processes can share the folders out among them.
     """
     folder, seed, simulate = task
@@ -116,7 +116,7 @@ def _attempt(name: str, make: Callable[[], Sequence[Check | Skipped]]) -> list[C
 
 
 def _broken(name: str, error: Exception) -> Check:
-    kind = "monte carlo" if name == "simulated" else "numeric"
+    kind: Kind = "simulation" if name == "simulated" else "numeric"
     said = f"broke off with {type(error).__name__}: {error}"
     return Check(f"{name}()", kind, "exact", "the checks run to their end", False, True, said)
 
@@ -131,7 +131,7 @@ def _twice(checks: list[Check]) -> list[Check]:
 
 
 def main(statement: Statement, symbolic: Callable[[], Sequence[Check | Skipped]]) -> int:
-    """Run one result's checks without chance, print a line each, skipped ones too; for the end of its ``checks.py``.
+    """Run one file's checks without chance and print one line per check, skipped ones too; for the end of the file.
 
     Returns:
         0 when all passed, else 1.

@@ -142,7 +142,7 @@ def _hurried(result: str, kept: Kept, mutation: Mutation) -> bool:
     A check that fails here fails in the whole run as well; where none does, the whole run decides.
     """
     from crowdllm_stats import verify
-    from crowdllm_stats.verify import Check
+    from crowdllm_stats.verify import Check, algebra
     from crowdllm_stats.verify.run import SEED
 
     made, real = Check.__init__, verify.identity
@@ -157,18 +157,19 @@ def _hurried(result: str, kept: Kept, mutation: Mutation) -> bool:
     ) -> Check:
         return Check(name, "symbolic", about, says, expected, expected, "not worked out")
 
-    Check.__init__, verify.identity = watched, given  # type: ignore[assignment,method-assign]
+    Check.__init__ = watched  # type: ignore[method-assign]
+    verify.identity = algebra.identity = given  # type: ignore[assignment]
     try:
         theory = verify.load(verify.find_results()[result])
-        module = sys.modules[f"crowdllm_theory_{result}"]
         for step in nearest(kept, mutation):
-            getattr(module, step.name)(*step.values, **step.named)
-        reuse(module, kept, mutation)
+            getattr(sys.modules[step.module], step.name)(*step.values, **step.named)
+        reuse(result, kept, mutation)
         theory.simulated(SEED)
     except Exception:
         return False  # the whole run tells whether the checks break off
     finally:
-        Check.__init__, verify.identity = made, real  # type: ignore[method-assign]
+        Check.__init__ = made  # type: ignore[method-assign]
+        verify.identity = algebra.identity = real
     return False
 
 

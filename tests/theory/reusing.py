@@ -20,8 +20,9 @@ Ran = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Step:
-    """A function of ``checks.py`` with its arguments: what it returned, what of the package it ran, and how long."""
+    """A function of the checks with its arguments: what it returned, what of the package it ran, and how long."""
 
+    module: str
     name: str
     values: tuple[Any, ...]
     named: dict[str, Any]
@@ -70,15 +71,14 @@ def record(result: str, folder: Path) -> Kept:
                 running[-1] |= ran
             if _plain(values) and _plain(list(named.values())) and _plain(returned):
                 seconds = time.perf_counter() - start
-                done = Step(step.__name__, values, named, returned, frozenset(ran), seconds)
-                kept[_key(step.__name__, values, named)] = done
+                done = Step(step.__module__, step.__name__, values, named, returned, frozenset(ran), seconds)
+                kept[_key(step, values, named)] = done
             return returned
 
         return run
 
     theory = load(find_results()[result])
-    module = sys.modules[f"crowdllm_theory_{result}"]
-    for name, step in _steps(module).items():
+    for module, name, step in _steps(result):
         setattr(module, name, watched(step))
     sys.settrace(called)  # called for every function's start alone, as it asks for no more
     try:
@@ -89,21 +89,21 @@ def record(result: str, folder: Path) -> Kept:
     return kept
 
 
-def reuse(module: ModuleType, kept: Kept, mutation: Mutation) -> None:
-    """Let the module's steps that the change cannot reach return what was kept."""
+def reuse(result: str, kept: Kept, mutation: Mutation) -> None:
+    """Let the result's steps that the change cannot reach return what was kept."""
 
     def short(step: FunctionType) -> Callable[..., Any]:
         @functools.wraps(step)
         def run(*values: Any, **named: Any) -> Any:
             if _plain(values) and _plain(list(named.values())):
-                done = kept.get(_key(step.__name__, values, named))
+                done = kept.get(_key(step, values, named))
                 if done is not None and not _reached(done.ran, mutation):
                     return list(done.returned) if isinstance(done.returned, list) else done.returned
             return step(*values, **named)
 
         return run
 
-    for name, step in _steps(module).items():
+    for module, name, step in _steps(result):
         setattr(module, name, short(step))
 
 
@@ -141,16 +141,21 @@ def _reached(ran: Ran, mutation: Mutation) -> bool:
     return (mutation.file, mutation.function) in ran
 
 
-def _steps(module: ModuleType) -> dict[str, FunctionType]:
-    return {
-        name: value
+def _steps(result: str) -> list[tuple[ModuleType, str, FunctionType]]:
+    """The functions of the result's loaded checks, with their module and name."""
+    own = f"crowdllm_theory_{result}"
+    modules = [module for name, module in sys.modules.items() if name == own or name.startswith(f"{own}_")]
+    return [
+        (module, name, value)
+        for module in modules
         for name, value in vars(module).items()
         if isinstance(value, FunctionType) and value.__module__ == module.__name__ and name not in PARTS
-    }
+    ]
 
 
-def _key(name: str, values: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
-    return (name, *map(_frozen, values), *((key, _frozen(value)) for key, value in sorted(named.items())))
+def _key(step: FunctionType, values: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    named_values = ((key, _frozen(value)) for key, value in sorted(named.items()))
+    return (step.__module__, step.__name__, *map(_frozen, values), *named_values)
 
 
 def _frozen(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,18 @@ from pathlib import Path
 import pytest
 
 from crowdllm_stats.cli import main
-from crowdllm_stats.verify import Check, Outcome, Skipped, Statement, Verification, find_results, load, verify
+from crowdllm_stats.verify import (
+    Check,
+    Outcome,
+    Skipped,
+    Statement,
+    Verification,
+    agree,
+    fields_agree,
+    find_results,
+    load,
+    verify,
+)
 from crowdllm_stats.verify import main as run_file
 from crowdllm_stats.verify.check import KINDS
 from crowdllm_stats.verify.load import ORDER, theory_folders
@@ -57,7 +69,7 @@ def outcome(*checks: Check, verdict: str = "holds") -> Outcome:
 def check(
     name: str = "one", about: str = "exact", holds: bool = True, expected: bool = True, z: float | None = None
 ) -> Check:
-    kind = "symbolic" if z is None else "monte carlo"
+    kind = "symbolic" if z is None else "simulation"
     return Check(name, kind, about, "says", holds, expected, "seen", z)
 
 
@@ -116,6 +128,18 @@ def test_loading_compiles_the_source_each_time_and_leaves_nothing(tmp_path: Path
     assert {file.name for file in place.iterdir()} == {"README.md", "checks.py"}
 
 
+def test_the_checks_of_one_result_may_stand_in_several_files(tmp_path: Path) -> None:
+    place = made(tmp_path, "a")
+    text = (place / "checks.py").read_text(encoding="utf-8")
+    more = text.replace('"half"', '"third"').replace('"mean"', '"median"').split("STATEMENT =")
+    (place / "checks_more.py").write_text(more[0] + more[1].split("\n\n\n", 1)[1], encoding="utf-8")
+    found = verify(folders=[tmp_path / "theory"])
+    assert [check.name for check in found.outcomes[0].checks] == ["half", "third", "mean", "median"]
+    write_report(found, tmp_path / "out", arguments=["theory", "verify"])
+    manifest = json.loads((tmp_path / "out" / "theory.json.manifest.json").read_text(encoding="utf-8"))
+    assert [source["path"] for source in manifest["inputs"]] == ["theory/a/checks.py", "theory/a/checks_more.py"]
+
+
 def test_a_statement_bears_its_folders_name(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be the folder's, 'b'"):
         load(made(tmp_path, "a").rename(tmp_path / "b"))
@@ -142,7 +166,7 @@ def test_evidence_counts_and_names() -> None:
     assert found.largest_z == 2.34
     assert outcome(check("far", z=9.0), check("near", z=-1.0)).largest_z == 1.0
     assert outcome(check("far", z=9.0, holds=False)).largest_z == 9.0
-    assert found.evidence == "symbolic 1/2; monte carlo 2/2; largest |z| 2.3; counterexample: 1 is not above 2"
+    assert found.evidence == "symbolic 1/2; simulation 2/2; largest |z| 2.3; counterexample: 1 is not above 2"
     both = Verification((found, outcome(check())), 5)
     assert not both.passed
     assert both.failures == ("made: two", "made: verdict 'holds', but a check shows the published claim to fail")
@@ -152,8 +176,17 @@ def test_evidence_counts_and_names() -> None:
 
 
 def test_an_unknown_kind_of_check_is_refused() -> None:
-    with pytest.raises(ValueError, match="kind of check 'sum' must be one of symbolic, numeric, .*; got 'proof'"):
+    with pytest.raises(ValueError, match="kind of check 'sum' must be one of symbolic, exact .*; got 'proof'"):
         Check("sum", "proof", "exact", "says", True, True, "seen")
+
+
+def test_numbers_agree_only_where_none_is_missing() -> None:
+    assert agree("same", [(math.inf, math.inf), (None, None), ([1.0, 1e12], [1, 1e12 + 1])], "equal").passed
+    for computed, exact in ((math.nan, math.nan), (None, 0.0), (1.0, math.inf), ([0.0, math.nan], [0.0, 0.0])):
+        assert not agree("apart", [(0.0, 0.0), (computed, exact)], "equal").passed
+    assert not fields_agree("apart", {"mean": 1.0, "n": 2}, {"mean": 1, "n": 3}, "equal").passed
+    with pytest.raises(ValueError, match="pairs of check 'none' is empty: nothing is compared"):
+        agree("none", [], "equal")
 
 
 def test_only_what_sympy_shows_for_all_values_is_called_symbolic() -> None:
@@ -231,9 +264,9 @@ def test_a_result_of_skipped_checks_alone_does_not_pass() -> None:
 def test_without_optimal_transport_its_checks_are_skipped_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     load(THEORY / "theorem1")
     theory = sys.modules["crowdllm_theory_theorem1"]
-    parts = {"numeric": theory._distances, "monte carlo": lambda: theory._measured(1)}
+    parts = {"numeric": theory._distances, "simulation": lambda: theory._measured(1)}
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    for kind, names in (("numeric", theory.DISTANCES), ("monte carlo", theory.MEASURED)):
+    for kind, names in (("numeric", theory.DISTANCES), ("simulation", theory.MEASURED)):
         (skipped,) = parts[kind]()
         assert (skipped.names, skipped.kind) == (names, kind)
         assert "pip install 'crowdllm-stats[theory]'" in skipped.reason
@@ -275,7 +308,7 @@ def test_report_has_table_numbers_pictures_and_manifest(tmp_path: Path) -> None:
     table = (out / "README.md").read_text(encoding="utf-8")
     assert "| result | published claim | verdict | exact statement | evidence |" in table
     assert (
-        "| a | a \\| b | fails | a = [b] | symbolic 1/1; monte carlo 1/1; largest \\|z\\| 0.5; counterexample" in table
+        "| a | a \\| b | fails | a = [b] | symbolic 1/1; simulation 1/1; largest \\|z\\| 0.5; counterexample" in table
     )
     numbers = json.loads((out / "theory.json").read_text(encoding="utf-8"))
     assert numbers["passed"] is True

@@ -21,7 +21,7 @@ from crowdllm_stats.inference.intervals.confidence_sets import (
     hoeffding_half,
     serfling,
 )
-from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
+from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity, numeric, rate_at_least, simulation
 
 STATEMENT = Statement(
     name="confidence_sets",
@@ -31,16 +31,6 @@ STATEMENT = Statement(
     exact="each set covers with its level at every n for independent (or without-replacement) values inside the known "
     "bounds; Student's t only for normal values",
 )
-
-
-def _agree(name: str, pairs: list[tuple[float, float]], says: str, tolerance: float = 1e-10) -> Check:
-    worst = max(abs(float(got) - float(want)) for got, want in pairs)
-    holds = worst <= tolerance and not math.isnan(worst)
-    return Check(name, "numeric", "exact", says, holds, True, f"{len(pairs)} numbers, largest difference {worst:.1e}")
-
-
-def _true(name: str, holds: bool, says: str, evidence: str) -> Check:
-    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
 
 
 def _hoeffding() -> list[Check]:
@@ -108,7 +98,7 @@ def _serfling() -> list[Check]:
             n * one,
             "(m - n)^2 sum_{i=m-n}^{m-1} 1/i^2 <= n (1 - (n - 1)/m)",
         ),
-        _true("sum of squares, small m", small, "the same in exact numbers for m = 2..39, n = 1..m-1", "741 cases"),
+        numeric("sum of squares, small m", small, "the same in exact numbers for m = 2..39, n = 1..m-1", "741 cases"),
         identity(
             "mirror",
             rest,
@@ -116,7 +106,7 @@ def _serfling() -> list[Check]:
             "the m - n people not asked give the factor (1 - n/m)(1 + 1/n)",
         ),
         identity("switch", other - one, (m - 2 * n) / (m * n), "the second factor is the smaller one from n = m/2 on"),
-        _agree(
+        agree(
             "factor",
             [
                 (float(serfling(taken, size)), float(min(1 - Fraction(taken - 1, size), _mirror(taken, size))))
@@ -140,7 +130,7 @@ def _bernstein() -> list[Check]:
     s, eps = u / (1 + third * u), v * u + third * v * u**2 / 2
     factorials = all(math.factorial(q) >= 2 * 3 ** (q - 2) for q in range(2, 40))
     return [
-        _true(
+        numeric(
             "factorials",
             factorials and all(q + 1 >= 3 for q in range(2, 40)),
             "q! >= 2 * 3^(q-2) from q = 2 on (each step multiplies by q + 1 >= 3)",
@@ -210,19 +200,19 @@ def _halves() -> list[Check]:
             quantile = float(stats.t.ppf(1 - miss / sides, n - 1))
             clt.append((float(clt_half(np.array(variance), n, miss, sides)), quantile * math.sqrt(variance / n)))
     return [
-        _agree("Hoeffding half-width", hoeffding, "R sqrt(factor log(sides/miss)/(2 n))"),
-        _agree("Maurer-Pontil half-width", maurer, "s sqrt(2 L/n) + 7 R L/(3 (n - 1)), L = log(2 sides/miss)"),
-        _agree(
+        agree("Hoeffding half-width", hoeffding, "R sqrt(factor log(sides/miss)/(2 n))"),
+        agree("Maurer-Pontil half-width", maurer, "s sqrt(2 L/n) + 7 R L/(3 (n - 1)), L = log(2 sides/miss)"),
+        agree(
             "Bardenet-Maillard half-width",
             bardenet,
             "s0 sqrt(2 rho L/n) + (7/3 + 3/sqrt 2) R L/n, L = log(5 sides/miss)",
         ),
-        _agree("Student half-width", clt, "t_{n-1} s/sqrt(n)"),
+        agree("Student half-width", clt, "t_{n-1} s/sqrt(n)"),
     ]
 
 
 def _covers(name: str, least: float, cases: int, level: float, says: str) -> Check:
-    return _true(name, least >= level, says, f"lowest of {cases} exact coverages {least:.4f}, level {level}")
+    return numeric(name, least >= level, says, f"lowest of {cases} exact coverages {least:.4f}, level {level}")
 
 
 def _enumerated() -> list[Check]:
@@ -337,7 +327,7 @@ def _betting() -> list[Check]:
             (size * m - (total + p)) / (size - t),
             "after an answer p the mean of those left follows by the same rule",
         ),
-        _agree("betting ends", pairs, "ends of the betting set, with and without replacement", 1e-9),
+        agree("betting ends", pairs, "ends of the betting set, with and without replacement", 1e-9),
         _first_bets(),
         _smallest_candidates(),
     ]
@@ -349,7 +339,7 @@ def _first_bets() -> Check:
     got = _predictable_bets(np.array([[0.0, 1.0, 0.5]]), miss)[0]
     variances = (Fraction(1, 4), Fraction(5, 32), Fraction(3, 16))
     want = [math.sqrt(2 * math.log(2 / miss) / float(3 * v)) for v in variances]
-    return _agree("first bets", list(zip(got, want, strict=True)), "sqrt(2 log(2/miss)/(n s^2)), s^2 worked by hand")
+    return agree("first bets", list(zip(got, want, strict=True)), "sqrt(2 log(2/miss)/(n s^2)), s^2 worked by hand")
 
 
 def _smallest_candidates() -> Check:
@@ -359,7 +349,7 @@ def _smallest_candidates() -> Check:
     grid = _candidates(rows, size)
     got = _peak(rows, _predictable_bets(rows, miss), grid, "two-sided", size)[0]
     want = [math.log(max(_capitals(x, _bets(x, miss), float(m), people))) for m in grid[0]]
-    return _agree("smallest candidates", list(zip(got, want, strict=True)), "log of the largest capital, every mean")
+    return agree("smallest candidates", list(zip(got, want, strict=True)), "log of the largest capital, every mean")
 
 
 def _monotone() -> Check:
@@ -371,7 +361,7 @@ def _monotone() -> Check:
         least, spread = (0.0, 1.0) if size is None else (sum(x) / size, 1 - len(x) / size)
         capitals = [_capitals(x, _bets(x, 0.1), least + spread * k / 50, size) for k in range(51)]
         holds &= all(a[0] >= b[0] - 1e-12 and a[1] <= b[1] + 1e-12 for a, b in itertools.pairwise(capitals))
-    return _true("one interval", holds, "K+ falls and K- rises with the candidate mean", "51 candidates, twice")
+    return numeric("one interval", holds, "K+ falls and K- rises with the candidate mean", "51 candidates, twice")
 
 
 def _enumerated_betting() -> list[Check]:
@@ -406,7 +396,7 @@ def _between_candidates() -> Check:
     noise = rng.choice([-0.01, 0.01], (8, 6000))
     lower, upper = betting_set(mean + noise, 0.0, 1.0, 0.05, "two-sided")
     inside = float(((lower <= mean) & (mean <= upper)).mean())
-    return _true(
+    return numeric(
         "sets between two candidates",
         inside >= 0.95,
         "a set shorter than the grid's gap still holds the mean (values 0.5013 +- 0.01, n = 6000)",
@@ -442,13 +432,6 @@ def symbolic() -> list[Check]:
     ]
 
 
-def _at_least(name: str, hits: Any, least: float, says: str) -> Check:
-    rate, count = float(np.mean(hits)), int(np.size(hits))
-    error = math.sqrt(max(rate * (1 - rate), 1.0 / count) / count)
-    z = (rate - least) / error
-    return Check(name, "monte carlo", "exact", says, z >= -4.0, True, f"{rate:.4f} (se {error:.1g}), z = {z:.1f}", z)
-
-
 def simulated(seed: int = 20261122) -> list[Check]:
     """Coverage for rare large answers, where Student's t fails, and Student's t for normal ones."""
     rng = np.random.default_rng(seed)
@@ -457,7 +440,7 @@ def simulated(seed: int = 20261122) -> list[Check]:
     mean, variance = x.mean(axis=1), x.var(axis=1, ddof=1)
     one = np.array(1.0)
     checks = [
-        _at_least(
+        rate_at_least(
             name, np.abs(mean - rare) <= half, 0.95, f"{name}: coverage at least 0.95 for rare answers (4%, n = 40)"
         )
         for name, half in (
@@ -467,7 +450,7 @@ def simulated(seed: int = 20261122) -> list[Check]:
     ]
     lower, upper = betting_set(x[:2000], 0.0, 1.0, 0.05, "two-sided")
     says = "betting: coverage at least 0.95 for rare answers (4%, n = 40)"
-    checks.append(_at_least("betting", (lower <= rare) & (rare <= upper), 0.95, says))
+    checks.append(rate_at_least("betting", (lower <= rare) & (rare <= upper), 0.95, says))
     covered = float((np.abs(mean - rare) <= clt_half(variance, n, 0.05, 2)).mean())
     error = math.sqrt(covered * (1 - covered) / draws)
     says = "Student's t covers 0.95 of bounded means at n = 40"

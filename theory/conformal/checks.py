@@ -13,7 +13,7 @@ import sympy
 
 from crowdllm_stats.inference.conformal import _rank, _split, conformal_new_problems
 from crowdllm_stats.inference.fay_herriot.variance_function import fit_variance_function
-from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
+from crowdllm_stats.verify import Check, Statement, counterexample, identity, numeric, simulation
 
 STATEMENT = Statement(
     name="conformal",
@@ -23,10 +23,6 @@ STATEMENT = Statement(
     exact="P = k/(C + 1), k = ceil((C + 1) level), where scores do not tie, and at least that where they do; "
     "the target is the observed mean of as many raters, not the noise-free one",
 )
-
-
-def _truth(name: str, about: str, says: str, holds: bool, evidence: str) -> Check:
-    return Check(name, "numeric", about, says, bool(holds), True, evidence)
 
 
 # ------------------------------------------------------------------------------------------- 1: the rank of one among C
@@ -42,14 +38,12 @@ def _rank_checks() -> list[Check]:
         found = [_coverage_of_ranks(range(c + 1), k) for k in range(1, c + 1)]
         wanted = [Fraction(k, c + 1) for k in range(1, c + 1)]
         says = "all (C+1)! orders of distinct scores: P(new score <= k-th smallest of C) = k/(C+1)"
-        checks.append(
-            _truth(f"rank, C = {c}", "exact", says, found == wanted, f"k = 1..{c}: {', '.join(map(str, found))}")
-        )
+        checks.append(numeric(f"rank, C = {c}", found == wanted, says, f"k = 1..{c}: {', '.join(map(str, found))}"))
     tied = [0, 0, 1, 1, 1]
     found = [_coverage_of_ranks(tied, k) for k in range(1, 5)]
     says = "with ties the probability is at least k/(C+1)"
     holds = all(share >= Fraction(k, 5) for k, share in enumerate(found, start=1))
-    checks.append(_truth("ties", "exact", says, holds, f"scores 0 0 1 1 1: {', '.join(map(str, found))}"))
+    checks.append(numeric("ties", holds, says, f"scores 0 0 1 1 1: {', '.join(map(str, found))}"))
     return checks
 
 
@@ -84,9 +78,9 @@ def _choice_checks() -> list[Check]:
             if not level <= Fraction(k, c + 1) < level + Fraction(1, c + 1):
                 loose.append((level, c))
     says = "the calculator's rank is ceil((C + 1) level) in exact arithmetic, for 7 levels and C = 1..399"
-    checks = [_truth("rank of the calculator", "exact", says, not wrong, f"{len(wrong)} differ {wrong[:2]}")]
+    checks = [numeric("rank of the calculator", not wrong, says, f"{len(wrong)} differ {wrong[:2]}")]
     says = "level <= k/(C+1) < level + 1/(C+1): never below the level, at most 1/(C+1) above"
-    checks.append(_truth("level reached", "exact", says, not loose, f"{len(loose)} exceptions"))
+    checks.append(numeric("level reached", not loose, says, f"{len(loose)} exceptions"))
     parts, expected = [], []
     for given, problems, coefficients in (
         (0.95, 26, 2),
@@ -105,7 +99,7 @@ def _choice_checks() -> list[Check]:
         size = min(max(needed, problems // 2), problems - least)
         expected.append((size, problems - size, problems))
     says = "halves, or as many as the level needs: C >= level/(1 - level); fitted ones at least coefficients + 5"
-    checks.append(_truth("split", "exact", says, parts == expected, f"(C, fitted, all): {parts}"))
+    checks.append(numeric("split", parts == expected, says, f"(C, fitted, all): {parts}"))
     refused = []
     for given, problems in ((0.95, 25), (0.9, 15), (0.99, 105)):
         try:
@@ -113,7 +107,7 @@ def _choice_checks() -> list[Check]:
         except ValueError:
             refused.append(problems)
     says = "one problem fewer than C needs and the fit needs is refused (19 + 7, 9 + 7, 99 + 7)"
-    checks.append(_truth("too few", "exact", says, refused == [25, 15, 105], f"refused {refused}"))
+    checks.append(numeric("too few", refused == [25, 15, 105], says, f"refused {refused}"))
     return checks
 
 
@@ -147,7 +141,7 @@ def _exhaustive(
     wanted = Fraction(math.ceil((c + 1) * Fraction(str(level))), c + 1)
     says = f"the first of {new} new problem(s) is covered in exactly k/(C+1) of all exchanges, level {level:g}"
     name = f"exhaustive, level {level:g}, {new} new{', bounded' if bounds else ''}"
-    return _truth(name, "exact", says, Fraction(held, total) == wanted, f"{held} of {total}, wanted {wanted}")
+    return numeric(name, Fraction(held, total) == wanted, says, f"{held} of {total}, wanted {wanted}")
 
 
 def _line(digital: Any, human: Any, rows: Any) -> Any:
@@ -181,7 +175,7 @@ def _interval_check() -> Check:
             pairs += list(zip(left.tolist(), right.tolist(), strict=True))
     worst = max(abs(a - b) for a, b in pairs)
     says = "f by least squares, s from leave-one-out residuals, ends f +- s q cut at the scale's ends"
-    return _truth("calculator", "exact", says, worst < 1e-7, f"{len(pairs)} numbers, largest difference {worst:.1e}")
+    return numeric("calculator", worst < 1e-7, says, f"{len(pairs)} numbers, largest difference {worst:.1e}")
 
 
 def _leverage_check() -> Check:
@@ -200,7 +194,7 @@ def _leverage_check() -> Check:
     worst = float(np.max(np.abs(got.half_width / half - 1)))
     evidence = f"largest pull {pull.max():.6f}, largest relative difference {worst:.1e}"
     says = "residuals over 1 - min(pull, 0.99)"
-    return _truth("calculator, far out", "exact", says, pull.max() > 0.99 and worst < 1e-6, evidence)
+    return numeric("calculator, far out", pull.max() > 0.99 and worst < 1e-6, says, evidence)
 
 
 def _named_problem_check() -> Check:
@@ -228,10 +222,9 @@ def _limit_checks() -> list[Check]:
     mean_noise = Fraction(3, 4) * -1 + Fraction(1, 4) * 3
     level = Fraction(1, 2)
     checks = [
-        _truth(
-            "observed mean", "exact", "C = 1, k = 1: the observed mean is covered at least at level 1/2",
-            mean_noise == 0 and observed >= level, f"covered with probability {observed}, noise of mean {mean_noise}",
-        ),
+        numeric("observed mean", mean_noise == 0 and observed >= level,
+                "C = 1, k = 1: the observed mean is covered at least at level 1/2",
+                f"covered with probability {observed}, noise of mean {mean_noise}"),
         counterexample(
             "noise-free mean", noise_free >= level, "the noise-free mean is covered at the level",
             f"observed gaps 0 (3 in 4) and 4 (1 in 4), true gap 1: covered at {noise_free}, level {level}",

@@ -16,7 +16,7 @@ from crowdllm_stats.inference.diversity import DistributionError
 from crowdllm_stats.inference.diversity import distribution_error as calculator
 from crowdllm_stats.inference.expected_quantiles import GRID, block_means, order_statistic_weights
 from crowdllm_stats.inference.theorem2_risk import risk_decomposition
-from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
+from crowdllm_stats.verify import Check, Statement, counterexample, identity, numeric, simulation
 
 STATEMENT = Statement(
     name="diversity",
@@ -149,7 +149,7 @@ def _equal(name: str, pairs: Sequence[tuple[Any, Any]], says: str) -> Check:
     size = max(1.0, *(abs(float(exact)) for _, exact in pairs))
     worst = float(np.max(np.abs([float(got) - float(exact) for got, exact in pairs])))  # NaN stays NaN
     evidence = f"{len(pairs)} numbers, largest difference {worst:.1e}"
-    return Check(name, "numeric", "exact", says, worst <= 1e-11 * size, True, evidence)
+    return numeric(name, worst <= 1e-11 * size, says, evidence)
 
 
 # ----------------------------------------------------------------------------------------------- 1: the crowd's mean
@@ -286,13 +286,10 @@ def _alignment_checks() -> list[Check]:
     return [
         _equal("pairing plays no part", pairs, "the calculator gives the same for all 24 pairings of people and twins"),
         _equal("twins bound it", bound, "the least twin-wise error over all pairings is W2^2"),
-        Check(
+        numeric(
             "alignment matters twin-wise",
-            "numeric",
-            "exact",
-            "the twin-wise error depends on the pairing",
             max(errors) > min(errors),
-            True,
+            "the twin-wise error depends on the pairing",
             f"from {min(errors)} to {max(errors)} over the 24 pairings",
         ),
     ]
@@ -474,7 +471,7 @@ def _long_table_checks() -> list[Check]:
     worst = float(np.max(np.abs(weights[:, 0] - middle)))
     says = "1,024 draws: row b is midway between the order statistics 2b + 1 and 2b + 2"
     evidence = f"{len(middle)} rows, largest difference {worst:.1e}"
-    checks.append(Check("calculator, many draws", "numeric", "exact", says, worst < 1e-3, True, evidence))
+    checks.append(numeric("calculator, many draws", worst < 1e-3, says, evidence))
     return checks
 
 

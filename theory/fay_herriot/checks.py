@@ -28,7 +28,7 @@ from crowdllm_stats.inference.fay_herriot.model import (
 )
 from crowdllm_stats.inference.fay_herriot.predictive import Ahead, predict_bounded, predict_free
 from crowdllm_stats.inference.fay_herriot.variance_function import VarianceFunction, fit_variance_function
-from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
+from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity, mean_of
 
 STATEMENT = Statement(
     name="fay_herriot",
@@ -41,14 +41,6 @@ STATEMENT = Statement(
 
 #: Standard normal and Student t quantiles at 0.975, written out.
 Z = 1.959963984540054
-
-
-def _close(name: str, pairs: list[tuple[Any, Any]], says: str, tolerance: float = 1e-10) -> Check:
-    """Floating-point results against independently derived numbers."""
-    got, exact = (np.array([float(pair[side]) for pair in pairs]) for side in (0, 1))
-    worst = float(np.max(np.abs(got - exact) / np.maximum(1.0, np.abs(exact))))  # NaN stays NaN
-    evidence = f"{len(pairs)} numbers, largest difference {worst:.1e}"
-    return Check(name, "numeric", "exact", says, worst <= tolerance, True, evidence)
 
 
 def _prior(
@@ -168,7 +160,7 @@ def _calculator_blup(rows: Any, between: list[Any], sampling: list[Any]) -> Chec
         pairs += [(found.mean[0], prior), (found.var[0, 0], spread), (mine, blup)]
         pairs += [(one.var[0, 0] * (1 - share), mse), (found.within[0], 2)]
     says = "the calculator's leave-one-out prior gives the BLUP and g1 + g2, with unequal known variances"
-    return _close("calculator, BLUP", pairs, says, 1e-7)  # the calculator's ridge is 1e-9
+    return agree("calculator, BLUP", pairs, says, 1e-7)  # the calculator's ridge is 1e-9
 
 
 def _predict_check() -> Check:
@@ -191,9 +183,7 @@ def _predict_check() -> Check:
         pairs += list(zip(got.var[t], spread, strict=True)) + list(zip(got.weight[t], posterior.ravel(), strict=True))
         pairs += [(got.between[t], 0.6 * (within / 1.7) ** 0.55)]
     pairs += list(zip(POWERS, (0.0, 0.5, 1.0), strict=True))
-    return _close(
-        "calculator, prior", pairs, "spread = A s^g + x' Cov x for every node A and power g, v from its curve"
-    )
+    return agree("calculator, prior", pairs, "spread = A s^g + x' Cov x for every node A and power g, v from its curve")
 
 
 # ------------------------------------------------------------ 3: the between-problem variance unknown
@@ -218,7 +208,7 @@ def _restricted_check() -> Check:
     ).ravel()  # fmt: skip
     pairs = list(zip(got - got[0], np.array(exact) - exact[0], strict=True))
     says = "log restricted likelihood = log density of the error contrasts, but for a constant, at 3 nodes and 3 powers"
-    return _close("restricted likelihood", pairs, says, 1e-6)
+    return agree("restricted likelihood", pairs, says, 1e-6)
 
 
 def _posterior_check() -> Check:
@@ -241,7 +231,7 @@ def _posterior_check() -> Check:
         ]
         pairs.append((moments[0], moments[1]))
     says = "posterior of A and of the power: restricted likelihood times a prior flat in A (24 nodes against 40,000)"
-    return _close("posterior of A", pairs, says, 2e-3)
+    return agree("posterior of A", pairs, says, 2e-3)
 
 
 # ------------------------------------------------------------------------------------------------ 4: a bounded scale
@@ -308,7 +298,7 @@ def _beta_checks() -> list[Check]:
         pairs += [(got.mean[0], mean), (got.var[0], second - mean**2), (got.weight[0], pull), (got.within[0], within)]
         pairs += [(got.center[0], mu), (got.between[0], mu * (1 - mu) * (0.3 * rho[0] + 0.7 * rho[1]))]
     says = "posterior mean, predictive variance and weights of the Beta mixture, by integration over theta"
-    return [_close("calculator, on the scale", pairs, says, 2e-4), _doubt_check(), _ends_check(), *_logit_checks()]
+    return [agree("calculator, on the scale", pairs, says, 2e-4), _doubt_check(), _ends_check(), *_logit_checks()]
 
 
 def _log_choose(trials: float, yes: float) -> float:
@@ -327,7 +317,7 @@ def _doubt_check() -> Check:
     ]
     share = 1.0 - float(got[0].weight[0])
     pairs = [(got[1].var[0] - got[0].var[0], share**2 * 0.01), (got[1].mean[0], got[0].mean[0])]
-    return _close("calculator, doubt of the regression", pairs, "(1 - w)^2 times its variance is added", 1e-6)
+    return agree("calculator, doubt of the regression", pairs, "(1 - w)^2 times its variance is added", 1e-6)
 
 
 def _ends_check() -> Check:
@@ -357,7 +347,7 @@ def _ends_check() -> Check:
         pairs.append((tail, (0.025, 0.975)[side]))
     pairs.append((Ahead(np.ones(45), 0.9).held, 1 - 0.75 * 0.1 * 45 / 50))
     says = "shortest of 21 intervals of a Beta mixture; equal tails of a normal one; 1 - 0.75 (1 - level) T / (T + 5)"
-    return _close("calculator, ends", pairs, says, 4e-3)
+    return agree("calculator, ends", pairs, says, 4e-3)
 
 
 def _logit_checks() -> list[Check]:
@@ -368,13 +358,13 @@ def _logit_checks() -> list[Check]:
     one, other = (fit_logit_regression(rows, each, trials, phi) for each in (share, 1.0 - share))
     pairs = [*zip(one.mean, 1.0 - other.mean, strict=True), *zip(one.doubt, other.doubt, strict=True)]
     pairs.append((one.evidence, other.evidence))
-    checks = [_close("calculator, mirror image", pairs, "a share's mirror image has the mirrored regression", 1e-4)]
+    checks = [agree("calculator, mirror image", pairs, "a share's mirror image has the mirrored regression", 1e-4)]
     share = rng.binomial(20, rng.beta(6, 14, 300)) / 20
     fit = fit_logit_regression(np.ones((300, 1)), share, np.full(300, 20.0), np.ones(300))
     found = float(fit.weight @ fit.share[0])
     pairs = [(fit.mean[0], 0.3), (found, 1 / 21)]
     says = "300 problems of Beta(6, 14) shares and 20 answers: mean 0.3 and rho 1/21 are found"
-    return [*checks, _close("calculator, Beta-binomial fit", pairs, says, 0.03)]
+    return [*checks, agree("calculator, Beta-binomial fit", pairs, says, 0.03)]
 
 
 def _free_check() -> Check:
@@ -399,7 +389,7 @@ def _free_check() -> Check:
     pairs += [(got.weight[0], sum(c * w for c, (_, _, w) in zip(chance, parts, strict=True)))]
     pairs += [(got.within[0], sum(c * v for c, (_, v, _) in zip(chance, parts, strict=True)))]
     says = "posterior mean, predictive variance and weights of the normal mixture, by integration over theta"
-    return _close("calculator, without bounds", pairs, says, 1e-6)
+    return agree("calculator, without bounds", pairs, says, 1e-6)
 
 
 def _known_check() -> Check:
@@ -416,7 +406,7 @@ def _known_check() -> Check:
     pairs = [((around[2] - around[0]) / 2e-4, 0.0), (float(around[1] >= max(around[0], around[2])), 1.0)]
     blups = rows @ beta + found / total * (mean - rows @ beta)
     pairs += [*zip(got.mean, blups, strict=True), *zip(got.within, sampling, strict=True)]
-    return _close("calculator, known variances", pairs, "REML and its EBLUPs from all problems", 1e-5)
+    return agree("calculator, known variances", pairs, "REML and its EBLUPs from all problems", 1e-5)
 
 
 # ------------------------------------------------------------ 5: the variance of an answer
@@ -467,7 +457,7 @@ def _variance_checks() -> list[Check]:
         pairs += list(zip(fit.value(mean), shape * np.exp(held), strict=True))
         pairs += list(zip(fit.relative_variance(mean), np.diag(design @ fit.covariance @ design.T), strict=True))
         says = "penalised score is 0, covariance is the inverse information, the curve held near the pooled level"
-        checks.append(_close(f"calculator, variance function, {name}", pairs, says, 1e-6))
+        checks.append(agree(f"calculator, variance function, {name}", pairs, says, 1e-6))
     return checks
 
 
@@ -492,7 +482,7 @@ def _held_checks() -> list[Check]:
                 (value, shape * math.exp(min(max(line, pooled - reach), most))),
                 (low, int(line < pooled - reach)),
             ]
-        checks.append(_close(f"calculator, held curve, {name}", pairs, "held near the pooled level, and said where"))
+        checks.append(agree(f"calculator, held curve, {name}", pairs, "held near the pooled level, and said where"))
     return checks
 
 
@@ -512,7 +502,7 @@ def _minimum_checks() -> list[Check]:
         left = plain * np.exp(-(design @ apart))
         score = design.T @ (degrees / 2 / first * (left - 1.0)) - np.array([1e-3, 4.0, 4.0]) * apart
         says = "the penalised score is 0"
-        checks.append(_close(f"calculator, least deviance, {name}", [(each, 0.0) for each in score], says, 1e-7))
+        checks.append(agree(f"calculator, least deviance, {name}", [(each, 0.0) for each in score], says, 1e-7))
     return checks
 
 
@@ -555,7 +545,7 @@ def _whole_checks() -> list[Check]:
         pairs += [(ahead.within[t] * (1 / got.effective_n[t] - 1 / people[t]), variance)]
         pairs += [(got.saved[t], got.effective_n[t] - count[t]), (got.within_var[t], ahead.within[t])]
     says = "each problem left out on its own; target f ybar + (1 - f) rest; effective n"
-    return [_close("calculator, whole", pairs, says), _scale_check(), *_fit_checks()]
+    return [agree("calculator, whole", pairs, says), _scale_check(), *_fit_checks()]
 
 
 def _scale_check() -> Check:
@@ -572,7 +562,7 @@ def _scale_check() -> Check:
         pairs += list(zip(getattr(moved, name), 9 * getattr(got, name), strict=True))
     finite = across_problems(mean, var, 4, digital, bounds=(1, 5), population_size=9)
     pairs += [(9 * end, round(9 * end)) for end in (*finite.lower, *finite.upper)]
-    return _close("calculator, scale", pairs, "units do not matter; ends are means of nine whole answers", 1e-6)
+    return agree("calculator, scale", pairs, "units do not matter; ends are means of nine whole answers", 1e-6)
 
 
 def _fit_checks() -> list[Check]:
@@ -599,7 +589,7 @@ def _fit_checks() -> list[Check]:
     pairs += list(zip(fit.coefficients, wanted, strict=True))
     pairs += list(zip(fit.covariance.ravel(), np.linalg.inv(information).ravel(), strict=True))
     checks = [
-        _close("calculator, fit", pairs, "two passes of regression, variance function, posterior median, GLS", 1e-6)
+        agree("calculator, fit", pairs, "two passes of regression, variance function, posterior median, GLS", 1e-6)
     ]
     folded = _people(np.random.default_rng(4), 45)
     design, _ = regression_rows(folded[0][:, None])
@@ -612,10 +602,10 @@ def _fit_checks() -> list[Check]:
             (prior.mean[t], part.predict(design[[t]]).mean[0]),
             (prior.between[t], part.predict(design[[t]]).between[0]),
         ]
-    checks.append(_close("calculator, folds", pairs, "beyond 40 problems, every 20th problem is left out together"))
+    checks.append(agree("calculator, folds", pairs, "beyond 40 problems, every 20th problem is left out together"))
     checks += [_median_check(), _one_fold_check()]
     edge = keep_inside(np.array([0.0, 3.0, 9.0]), (1.0, 5.0))
-    checks.append(_close("calculator, margin", list(zip(edge, (1.2, 3.0, 4.8), strict=True)), "5% inside the scale"))
+    checks.append(agree("calculator, margin", list(zip(edge, (1.2, 3.0, 4.8), strict=True)), "5% inside the scale"))
     return checks
 
 
@@ -628,7 +618,7 @@ def _median_check() -> Check:
         fit = fit_fay_herriot(design, mean, var, count)
         reached = itertools.accumulate(float(mass) for mass in fit.posterior.sum(axis=1))
         pairs.append((fit.median, next(node for node, below in zip(fit.nodes, reached, strict=True) if below >= 0.5)))
-    return _close("calculator, median", pairs, "the first node at which half of the posterior is reached")
+    return agree("calculator, median", pairs, "the first node at which half of the posterior is reached")
 
 
 def _one_fold_check() -> Check:
@@ -649,7 +639,7 @@ def _one_fold_check() -> Check:
             part = fit_fay_herriot(design[others], mean[others], told, count[others]).predict(design[[t]])
             pairs += [(prior.mean[t], part.mean[0]), (prior.within[t], part.within[0])]
             pairs += [(prior.between[t], part.between[0]), *zip(prior.var[t], part.var[0], strict=True)]
-    return _close("calculator, one fold", pairs, "where no other problem shows spread, the pooled variance stands in")
+    return agree("calculator, one fold", pairs, "where no other problem shows spread, the pooled variance stands in")
 
 
 # ------------------------------------------------------------------------------------------------------- 7: the level
@@ -667,7 +657,7 @@ def _level_checks() -> list[Check]:
         density = np.exp(-(coarse**2) / 2) / math.sqrt(2 * math.pi) * 0.004
         average = float(np.sum(density * [_coverage_given(float(shift), ratio) for shift in coarse]))
         says = "coverage given theta, averaged over theta ~ N(mu, B), is the level (known variances)"
-        checks.append(_close(f"level on average, v/n = {ratio:g} B", [(average, 0.95)], says, 1e-6))
+        checks.append(agree(f"level on average, v/n = {ratio:g} B", [(average, 0.95)], says, 1e-6))
     far = _coverage_given(3.0, 1.0)
     evidence = f"v/n = B, theta three sqrt(B) from its regression: covered with probability {far:.3f} at level 0.95"
     checks.append(counterexample("one named problem", far >= 0.95, "the level holds for each named problem", evidence))
@@ -694,8 +684,6 @@ def symbolic() -> list[Check]:
 
 
 # ---------------------------------------------------------------------------------------------------------- simulated
-def _mean_check(name: str, draws: np.ndarray[Any, Any], formula: float, says: str) -> Check:
-    return simulation(name, float(draws.mean()), float(draws.std() / math.sqrt(len(draws))), formula, says)
 
 
 def simulated(seed: int = 20261122) -> list[Check]:
@@ -715,19 +703,19 @@ def simulated(seed: int = 20261122) -> list[Check]:
         got = predict_free(prior, Dispersion(within * ones, ones), own, count * flat, ahead)
         case = f"n = {count} of {people}"
         says = "squared errors of the rest over the stated variance average to 1"
-        checks.append(_mean_check(f"finite population, {case}", (got.mean - rest) ** 2 / got.var, 1.0, says))
+        checks.append(mean_of(f"finite population, {case}", (got.mean - rest) ** 2 / got.var, 1.0, says))
         held = ((got.lower <= rest) & (rest <= got.upper)).astype(float)
-        checks.append(_mean_check(f"level with known variances, {case}", held, ahead.held, "covered at the level held"))
+        checks.append(mean_of(f"level with known variances, {case}", held, ahead.held, "covered at the level held"))
     checks += [*_end_of_scale(rng), *_polarised(rng)]
     share, ratio = _estimated(rng)
     se = float(share.std() / math.sqrt(len(share)))
     z = (float(share.mean()) - 0.95) / se
     says = "everything estimated, 30 problems of 2 to 6 answers: coverage over problems is not below the level"
     evidence = f"coverage {share.mean():.4f} (se {se:.4f}), level 0.95, z = {z:.2f}"
-    checks.append(Check("level, estimated", "monte carlo", "exact", says, z >= -4.0, True, evidence, z))
+    checks.append(Check("level, estimated", "simulation", "exact", says, z >= -4.0, True, evidence, z))
     says = "its stated variance is within 10% of its mean squared error (over that of the model, averaged)"
     spread = f"ratio {ratio.mean():.3f} (se {ratio.std() / math.sqrt(len(ratio)):.3f})"
-    checks.append(Check("stated variance", "monte carlo", "exact", says, abs(ratio.mean() - 1) < 0.1, True, spread))
+    checks.append(Check("stated variance", "simulation", "exact", says, abs(ratio.mean() - 1) < 0.1, True, spread))
     return checks
 
 
@@ -760,7 +748,7 @@ def _polarised(rng: np.random.Generator, sets: int = 20) -> list[Check]:
         squared[number] = np.mean((got.estimate - truth)[apart] ** 2)
     ratio = float(stated.mean() / squared.mean())
     says = "answers of polarised items: the stated variance is at least half of the squared error"
-    honest = Check("polarised items, variance", "monte carlo", "exact", says, ratio > 0.5, True, f"ratio {ratio:.2f}")
+    honest = Check("polarised items, variance", "simulation", "exact", says, ratio > 0.5, True, f"ratio {ratio:.2f}")
     return [_at_least("polarised items", held, 0.93, "one item in ten answered 1 or 5 only"), honest]
 
 
@@ -768,7 +756,7 @@ def _at_least(name: str, held: np.ndarray[Any, Any], level: float, says: str) ->
     se = float(held.std() / math.sqrt(len(held))) + 1e-3
     z = (float(held.mean()) - level) / se
     evidence = f"coverage {held.mean():.3f} (se {se:.3f}), at least {level:g} wanted"
-    return Check(name, "monte carlo", "exact", f"{says}: coverage at least {level:g}", z >= -4.0, True, evidence, z)
+    return Check(name, "simulation", "exact", f"{says}: coverage at least {level:g}", z >= -4.0, True, evidence, z)
 
 
 def _estimated(rng: np.random.Generator, sets: int = 120) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ import sympy
 from sympy import Integer, Rational, sqrt
 
 from crowdllm_stats.inference.kappa import BackboneQuality, backbone_quality
-from crowdllm_stats.verify import Check, Statement, counterexample, identity, main
+from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity, main, numeric
 
 STATEMENT = Statement(
     name="kappa",
@@ -28,17 +28,6 @@ STATEMENT = Statement(
 
 #: (number of problems, level): with and without whole (P + 1) level, and with too few problems.
 _SIZES = ((2, 0.6), (3, 0.75), (4, 0.55), (5, 0.9), (6, 0.7), (9, 0.9), (9, 0.7), (19, 0.55), (12, 0.87))
-
-
-def _found(name: str, holds: Any, says: str, evidence: str) -> Check:
-    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
-
-
-def _close(name: str, got: Any, want: Any, says: str, where: str, limit: float = 1e-12) -> Check:
-    if got is None or want is None:
-        return _found(name, got is want, says, where)
-    error = abs(float(got) - float(want)) / max(1.0, abs(float(want)))
-    return _found(name, error < limit, says, f"{where}: relative difference {error:.0e}")
 
 
 # --------------------------------------------------------------------------------------------------- order statistic
@@ -60,7 +49,7 @@ def _exchangeable() -> list[Check]:
             name = f"{word} gaps, P = {problems}, level {level}"
             says = "P(new gap <= kappa) = r/(P + 1) without ties, at least that with ties"
             checks.append(
-                _found(name, holds and count >= (problems + 1) * level - 1e-9, says, f"{held}/{problems + 1}")
+                numeric(name, holds and count >= (problems + 1) * level - 1e-9, says, f"{held}/{problems + 1}")
             )
     return checks
 
@@ -83,7 +72,7 @@ def _half() -> list[Check]:
     return [
         identity("2 level - 1", 1 - worst.subs(share, Rational(1, 2)), 2 * level - 1, "1 - (1 - level)/q at q = 1/2"),
         _pushed(),
-        _found(
+        numeric(
             "2 level - 1 is sharp",
             *_population({2: Fraction(1, 5), 0: Fraction(4, 5)}, {2: {-1: Fraction(1, 2), 1: Fraction(1, 2)}}, 1, 4, 5),
         ),
@@ -102,7 +91,7 @@ def _pushed() -> Check:
             made += 1
             failed += abs(gap) > k and outward < share
     says = "P(|D + e| > k) >= q P(|D| > k), q = min(P(e >= 0), P(e <= 0))"
-    return _found("pushed outward", failed == 0, says, f"{made} exact cases, {failed} against")
+    return numeric("pushed outward", failed == 0, says, f"{made} exact cases, {failed} against")
 
 
 def _population(
@@ -137,7 +126,7 @@ def _failures() -> list[Check]:
     corrected = _enumerated()
     two = backbone_quality([[1.0, 1.0], [4.0, 4.0]], [[0.0], [0.0]], level=0.9)
     return [
-        _found("skewed noise, exact", skewed == formula, "1 - (9/10)^9 by the calculator", f"{float(skewed):.4f}"),
+        numeric("skewed noise, exact", skewed == formula, "1 - (9/10)^9 by the calculator", f"{float(skewed):.4f}"),
         counterexample(
             "noise of mean 0",
             skewed >= Fraction(8, 10),
@@ -156,7 +145,7 @@ def _failures() -> list[Check]:
             "the corrected kappa bounds the noise-free gap at level",
             f"P = 9, level 9/10, D = 2, two answers each of noise -1 (9/10) or 9 (1/10): {float(corrected):.3f} < 9/10",
         ),
-        _found(
+        numeric(
             "corrected, few problems",
             two.kappa == float("inf") and two.kappa_corrected == 4.0,
             "with too few problems the corrected kappa is the largest gap: at most P/(P + 1) without noise",
@@ -279,15 +268,15 @@ def _points() -> list[Check]:
         for word, want in _exact(human, reference, level).items():
             got = getattr(found, word)
             if want == float("inf"):
-                checks.append(_found(f"{word} {number}", got == want, "unlimited with too few problems", str(got)))
+                checks.append(numeric(f"{word} {number}", got == want, "unlimited with too few problems", str(got)))
             else:
                 limit = 0.01 if word == "kappa_corrected" else 1e-12  # two grids of tau against each other
                 checks.append(
-                    _close(f"{word} {number}", got, want, f"{word} by its definition", f"case {number}", limit)
+                    agree(f"{word} {number}", [(got, want)], f"{word} by its definition", limit, where=f"case {number}")
                 )
     single = backbone_quality([[1.0], [2.0, 4.0]], [[1.0], [1.0]], level=0.5)
     nothing = (single.kappa_corrected, single.gap_sd, single.noise_sd) == (None, None, None)
-    checks.append(_found("one answer", nothing, "the noise of one human answer cannot be told", "None"))
+    checks.append(numeric("one answer", nothing, "the noise of one human answer cannot be told", "None"))
     return checks + _interval() + _words()
 
 
@@ -305,8 +294,8 @@ def _interval() -> list[Check]:
     high = values[38] + 0.025 * (values[39] - values[38])
     says = "0.025 and 0.975 quantiles over resampled problems"
     return [
-        _close("interval lower", found.corrected_lower, low, says, f"{resamples} resamples", 0.02),
-        _close("interval upper", found.corrected_upper, high, says, f"{resamples} resamples", 0.02),
+        agree("interval lower", [(found.corrected_lower, low)], says, 0.02, where=f"{resamples} resamples"),
+        agree("interval upper", [(found.corrected_upper, high)], says, 0.02, where=f"{resamples} resamples"),
     ]
 
 
@@ -317,8 +306,8 @@ def _words() -> list[Check]:
     holds = all(list(found.flags) == words for found, words in zip((few, flat, plain), said, strict=True))
     guarantee = "at 0.2 for the noise-free gap" in plain.why and "at 0 for the noise-free gap" in flat.why
     return [
-        _found("notes", holds, "too few problems; no spread beyond the noise; neither", "three cases"),
-        _found("guarantee in words", guarantee, "2 level - 1, not below 0", "levels 0.6 and 0.5"),
+        numeric("notes", holds, "too few problems; no spread beyond the noise; neither", "three cases"),
+        numeric("guarantee in words", guarantee, "2 level - 1, not below 0", "levels 0.6 and 0.5"),
     ]
 
 
@@ -352,7 +341,7 @@ def _rate(name: str, held: Any, formula: float, says: str, *, least: bool = Fals
     word = "at least" if least else "formula"
     evidence = f"simulated {estimate:.4f} (se {error:.2g}), {word} {formula:.4f}"
     shown = None if least else z
-    return Check(name, "monte carlo", "exact", says, holds, True, evidence, shown)
+    return Check(name, "simulation", "exact", says, holds, True, evidence, shown)
 
 
 def simulated(seed: int = 20261122) -> list[Check]:

@@ -11,7 +11,7 @@ import sympy
 
 from crowdllm_stats import interval
 from crowdllm_stats.inference.intervals.one_law import chance_of_sum, same_law
-from crowdllm_stats.verify import Check, Statement, counterexample, identity, main, simulation
+from crowdllm_stats.verify import Check, Statement, counterexample, identity, main, numeric, simulation
 
 STATEMENT = Statement(
     name="one_law",
@@ -21,10 +21,6 @@ STATEMENT = Statement(
     exact="E estimate - y* = lambda (E crowd - E twin): 0 for twins and crowd of one law; then the n twins are any n "
     "of the n + N answers, and a permutation test at level a raises a false alarm with probability at most a",
 )
-
-
-def _numeric(name: str, holds: bool, says: str, evidence: str) -> Check:
-    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
 
 
 # ------------------------------------------------------------------------------------------------------------- the bias
@@ -42,7 +38,7 @@ def _bias() -> list[Check]:
             "PPI covers the mean of the people whatever the crowd is",
             f"twins equal to their people (mean 3.3), a crowd of 200 fives: [{trap.lower:.2f}, {trap.upper:.2f}]",
         ),
-        _numeric(
+        numeric(
             "found",
             kept.method == "classical-small" and bool(kept.notices) and kept.lower < 3.3 < kept.upper,
             "in that case 'auto' names the difference first and uses the human answers alone",
@@ -100,9 +96,9 @@ def _levels() -> list[Check]:
             worst = float(np.max(np.abs(got - exact)[exact < 0.2]))
             where = f"{name}, n = {picked}"
             says = "no more alarms at 0.01, 0.05 and 0.1 than that"
-            checks.append(_numeric(f"level, {where}", alarms <= 1.0, says, f"{len(got)} choices, ratio {alarms:.2f}"))
+            checks.append(numeric(f"level, {where}", alarms <= 1.0, says, f"{len(got)} choices, ratio {alarms:.2f}"))
             says = "within 0.06 where the exact p-value is below 0.2"
-            checks.append(_numeric(f"p-value, {where}", worst <= 0.06, says, f"largest difference {worst:.3f}"))
+            checks.append(numeric(f"p-value, {where}", worst <= 0.06, says, f"largest difference {worst:.3f}"))
     return checks
 
 
@@ -117,7 +113,7 @@ def _range_level() -> list[Check]:
         for k in hits:
             hits[k] += beyond >= k
     return [
-        _numeric(
+        numeric(
             f"range, k = {k}",
             hits[k] * math.comb(size, k) == len(choices) * math.comb(picked, k),
             "P(k of the n twins lie above all others) = C(n, k) / C(n + N, k)",
@@ -162,7 +158,7 @@ def simulated(seed: int = 20261127) -> list[Check]:
 
 
 def _seen(name: str, says: str, holds: bool, evidence: str) -> Check:
-    return Check(name, "monte carlo", "exact", says, bool(holds), True, evidence)
+    return Check(name, "simulation", "exact", says, bool(holds), True, evidence)
 
 
 def picture(ax: Any) -> None:

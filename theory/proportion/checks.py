@@ -15,7 +15,7 @@ from scipy import stats
 from crowdllm_stats.inference.intervals import interval
 from crowdllm_stats.inference.intervals.binomial_limits import Draws, exact_ends, one_sided_limit, smooth_ends
 from crowdllm_stats.inference.intervals.scale import neighbours, rating
-from crowdllm_stats.verify import Check, Statement, counterexample, identity
+from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity, numeric
 
 STATEMENT = Statement(
     name="proportion",
@@ -34,16 +34,6 @@ SOFT: Row = [0.7, 0.2, 0.5, 0.9, 0.1, 0.6, 0.3, 0.2, 0.4, 0.1, 0.8]
 CROWD: Row = [1, 0, 0, 1, 1, 0, 1, 0, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1]
 WEIGHTS: Row = [1, 2, 0.5, 1, 3, 1, 0.25, 2, 1, 0.5, 1.5]
 PEOPLE = [0, 0, 1, 2, 2, 3, 3, 4, 5, 6, 6]
-
-
-def _agree(name: str, pairs: list[tuple[float, float]], says: str, tolerance: float = 1e-8) -> Check:
-    worst = max(abs(float(got) - float(want)) for got, want in pairs)
-    holds = worst <= tolerance and not any(math.isnan(float(got)) for got, _ in pairs)
-    return Check(name, "numeric", "exact", says, holds, True, f"{len(pairs)} numbers, largest difference {worst:.1e}")
-
-
-def _true(name: str, holds: bool, says: str, evidence: str) -> Check:
-    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
 
 
 # ---------------------------------------------------------------- a second calculator
@@ -129,15 +119,11 @@ def _two_sided() -> list[Check]:
             wanted = _finite(x, n, m, _above(_acceptable, x, Fraction(miss, 100)))
             finite += zip((lower[x], upper[x]), wanted, strict=True)
     return [
-        _agree(
-            "Blaker's limits", pairs, "the limits are the ends of the acceptable shares, found on a grid and by halving"
-        ),
-        _agree(
-            "Blaker's limits, finite",
-            finite,
-            "in a finite population: every number of ones in turn, in exact fractions",
-        ),
-    ]
+        agree("Blaker's limits", pairs,
+              "the limits are the ends of the acceptable shares, found on a grid and by halving", 1e-8),
+        agree("Blaker's limits, finite", finite,
+              "in a finite population: every number of ones in turn, in exact fractions"),
+    ]  # fmt: skip
 
 
 def _one_sided() -> list[Check]:
@@ -158,13 +144,13 @@ def _one_sided() -> list[Check]:
             down = _finite(x, n, m, _above(_lower_tail, x, Fraction(1, 10)))
             finite += [(larger[0][x], up[0]), (smaller[1][x], down[1])]
     return [
-        _agree(
+        agree(
             "Clopper and Pearson's limits",
             pairs,
             "one-sided limits are quantiles of the beta law; the other end is open",
         ),
-        _agree("tail at the limit", tails, "P(X >= x) at the lower limit is the error probability"),
-        _agree("one-sided, finite", finite, "in a finite population: every number of ones in turn, in exact fractions"),
+        agree("tail at the limit", tails, "P(X >= x) at the lower limit is the error probability"),
+        agree("one-sided, finite", finite, "in a finite population: every number of ones in turn, in exact fractions"),
     ]
 
 
@@ -187,9 +173,9 @@ def _levels() -> list[Check]:
     z2 = stats.norm.ppf(0.975) ** 2
     lowest = (0.1 + z2 / 20 - math.sqrt(z2) * math.sqrt(0.009 + z2 / 400)) / (1 + z2 / 10)
     return [
-        *(_true(f"level, {side}", gap >= -1e-9, f"{side}: coverage beside every end is at least the level",
+        *(numeric(f"level, {side}", gap >= -1e-9, f"{side}: coverage beside every end is at least the level",
                 f"lowest coverage less level {gap:.1e}, {cases // 3} shares") for side, gap in least.items()),
-        _true("monotone", rises, "one more yes never lowers an end", "n 2, 5, 10, 31; four levels; three kinds"),
+        numeric("monotone", rises, "one more yes never lowers an end", "n 2, 5, 10, 31; four levels; three kinds"),
         counterexample("Wilson", wilson >= Fraction(95, 100) or lowest <= float(p), "Wilson's interval has level 0.95",
                        f"n = 10, share 1/57: the lower end of 1 of 10 is {lowest:.4f}; covers {float(wilson):.3f}"),
     ]  # fmt: skip
@@ -232,16 +218,18 @@ def _codings() -> list[Check]:
     scales = [rating(bounds) for bounds in ((0.0, 2.0), (1.0, 11.0), (0.0, 1.0), (0.0, 11.0), (0.5, 3.5), (0.0, 2.5))]
     near = [neighbours(bounds) for bounds in ((3.0, 4.0), (0.5, 1.5), (0.0, 2.0), (0.0, 0.5))]
     return [
-        _agree("codings", pairs, "every coding of two values, declared or not, gives one interval"),
-        _true("two values", set(chosen) == {"binomial"}, "ends seen or declared are taken for two values", str(chosen)),
-        _true(
+        agree("codings", pairs, "every coding of two values, declared or not, gives one interval"),
+        numeric(
+            "two values", set(chosen) == {"binomial"}, "ends seen or declared are taken for two values", str(chosen)
+        ),
+        numeric(
             "not two values",
             set(refused) == {"classical-small"},
             "answers between, or room for them, are not",
             str(refused),
         ),
-        _true("ratings", scales == [True, True, False, False, False, False], "whole ends 2 to 10 apart", str(scales)),
-        _true("neighbours", near == [True, False, False, False], "whole ends 1 apart", str(near)),
+        numeric("ratings", scales == [True, True, False, False, False, False], "whole ends 2 to 10 apart", str(scales)),
+        numeric("neighbours", near == [True, False, False, False], "whole ends 1 apart", str(near)),
     ]
 
 
@@ -362,10 +350,10 @@ def _calculator() -> list[Check]:
     counts = [(x, n) for n in (1.0, 4.5, 10.0) for x in (0.0, 0.05, 0.3, 0.5 * n, n - 0.2, n)]
     smooth = [smooth_ends(np.array(x), np.array(n), 0.975) for x, n in counts]
     return [
-        _agree("with twins", pairs, "estimate, ends, lambda, effective n against a second calculator"),
-        _agree("alone", alone, "'binomial' against a second calculator: counts, weights, clusters, finite populations"),
-        _agree("all asked", [(asked.lower, 0.75), (asked.upper, 0.75)], "a population asked as a whole is known"),
-        _agree("smooth limits", [(float(end), want) for ends, (x, n) in zip(smooth, counts, strict=True)
+        agree("with twins", pairs, "estimate, ends, lambda, effective n against a second calculator"),
+        agree("alone", alone, "'binomial' against a second calculator: counts, weights, clusters, finite populations"),
+        agree("all asked", [(asked.lower, 0.75), (asked.upper, 0.75)], "a population asked as a whole is known"),
+        agree("smooth limits", [(float(end), want) for ends, (x, n) in zip(smooth, counts, strict=True)
                                  for end, want in zip(ends, _smooth(x, n, 0.975), strict=True)],
                "Clopper and Pearson's limits for counts that need not be whole"),
     ]  # fmt: skip
@@ -408,13 +396,13 @@ def _enumerated() -> list[Check]:
             if relation == 0.0:
                 longest = max(longest, float((chance @ answer.half_width) / (chance @ alone.half_width)))
     return [
-        _true(
+        numeric(
             "level with twins",
             least >= 0.95,
             "ten people, all 286 tables: at least 0.95 in 18 settings",
             f"lowest {least:.4f}",
         ),
-        _true("useless twins", longest <= 1.03, "useless twins make it at most 3% longer", f"longest {longest:.4f}"),
+        numeric("useless twins", longest <= 1.03, "useless twins make it at most 3% longer", f"longest {longest:.4f}"),
     ]
 
 
@@ -432,7 +420,7 @@ def simulated(seed: int = 20261122) -> list[Check]:
         z = (rate - 0.95) / error
         says = f"12 people, crowd of 36: at least 0.95 for shares {share}, {crowd}, relation {relation}"
         evidence = f"{rate:.4f} (se {error:.1g}), z = {z:.1f}"
-        checks.append(Check(f"small crowd {share}", "monte carlo", "exact", says, z >= -4.0, True, evidence, z))
+        checks.append(Check(f"small crowd {share}", "simulation", "exact", says, z >= -4.0, True, evidence, z))
     return checks
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -13,7 +13,8 @@ import sympy
 from sympy import Rational
 
 from crowdllm_stats.inference.proposition1_llm_risk import llm_risk
-from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
+from crowdllm_stats.verify import Check, Statement, counterexample, fields_agree, identity, numeric, simulation
+from crowdllm_stats.verify.algebra import all_answers, average, expectation, ring_mean
 
 STATEMENT = Statement(
     name="proposition1",
@@ -33,27 +34,11 @@ def _steps(n: int, answers: int) -> list[Check]:
     ring, *variables = sympy.ring([*names, "ref", "eta", *(f"phi{j}" for j in range(answers))], sympy.QQ)
     means, noises, var = (variables[i * n : (i + 1) * n] for i in range(3))
     ref, eta, *phis = variables[3 * n :]
-    places = {ring.gens.index(e): v for e, v in [*zip(noises, var, strict=True), *((p, eta) for p in phis)]}
-
-    def mean(values: Iterable[Any]) -> Any:
-        listed = list(values)
-        return sum(listed, ring.zero) * sympy.QQ(1, len(listed))
+    mean = ring_mean
+    variances = dict([*zip(noises, var, strict=True), *((phi, eta) for phi in phis)])
 
     def expect(expression: Any) -> Any:
-        """Expectation over independent noises of mean 0, of a polynomial of degree 2 in them."""
-        total = ring.zero
-        for powers, coefficient in expression.terms():
-            degrees = {place: powers[place] for place in places if powers[place]}
-            if sum(degrees.values()) > 2:
-                raise ValueError(f"degree {sum(degrees.values())} in the noises")
-            if 1 in degrees.values():
-                continue
-            rest = tuple(0 if place in degrees else power for place, power in enumerate(powers))
-            term = ring.from_dict({rest: coefficient})
-            for place in degrees:
-                term *= places[place]
-            total += term
-        return total
+        return expectation(expression, variances)
 
     y = [a + e for a, e in zip(means, noises, strict=True)]
     crowd, gold, one = mean(y), mean(means), sympy.QQ(1, n)
@@ -108,9 +93,6 @@ def _general_n() -> list[Check]:
 
 
 # --------------------------------------------------------------------------------- a population in rational numbers
-def _average(values: Iterable[Fraction]) -> Fraction:
-    listed = list(values)
-    return sum(listed, Fraction(0)) / len(listed)
 
 
 def _people() -> tuple[list[Fraction], list[list[Fraction]]]:
@@ -128,15 +110,15 @@ def _by_definition(
     means: Sequence[Fraction], noise: Sequence[Sequence[Fraction]], phi: Sequence[Fraction], k: int
 ) -> dict[str, Fraction]:
     """Every part by its definition: all outcomes of a finite probability space, in exact fractions."""
-    people = [[m + e for m, e in zip(means, draw, strict=True)] for draw in product(*noise)]
-    ref = _average(phi)
+    people = all_answers(means, noise)
+    ref = average(phi)
     parts = {
-        "risk": _average((_average(y) - _average(given)) ** 2 for y in people for given in product(phi, repeat=k)),
-        "L1": _average(_average((_average(y) - one) ** 2 for one in y) for y in people),
-        "L2": _average(_average(e * e for e in each) for each in noise),
-        "discrepancy": _average((a - ref) ** 2 for a in means),
-        "gap_squared": (_average(means) - ref) ** 2,
-        "eta": _average((value - ref) ** 2 for value in phi),
+        "risk": average((average(y) - average(given)) ** 2 for y in people for given in product(phi, repeat=k)),
+        "L1": average(average((average(y) - one) ** 2 for one in y) for y in people),
+        "L2": average(average(e * e for e in each) for each in noise),
+        "discrepancy": average((a - ref) ** 2 for a in means),
+        "gap_squared": (average(means) - ref) ** 2,
+        "eta": average((value - ref) ** 2 for value in phi),
     }
     parts["exact"] = parts["gap_squared"] + parts["L2"] / len(means) + parts["eta"] / k
     parts["published"] = parts["L1"] + parts["L2"] + parts["discrepancy"] + parts["eta"] / k
@@ -160,44 +142,34 @@ def _counterexamples() -> list[Check]:
         for name, p, setting in cases
     ]  # fmt: skip
     checks += [
-        Check(f"exact sum, {name}", "numeric", "exact", EXACT, p["exact"] == p["risk"], True,
-              f"L' = {p['risk']}, sum = {p['exact']}")
+        numeric(f"exact sum, {name}", p["exact"] == p["risk"], EXACT, f"L' = {p['risk']}, sum = {p['exact']}")
         for name, p, _ in cases
     ]  # fmt: skip
     three = _by_definition(*_people(), PHI, 3)
     checks.append(
-        Check("exact sum, mean of three answers", "numeric", "exact", EXACT, three["exact"] == three["risk"], True,
-              f"L' = {three['risk']}, sum = {three['exact']}")
+        numeric("exact sum, mean of three answers", three["exact"] == three["risk"], EXACT,
+                f"L' = {three['risk']}, sum = {three['exact']}")
     )  # fmt: skip
     return checks
 
 
 # -------------------------------------------------------------------------------------------------- the calculator
-def _agrees(name: str, computed: Mapping[str, Any], exact: Mapping[str, Any], says: str) -> Check:
-    """Every computed number equals the exact one, to rounding."""
-    worst, where = 0.0, ""
-    for key, value in exact.items():
-        off = abs(float(computed[key]) - float(value)) / (1 + abs(float(value)))
-        if math.isnan(off) or off > worst:
-            worst, where = (math.inf if math.isnan(off) else off), f" at {key}"
-    evidence = f"largest relative difference {worst:.1e}{where}"
-    return Check(name, "numeric", "exact", says, worst <= 1e-10, True, evidence)
 
 
 def _unbiased(given: int, k: int, repeats: int) -> Check:
     """The calculator's mean over all data sets of ``repeats`` human and ``given`` LLM answers."""
     means, noise = _people()
     exact = _by_definition(means, noise, PHI, k)
-    people = np.array([[m + e for m, e in zip(means, draw, strict=True)] for draw in product(*noise)], dtype=float)
+    people = np.array(all_answers(means, noise), dtype=float)
     answers = np.array(list(product(PHI, repeat=given)), dtype=float)
     human = np.array(list(product(people, repeat=repeats)))
-    noise_var = None if repeats > 1 else [float(_average(e * e for e in each)) for each in noise]
+    noise_var = None if repeats > 1 else [float(average(e * e for e in each)) for each in noise]
     result = llm_risk(np.repeat(human, len(answers), axis=0), np.tile(answers, (len(human), 1)), k_averaged=k,
                       human_noise_var=noise_var, axis_replicate=-2)  # fmt: skip
     known = {name: value for name in result.columns if (value := getattr(result, name)) is not None}
     wanted = {name: exact[name] for name in known}
     complete = set(known) == (set(result.columns) if given > 1 else {"exact", "published", "L1", "L2"})
-    check = _agrees(f"calculator: R={given} answers, k_averaged={k}, {repeats} per person",
+    check = fields_agree(f"calculator: R={given} answers, k_averaged={k}, {repeats} per person",
                     {name: np.mean(value) for name, value in known.items()}, wanted,
                     f"mean over all {len(human) * len(answers):,} data sets = the quantity")  # fmt: skip
     return check if complete else Check(check.name, check.kind, check.about, check.says, False, True, str(set(known)))
@@ -215,8 +187,8 @@ def _batch_check() -> Check:
             alone = llm_risk(human[at], answers[at], k_averaged=2, axis_replicate=axis,
                              human_noise_var=None if noise is None else noise[at])  # fmt: skip
             off = max(off, *(abs(getattr(whole, name)[at] - getattr(alone, name)) for name in alone.columns))
-    return Check("calculator: a batch of problems", "numeric", "exact", "a batch gives each problem's own numbers",
-                 off <= 1e-10, True, f"largest difference {off:.1e}")  # fmt: skip
+    return numeric("calculator: a batch of problems", off <= 1e-10, "a batch gives each problem's own numbers",
+                f"largest difference {off:.1e}")  # fmt: skip
 
 
 def _flag_check() -> Check:
@@ -224,8 +196,7 @@ def _flag_check() -> Check:
     result = llm_risk(np.zeros((2, 2)), [[-1.0, 1.0], [0.0, 0.0]], human_noise_var=0.0)
     flags = {name.split()[0]: list(np.asarray(mask)) for name, mask in result.flags.items()}
     holds = flags == {"discrepancy": [True, False], "gap_squared": [True, False]}
-    return Check("calculator: flags", "numeric", "exact", "an estimate below zero is flagged, 0 is not", holds, True,
-                 f"{flags}")  # fmt: skip
+    return numeric("calculator: flags", holds, "an estimate below zero is flagged, 0 is not", f"{flags}")  # fmt: skip
 
 
 def _calculator() -> list[Check]:
@@ -242,12 +213,13 @@ def _calculator() -> list[Check]:
     broad = sympy.tan(sympy.pi * Rational(95, 200)) * abs(exact["exact 1"] - exact["exact 2"]) / 2
     unknown = one.L2 is None and one.discrepancy is None and one.gap_squared is None
     return [
-        Check("calculator: not identifiable", "numeric", "exact", "without repeats or a known noise there is no L2",
-              unknown, True, f"L2 {one.L2}, gap_squared {one.gap_squared}"),
-        _agrees("calculator: two problems by hand", computed, exact, "llm_risk returns the exact numbers"),
-        _agrees("calculator: average", {"lower": mean.lower["exact"], "upper": mean.upper["exact"]},
+        numeric("calculator: not identifiable", unknown, "without repeats or a known noise there is no L2",
+                f"L2 {one.L2}, gap_squared {one.gap_squared}"),
+        fields_agree("calculator: two problems by hand", computed, exact, "llm_risk returns the exact numbers"),
+        fields_agree("calculator: average", {"lower": mean.lower["exact"], "upper": mean.upper["exact"]},
                 {"lower": centre - half, "upper": centre + half}, "Student's t in closed form (1 degree of freedom)"),
-        _agrees("calculator: average, level left out", {"lower": wide.lower["exact"], "upper": wide.upper["exact"]},
+        fields_agree("calculator: average, level left out", {"lower": wide.lower["exact"],
+                "upper": wide.upper["exact"]},
                 {"lower": centre - broad, "upper": centre + broad}, "the level is 0.95 unless said"),
         _batch_check(),
         _flag_check(),

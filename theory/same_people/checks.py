@@ -14,7 +14,7 @@ from crowdllm_stats.inference.fay_herriot.across_answers import across_answers
 from crowdllm_stats.inference.fay_herriot.across_problems import across_problems
 from crowdllm_stats.inference.fay_herriot.person_errors import Answers, person_errors
 from crowdllm_stats.inference.fay_herriot.shared_error import sum_half_width, widen
-from crowdllm_stats.verify import Check, Statement, counterexample, identity
+from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity
 
 STATEMENT = Statement(
     name="same_people",
@@ -26,13 +26,6 @@ STATEMENT = Statement(
 )
 
 Z = 1.959963984540054
-
-
-def _numeric(name: str, got: Any, exact: Any, says: str, tolerance: float = 1e-10) -> Check:
-    one, two = np.asarray(got, dtype=float), np.asarray(exact, dtype=float)
-    worst = float(np.max(np.abs(one - two) / np.maximum(1.0, np.abs(two))))
-    evidence = f"{one.size} numbers, largest difference {worst:.1e}"
-    return Check(name, "numeric", "exact", says, worst <= tolerance, True, evidence)
 
 
 # ------------------------------------------------------------------------------------------------ 1: what errors share
@@ -137,19 +130,19 @@ def _unbiased_checks() -> list[Check]:
         exact = np.sum((hat @ spread) ** 2, axis=1)
         says = "levels alone: E k sum_i (x' K q_i)^2 = Var(x' beta) over all signs"
         got = np.mean([each.regression_var for each in found], axis=0)
-        checks.append(_numeric(f"unbiased for levels, {name}", got, exact, says))
+        checks.append(agree(f"unbiased for levels, {name}", [(got, exact)], says))
         load = np.array([hat[0] @ spread @ a for a in levels])
         own = np.array([(spread @ a)[0] for a in levels])
         if x.shape[1] == 1:
             others = (load - hat[0, 0] * own) / (1 - hat[0, 0])
             says = "Cov(own error, regression on the others) = overlap Var(regression), levels alone"
-            checks.append(_numeric(f"overlap, {name}", found[0].overlap[0] * exact[0], np.mean(own * others), says))
+            checks.append(agree(f"overlap, {name}", [(found[0].overlap[0] * exact[0], np.mean(own * others))], says))
     problem, person = _designs()["same people"]
     signs = _every_sign(9)
     found_var = [person_errors(Answers(e, problem, person), rows, weight).regression_var for e in signs]
     hat = rows @ np.linalg.inv((rows * weight[:, None]).T @ rows) @ (rows * weight[:, None]).T
     says = "rests alone, the same people: unbiased too"
-    checks.append(_numeric("unbiased for rests", np.mean(found_var, axis=0), np.sum(hat**2, axis=1) / 3, says))
+    checks.append(agree("unbiased for rests", [(np.mean(found_var, axis=0), np.sum(hat**2, axis=1) / 3)], says))
     return checks
 
 
@@ -157,7 +150,7 @@ def _degrees_checks() -> list[Check]:
     problem, person = _designs()["same people"]
     answers = Answers(np.arange(9.0), problem, person)
     degrees = person_errors(answers, np.ones((3, 1)), np.ones(3)).degrees
-    checks = [_numeric("degrees, same people", degrees, 2.0, "n - 1 degrees of freedom for n people")]
+    checks = [agree("degrees, same people", [(degrees, 2.0)], "n - 1 degrees of freedom for n people")]
     problem, person = _designs()["overlapping"]
     count = np.bincount(problem)
     table = np.zeros((3, 5))
@@ -168,7 +161,7 @@ def _degrees_checks() -> list[Check]:
     exact = np.trace(square) ** 2 / np.trace(square @ square)
     got = person_errors(Answers(np.arange(8.0), problem, person), np.ones((3, 1)), share).degrees
     says = "tr(G'G)^2/tr((G'G)^2), from dense matrices"
-    return [*checks, _numeric("degrees, overlapping", got, exact, says)]
+    return [*checks, agree("degrees, overlapping", [(got, exact)], says)]
 
 
 def _share_checks() -> list[Check]:
@@ -183,8 +176,8 @@ def _share_checks() -> list[Check]:
     exact = (between - pooled * 1 / 6) / (pooled - pooled / 6)
     says = "share = (variance of people's means - v/T)/(v - v/T), the same people"
     return [
-        _numeric("person share", found.share, exact, says),
-        _numeric("members", found.member, np.ones(6), "the same people carry all of the others' weight"),
+        agree("person share", [(found.share, exact)], says),
+        agree("members", [(found.member, np.ones(6))], "the same people carry all of the others' weight"),
     ]
 
 
@@ -206,18 +199,18 @@ def _length_checks() -> list[Check]:
         got.append(held)
         exact.append(level)
     says = "P(|N(0, V) + sqrt(S) t| <= half-width) = level, by an integral over t"
-    checks.append(_numeric("half-width", got, exact, says, 1e-5))
+    checks.append(agree("half-width", [(got, exact)], says, 1e-5))
     one = np.ones(1)
     ends = widen(0.2 * one, 0.2 * one - Z, 0.2 * one + 2 * Z, 3.0 * one, 0.5 * one, 5.0, None, 0.95)
     wanted = [float(sum_half_width(v * one, 3.0 * one, 5.0, 0.95)[0]) for v in (0.5, 3.5)]
     says = "each side's length stands for a variance, less what is counted twice"
-    checks.append(_numeric("sides", [0.2 - ends[0][0], ends[1][0] - 0.2], wanted, says))
+    checks.append(agree("sides", [([0.2 - ends[0][0], ends[1][0] - 0.2], wanted)], says))
     scaled = widen(3.0 * one, 2.0 * one, 4.5 * one, 0.4 * one, 0.0 * one, 5.0, (1.0, 5.0), 0.95)
     to = [special.logit((value - 1.0) / 4.0) for value in (2.0, 4.5)]
     halves = [float(sum_half_width((side / Z) ** 2 * one, 0.4 * one, 5.0, 0.95)[0]) for side in to]
     wanted = [1.0 + 4.0 * special.expit(-halves[0]), 1.0 + 4.0 * special.expit(halves[1])]
     says = "on a scale the same in logits; the slope at the middle of 1 to 5 is 1"
-    checks.append(_numeric("sides on a scale", [scaled[0][0], scaled[1][0]], wanted, says))
+    checks.append(agree("sides on a scale", [([scaled[0][0], scaled[1][0]], wanted)], says))
     return checks
 
 
@@ -258,7 +251,7 @@ def simulated(seed: int = 20261127) -> list[Check]:
         z = (float(share.mean()) - 0.95) / se
         evidence = f"coverage {share.mean():.4f} (se {se:.4f}), level 0.95, z = {z:.2f}"
         about = "exact" if expected else "published"
-        checks.append(Check(name, "monte carlo", about, says, z >= -4.0, expected, evidence, z))
+        checks.append(Check(name, "simulation", about, says, z >= -4.0, expected, evidence, z))
     return checks
 
 

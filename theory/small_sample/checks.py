@@ -14,7 +14,7 @@ from scipy import stats
 from scipy.special import ndtr, stdtrit
 
 from crowdllm_stats.inference.intervals import interval
-from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
+from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity, numeric, simulation
 
 STATEMENT = Statement(
     name="small_sample",
@@ -33,16 +33,6 @@ WEIGHTS: Row = [1, 2, 0.5, 1, 3, 1, 0.25, 2]
 PEOPLE = [0, 0, 1, 2, 2, 2, 3, 4]
 FOLDS = [0, 1, 2, 0, 0, 2, 1, 2]
 FOLD_CROWDS: list[Row] = [[3, 4, 2, 5, 4], [2, 4, 4, 3, 1], [5, 3, 4, 4, 2]]
-
-
-def _agree(name: str, pairs: list[tuple[float, float]], says: str, tolerance: float = 1e-10) -> Check:
-    worst = max(abs(float(got) - float(want)) for got, want in pairs)
-    holds = worst <= tolerance and not any(math.isnan(float(got)) for got, _ in pairs)
-    return Check(name, "numeric", "exact", says, holds, True, f"{len(pairs)} numbers, largest difference {worst:.1e}")
-
-
-def _true(name: str, holds: bool, says: str, evidence: str) -> Check:
-    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
 
 
 # ---------------------------------------------------------------- an independent calculator, in exact numbers
@@ -379,7 +369,7 @@ def _calculators() -> list[Check]:
         pairs["ppi-small"] += _numbers(case, "ppi-small", _ppi_small(case))
         pairs["ppi++-small"] += _numbers(case, "ppi++-small", _plus_small(case))
     checks = [
-        _agree(name, values, f"{name}: estimate, ends, effective n and lambda equal exact numbers")
+        agree(name, values, f"{name}: estimate, ends, effective n and lambda equal exact numbers")
         for name, values in pairs.items()
     ]
     folded: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
@@ -405,9 +395,9 @@ def _calculators() -> list[Check]:
             )
             folded[small] += [(float(got.estimate), want[0]), (float(got.lower), want[1])]
             folded[small] += [(float(got.upper), want[2])] if math.isfinite(want[2]) else []
-    checks.append(_agree("cross-fitted", folded[False], "cross-fitted: estimate and ends equal exact numbers"))
+    checks.append(agree("cross-fitted", folded[False], "cross-fitted: estimate and ends equal exact numbers"))
     checks.append(
-        _agree("cross-fitted-small", folded[True], "cross-fitted-small: estimate and ends equal exact numbers")
+        agree("cross-fitted-small", folded[True], "cross-fitted-small: estimate and ends equal exact numbers")
     )
     checks += [_batch(), _by_width()]
     return checks
@@ -419,7 +409,7 @@ def _by_width() -> Check:
     own = (float(answer.half_width) / _t(0.6, "two-sided", 7)) ** 2
     human = _classical(_Case(HUMAN), False)[3]
     says = "effective n of a set: n s^2/n over (half-width/t_{n-1})^2"
-    return _agree("effective n by width", [(float(answer.effective_n), 8 * human / own)], says)
+    return agree("effective n by width", [(float(answer.effective_n), 8 * human / own)], says)
 
 
 def _batch() -> Check:
@@ -437,7 +427,7 @@ def _batch() -> Check:
             pairs += [] if one.lam is None else [(both.lam[row], one.lam)]
             one = interval(y[row], f[row], crowd[row], method=method, weights=WEIGHTS, clusters=PEOPLE)
             pairs += [(joined.lower[row], one.lower), (joined.upper[row], one.upper)]
-    return _agree("batch", [(float(a), float(b)) for a, b in pairs], "a batch equals its problems one by one")
+    return agree("batch", [(float(a), float(b)) for a, b in pairs], "a batch equals its problems one by one")
 
 
 # ---------------------------------------------------------------- the statements
@@ -678,14 +668,14 @@ def _shape() -> list[Check]:
             w * (1 - w) * (1 / a + 1 / b),
             "1/df exceeds Welch's by w (1 - w)(1/(n - 1) + 1/(N - 1)): a larger quantile than Welch's",
         ),
-        _agree("unanimity", values, "people of mean share q all give the low end with chance at most (1 - q)^n"),
-        _true(
+        agree("unanimity", values, "people of mean share q all give the low end with chance at most (1 - q)^n"),
+        numeric(
             "unanimity note",
             f"up to {reach:.2f} from them" in note,
             "R (1 - (1 - tail)^(1/n)) is what five equal answers leave open",
             f"{reach:.2f} on a scale of 1 to 5",
         ),
-        _agree(
+        agree(
             "normal quantile, ddof 0",
             exact,
             "z with ddof 0 covers exactly 2 F_{n-1}(z sqrt((n-1)/n)) - 1: 0.846, 0.891, 0.904, 0.942 for 5, 8, 10, 50",
@@ -726,7 +716,7 @@ def _half() -> list[Check]:
             centre * (1 - centre) / (n + c + 1),
             "x ones of n: the moments are those of Beta(x + c, n - x), which the limit then is a quantile of",
         ),
-        _agree(
+        agree(
             "half an answer",
             pairs,
             "0/1 answers: quantiles of Beta(x + 1/2, n - x) and Beta(x, n - x + 1/2); all at one end: Beta(1/2, n)",
@@ -761,7 +751,7 @@ def _levels() -> list[Check]:
         truth = float(np.arange(points) @ np.array(margin))
         rate = float(weight @ ((answer.lower <= truth) & (truth <= answer.upper)))
         says = f"{name}, n = {n}, level {level}: 'classical-small' covers at least the level less 0.015 (enumerated)"
-        checks.append(_true(f"{name}, n = {n}, {level}", rate >= level - 0.015, says, f"{rate:.4f}"))
+        checks.append(numeric(f"{name}, n = {n}, {level}", rate >= level - 0.015, says, f"{rate:.4f}"))
     return checks
 
 
@@ -782,13 +772,13 @@ def _two_part_coverage() -> list[Check]:
     lowest = {n: min(_quadrature(n, 20 * n, float(w)) for w in shares) for n in (4, 5, 8)}
     welch = min(_quadrature(5, 100, float(w), power=2) for w in shares)
     return [
-        _true(
+        numeric(
             "ppi-small on normal answers",
             min(lowest[5], lowest[8]) >= 0.95 - 1e-5 and 0.949 < lowest[4] < 0.95,
             "normal residuals and crowd, N = 20 n: coverage at least 0.95 at every share for n >= 5 (quadrature)",
             f"lowest: n = 4 {lowest[4]:.4f}, n = 5 {lowest[5]:.5f}, n = 8 {lowest[8]:.5f}",
         ),
-        _true(
+        numeric(
             "Welch is too daring",
             0.941 < welch < 0.942,
             "Welch's rule (squared shares) covers as little as 0.9417 at n = 5",
@@ -820,7 +810,7 @@ def _designs() -> list[Check]:
     q = sum(w**2 for w in weights)
     expected = sum(w**2 * (1 - 2 * w + q) / (1 - w) for w in weights)
     checks.append(
-        _true(
+        numeric(
             "unequal weights",
             q - expected == sp.Rational(7, 180),
             "with weights 1/2, 1/3, 1/6 its mean is not sigma^2 sum w_i^2: linearisation, for large samples",
@@ -882,7 +872,7 @@ def _folds() -> list[Check]:
             between,
             "but the residuals' variance keeps the variance of the levels, share (1 - share)(l1 - l2)^2 for two folds",
         ),
-        _agree(
+        agree(
             "levels do not matter",
             [
                 (float(after.estimate), float(before.estimate)),
@@ -892,7 +882,7 @@ def _folds() -> list[Check]:
             ],
             "levels 10, -4 and 1.5 added to the three models: 'cross-fitted-small' is the same, and plain's estimate",
         ),
-        _true(
+        numeric(
             "levels widen the plain one",
             float(moved.half_width) > float(plain.half_width) + 1.0,
             "the plain cross-fitted interval takes the levels for noise",
@@ -928,7 +918,7 @@ def _unbiased_by_folds() -> list[Check]:
         crowd = (_learn(everyone, 0) + _learn(everyone, 1)) / 2
         naive += weight * (crowd + sum((Fraction(y) - _learn(everyone, x) for x, y in people), Fraction(0)) / 4)
     return [
-        _true(
+        numeric(
             "unbiased by folds",
             folded == Fraction(1, 2),
             "two folds, a generator that learns: E(estimate) = y* = 1/2 exactly",
@@ -950,12 +940,12 @@ def _clipping() -> list[Check]:
     answer = interval([2 * v for v in f], f, [3.0] * 300, method="ppi++-small")
     curved = interval([v * v / 4 for v in f], f, [0.0, 2.0], method="ppi++-small")
     return [
-        _agree(
+        agree(
             "clipped slope",
             [(float(answer.estimate), 2 + 1 * (3 - 1)), (float(answer.lam), 1.0)],
             "y = 2 f at f = 0, 1, 2, crowd mean 3: the estimate is 4, the truth 6 (slope 2 clipped to 1)",
         ),
-        _agree(
+        agree(
             "curved regression",
             [(float(curved.estimate), 5 / 12)],
             "y = f^2/4 at f = 0, 1, 2: at the crowd mean 1 the line says 5/12, while E y over {0, 2} is 1/2",
@@ -997,7 +987,7 @@ def simulated(seed: int = 20261122) -> list[Check]:
         lam = np.asarray(answer.lam)
         unclipped = float(((lam > 0.0) & (lam < 1.0)).mean())
         says = "the slope was inside (0, 1) in 99% of the samples or more"
-        checks.append(_true(f"slope unclipped, {n} of {m}", unclipped > 0.99, says, f"{unclipped:.4f}"))
+        checks.append(numeric(f"slope unclipped, {n} of {m}", unclipped > 0.99, says, f"{unclipped:.4f}"))
     rate, error = _covers(interval(rng.standard_normal((draws, 8)), method="classical"), 0.0)
     checks.append(simulation("Student's t", rate, error, 0.95, "Student's t, normal answers, n = 8: exactly 0.95"))
     checks += _quantities(rng)
@@ -1009,7 +999,7 @@ def simulated(seed: int = 20261122) -> list[Check]:
         z = (rate - 0.95) / error
         says = f"{method}, n = {n}, N = 20 n, correlation {correlation}: at least 0.95 (clipped slope: simulated only)"
         name = f"{method}, n = {n}"
-        checks.append(Check(name, "monte carlo", "exact", says, z >= -4.0, True, f"{rate:.4f} (se {error:.1g})", z))
+        checks.append(Check(name, "simulation", "exact", says, z >= -4.0, True, f"{rate:.4f} (se {error:.1g})", z))
     return checks
 
 

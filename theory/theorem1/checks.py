@@ -12,7 +12,7 @@ import sympy
 from sympy import Integer, Rational, exp, oo, pi, sqrt
 
 from crowdllm_stats.inference.theorem1_profiles import EXACT_LIMIT, profile_bound, profile_distance
-from crowdllm_stats.verify import Check, Skipped, Statement, identity, main, simulation
+from crowdllm_stats.verify import Check, Skipped, Statement, agree, identity, main, mean_of, numeric
 
 STATEMENT = Statement(
     name="theorem1",
@@ -77,7 +77,7 @@ def _bounded_noise() -> list[Check]:
     return [
         identity("uniform noise", uniform.subs(a, 2 * FOLDED * eta * eps), FOLDED * eta * eps, "E|U(-a, a)| = a/2"),
         identity("cut noise", inside, formula, "E(|Z| given |Z| <= c) = sqrt(2/pi) (1 - exp(-c^2/2)) / erf(c/sqrt 2)"),
-        _found("cut noise costs less", below, "E(|Z| given |Z| <= c) < E|Z|", "c = 1/4, 3/4, 5/4, 2, 13/4, 21/4"),
+        numeric("cut noise costs less", below, "E(|Z| given |Z| <= c) < E|Z|", "c = 1/4, 3/4, 5/4, 2, 13/4, 21/4"),
     ]
 
 
@@ -92,7 +92,7 @@ def _euclidean() -> list[Check]:
         checks.append(identity(f"chi mean {m}", mean, chi, "E||(Z_1..Z_m)|| = sqrt(2) Gamma((m+1)/2) / Gamma(m/2)"))
         holds = sympy.simplify(chi - m * FOLDED) == 0 if m == 1 else bool(chi < m * FOLDED)
         checks.append(
-            _found(f"chi bound {m}", holds, "at most m sqrt(2/pi), equal at m = 1", f"{float(chi):.4f} at m = {m}")
+            numeric(f"chi bound {m}", holds, "at most m sqrt(2/pi), equal at m = 1", f"{float(chi):.4f} at m = {m}")
         )
     return checks
 
@@ -122,15 +122,15 @@ def _not_attained() -> list[Check]:
         closed = two_atoms(a, s)
         gap = abs(sympy.N(direct - closed, 40))
         checks.append(
-            _found(f"two atoms {a}, {s}", gap < 1e-30, "W1 of two smoothed atoms", f"difference {float(gap):.0e}")
+            numeric(f"two atoms {a}, {s}", gap < 1e-30, "W1 of two smoothed atoms", f"difference {float(gap):.0e}")
         )
         checks.append(
-            _found(
+            numeric(
                 f"below {a}, {s}", bool(closed < FOLDED * s), "W1 < sqrt(2/pi) s", f"ratio {closed / FOLDED / s:.4f}"
             )
         )
     near = sympy.N(two_atoms(1, Rational(1, 5)) / FOLDED * 5, 30)
-    return [*checks, _found("sharp", 0 < 1 - near < 1e-6, "ratio to sqrt(2/pi) s tends to 1", f"1 - {1 - near:.1e}")]
+    return [*checks, numeric("sharp", 0 < 1 - near < 1e-6, "ratio to sqrt(2/pi) s tends to 1", f"1 - {1 - near:.1e}")]
 
 
 def _limits() -> list[Check]:
@@ -142,13 +142,13 @@ def _limits() -> list[Check]:
     untrained = Rational(1, 2)  # W1 between a fair coin on 0, 1 and a generator that always says 0
     bound = (1 + FOLDED * Rational(1, 10) * 1) * Rational(1, 10)
     return [
-        _found(
+        numeric(
             "margins do not suffice",
             margins and costs == {1},
             "equal margins, yet W1 = 1: the step to the joint distribution needs x~_j = x_j + eta eps Z_j, Z_j apart",
             "(B, B) against (B, 1 - B)",
         ),
-        _found(
+        numeric(
             "some G, not every G",
             bool(untrained > bound),
             "G = 0 for a fair coin has W1 = 1/2, above the bound at eta = eps = 1/10",
@@ -174,7 +174,13 @@ def _bounds() -> list[Check]:
         for word, got, count in (("published", bound.published, d), ("sharper", bound.sharper, m)):
             want = (1 + FOLDED * eta * count) * eps
             checks.append(
-                _close(f"profile_bound {word} {m} of {d}", got, want, f"(1 + sqrt(2/pi) eta {count}) eps", where)
+                agree(
+                    f"profile_bound {word} {m} of {d}",
+                    [(got, want)],
+                    f"(1 + sqrt(2/pi) eta {count}) eps",
+                    1e-12,
+                    where=where,
+                )
             )
     return checks
 
@@ -210,13 +216,27 @@ def _distances() -> Sequence[Check | Skipped]:
     mean = float(np.mean(np.abs(shift @ unit) / np.sqrt((unit**2).sum(axis=0))))
     kinds = [result.kind for result in (small, tall, long, moved)]
     return [
-        _close("profile_distance", small.distance, best, "W1 by all pairings", "4 a side"),
-        _close("simplex distance", simplex.distance, Integer(3), "W1 from the middle to the corners", "6 corners"),
-        _close("simplex part", simplex.distance_same_size, Integer(3), "W1 to any corners", "6 corners"),
-        _close("simplex noise", simplex.noise, 3 * sqrt(2), "W1 between corners", "6 corners"),
-        _close("sliced line", long.distance, half, "on a line sliced W1 is W1", "x to 2x + 5"),
-        _close("sliced shift", moved.distance, mean, "sliced W1 of a shift v is mean |v . u|", "100 directions u"),
-        _found("kinds", kinds == ["exact", "sliced", "sliced", "sliced"], "sliced beyond the limit", ", ".join(kinds)),
+        agree("profile_distance", [(small.distance, best)], "W1 by all pairings", 1e-12, where="4 a side"),
+        agree(
+            "simplex distance",
+            [(simplex.distance, Integer(3))],
+            "W1 from the middle to the corners",
+            1e-12,
+            where="6 corners",
+        ),
+        agree(
+            "simplex part", [(simplex.distance_same_size, Integer(3))], "W1 to any corners", 1e-12, where="6 corners"
+        ),
+        agree("simplex noise", [(simplex.noise, 3 * sqrt(2))], "W1 between corners", 1e-12, where="6 corners"),
+        agree("sliced line", [(long.distance, half)], "on a line sliced W1 is W1", 1e-12, where="x to 2x + 5"),
+        agree(
+            "sliced shift",
+            [(moved.distance, mean)],
+            "sliced W1 of a shift v is mean |v . u|",
+            1e-12,
+            where="100 directions u",
+        ),
+        numeric("kinds", kinds == ["exact", "sliced", "sliced", "sliced"], "sliced beyond the limit", ", ".join(kinds)),
         *_interval(),
     ]
 
@@ -248,20 +268,17 @@ def _interval() -> list[Check]:
     alike = sorted(parts)[39]  # ceil(0.975 * 41) = 40
     says = "distance + the 0.975 quantile of the resamples; - the larger of theirs and the partitions', not below 0"
     return [
-        _close("interval lower", found.lower, max(0.0, whole - max(alike, -low)), says, "9 a side, 40 resamples"),
-        _close("interval upper", found.upper, whole + high, says, "9 a side, 40 resamples"),
-        _close("interval at 0", same.lower, Integer(0), "not below 0", "a sample against itself"),
-        _close("interval level", found.level, Rational(19, 20), "its level is 0.95", "0.95"),
+        agree(
+            "interval lower",
+            [(found.lower, max(0.0, whole - max(alike, -low)))],
+            says,
+            1e-12,
+            where="9 a side, 40 resamples",
+        ),
+        agree("interval upper", [(found.upper, whole + high)], says, 1e-12, where="9 a side, 40 resamples"),
+        agree("interval at 0", [(same.lower, Integer(0))], "not below 0", 1e-12, where="a sample against itself"),
+        agree("interval level", [(found.level, Rational(19, 20))], "its level is 0.95", 1e-12, where="0.95"),
     ]
-
-
-def _close(name: str, got: Any, want: Any, says: str, where: str) -> Check:
-    error = abs(float(got) - float(want)) / max(1.0, abs(float(want)))
-    return Check(name, "numeric", "exact", says, error < 1e-12, True, f"{where}: relative difference {error:.0e}")
-
-
-def _found(name: str, holds: Any, says: str, evidence: str) -> Check:
-    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
 
 
 def symbolic() -> list[Check | Skipped]:
@@ -303,9 +320,11 @@ def simulated(seed: int = 20261122) -> list[Check | Skipped]:
     values = a * rng.choice([-1.0, 1.0], people) + s * rng.standard_normal(people)
     nearer = np.abs(np.abs(values) - a)
     return [
-        _mean("smoothing cost", moved, cost, "E sum_j |x~_j - x_j| = |S2| sqrt(2/pi) eta eps, three of five discrete"),
-        _mean("smoothing cost, Euclidean", straight, chi, "E||x~ - x|| = eta eps E chi_3"),
-        _mean("two atoms", nearer, float(two_atoms(1, Rational(4, 5))), "W1 of two smoothed atoms, in closed form"),
+        mean_of(
+            "smoothing cost", moved, cost, "E sum_j |x~_j - x_j| = |S2| sqrt(2/pi) eta eps, three of five discrete"
+        ),
+        mean_of("smoothing cost, Euclidean", straight, chi, "E||x~ - x|| = eta eps E chi_3"),
+        mean_of("two atoms", nearer, float(two_atoms(1, Rational(4, 5))), "W1 of two smoothed atoms, in closed form"),
         *_measured(seed),
     ]
 
@@ -313,7 +332,7 @@ def simulated(seed: int = 20261122) -> list[Check | Skipped]:
 def _measured(seed: int) -> Sequence[Check | Skipped]:
     """Two people against eight, four of them at 0 and four at 1: halves are pairs."""
     if importlib.util.find_spec("ot") is None:
-        return [Skipped(MEASURED, "monte carlo", MISSING)]
+        return [Skipped(MEASURED, "simulation", MISSING)]
     target = np.repeat([[0.0], [1.0]], 4, axis=0)
     found = [profile_distance(np.full((2, 1), 4.0), target, seed=(seed + number)) for number in range(250)]
     halves = [(four[:2], four[2:]) for four in permutations([0] * 4 + [1] * 4, 4)]
@@ -321,15 +340,12 @@ def _measured(seed: int) -> Sequence[Check | Skipped]:
     four = [profile_distance(np.zeros((5, 1)), target[2:6], seed=seed + number).noise for number in range(150)]
     says = f"two disjoint pairs of four 0 and four 1 are {noise} apart in the mean"
     return [
-        _mean("noise of halves", np.array([result.noise for result in found]), float(noise), says),
-        _mean("noise of four", np.array(four), 1 / 3, "two halves of {0, 0, 1, 1} differ with probability 1/3, by 1"),
-        _mean("parts", np.array([result.distance_same_size for result in found]), 3.5, "the same for 4 and such pairs"),
+        mean_of("noise of halves", np.array([result.noise for result in found]), float(noise), says),
+        mean_of("noise of four", np.array(four), 1 / 3, "two halves of {0, 0, 1, 1} differ with probability 1/3, by 1"),
+        mean_of(
+            "parts", np.array([result.distance_same_size for result in found]), 3.5, "the same for 4 and such pairs"
+        ),
     ]
-
-
-def _mean(name: str, values: Any, formula: float, says: str) -> Check:
-    error = float(values.std(ddof=1) / np.sqrt(values.size))
-    return simulation(name, float(values.mean()), error, formula, says)
 
 
 def picture(ax: Any) -> None:

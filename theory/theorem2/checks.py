@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -14,7 +14,8 @@ from sympy import Rational, Symbol
 
 from crowdllm_stats.inference.risk_average import average_over_problems
 from crowdllm_stats.inference.theorem2_risk import RiskDecomposition, risk_decomposition
-from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
+from crowdllm_stats.verify import Check, Statement, counterexample, fields_agree, identity, numeric, simulation
+from crowdllm_stats.verify.algebra import all_answers, average, expectation, ring_mean, same
 
 STATEMENT = Statement(
     name="theorem2",
@@ -45,47 +46,24 @@ class _Crowd:
         self.variances = dict(zip(self.noise_y + self.noise_t, self.var_y + self.var_t, strict=True))
         self.y = [m + e for m, e in zip(self.means_y, self.noise_y, strict=True)]
 
-    def mean(self, values: Iterable[Any]) -> Any:
-        listed = list(values)
-        return sum(listed, self.ring.zero) * sympy.QQ(1, len(listed))
-
     def expect(self, expression: Any) -> Any:
-        """Expectation over independent noises of mean 0, of a polynomial of degree 2 in them."""
-        total = self.ring.zero
-        places = {self.ring.gens.index(noise): variance for noise, variance in self.variances.items()}
-        for powers, coefficient in expression.terms():
-            degrees = {place: powers[place] for place in places if powers[place]}
-            if sum(degrees.values()) > 2:
-                raise ValueError(f"degree {sum(degrees.values())} in the noises")
-            if any(power == 1 for power in degrees.values()):
-                continue
-            rest = tuple(0 if place in degrees else power for place, power in enumerate(powers))
-            term = self.ring.from_dict({rest: coefficient})
-            for place in degrees:
-                term *= places[place]
-            total += term
-        return total
+        return expectation(expression, self.variances)
 
     def parts(self, means_t: Sequence[Any] | None = None) -> dict[str, Any]:
         """L, L1 to L5 and X by their definitions; ``means_t`` may themselves be random."""
         means = self.means_t if means_t is None else means_t
         twins = [m + f for m, f in zip(means, self.noise_t, strict=True)]
-        crowd_y, crowd_t = self.mean(self.y), self.mean(twins)
+        crowd_y, crowd_t = ring_mean(self.y), ring_mean(twins)
         pairs = list(zip(self.means_y, means, strict=True))
         return {
             "L": self.expect((crowd_y - crowd_t) ** 2),
-            "L1": self.expect(self.mean((crowd_y - y) ** 2 for y in self.y)),
-            "L2": self.mean(self.var_y),
-            "L3": self.expect(self.mean((a - b) ** 2 for a, b in pairs)),
-            "L4": self.mean(self.var_t),
-            "L5": self.expect(self.mean((crowd_t - t) ** 2 for t in twins)),
-            "X": self.expect(self.mean((crowd_y - a) * (a - b) for a, b in pairs)),
+            "L1": self.expect(ring_mean((crowd_y - y) ** 2 for y in self.y)),
+            "L2": ring_mean(self.var_y),
+            "L3": self.expect(ring_mean((a - b) ** 2 for a, b in pairs)),
+            "L4": ring_mean(self.var_t),
+            "L5": self.expect(ring_mean((crowd_t - t) ** 2 for t in twins)),
+            "X": self.expect(ring_mean((crowd_y - a) * (a - b) for a, b in pairs)),
         }
-
-
-def _same(name: str, left: Any, right: Any, says: str) -> Check:
-    """An identity of two polynomials."""
-    return identity(name, left.as_expr(), right.as_expr(), says)
 
 
 def _exact(p: Mapping[str, Any], n: Any) -> Any:
@@ -100,7 +78,7 @@ def _published(p: Mapping[str, Any]) -> Any:
 # ------------------------------------------------------------------------------------------ steps of the derivation
 def _steps(n: int) -> list[Check]:
     c = _Crowd(n)
-    p, mean = c.parts(), c.mean
+    p, mean = c.parts(), ring_mean
     twins = [m + f for m, f in zip(c.means_t, c.noise_t, strict=True)]
     crowd_y, crowd_t = mean(c.y), mean(twins)
     rows = list(zip(c.y, twins, c.means_y, c.means_t, strict=True))
@@ -119,31 +97,31 @@ def _steps(n: int) -> list[Check]:
     published = p["L1"] + p["L2"] + p["L3"] + p["L4"] - p["L5"]
     tag = f"N={n}"
     return [
-        _same(f"Lemma 8.1, {tag}", (crowd_y - crowd_t) ** 2,
+        same(f"Lemma 8.1, {tag}", (crowd_y - crowd_t) ** 2,
               mean((crowd_y - t) ** 2 for t in twins) - mean((crowd_t - t) ** 2 for t in twins),
               "(ybar - yt)^2 = mean_i (ybar - yt_i)^2 - mean_i (yt - yt_i)^2"),
-        _same(f"twins' noise, {tag}", first, second + p["L4"],
+        same(f"twins' noise, {tag}", first, second + p["L4"],
               "E mean_i (ybar - yt_i)^2 = E mean_i (ybar - ytbar_i)^2 + L4"),
-        _same(f"step 1, {tag}", second, about_means + p["L3"] + 2 * p["X"],
+        same(f"step 1, {tag}", second, about_means + p["L3"] + 2 * p["X"],
               "E mean_i (ybar - ytbar_i)^2 = E mean_i (ybar - ybar_i)^2 + L3 + 2 X (the paper drops 2 X)"),
-        _same(f"step 2, one person, {tag}", wrong, c.ring.zero,
+        same(f"step 2, one person, {tag}", wrong, c.ring.zero,
               "E (ybar - y_i)^2 = E (ybar - ybar_i)^2 + (1 - 2/N) eta_i^2 for every i"),
-        _same(f"step 2, cross term, {tag}", cross, -p["L2"] * shrink,
+        same(f"step 2, cross term, {tag}", cross, -p["L2"] * shrink,
               "E mean_i (ybar - y_i)(y_i - ybar_i) = -(1 - 1/N) L2 (the paper takes it as 0)"),
-        _same(f"step 2, {tag}", about_means, p["L1"] - p["L2"] * double,
+        same(f"step 2, {tag}", about_means, p["L1"] - p["L2"] * double,
               "E mean_i (ybar - ybar_i)^2 = L1 - (1 - 2/N) L2"),
-        _same(f"decomposition, {tag}", p["L"], _exact(p, n), STATEMENT.exact.split(";")[0]),
-        _same(f"excess of the published sum, {tag}", published - p["L"], 2 * p["L2"] * shrink - 2 * p["X"],
+        same(f"decomposition, {tag}", p["L"], _exact(p, n), STATEMENT.exact.split(";")[0]),
+        same(f"excess of the published sum, {tag}", published - p["L"], 2 * p["L2"] * shrink - 2 * p["X"],
               "published - L = 2 (1 - 1/N) L2 - 2 X"),
-        _same(f"X, {tag}", p["X"], cov - var, "X = Cov_i(ybar_i, ytbar_i) - Var_i(ybar_i)"),
-        _same(f"X from noisy answers, {tag}", noisy, p["X"] - p["L2"] * shrink,
+        same(f"X, {tag}", p["X"], cov - var, "X = Cov_i(ybar_i, ytbar_i) - Var_i(ybar_i)"),
+        same(f"X from noisy answers, {tag}", noisy, p["X"] - p["L2"] * shrink,
               "E [Cov_i(y_i, yt_i) - Var_i(y_i)] = X - (1 - 1/N) L2"),
-        _same(f"given people, {tag}", p["L"], (crowd_a - crowd_b) ** 2 + (p["L2"] + p["L4"]) * single,
+        same(f"given people, {tag}", p["L"], (crowd_a - crowd_b) ** 2 + (p["L2"] + p["L4"]) * single,
               "L = (Delta - mu)^2 + L2/N + L4/N"),
-        _same(f"L1, {tag}", p["L1"], var + p["L2"] * shrink, "L1 = Var_i(ybar_i) + (1 - 1/N) L2"),
-        _same(f"L3, {tag}", p["L3"], var + var_t - 2 * cov + (crowd_a - crowd_b) ** 2,
+        same(f"L1, {tag}", p["L1"], var + p["L2"] * shrink, "L1 = Var_i(ybar_i) + (1 - 1/N) L2"),
+        same(f"L3, {tag}", p["L3"], var + var_t - 2 * cov + (crowd_a - crowd_b) ** 2,
               "L3 = Var_i(ybar_i) + Var_i(ytbar_i) - 2 Cov_i(ybar_i, ytbar_i) + (Delta - mu)^2"),
-        _same(f"L5, {tag}", p["L5"], var_t + p["L4"] * shrink, "L5 = Var_i(ytbar_i) + (1 - 1/N) L4"),
+        same(f"L5, {tag}", p["L5"], var_t + p["L4"] * shrink, "L5 = Var_i(ytbar_i) + (1 - 1/N) L4"),
     ]  # fmt: skip
 
 
@@ -173,11 +151,11 @@ def _random_beliefs(n: int) -> list[Check]:
     c.variances |= {shared: c.ring.one, **dict(zip(own, own_var, strict=True))}
     p = c.parts([b + g * shared + w for b, g, w in zip(c.means_t, loads, own, strict=True)])
     single = sympy.QQ(1, n)
-    wobble = c.mean(loads) ** 2 + c.mean(own_var) * single
-    gap = c.mean(c.means_y) - c.mean(c.means_t)
+    wobble = ring_mean(loads) ** 2 + ring_mean(own_var) * single
+    gap = ring_mean(c.means_y) - ring_mean(c.means_t)
     return [
-        _same(f"random beliefs: decomposition, N={n}", p["L"], _exact(p, n), "the same identity, averaged over D"),
-        _same(f"random beliefs: given people, N={n}", p["L"], gap**2 + (p["L2"] + p["L4"]) * single + wobble,
+        same(f"random beliefs: decomposition, N={n}", p["L"], _exact(p, n), "the same identity, averaged over D"),
+        same(f"random beliefs: given people, N={n}", p["L"], gap**2 + (p["L2"] + p["L4"]) * single + wobble,
               "L = (Delta - mu)^2 + L2/N + L4/N + Var(belief mean)"),
     ]  # fmt: skip
 
@@ -188,11 +166,11 @@ def _trained_on_these(n: int) -> list[Check]:
     means_t = [b + sum(g * e for g, e in zip(c.more[i * n : (i + 1) * n], c.noise_y, strict=True))
                for i, b in enumerate(c.means_t)]  # fmt: skip
     p = c.parts(means_t)
-    shared = c.expect(c.mean(c.noise_y) * c.mean(means_t))
+    shared = c.expect(ring_mean(c.noise_y) * ring_mean(means_t))
     return [
-        _same(f"trained on these answers: decomposition, N={n}", p["L"], _exact(p, n),
+        same(f"trained on these answers: decomposition, N={n}", p["L"], _exact(p, n),
               "the identity stands with X by its definition"),
-        _same(f"trained on these answers: X, N={n}", p["X"], c.parts()["X"] - shared,
+        same(f"trained on these answers: X, N={n}", p["X"], c.parts()["X"] - shared,
               "X = Cov_i - Var_i - Cov(mean_i e_i, yt)"),
     ]  # fmt: skip
 
@@ -202,9 +180,9 @@ def _over_profiles(n: int) -> Check:
     c = _Crowd(n, "m", "V")
     mean, variance = c.more
     c.variances = dict.fromkeys(c.noise_y, variance)
-    return _same(
+    return same(
         f"over profiles, N={n}",
-        c.expect(c.mean(mean + e for e in c.noise_y) ** 2),
+        c.expect(ring_mean(mean + e for e in c.noise_y) ** 2),
         mean**2 + variance * sympy.QQ(1, n),
         "E (Delta - mu)^2 = (E Delta - E mu)^2 + Var_T(ybar_i - delta_i)/N",
     )
@@ -224,29 +202,19 @@ def _finite() -> Finite:
     return means_y, means_t, noise_y, noise_t
 
 
-def _average(values: Iterable[Fraction]) -> Fraction:
-    listed = list(values)
-    return sum(listed, Fraction(0)) / len(listed)
-
-
-def _answers(means: Sequence[Fraction], noise: Sequence[Sequence[Fraction]]) -> list[list[Fraction]]:
-    """All equally likely vectors of answers."""
-    return [[m + e for m, e in zip(means, draw, strict=True)] for draw in product(*noise)]
-
-
 def _by_definition(population: Finite) -> Numbers:
     """Every part by its definition: all outcomes of a finite probability space, in exact fractions."""
     means_y, means_t, noise_y, noise_t = population
-    people, twins = _answers(means_y, noise_y), _answers(means_t, noise_t)
+    people, twins = all_answers(means_y, noise_y), all_answers(means_t, noise_t)
     pairs = list(zip(means_y, means_t, strict=True))
     return {
-        "L": _average((_average(y) - _average(t)) ** 2 for y in people for t in twins),
-        "L1": _average(_average((_average(y) - one) ** 2 for one in y) for y in people),
-        "L2": _average(_average(e * e for e in each) for each in noise_y),
-        "L3": _average((a - b) ** 2 for a, b in pairs),
-        "L4": _average(_average(f * f for f in each) for each in noise_t),
-        "L5": _average(_average((_average(t) - one) ** 2 for one in t) for t in twins),
-        "X": _average(_average((_average(y) - a) * (a - b) for a, b in pairs) for y in people),
+        "L": average((average(y) - average(t)) ** 2 for y in people for t in twins),
+        "L1": average(average((average(y) - one) ** 2 for one in y) for y in people),
+        "L2": average(average(e * e for e in each) for each in noise_y),
+        "L3": average((a - b) ** 2 for a, b in pairs),
+        "L4": average(average(f * f for f in each) for each in noise_t),
+        "L5": average(average((average(t) - one) ** 2 for one in t) for t in twins),
+        "X": average(average((average(y) - a) * (a - b) for a, b in pairs) for y in people),
     }
 
 
@@ -294,7 +262,7 @@ def _counterexamples() -> list[Check]:
         ),
     ]  # fmt: skip
     flips = list(product((Fraction(-1), Fraction(1)), repeat=2))  # yt_i = y_i = e_i: no gap, no X, L3 = 0
-    spread = _average(_average((_average(y) - one) ** 2 for one in y) for y in flips)
+    spread = average(average((average(y) - one) ** 2 for one in y) for y in flips)
     zero = Fraction(0)
     copied = _sum_exact({"L1": spread, "L2": Fraction(1), "L3": zero, "L4": Fraction(1), "L5": spread, "X": zero}, 2)
     checks.append(
@@ -305,8 +273,8 @@ def _counterexamples() -> list[Check]:
         )
     )  # fmt: skip
     checks += [
-        Check(f"exact sum, {name}", "numeric", "exact", STATEMENT.exact.split(";")[0], _sum_exact(p, n) == p["L"],
-              True, f"L = {p['L']}, sum = {_sum_exact(p, n)}")
+        numeric(f"exact sum, {name}", _sum_exact(p, n) == p["L"], STATEMENT.exact.split(";")[0],
+                f"L = {p['L']}, sum = {_sum_exact(p, n)}")
         for name, p, n in (("unaligned", unaligned, 2), ("perfect twins", perfect, 2), ("generic crowd", generic, 3))
     ]  # fmt: skip
     matched, _ = _still([0, 1])
@@ -321,16 +289,6 @@ def _counterexamples() -> list[Check]:
 
 
 # -------------------------------------------------------------------------------------------------- the calculators
-def _agrees(name: str, computed: Mapping[str, Any], exact: Mapping[str, Any], says: str) -> Check:
-    """Every computed number equals the exact one, to rounding."""
-    worst, where = 0.0, ""
-    for key, value in exact.items():
-        off = abs(float(computed[key]) - float(value)) / (1 + abs(float(value)))
-        if math.isnan(off) or off > worst:
-            worst, where = (math.inf if math.isnan(off) else off), f" at {key}"
-    return Check(
-        name, "numeric", "exact", says, worst <= 1e-10, True, f"largest relative difference {worst:.1e}{where}"
-    )
 
 
 def _means(result: RiskDecomposition) -> dict[str, float]:
@@ -345,9 +303,9 @@ def _calculator() -> list[Check]:
     population = _finite()
     means_y, means_t, noise_y, noise_t = population
     exact = _targets(_by_definition(population), 3)
-    people, twins = _floats(_answers(means_y, noise_y)), _floats(_answers(means_t, noise_t))
-    var_y = [float(_average(e * e for e in each)) for each in noise_y]
-    var_t = [float(_average(f * f for f in each)) for each in noise_t]
+    people, twins = _floats(all_answers(means_y, noise_y)), _floats(all_answers(means_t, noise_t))
+    var_y = [float(average(e * e for e in each)) for each in noise_y]
+    var_t = [float(average(f * f for f in each)) for each in noise_t]
     whole = risk_decomposition(people, twins, human_noise_var=var_y, digital_noise_var=var_t)
     far = risk_decomposition(people + 1000.0, twins + 1000.0, human_noise_var=var_y, digital_noise_var=var_t)
     turned = risk_decomposition(people.T, twins.T, human_noise_var=var_y, digital_noise_var=var_t,
@@ -362,12 +320,12 @@ def _calculator() -> list[Check]:
     alone = {name: exact[name] for name in ("L", "L1", "L5", "exact", "published")}
     says = "risk_decomposition returns the exact numbers"
     return [
-        _agrees("calculator: whole probability space", whole.components(), exact, says),
-        _agrees("calculator: far from 0", far.components(), exact, f"{says} (answers near 1000)"),
-        _agrees("calculator: other axes", turned.components(), exact, f"{says} (axes named)"),
-        _agrees("calculator: unbiased with replicates", _means(unbiased), exact,
+        fields_agree("calculator: whole probability space", whole.components(), exact, says),
+        fields_agree("calculator: far from 0", far.components(), exact, f"{says} (answers near 1000)"),
+        fields_agree("calculator: other axes", turned.components(), exact, f"{says} (axes named)"),
+        fields_agree("calculator: unbiased with replicates", _means(unbiased), exact,
                 "mean over all 46,656 data sets of 2 + 2 replicates = the quantity"),
-        _agrees("calculator: unbiased without replicates", _means(once), alone,
+        fields_agree("calculator: unbiased without replicates", _means(once), alone,
                 "mean over all 216 data sets of one answer each = the quantity"),
         _batch_check(),
         _flag_check(),
@@ -392,8 +350,8 @@ def _batch_check() -> Check:
                 assert alone.lower is not None
                 off = max(off, abs(whole.components()[name][at] - value))
                 off = max(off, abs(whole.lower[name][at] - alone.lower[name]))
-    return Check("calculator: a batch of problems", "numeric", "exact", "a batch gives each problem's own numbers",
-                 off <= 1e-10, True, f"largest difference {off:.1e}")  # fmt: skip
+    return numeric("calculator: a batch of problems", off <= 1e-10, "a batch gives each problem's own numbers",
+                f"largest difference {off:.1e}")  # fmt: skip
 
 
 def _flag_check() -> Check:
@@ -406,8 +364,7 @@ def _flag_check() -> Check:
     ok = ok and (sizes.n_human_replicates, sizes.n_digital_replicates, sizes.n_person) == (3, 5, 4)
     holds = ok and list(result.L3) == [-1.0, 0.0]
     says = "an estimate below zero is flagged, 0 is not; sizes are those given"
-    return Check("calculator: flags", "numeric", "exact", says, holds, True,
-                 f"{flags}")  # fmt: skip
+    return numeric("calculator: flags", holds, says, f"{flags}")  # fmt: skip
 
 
 def _average_check() -> list[Check]:
@@ -424,13 +381,13 @@ def _average_check() -> list[Check]:
     names = {"mean": result.mean["L"], "lower": result.lower["L"], "upper": result.upper["L"]}
     two = {"mean": pair.mean["L"], "lower": pair.lower["L"], "upper": pair.upper["L"]}
     return [
-        _agrees("average over problems", names, {"mean": mean, "lower": mean - reach, "upper": mean + reach},
+        fields_agree("average over problems", names, {"mean": mean, "lower": mean - reach, "upper": mean + reach},
                 "mean +- t s / sqrt(P), t in closed form (2 degrees of freedom)"),
-        _agrees("average of a decomposition", two,
+        fields_agree("average of a decomposition", two,
                 {"mean": centre, "lower": centre - half, "upper": centre + half},
                 "the decomposition's own level; t in closed form (1 degree of freedom)"),
-        Check("average: what is left out", "numeric", "exact", "a part that is not identifiable has no mean",
-              list(result.mean) == ["L"] and result.n_problems == 3, True, f"means {result.mean}"),
+        numeric("average: what is left out", list(result.mean) == ["L"] and result.n_problems == 3,
+                "a part that is not identifiable has no mean", f"means {result.mean}"),
     ]  # fmt: skip
 
 
@@ -459,7 +416,9 @@ def _bootstrap_check() -> Check:
         for side, bounds, end in (("lower", result.lower, ends[0]), ("upper", result.upper, ends[1])):
             assert bounds is not None
             computed[f"{name} {side}"], expected[f"{name} {side}"] = bounds[name], max(float(end), floor)
-    return _agrees("calculator: bootstrap", computed, expected, "bounds = estimate + widened spread of the resamples")
+    return fields_agree(
+        "calculator: bootstrap", computed, expected, "bounds = estimate + widened spread of the resamples"
+    )
 
 
 def _plain_parts(y: np.ndarray, t: np.ndarray) -> dict[str, float]:

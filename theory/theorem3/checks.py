@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -18,7 +18,8 @@ from crowdllm_stats.inference.proposition1_llm_risk import llm_risk
 from crowdllm_stats.inference.theorem2_risk import risk_decomposition
 from crowdllm_stats.inference.theorem3_safe_decision import SafeDecision, safe_decision
 from crowdllm_stats.inference.theorem3_safe_interval import published_half_width, safe_interval
-from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
+from crowdllm_stats.verify import Check, Statement, counterexample, fields_agree, identity, numeric, simulation
+from crowdllm_stats.verify.algebra import average, expectation, ring_mean, same
 
 STATEMENT = Statement(
     name="theorem3",
@@ -84,67 +85,44 @@ class _Crowd:
             **dict(zip(self.noise + wobble + self.noise_t, var + var_d + self.var_t, strict=True)),
             **dict.fromkeys(llm, self.eta), common: self.ring.one,
         }  # fmt: skip
-        self.crowd = self.mean(a + e for a, e in zip(self.means, self.noise, strict=True))
-        self.delta = self.mean(self.means) - self.ref
-        self.mu = self.mean(self.beliefs)
-
-    def mean(self, values: Iterable[Any]) -> Any:
-        listed = list(values)
-        return sum(listed, self.ring.zero) * sympy.QQ(1, len(listed))
+        self.crowd = ring_mean(a + e for a, e in zip(self.means, self.noise, strict=True))
+        self.delta = ring_mean(self.means) - self.ref
+        self.mu = ring_mean(self.beliefs)
 
     def expect(self, expression: Any) -> Any:
-        """Expectation over independent noises of mean 0, of a polynomial of degree 2 in them."""
-        places = {self.ring.gens.index(noise): variance for noise, variance in self.variances.items()}
-        total = self.ring.zero
-        for powers, coefficient in expression.terms():
-            degrees = {place: powers[place] for place in places if powers[place]}
-            if sum(degrees.values()) > 2:
-                raise ValueError(f"degree {sum(degrees.values())} in the noises")
-            if 1 in degrees.values():
-                continue
-            rest = tuple(0 if place in degrees else power for place, power in enumerate(powers))
-            term = self.ring.from_dict({rest: coefficient})
-            for place in degrees:
-                term *= places[place]
-            total += term
-        return total
+        return expectation(expression, self.variances)
 
     def twins(self, beliefs: Sequence[Any], references: Sequence[Any]) -> list[Any]:
         return [r + d + f for r, d, f in zip(references, beliefs, self.noise_t, strict=True)]
-
-
-def _same(name: str, left: Any, right: Any, says: str) -> Check:
-    """An identity of two polynomials."""
-    return identity(name, left.as_expr(), right.as_expr(), says)
 
 
 def _exact_condition(n: int, answers: int) -> list[Check]:
     """L - L' for the three ways in which a reference enters, random and correlated beliefs, unequal noises."""
     c = _Crowd(n, answers)
     one, tag = sympy.QQ(1, n), f"N={n}, K={answers}"
-    wobble = c.mean(c.loads) ** 2 + c.mean(c.var_beliefs) * one
+    wobble = ring_mean(c.loads) ** 2 + ring_mean(c.var_beliefs) * one
     entering = {
         "expected": ([c.ref] * n, c.ring.zero),
-        "shared": ([c.ref + c.mean(c.shared)] * n, c.eta * sympy.QQ(1, answers)),
-        "individual": ([c.ref + c.mean(own) for own in c.own], c.eta * sympy.QQ(1, n * answers)),
+        "shared": ([c.ref + ring_mean(c.shared)] * n, c.eta * sympy.QQ(1, answers)),
+        "individual": ([c.ref + ring_mean(own) for own in c.own], c.eta * sympy.QQ(1, n * answers)),
     }
     llm = c.expect((c.crowd - c.ref - c.phi) ** 2)
     checks = []
     for way, (references, eta_ref) in entering.items():
-        risk = c.expect((c.crowd - c.mean(c.twins(c.random, references))) ** 2)
-        margin = c.eta - eta_ref - c.mean(c.var_t) * one - wobble
-        checks.append(_same(f"exact condition, {way}, {tag}", risk - llm, c.mu * (c.mu - 2 * c.delta) - margin, EXACT))
+        risk = c.expect((c.crowd - ring_mean(c.twins(c.random, references))) ** 2)
+        margin = c.eta - eta_ref - ring_mean(c.var_t) * one - wobble
+        checks.append(same(f"exact condition, {way}, {tag}", risk - llm, c.mu * (c.mu - 2 * c.delta) - margin, EXACT))
     literal = [c.ref + c.phi] * n  # the appendix: y_ref = Phi(x), the very answer that the LLM alone would give
-    risk = c.expect((c.crowd - c.mean(c.twins(c.random, literal))) ** 2)
-    margin = -c.mean(c.var_t) * one - wobble
+    risk = c.expect((c.crowd - ring_mean(c.twins(c.random, literal))) ** 2)
+    margin = -ring_mean(c.var_t) * one - wobble
     checks.append(
-        _same(f"exact condition, the LLM's own answer, {tag}", risk - llm, c.mu * (c.mu - 2 * c.delta) - margin,
+        same(f"exact condition, the LLM's own answer, {tag}", risk - llm, c.mu * (c.mu - 2 * c.delta) - margin,
               "y_ref = Phi(x): c = -etat^2/N - Var(belief mean), as for one shared answer")
     )  # fmt: skip
-    spread = c.expect(c.mean(d**2 for d in c.independent))
+    spread = c.expect(ring_mean(d**2 for d in c.independent))
     checks.append(
-        _same(f"independent beliefs, N={n}", c.mean(c.var_beliefs) * one,
-              (spread - c.mean(d**2 for d in c.beliefs)) * one,
+        same(f"independent beliefs, N={n}", ring_mean(c.var_beliefs) * one,
+              (spread - ring_mean(d**2 for d in c.beliefs)) * one,
               "Var(belief mean) = (eps2 - mean_i (E delta_i)^2)/N")
     )  # fmt: skip
     return checks
@@ -153,7 +131,7 @@ def _exact_condition(n: int, answers: int) -> list[Check]:
 def _proof(n: int) -> list[Check]:
     """Line by line through the published proof (twins share E Phi, beliefs fixed unless said)."""
     c = _Crowd(n, 1)
-    one, mean, tag = sympy.QQ(1, n), c.mean, f"N={n}"
+    one, mean, tag = sympy.QQ(1, n), ring_mean, f"N={n}"
     twins = c.twins(c.beliefs, [c.ref] * n)
     crowd_t = mean(twins)
     risk, llm = c.expect((c.crowd - crowd_t) ** 2), c.expect((c.crowd - c.ref - c.phi) ** 2)
@@ -174,24 +152,24 @@ def _proof(n: int) -> list[Check]:
     double, shrink = sympy.QQ(n - 2, n), sympy.QQ(n - 1, n)
     bound = 2 * c.mu**2 * shrink - 2 * c.mu * c.delta - eps2 * double - c.eta
     return [
-        _same(f"difference of the published sums, {tag}", l3 + l4 - l5 - discrepancy - c.eta, exact - 2 * cov,
+        same(f"difference of the published sums, {tag}", l3 + l4 - l5 - discrepancy - c.eta, exact - 2 * cov,
               "published L - published L' = (L - L') - 2 Cov_i(ybar_i, delta_i)"),
-        _same(f"crowd mean for the twin's mean in L3, {tag}", l3_paper, l3 - sd2 + 2 * cov,
+        same(f"crowd mean for the twin's mean in L3, {tag}", l3_paper, l3 - sd2 + 2 * cov,
               "mean_i (ybar_i - y_ref - mu)^2 = L3 - Var_i(delta_i) + 2 Cov_i(ybar_i, delta_i)"),
-        _same(f"L5, {tag}", l5, sd2 + l4 * shrink, "L5 = Var_i(delta_i) + (1 - 1/N) etat^2"),
-        _same(f"L5 of the proof, {tag}", c.expect(mean((t - c.ref - c.mu) ** 2 for t in twins)), sd2 + l4,
+        same(f"L5, {tag}", l5, sd2 + l4 * shrink, "L5 = Var_i(delta_i) + (1 - 1/N) etat^2"),
+        same(f"L5 of the proof, {tag}", c.expect(mean((t - c.ref - c.mu) ** 2 for t in twins)), sd2 + l4,
               "about the noise-free crowd mean: Var_i(delta_i) + etat^2, so that etat^2/N is dropped"),
-        _same(f"the proof's sum, {tag}", paper, l3_paper + l4 - (sd2 + l4) - discrepancy - c.eta,
+        same(f"the proof's sum, {tag}", paper, l3_paper + l4 - (sd2 + l4) - discrepancy - c.eta,
               "2 P^2 - 2 P Delta - Q - eta is what these two replacements give"),
-        _same(f"what the proof loses, {tag}", paper, exact - sd2 - l4 * one,
+        same(f"what the proof loses, {tag}", paper, exact - sd2 - l4 * one,
               "the proof's sum = (L - L') - Var_i(delta_i) - etat^2/N"),
-        _same(f"what the proof loses, random beliefs, {tag}", paper_random,
+        same(f"what the proof loses, random beliefs, {tag}", paper_random,
               drawn - c.expect(q - p**2) - l4 * one, "... = (L - L') - E Var_i(delta_i) - etat^2/N"),
-        _same(f"E P^2, {tag}", c.expect(p**2), c.mu**2 + (eps2 - squares) * one,
+        same(f"E P^2, {tag}", c.expect(p**2), c.mu**2 + (eps2 - squares) * one,
               "E P^2 = mu^2 + eps2/N - sum_i (E delta_i)^2/N^2 (independent beliefs)"),
-        _same(f"the proof's inequality, {tag}", bound - paper_random, 2 * (squares - c.mu**2) * one,
+        same(f"the proof's inequality, {tag}", bound - paper_random, 2 * (squares - c.mu**2) * one,
               "bound - proof's sum = (2/N) (mean_i (E delta_i)^2 - mu^2) >= 0"),
-        _same(f"what the bound loses, {tag}", drawn - bound, (eps2 - c.mu**2) * double + wobble + l4 * one,
+        same(f"what the bound loses, {tag}", drawn - bound, (eps2 - c.mu**2) * double + wobble + l4 * one,
               "L - L' = bound + (1 - 2/N)(eps2 - mu^2) + Var(belief mean) + etat^2/N"),
     ]  # fmt: skip
 
@@ -273,10 +251,10 @@ def _over_profiles(n: int) -> Check:
     own = [v for v in c.variances if v in c.noise_t]
     c.variances = {**dict.fromkeys(c.noise, var_y), **dict.fromkeys(own, c.var_t[0])}
     level = c.beliefs[0]
-    mean_y = c.mean(gap + e for e in c.noise)
-    belief = c.mean(level + slope * e + w for e, w in zip(c.noise, c.noise_t, strict=True))
+    mean_y = ring_mean(gap + e for e in c.noise)
+    belief = ring_mean(level + slope * e + w for e, w in zip(c.noise, c.noise_t, strict=True))
     one = sympy.QQ(1, n)
-    return _same(
+    return same(
         f"over profiles, N={n}", c.expect((mean_y - belief) ** 2 - mean_y**2),
         level * (level - 2 * gap) + (slope**2 * var_y + c.var_t[0]) * one - 2 * slope * var_y * one,
         "averaged over profiles c loses Var(belief mean) and gains 2 Cov(belief mean, y**)",
@@ -284,14 +262,11 @@ def _over_profiles(n: int) -> Check:
 
 
 # --------------------------------------------------------------------------------- counterexamples, rational numbers
-def _average(values: Iterable[Fraction]) -> Fraction:
-    listed = list(values)
-    return sum(listed, Fraction(0)) / len(listed)
 
 
 def _pocket(beliefs: Sequence[Fraction], delta: Fraction) -> tuple[Fraction, Fraction]:
     """L and L' without any noise: people's mean at delta, the LLM at 0."""
-    return (delta - _average(beliefs)) ** 2, delta**2
+    return (delta - average(beliefs)) ** 2, delta**2
 
 
 def _counterexamples() -> list[Check]:
@@ -302,7 +277,7 @@ def _counterexamples() -> list[Check]:
         ("one hundred beliefs", large, Fraction(1, 10), half),
         ("three beliefs", [Fraction(3), zero, zero], Fraction(1, 4), half),
     ):
-        n, mu, eps2 = len(beliefs), _average(beliefs), _average(d * d for d in beliefs)
+        n, mu, eps2 = len(beliefs), average(beliefs), average(d * d for d in beliefs)
         risk, llm = _pocket(beliefs, delta)
         inside = _promised(mu, delta, n, eps2, zero, k)
         human, twins = np.full((1, n), float(delta)), np.array([beliefs], dtype=float)
@@ -312,7 +287,7 @@ def _counterexamples() -> list[Check]:
             counterexample(name, not inside or risk <= llm, STATEMENT.published,
                            f"N = {n}, mu = {mu}, eps2 = {eps2}, Delta = {delta}, kappa = {k}, eta = 0: "
                            f"inside, L = {risk} > L' = {llm}"),
-            _agrees(f"calculators: {name}", {"L": computed, "L'": alone}, {"L": risk, "L'": llm},
+            fields_agree(f"calculators: {name}", {"L": computed, "L'": alone}, {"L": risk, "L'": llm},
                     "risk_decomposition and llm_risk find the same two risks"),
         ]  # fmt: skip
     flat = [unit] * 3
@@ -325,21 +300,21 @@ def _counterexamples() -> list[Check]:
                        f" (3, 0, 0) inside; L = {same} for both, L' = {alone}")
     )  # fmt: skip
     coins = list(product((-unit, unit), repeat=2))  # two independent beliefs +-1
-    risk = _average((zero - _average(pair)) ** 2 for pair in coins)
+    risk = average((zero - average(pair)) ** 2 for pair in coins)
     checks.append(
         counterexample("N = 2, random beliefs", not _promised(zero, zero, 2, unit, zero, half) or risk <= 0,
                        STATEMENT.published,
                        f"N = 2, delta_i = +-1, Delta = mu = 0, eta = 0: inside, L = {risk} > L' = 0")
     )  # fmt: skip
-    noisy = _average((zero - _average(pair)) ** 2 for pair in coins)  # now the twins' own noise
+    noisy = average((zero - average(pair)) ** 2 for pair in coins)  # now the twins' own noise
     checks.append(
         counterexample("twins' noise", not _promised(zero, zero, 2, zero, zero, half) or noisy <= 0,
                        STATEMENT.published,
                        f"N = 2, beliefs 0, et_i = +-1, Delta = 0, eta = 0: inside, L = {noisy} > L' = 0")
     )  # fmt: skip
     answers = (-unit, unit)  # Phi, eta = 1; beliefs (1, 1), Delta = 0: the end of the interval, h = 1
-    crowd = _average((zero - phi - 1) ** 2 for phi in answers)
-    llm = _average((zero - phi) ** 2 for phi in answers)
+    crowd = average((zero - phi - 1) ** 2 for phi in answers)
+    llm = average((zero - phi) ** 2 for phi in answers)
     checks.append(
         counterexample("one shared answer", not _promised(unit, zero, 2, unit, unit, half) or crowd <= llm,
                        STATEMENT.published + " (twins share one answer of the LLM)",
@@ -380,12 +355,12 @@ def _grid() -> list[Check]:
         Check("grid of settings", "counterexample", "published", STATEMENT.published, counts["full worse"] == 0, False,
               f"L > L' in {counts['full worse']:,} of {counts['full']:,} settings inside ({counts['full end']} of them "
               f"on an end), {counts['halved worse']} of {counts['halved']:,} with sd halved"),
-        Check("grid: counts", "numeric", "exact", "3,150 of 7,307 settings (43%) and 842 of 4,467 (19%)",
-              found == (7307, 3150, 4467, 842), True, str(found)),
-        Check("grid: largest excess", "numeric", "exact", "inside, L - L' is at most (1 - 2/N) sd^2", highest <= 0,
-              True, f"largest L - L' - (1 - 2/N) sd^2: {highest}"),
-        Check("grid: calculator", "numeric", "exact", "safe_interval gives every verdict of the fractions", agree,
-              True, f"{len(settings):,} settings, ends and ties left out"),
+        numeric("grid: counts", found == (7307, 3150, 4467, 842),
+                "3,150 of 7,307 settings (43%) and 842 of 4,467 (19%)", str(found)),
+        numeric("grid: largest excess", highest <= 0, "inside, L - L' is at most (1 - 2/N) sd^2",
+                f"largest L - L' - (1 - 2/N) sd^2: {highest}"),
+        numeric("grid: calculator", agree, "safe_interval gives every verdict of the fractions",
+                f"{len(settings):,} settings, ends and ties left out"),
         _grid_of_exceptions(),
     ]  # fmt: skip
 
@@ -471,8 +446,8 @@ def _regions() -> list[Check]:
         ("region 3: every mu and Delta", threes, "h <= sqrt(c), or e <= h and min(2 h e - e^2, e^2 + 2 k e) <= c"),
     )
     return [
-        Check(name, "numeric", "exact", f"the published interval is safe exactly where {says}", not wrong, True,
-              f"800 random settings, {right} of them safe; {len(wrong)} disagreements {wrong[:2]}")
+        numeric(name, not wrong, f"the published interval is safe exactly where {says}",
+                f"800 random settings, {right} of them safe; {len(wrong)} disagreements {wrong[:2]}")
         for (name, wrong, says), right in zip(names, kept, strict=True)
     ]  # fmt: skip
 
@@ -487,20 +462,6 @@ def _half(n: int, eps2: Fraction, eta: Fraction, k: Fraction) -> float:
 
 
 # -------------------------------------------------------------------------------------------------- the calculators
-def _agrees(name: str, computed: Mapping[str, Any], exact: Mapping[str, Any], says: str) -> Check:
-    """Every computed number equals the exact one, to rounding."""
-    worst, where = 0.0, ""
-    for key, value in exact.items():
-        found, wanted = float(computed[key]), float(value)
-        off = 0.0 if found == wanted else abs(found - wanted) / (1 + abs(wanted))
-        if math.isnan(off) or off > worst:
-            worst, where = (math.inf if math.isnan(off) else off), f" at {key}"
-    evidence = f"largest relative difference {worst:.1e}{where}"
-    return Check(name, "numeric", "exact", says, worst <= 1e-10, True, evidence)
-
-
-def _says(name: str, holds: bool, says: str, evidence: str) -> Check:
-    return Check(name, "numeric", "exact", says, holds, True, evidence)
 
 
 def _interval_calculator() -> list[Check]:
@@ -518,7 +479,8 @@ def _interval_calculator() -> list[Check]:
         h2 = sympy.sqrt(2 * total) / n
         first = Rational(n - 2, n) ** 2 * total / 2 >= k**2
         found = published_half_width(*(np.array(float(v)) for v in (eps2, eta, k, n)))
-        checks.append(_agrees(f"calculator: h at N={n}, eps2={eps2}, k={k}", {"h": found}, {"h": h1 if first else h2},
+        checks.append(fields_agree(f"calculator: h at N={n}, eps2={eps2}, k={k}", {"h": found},
+                {"h": h1 if first else h2},
                               f"published_half_width = {'h1' if first else 'h2'}"))  # fmt: skip
     eta, noise, wobble = Rational(3, 5), Rational(2, 7), Rational(1, 11)
     ways: list[tuple[str, int | None, Any]] = [
@@ -528,7 +490,7 @@ def _interval_calculator() -> list[Check]:
     for way, k_answers, eta_ref in ways:
         c = eta - eta_ref - noise / 9 - wobble
         found = safety_margin(np.array(9.0), float(eta), float(noise), float(wobble), way, k_answers)
-        checks.append(_agrees(f"calculator: c, {way}, k={k_answers}", {"c": found}, {"c": c},
+        checks.append(fields_agree(f"calculator: c, {way}, k={k_answers}", {"c": found}, {"c": c},
                               "safety_margin = eta - eta_ref - etat^2/N - Var(belief mean)"))  # fmt: skip
         checks += _one_interval(way, k_answers, eta, noise, wobble, c)
     return checks + [_no_safe_mean(), _many_problems(), _flag_check()]
@@ -553,7 +515,7 @@ def _one_interval(way: str, k_answers: int | None, eta: Any, noise: Any, wobble:
         computed = {name: getattr(r, name) for name in exact}
         computed |= {"half published": r.published.half_width, "half exact": r.exact.half_width}
         exact |= {"half published": h, "half exact": root}
-        checks.append(_agrees(f"calculator: safe_interval, {way}, k={k_answers}, mu={mu}", computed, exact,
+        checks.append(fields_agree(f"calculator: safe_interval, {way}, k={k_answers}, mu={mu}", computed, exact,
                               "every field is the exact number"))  # fmt: skip
     return checks
 
@@ -562,7 +524,7 @@ def _no_safe_mean() -> Check:
     r = safe_interval(0.2, 1.0, delta=0.1, kappa=0.5, n_digital=10, digital_noise_var=0.2)  # c = -1/50
     empty = r.exact.half_width is None and r.exact.lower is None and r.exact.upper is None
     ok = empty and r.uniform_radius is None and r.uniform_belief is None and not r.inside_exact
-    return _says("calculator: no safe mean", ok, "Delta^2 + c < 0: no safe belief mean, c < 0: no uniform one",
+    return numeric("calculator: no safe mean", ok, "Delta^2 + c < 0: no safe belief mean, c < 0: no uniform one",
                  f"margin {r.margin:.3g}, exact {r.exact.half_width}, radius {r.uniform_radius}")  # fmt: skip
 
 
@@ -577,7 +539,7 @@ def _many_problems() -> Check:
               -math.inf, 0.25 - root, 0.0, math.inf, 0.25 + root, 0.25, -math.inf, 1, 1, 0, 0.5, 0.0,
               -0.02]  # fmt: skip
     pairs = {str(i): v for i, v in enumerate(values)}, {str(i): v for i, v in enumerate(wanted)}
-    return _agrees("calculator: three problems at once", *pairs, "c > 0, c = 0 (a tie is safe), c < 0 (empty)")
+    return fields_agree("calculator: three problems at once", *pairs, "c > 0, c = 0 (a tie is safe), c < 0 (empty)")
 
 
 def _flag_check() -> Check:
@@ -588,7 +550,7 @@ def _flag_check() -> Check:
     ok = over is not None and list(over) == [True, True, False] and empty is not None and list(empty) == [False, True]
     point = safe_interval(0.25, 1.0, delta=0.25, kappa=0.5, n_digital=16, digital_noise_var=1.0)  # Delta^2 + c = 0
     ok = ok and not point.flags and point.exact.half_width == 0.0 and point.exact.lower == 0.25 and point.inside_exact
-    return _says("calculator: flags", ok, "|Delta| > kappa and Delta^2 + c < 0 (not their ends) are flagged",
+    return numeric("calculator: flags", ok, "|Delta| > kappa and Delta^2 + c < 0 (not their ends) are flagged",
                  f"{over}, {empty}")  # fmt: skip
 
 
@@ -662,11 +624,11 @@ def _decision_numbers() -> list[Check]:
         computed |= {f"gap {key}": float(_student((sympy.Float(end, 20) - (mu - delta)) / sympy.sqrt(wide[0]), wide[1]))
                      for key, end in (("upper", r.gap_upper), ("lower", r.gap_lower))}  # fmt: skip
         levels = {"upper": 0.95, "lower": 0.05, "gap upper": 0.95, "gap lower": 0.05}
-        checks.append(_agrees(f"calculator: decision, {name}, beliefs of {source}", computed, exact | levels,
+        checks.append(fields_agree(f"calculator: decision, {name}, beliefs of {source}", computed, exact | levels,
                               "excess without bias; intervals (and p, reference exact) are Student's"))  # fmt: skip
         p, verdict = float(r.p_value), "safe" if r.p_safe <= r.p_unsafe else "unsafe"
         either = [_decide(beliefs, HUMAN, answers, level=1 - p * f, **keywords).decision for f in (1.001, 0.999)]
-        checks.append(_says(f"calculator: verdict, {name}, beliefs of {source}", either == [verdict, "undetermined"],
+        checks.append(numeric(f"calculator: verdict, {name}, beliefs of {source}", either == [verdict, "undetermined"],
                             "decided exactly where the smaller p-value is at most 1 - level", str(either)))  # fmt: skip
     return checks
 
@@ -706,7 +668,7 @@ def _averages() -> list[Check]:
         found = {"safe": r.p_safe, "unsafe": r.p_unsafe, "generator safe": g.p_safe, "generator unsafe": g.p_unsafe}
         worst = max(abs(float(found[key]) - float(wanted[key])) for key in wanted)
         checks.append(Check(f"calculator: estimated reference, mu={mu}, eta {'known' if known else 'estimated'}",
-                            "monte carlo", "exact", "the exact test for given y* and eta, averaged over both",
+                            "simulation", "exact", "the exact test for given y* and eta, averaged over both",
                             worst <= 0.012, True, f"largest difference {worst:.4f}"))  # fmt: skip
     return checks
 
@@ -742,13 +704,13 @@ def _decision_borders() -> list[Check]:
     words = ["undetermined" if p > 0.1 else "safe" if s <= 0.5 else "unsafe"
              for p, s in zip(adjusted, many.p_safe, strict=True)]  # fmt: skip
     return [
-        _says("calculator: mu = 0", found == wanted, "mu = 0: safe exactly where c >= 0, whatever Delta", str(found)),
-        _says("calculator: decision flags", spotted, "another N without belief_mean_var, and mu = 0, are flagged",
+        numeric("calculator: mu = 0", found == wanted, "mu = 0: safe exactly where c >= 0, whatever Delta", str(found)),
+        numeric("calculator: decision flags", spotted, "another N without belief_mean_var, and mu = 0, are flagged",
               f"{flagged}, {list(level)}"),
-        _says("calculator: equal answers", mute == ("undetermined", 1.0, 1.0, -math.inf, math.inf),
+        numeric("calculator: equal answers", mute == ("undetermined", 1.0, 1.0, -math.inf, math.inf),
               "no spread, no verdict, no limits for Delta", str(mute)),
-        _agrees("calculator: Benjamini-Hochberg", *pairs, "p times number tested over rank, made monotone"),
-        _says("calculator: adjusted verdicts", list(many.decision_adjusted) == words
+        fields_agree("calculator: Benjamini-Hochberg", *pairs, "p times number tested over rank, made monotone"),
+        numeric("calculator: adjusted verdicts", list(many.decision_adjusted) == words
               and (many.n_labeled, many.n_answers) == (5, 1), "read off the adjusted p-values; 5 humans, 1 answer",
               f"{words}, p {[f'{p:.3g}' for p in adjusted]}"),
     ]  # fmt: skip
@@ -769,7 +731,7 @@ def _decision_guards() -> list[Check]:
         r = _decide(beliefs, human, answers, n_digital=n, eta=float(c), reference_noise_var=0)
         wanted = exact | {"threshold": sign * exact["threshold"], "delta": sign * delta}
         computed = {key: getattr(r, key) for key in wanted}
-        checks.append(_agrees(f"calculator: mean belief {name}, standard error 1", computed, wanted,
+        checks.append(fields_agree(f"calculator: mean belief {name}, standard error 1", computed, wanted,
                               "Student's t on 1 degree of freedom, nothing decided beforehand"))  # fmt: skip
     return checks
 
@@ -796,7 +758,7 @@ def _decision_bounded() -> list[Check]:
         wanted = (safe, unsafe, *(float(np.quantile(law, q)) - ref for law, q in ((low, 0.1), (high, 0.9))))
         found = (r.p_safe, r.p_unsafe, r.delta_lower, r.delta_upper)
         worst = max(abs(one - other) for one, other in zip(found, wanted, strict=True))
-        checks.append(Check(f"calculator: decision on a scale, {name}", "monte carlo", "exact",
+        checks.append(Check(f"calculator: decision on a scale, {name}", "simulation", "exact",
                             "P(y* beyond the tie) and quantiles of the Dirichlet mean, to 0.02 (saddlepoint)",
                             worst <= 0.02, True, f"largest difference {worst:.4f}"))  # fmt: skip
     left = [_decide((-1, 1), (1, 2, 2, 3), [2], n_digital=2, eta=0, digital_noise_var=v, bounds=(1, 5))
@@ -804,7 +766,7 @@ def _decision_bounded() -> list[Check]:
     verdicts = [(r.decision, r.p_safe, r.p_unsafe) for r in left]
     return [
         *checks,
-        _says("calculator: mu = 0 on a scale", verdicts == [("safe", 0.0, 1.0), ("unsafe", 1.0, 0.0)],
+        numeric("calculator: mu = 0 on a scale", verdicts == [("safe", 0.0, 1.0), ("unsafe", 1.0, 0.0)],
               "mu = 0: decided by c alone, on a scale as without", str(verdicts)),
     ]  # fmt: skip
 
@@ -833,7 +795,7 @@ def _decision_reach() -> list[Check]:
         wanted = {"lower": r.delta - math.hypot(alone.delta - alone.delta_lower, reach),
                   "upper": r.delta + math.hypot(alone.delta_upper - alone.delta, reach)}  # fmt: skip
         found = {"lower": r.delta_lower, "upper": r.delta_upper}
-        checks.append(_agrees(f"calculator: Delta on a scale, {name}", found, wanted,
+        checks.append(fields_agree(f"calculator: Delta on a scale, {name}", found, wanted,
                               "Delta -+ sqrt(reach of the humans^2 + (t sqrt(max(s^2, floor)/R))^2)"))  # fmt: skip
     return checks
 
@@ -863,7 +825,7 @@ def _rare_answers() -> list[Check]:
         r = safe_decision([belief - 0.1, belief + 0.1], human, answers, n_digital=2, bounds=(1, 5), belief_mean_var=c)
         off = {"safe": abs(float(r.p_safe) - max(safe)), "unsafe": abs(float(r.p_unsafe) - max(unsafe))}
         like = [side for side in off if off[side] <= 0.02]
-        checks.append(_says(f"calculator: rare answers, {name}",
+        checks.append(numeric(f"calculator: rare answers, {name}",
                             like == {"both": ["safe", "unsafe"], "safe": ["safe"], "neither": []}[wanted],
                             "p of safe where more than half, of unsafe where at least 80% are alike, to 0.02",
                             f"differences {off['safe']:.4f}, {off['unsafe']:.4f}"))  # fmt: skip
@@ -969,7 +931,7 @@ def _wrong_decisions(rng: np.random.Generator) -> list[Check]:
         r = safe_decision(beliefs, human, answers, n_digital=2, level=level)
         error = math.sqrt(0.06 * 0.94 / times)
         rates = [float(np.mean(r.decision == verdict)) for verdict in ("safe", "unsafe")]
-        checks.append(Check(f"ties, estimated reference in the beliefs, n={n}, R={given}, Delta={delta}", "monte carlo",
+        checks.append(Check(f"ties, estimated reference in the beliefs, n={n}, R={given}, Delta={delta}", "simulation",
                             "exact", "wrong at most 0.06 each way, within 4 standard errors",
                             max(rates) <= 0.06 + 4 * error, True, f"rates {rates[0]:.4f}, {rates[1]:.4f}"))  # fmt: skip
         off = r.excess_risk

@@ -13,7 +13,7 @@ from scipy import stats
 
 from crowdllm_stats.inference.intervals import interval
 from crowdllm_stats.inference.intervals.confidence_sets import betting_set
-from crowdllm_stats.verify import Check, Statement, counterexample, identity
+from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity, numeric
 
 STATEMENT = Statement(
     name="theorem4",
@@ -30,17 +30,6 @@ SHARES = [Fraction(k, 50) for k in range(1, 50)] + [Fraction(99, 100), Fraction(
 HUMAN = [2, 5, 4, 1, 3, 5, 2, 4, 4, 1, 5, 3]
 TWINS = [3, 5, 3, 1, 2, 4, 2, 5, 3, 2, 4, 3]
 CROWD = [3, 4, 2, 5, 4, 3, 3, 4, 2, 3, 4, 5, 1, 3, 4, 4, 2, 5, 3, 1, 4, 2, 3, 5, 4, 3, 2, 4, 1, 3]
-
-
-def _agree(name: str, pairs: list[tuple[float, float]], says: str, tolerance: float = 1e-10) -> Check:
-    """The calculator's numbers against independently derived ones."""
-    worst = max(abs(float(got) - float(want)) for got, want in pairs)
-    holds = worst <= tolerance and not math.isnan(worst)
-    return Check(name, "numeric", "exact", says, holds, True, f"{len(pairs)} numbers, largest difference {worst:.1e}")
-
-
-def _true(name: str, holds: bool, says: str, evidence: str) -> Check:
-    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
 
 
 def _moments(values: Sequence[float]) -> tuple[Fraction, Fraction]:
@@ -125,7 +114,7 @@ def _quarter() -> Check:
         share = _share("set-bernstein", n, size, 4.0, 2, None, False, miss)
         chosen.append(f"gamma = {share * miss:.4g} " in why)
         said.append(f"{share:g}")
-    return _true("share of a quarter", all(chosen), "the share rests on a standard deviation of R/4", ", ".join(said))
+    return numeric("share of a quarter", all(chosen), "the share rests on a standard deviation of R/4", ", ".join(said))
 
 
 CASES: list[tuple[str, float, str, int | None, bool]] = [
@@ -157,8 +146,8 @@ def _calculator() -> list[Check]:
         ends += [(float(answer.lower), lower), (float(answer.upper), upper)]
         gammas.append(f"gamma = {gamma:.4g} " in answer.why)
     checks = [
-        _agree("ends", ends, "the sets' ends equal mean f - mean (f - y) -+ (h1 + h2) within the bounds"),
-        _true("gamma", all(gammas), "gamma is the share of least expected width", f"{len(gammas)} cases"),
+        agree("ends", ends, "the sets' ends equal mean f - mean (f - y) -+ (h1 + h2) within the bounds"),
+        numeric("gamma", all(gammas), "gamma is the share of least expected width", f"{len(gammas)} cases"),
     ]
     checks.append(_quarter())
     # Bernstein sets fill the scale at these sizes; a long sample shows their constants
@@ -175,12 +164,12 @@ def _calculator() -> list[Check]:
             var1, var2 = float((f - y).var(ddof=1)), float(crowd.var(ddof=1))
             half = first(var1, share * 0.05) + (0.0 if census else second(var2, (1 - share) * 0.05))
             long += [(float(answer.half_width), half), (float(answer.estimate), float(crowd.mean() - (f - y).mean()))]
-    checks.append(_agree("half-widths", long, "h1 + h2 at n = 700, N = 900, for all kinds, sampled and census"))
+    checks.append(agree("half-widths", long, "h1 + h2 at n = 700, N = 900, for all kinds, sampled and census"))
     two = interval([2, 5], [3, 3], CROWD, method="set-hoeffding", level=0.1, bounds=(1, 5))
     first, second = _halves("set-hoeffding", 2, 30, 4.0, 2, None, False)
     share = _share("set-hoeffding", 2, 30, 4.0, 2, None, False, 0.9)
     low = float(_moments(CROWD)[0]) + 0.5 - first(1.0, share * 0.9) - second(1.0, (1 - share) * 0.9)
-    checks.append(_agree("two people", [(float(two.lower), max(low, 1.0))], "two answers are enough for a set"))
+    checks.append(agree("two people", [(float(two.lower), max(low, 1.0))], "two answers are enough for a set"))
     return [*checks, _betting()]
 
 
@@ -212,7 +201,7 @@ def _betting() -> Check:
         lower = 1.0 if alternative == "smaller" else min(max(float(second[0] - first[1]), 1.0), 5.0)
         upper = 5.0 if alternative == "larger" else min(max(float(second[1] - first[0]), 1.0), 5.0)
         pairs += [(float(answer.lower), lower), (float(answer.upper), upper)]
-    return _agree("betting", pairs, "with B1 = [l1, u1] and C2 = [l2, u2] the set is [l2 - u1, u2 - l1]")
+    return agree("betting", pairs, "with B1 = [l1, u1] and C2 = [l2, u2] the set is [l2 - u1, u2 - l1]")
 
 
 def _twentieths() -> list[Check]:
@@ -232,13 +221,13 @@ def _twentieths() -> list[Check]:
     for p in steps:  # the same margins, with the two misses made disjoint: q = 1 + 1/20 - p
         disjoint += Fraction(1, 20) * (p > choices[0] and Fraction(21, 20) - p > alpha - choices[0])
     return [
-        _true(
+        numeric(
             "fixed gamma",
             all(value == Fraction(342, 400) >= 1 - alpha for value in fixed.values()),
             "independent sets, gamma fixed at 1/20 or at 2/20: coverage (19/20)(18/20) = 342/400 >= 17/20",
             str({str(g): str(v) for g, v in fixed.items()}),
         ),
-        _true(
+        numeric(
             "union bound is sharp",
             disjoint == 1 - alpha,
             "with disjoint misses the coverage is exactly 1 - alpha",
@@ -250,7 +239,7 @@ def _twentieths() -> list[Check]:
             "with gamma chosen to minimise the realised width the set still covers with 1 - alpha",
             f"coverage {narrow} < {1 - alpha}",
         ),
-        _true(
+        numeric(
             "two alpha",
             1 - narrow <= 2 * alpha and 1 - narrow == 1 - Fraction(18, 20) ** 2,
             "whatever chooses gamma, nested sets miss with at most 2 (alpha - 1/20) <= 2 alpha here",
@@ -312,7 +301,7 @@ def symbolic() -> list[Check]:
         ),
         *_twentieths(),
         *_trained_on_labelled(),
-        _true(
+        numeric(
             "gamma ignores the answers",
             same.why.split("gamma = ")[1].split()[0] == other.why.split("gamma = ")[1].split()[0],
             "gamma is the same for other answers with the same n and N",
@@ -327,7 +316,7 @@ def _rate(name: str, hits: np.ndarray[Any, Any], least: float, says: str) -> Che
     rate = float(np.mean(hits))
     error = math.sqrt(max(rate * (1 - rate), 1.0 / hits.size) / hits.size)
     z = (rate - least) / error
-    return Check(name, "monte carlo", "exact", says, z >= -4.0, True, f"{rate:.4f} (se {error:.1g}), z = {z:.1f}", z)
+    return Check(name, "simulation", "exact", says, z >= -4.0, True, f"{rate:.4f} (se {error:.1g}), z = {z:.1f}", z)
 
 
 def _draw(rng: np.random.Generator, replicates: int, n: int, size: int) -> tuple[Any, Any, Any, float]:
@@ -352,7 +341,7 @@ def _price(rng: np.random.Generator) -> Check:
     fixed = halves[:, int(np.argmin(halves.mean(axis=0)))]
     before, after = float((error <= fixed).mean()), float((error <= halves.min(axis=1)).mean())
     says = "Student's t sets: choosing gamma on the data covers less often than the fixed gamma, here by little"
-    return Check("price for t sets", "monte carlo", "exact", says, after < before, True, f"{before:.4f} to {after:.4f}")
+    return Check("price for t sets", "simulation", "exact", says, after < before, True, f"{before:.4f} to {after:.4f}")
 
 
 def simulated(seed: int = 20261122) -> list[Check]:
@@ -379,7 +368,7 @@ def simulated(seed: int = 20261122) -> list[Check]:
     checks.append(
         Check(
             "chosen on the data",
-            "monte carlo",
+            "simulation",
             "published",
             "the set keeps 1 - alpha when gamma is chosen for the least realised width",
             (rate - (1 - alpha)) / error >= -4.0,

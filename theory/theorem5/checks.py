@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +11,7 @@ import sympy as sp
 from scipy import stats
 
 from crowdllm_stats.inference.intervals import interval
-from crowdllm_stats.verify import Check, Statement, counterexample, identity, simulation
+from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity, numeric, simulation
 
 STATEMENT = Statement(
     name="theorem5",
@@ -27,16 +26,6 @@ HUMAN = [2, 5, 4, 1, 3, 5, 2, 4]
 TWINS = [3, 5, 3, 1, 1, 4, 2, 5]
 CROWD = [3, 4, 2, 5, 4, 3, 3, 4, 2, 3, 4, 5, 1]
 BELIEFS = [0, 1, -1, 2, 1, 0, 1, 1, -1, 0, 1, 2, -3]
-
-
-def _agree(name: str, pairs: Sequence[tuple[float, float]], says: str, tolerance: float = 1e-10) -> Check:
-    worst = max(abs(float(got) - float(want)) for got, want in pairs)
-    holds = worst <= tolerance and not math.isnan(worst)
-    return Check(name, "numeric", "exact", says, holds, True, f"{len(pairs)} numbers, largest difference {worst:.1e}")
-
-
-def _true(name: str, holds: bool, says: str, evidence: str) -> Check:
-    return Check(name, "numeric", "exact", says, bool(holds), True, evidence)
 
 
 def _mean(values: list[Any]) -> Fraction:
@@ -126,7 +115,7 @@ def _overlap() -> list[Check]:
     claimed = Fraction(1, 250) + Fraction(1, 2) / 200
     cover = 2 * stats.norm.cdf(stats.norm.ppf(0.975) * math.sqrt(claimed / true)) - 1
     checks.append(
-        _true(
+        numeric(
             "plain PPI, overlapping",
             (true, claimed) == (Fraction(21, 2000), Fraction(13, 2000)) and abs(cover - 0.877) < 5e-4,
             "n = 200, N = 250: true variance 21/2000, claimed 13/2000, so coverage 0.877 for 0.95 (0.87 at ddof 0)",
@@ -168,7 +157,7 @@ def _memoriser() -> list[Check]:
             "25 zeros and 25 ones among 100: the interval holds 1/2",
             f"[{inside.lower:.4f}, {inside.upper:.4f}], exact centre 3/4 and variance 3/1600",
         ),
-        _agree(
+        agree(
             "one sample, ends",
             [
                 (float(inside.lower), 0.75 - stats.norm.ppf(0.975) * math.sqrt(3 / 1600)),
@@ -206,14 +195,14 @@ def _other_failures() -> list[Check]:
             "one reference answer shared by the labelled's twins, another by the crowd: coverage at least 0.95",
             f"coverage {covered} whatever n and N (the variance of the reference is eta, not eta/N)",
         ),
-        _agree("two shared references, half-width", ends, "the half-width there is eps0 = |Phi'| alone"),
+        agree("two shared references, half-width", ends, "the half-width there is eps0 = |Phi'| alone"),
         identity(
             "overfitted residuals",
             g**2 - shrunk,
             (1 - s**2) * (g**2 - s**2 * v / (1 - s**2)),
             "residuals (y - yt)/(1/s) of variance s^2 v: coverage tends to 0 iff gap^2 > s^2 v/(1 - s^2)",
         ),
-        _true(
+        numeric(
             "overfitted residuals, threshold",
             Fraction(1, 25) * Fraction(4, 5) / (1 - Fraction(1, 25)) == Fraction(1, 30),
             "at s = 1/5, v = 4/5 the coverage tends to 0 for every gap above sqrt(1/30) = 0.183",
@@ -233,7 +222,7 @@ def _corrected() -> list[Check]:
             vr,
             "lim eps0^2 - (theta - E yt)^2 = Var r: positive unless r is constant, so the coverage tends to 1",
         ),
-        _agree(
+        agree(
             "constant residual",
             [
                 (
@@ -243,7 +232,7 @@ def _corrected() -> list[Check]:
             ],
             "r = c for all: half-width |c| + z s_f/sqrt(N), coverage tends to 1 - alpha/2, or 1 - alpha at c = 0",
         ),
-        _true(
+        numeric(
             "pairing is not needed for validity",
             _mean([y - f for y, f in zip(HUMAN, TWINS[::-1], strict=True)])
             == _mean([y - f for y, f in zip(HUMAN, TWINS, strict=True)])
@@ -305,20 +294,20 @@ def _calculator() -> list[Check]:
     except ValueError:
         refused = True
     return [
-        _true(
+        numeric(
             "eta counted once",
             refused,
             "Var(yt_i) already holds eta: the calculator takes eta with the beliefs only",
             "eta without beliefs is refused",
         ),
-        _agree("calculator", pairs, "ends yt -+ (eps0 + z sqrt(s_r^2/n + (s_delta^2 + eta)/N)), ddof 0"),
-        _true(
+        agree("calculator", pairs, "ends yt -+ (eps0 + z sqrt(s_r^2/n + (s_delta^2 + eta)/N)), ddof 0"),
+        numeric(
             "contains plain PPI",
             all(inside),
             "the published interval contains the PPI interval",
             f"{len(inside)} cases",
         ),
-        _true(
+        numeric(
             "does not shrink",
             float(plain.half_width) >= math.sqrt(vr) * (1 + stats.norm.ppf(0.975) / math.sqrt(n)),
             "half-width >= s_r (1 + z/sqrt n) > s_r at every n",
@@ -361,13 +350,13 @@ def simulated(seed: int = 20261122) -> list[Check]:
     rate, error = _hits(published)
     z = (rate - 0.95) / error
     says = "fresh people: coverage at least 0.95 (n = 50, N = 1000, gap 0.5, correlation 0.6)"
-    checks.append(Check("coverage", "monte carlo", "exact", says, z >= -4.0, True, f"{rate:.4f} (se {error:.1g})", z))
+    checks.append(Check("coverage", "simulation", "exact", says, z >= -4.0, True, f"{rate:.4f} (se {error:.1g})", z))
     width = 2 * np.asarray(published.half_width)
     limit = 2 * math.sqrt(0.8 + 0.25)
     z = float((width.mean() - limit) / (width.std() / math.sqrt(width.size)))
     says = "its width stays near 2 sqrt(E r^2) = 2.05 or above"
     checks.append(
-        Check("width", "monte carlo", "exact", says, z >= -4.0, True, f"width {width.mean():.3f}, limit {limit:.3f}", z)
+        Check("width", "simulation", "exact", says, z >= -4.0, True, f"width {width.mean():.3f}, limit {limit:.3f}", z)
     )
     plain = interval(human, twins + 0.5, crowd + 0.5, method="ppi")
     # E of the variance: 0.8 (1 - 1/n)/n + (1 - 1/N)/N
@@ -390,7 +379,7 @@ def simulated(seed: int = 20261122) -> list[Check]:
     rate, error = _hits(interval(y, among[:, :200], among, method="crowdllm"))
     z = (rate - 0.95) / error
     says = "labelled twins among the crowd: the published interval still covers (eps0 makes up for it)"
-    checks.append(Check("overlap, published", "monte carlo", "exact", says, z >= -4.0, True, f"{rate:.4f}", z))
+    checks.append(Check("overlap, published", "simulation", "exact", says, z >= -4.0, True, f"{rate:.4f}", z))
     human, twins, crowd = _normal(rng, 50, 1000, 4000)
     for gap in (0.25, 0.3, 0.5):
         fitted = human - (human - twins - gap) / 5
