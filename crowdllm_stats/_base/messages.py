@@ -10,6 +10,7 @@ AT_COMMAND_LINE = {
     "method": "--method",
     "alternative": "--alternative",
     "level": "--level",
+    "half_width": "--half-width",
     "kappa": "--kappa",
     "eta": "--eta",
     "population_size": "--population-size",

@@ -10,28 +10,25 @@ from typing import Annotated, Any
 import typer
 
 from crowdllm_stats._base.json_values import json_text, table_rows
-from crowdllm_stats.cli.generator_options import (
+from crowdllm_stats.cli.options import (
+    AsJson,
     Backbone,
     Context,
+    DataFolder,
+    DropMissing,
     Embedding,
     FileScale,
     Humans,
-    PromptTemplate,
-    Requirements,
-    Setting,
-    human_answers,
-    hyper_parameters,
-)
-from crowdllm_stats.cli.options import (
-    AsJson,
-    DataFolder,
-    DropMissing,
     ParticipantColumn,
     ParticipantsFile,
     ProblemColumn,
     ProblemsFile,
+    PromptTemplate,
     Reading,
+    Requirements,
     ResponseColumn,
+    Setting,
+    hyper_parameters,
     left_out,
 )
 from crowdllm_stats.cli.out_check import check_folder
@@ -92,6 +89,8 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
             if name in settings:
                 raise ValueError(f"--setting {name}: the rows differ in it; it cannot be set for all of them")
         reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
+        from crowdllm_stats.cli.inputs import human_answers
+
         human = human_answers(data, scale, folder, reading)
         with status_line("reading") as told:
             from crowdllm_stats.data.files import read_table

@@ -9,29 +9,26 @@ from typing import Annotated
 import typer
 
 from crowdllm_stats._base.json_values import json_text, table_rows
-from crowdllm_stats.cli.generator_options import (
+from crowdllm_stats.cli.options import (
+    AsJson,
     Backbone,
     Context,
+    DataFolder,
+    DropMissing,
     Embedding,
     FileScale,
     Humans,
-    PromptTemplate,
-    Requirements,
-    Setting,
-    human_answers,
-    hyper_parameters,
-)
-from crowdllm_stats.cli.options import (
-    AsJson,
-    DataFolder,
-    DropMissing,
     ParticipantColumn,
     ParticipantsFile,
     ProblemColumn,
     ProblemsFile,
+    PromptTemplate,
     Reading,
+    Requirements,
     ResponseColumn,
+    Setting,
     check_seed,
+    hyper_parameters,
     left_out,
 )
 from crowdllm_stats.cli.out_check import check_file
@@ -70,6 +67,8 @@ def fit(arguments: Sequence[str]) -> Callable[..., None]:
         check_seed(seed)
         settings = hyper_parameters(setting or [])
         reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
+        from crowdllm_stats.cli.inputs import human_answers
+
         human = human_answers(data, scale, folder, reading)
         from crowdllm_stats._base.manifest import described_answers, described_file, write_manifest
         from crowdllm_stats.evaluation.case_study.references import read_references

@@ -7,10 +7,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crowdllm_stats._base.words import several
-from crowdllm_stats.cli.column_names import columns_of, given_columns, named_everywhere
-from crowdllm_stats.cli.options import Tables
-from crowdllm_stats.data.layout import column_named
+from crowdllm_stats._base.words import several, some
+from crowdllm_stats.cli.options import Reading, Tables
+from crowdllm_stats.data.layout import OURS, column_named, separated_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,60 +25,35 @@ NAMES = (*EXAMPLES, "popquorn:TASK", "popquorn-llm:MODEL")
 FREE = "free"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Loaded:
-    """Both tables, each with the scale asked for, and what to say about the reading.
+    """The tables, each with the scale asked for, and what to say about the reading.
 
     Attributes:
         human: the human answers.
-        digital: the digital population's answers.
+        digital: the digital population's answers; None where the command got no table of them.
         match: columns to build twins from.
-        notes: what was left out on request.
-        inputs: both sources, for the manifest.
+        notes: how words became numbers, and what was left out on request.
+        inputs: the sources, for the manifest.
         notices: what must be said before the numbers.
     """
 
     human: CrowdData
-    digital: CrowdData
+    digital: CrowdData | None
     match: list[str]
     notes: list[str]
     inputs: list[dict[str, Any]]
-    notices: list[str] = dataclasses.field(default_factory=list)
+    notices: list[str]
 
-
-@dataclasses.dataclass(frozen=True)
-class LoadedHumans:
-    """The human table alone, and what to say about the reading; fields as of :class:`Loaded`."""
-
-    human: CrowdData
-    notes: list[str]
-    inputs: list[dict[str, Any]]
-
-
-def load_humans(tables: Tables, problem_columns: Sequence[str] = ()) -> LoadedHumans:
-    """Read the human table as the options say, where there is no digital one.
-
-    Args:
-        tables: ``digital`` and what is said of it plays no part.
-        problem_columns: further columns of the file to keep, one value for each problem.
-
-    Raises:
-        ValueError: on anything wrong with the file or an option.
-        FileNotFoundError: if the file or data folder is not there.
-    """
-    from crowdllm_stats.survey.tables import words_as_numbers
-
-    wanted = [given_columns("--human-columns", tables.human_columns), named_everywhere(tables)]
-    scale = _scale("--scale", tables.scale)
-    human, source = _read(tables.humans, tables, scale, [], "--human-columns", wanted, problem_columns)
-    human, _, coding = words_as_numbers(human, human)
-    left, coded = _left_out("human", human)
-    notes = [*([coding] if coding else []), *coded, *left]
-    return LoadedHumans(_only(human, tables.problem) if tables.problem else human, notes, [source])
+    @property
+    def tables(self) -> tuple[CrowdData, CrowdData]:
+        """Both tables, for a command that asks for two."""
+        assert self.digital is not None
+        return self.human, self.digital
 
 
 def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
-    """Read both tables as the options say; the digital one has no answers where the command got none.
+    """Read the tables as the options say.
 
     Args:
         tables: the options.
@@ -89,40 +63,49 @@ def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
         ValueError: on anything wrong with a file, an option or the two together.
         FileNotFoundError: if a file or data folder is not there.
     """
-    from crowdllm_stats.data.scale import continuous
-    from crowdllm_stats.survey.tables import nobody, refuse_exchanged, words_as_numbers
+    from crowdllm_stats.survey.first_look import open_survey
 
     match = [name.strip() for name in (tables.match or "").split(",") if name.strip()]
     if tables.match is not None and not match:
         raise ValueError("--match needs at least one profile column, for instance --match gender,race")
     scale = _scale("--scale", tables.scale)
-    digital_scale = scale
-    if tables.digital_scale is not None:
-        digital_scale = (
-            continuous() if tables.digital_scale == FREE else _scale("--digital-scale", tables.digital_scale)
-        )
+    digital_scale = _digital_scale(tables.digital_scale, scale)
     shared = named_everywhere(tables)
     of_human = [given_columns("--human-columns", tables.human_columns), shared]
     of_digital = [given_columns("--digital-columns", tables.digital_columns), shared]
-    human, human_source = _read(tables.humans, tables, scale, match, "--human-columns", of_human, problem_columns)
-    if not tables.digital:
-        only = human if not tables.problem else _only(human, tables.problem)
-        left, coded = _left_out("human", human)
-        return Loaded(only, nobody(only), match, left, [human_source], coded)
-    if same_source(tables.humans, tables.digital):
-        raise ValueError(f"HUMANS and DIGITAL are the same ({tables.humans}): every answer would be its own twin")
-    digital, digital_source = _read(tables.digital, tables, digital_scale, match, "--digital-columns", of_digital)
-    if not tables.as_given:
-        refuse_exchanged(human, digital)
-    human, digital, coding = words_as_numbers(human, digital)
-    left, coded = (
-        [*of_human, *of_digital]
-        for of_human, of_digital in zip(_left_out("human", human), _left_out("digital", digital), strict=True)
-    )
-    if tables.problem:
-        human, digital = _only(human, tables.problem), _also_only(digital, tables.problem)
-    sources = [human_source, digital_source]
-    return Loaded(human, digital, match, [*([coding] if coding else []), *left], sources, coded)
+    human, source = _read(tables.humans, tables, scale, match, "--human-columns", of_human, problem_columns)
+    sources, digital = [source], None
+    if tables.digital:
+        if same_source(tables.humans, tables.digital):
+            raise ValueError(f"HUMANS and DIGITAL are the same ({tables.humans}): every answer would be its own twin")
+        digital, source = _read(tables.digital, tables, digital_scale, match, "--digital-columns", of_digital)
+        sources.append(source)
+    survey = open_survey(human, digital, as_given=tables.as_given)
+    left, coded = _left_out("human", human)
+    human = _only(survey.human, tables.problem) if tables.problem else survey.human
+    if digital is not None:
+        more, more_coded = _left_out("digital", digital)
+        left, coded = [*left, *more], [*coded, *more_coded]
+        digital = _also_only(survey.digital, tables.problem) if tables.problem else survey.digital
+    return Loaded(human, digital, match, [*survey.coding, *left], sources, coded)
+
+
+def _digital_scale(text: str | None, scale: Scale | None) -> Scale | None:
+    """The scale of the digital answers, which is that of the human ones unless something is said of it."""
+    from crowdllm_stats.data.scale import continuous
+
+    if text is None:
+        return scale
+    return continuous() if text == FREE else _scale("--digital-scale", text)
+
+
+def read_plain(reference: str | None, tables: Tables, loaded: Loaded) -> CrowdData | None:
+    """The plain answers of ``--reference``, their source added to those of the tables; None without the option."""
+    if reference is None:
+        return None
+    answers, source = read_reference(reference, tables)
+    loaded.inputs.append(source)
+    return answers
 
 
 def same_source(first: str, second: str) -> bool:
@@ -232,6 +215,35 @@ def _check_match(name: str, frame: pd.DataFrame, columns: Mapping[str, str], mat
     raise ValueError(f"--match: {name} has no profile column {missing[0]!r} (it has: {', '.join(there) or 'none'})")
 
 
+def human_answers(name: str, scale: str | None, folder: Path | None, reading: Reading) -> CrowdData:
+    """A data set by name, or a file on the scale given.
+
+    Args:
+        name: for instance "example:human", or a file.
+        scale: of a file, as :meth:`crowdllm_stats.Scale.parse` reads it.
+        folder: of the data sets; without it, CROWDLLM_STATS_DATA.
+        reading: how a file is read.
+
+    Raises:
+        ValueError: on a scale or a way of reading for a named data set, a file without scale, or an unknown name.
+        FileNotFoundError: if there is no such file.
+
+    Example:
+        >>> len(human_answers("example:human", None, None, Reading()).responses)
+        96
+    """
+    from crowdllm_stats.data.crowd import Scale
+
+    if ":" in name and not Path(name).exists():
+        if scale is not None:
+            raise ValueError(f"--scale is for files; {name} has its own")
+        reading.refuse_named(name)
+        return named_data(name, folder)
+    if scale is None:
+        raise ValueError(f"--scale is missing: say the levels of the answers in {name}, for instance --scale 1,2,3,4,5")
+    return reading.read(name, Scale.parse(scale))
+
+
 def named_data(name: str, folder: Path | None) -> CrowdData:
     """A data set by name, see :data:`NAMES`.
 
@@ -300,3 +312,81 @@ def _only(human: CrowdData, problems: Sequence[str]) -> CrowdData:
 def _also_only(data: CrowdData, problems: Sequence[str]) -> CrowdData:
     chosen = data.responses[data.responses["problem"].isin(problems)].reset_index(drop=True)
     return dataclasses.replace(data, responses=chosen)
+
+
+def given_columns(option: str, text: str | None) -> dict[str, str]:
+    """Our names to the user's, from a text such as "problem=item,response=score".
+
+    Raises:
+        ValueError: naming the option, on anything that is not such a text.
+
+    Example:
+        >>> given_columns("--human-columns", "problem=item, response=score")
+        {'problem': 'item', 'response': 'score'}
+    """
+    found: dict[str, str] = {}
+    for part in (text or "").split(",") if text is not None else ():
+        ours, mark, theirs = (word.strip() for word in part.partition("="))
+        if not mark or not theirs or ours not in OURS or ours in found:
+            raise ValueError(
+                f"{option} {text!r}: {part.strip()!r} is not one of problem=NAME, participant=NAME, response=NAME, "
+                "each at most once, joined by commas"
+            )
+        found[ours] = theirs
+    return found
+
+
+def named_everywhere(tables: Tables) -> dict[str, str]:
+    """Our names to those of --problem-column, --participant-column and --response-column, where they differ."""
+    names = (tables.problem_column, tables.participant_column, tables.response_column)
+    return {ours: theirs for ours, theirs in zip(OURS, names, strict=True) if ours != theirs}
+
+
+def columns_of(
+    there: Sequence[str],
+    name: str,
+    option: str,
+    wanted: Sequence[Mapping[str, str]],
+    needed: Sequence[str] = OURS,
+) -> dict[str, str]:
+    """Our names to a file's columns, found without regard to case.
+
+    Args:
+        there: the file's columns.
+        name: of the file, for messages.
+        option: that names this file's columns, for messages.
+        wanted: names given by the user, the first that says anything of a column is tried before the next; our own
+            name comes last.
+        needed: our names that the file must have.
+
+    Raises:
+        ValueError: if a column is not there, with the columns that are and the option that names one.
+
+    Example:
+        >>> columns_of(["Item", "who", "response"], "a.csv", "--human-columns", [{"problem": "item"}], ["problem"])
+        {'problem': 'Item'}
+    """
+    found: dict[str, str] = {}
+    for ours in needed:
+        tried = [*(names[ours] for names in wanted if ours in names), ours]
+        if ours in wanted[0]:  # said of this very file: nothing else will do
+            tried = tried[:1]
+        place = next((column for word in tried if (column := column_named(word, there)) is not None), None)
+        if place is None:
+            remedy = _remedy(there, option, ours)
+            raise ValueError(f"{name}: no column {tried[0]!r}; the columns there are {some(list(there), 12)}; {remedy}")
+        found[ours] = place
+    return found
+
+
+def _remedy(there: Sequence[str], option: str, ours: str) -> str:
+    mark = separated_by(there)
+    if mark:
+        return f"values seem to be separated by {mark!r}, save the file with commas"
+    absent = [name for name in ("problem", "response") if column_named(name, there) is None]
+    if len(absent) == 2 and column_named("participant", there) is not None:
+        return (
+            f"name it with {option} {ours}=NAME; if it has a row per person and a column per problem, turn it into "
+            "one row per answer first (pandas: melt)"
+        )
+    return f"say which one it is with {option} {ours}=NAME"

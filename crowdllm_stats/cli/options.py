@@ -1,10 +1,10 @@
-"""The options that every command on two tables takes: declared once, handed over as one object."""
+"""The options that several commands take: declared once, and handed over as one object."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -223,3 +223,72 @@ def left_out(name: str, data: CrowdData) -> list[str]:
         []
     """
     return [f"{several(count, 'row')} of {name} left out: {reason}." for reason, count in data.exclusions.items()]
+
+
+Humans = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="Human answers: popquorn:offensiveness, popquorn:qa_difficulty, example:human, or a file.",
+    ),
+]
+Backbone = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Reference answers: example:reference, recorded:gpt4 (or another recorded model), a .csv of probabilities "
+        "or of answers, smollm2, a model's folder.",
+    ),
+]
+Embedding = Annotated[
+    str, typer.Option(metavar="NAME", help="Of the problems' texts: minilm, tfidf, none, or a model's folder.")
+]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="A hyper-parameter of CrowdLLM, for instance steps=300; may be given several times.",
+    ),
+]
+FileScale = Annotated[
+    str | None, typer.Option(metavar="LEVELS", help="Answer scale of a file, for instance 1,2,3,4,5.")
+]
+PromptTemplate = Annotated[str, typer.Option(metavar="NAME", help="A model's prompt, for instance offensiveness.")]
+Context = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="What a model is told of the survey, where its prompt asks for it ({context})."),
+]
+Requirements = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="How a model is asked to answer, where its prompt asks for it ({requirements})."),
+]
+
+
+def hyper_parameters(given: list[str]) -> dict[str, Any]:
+    """``name=value`` as hyper-parameters: true, false, numbers (several joined by commas), else words.
+
+    Raises:
+        ValueError: on a text without name or value.
+
+    Example:
+        >>> hyper_parameters(["steps=300", "objective=paper", "ridges=0.1,1"])
+        {'steps': 300, 'objective': 'paper', 'ridges': (0.1, 1)}
+    """
+    settings: dict[str, Any] = {}
+    for text in given:
+        name, mark, value = text.partition("=")
+        if not mark or not name or not value:
+            raise ValueError(f"--setting {text!r} is not NAME=VALUE, for instance steps=300")
+        settings[name] = tuple(map(_value, value.split(","))) if "," in value else _value(value)
+    return settings
+
+
+def _value(word: str) -> Any:
+    if word in ("true", "false"):
+        return word == "true"
+    for kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            continue
+    return word

@@ -86,16 +86,6 @@ def _for_command(report: Report) -> Report:
     )
 
 
-def excluded_rows(excluded: Mapping[str, str]) -> list[Row]:
-    """Problem -> reason as the rows of a report.
-
-    Example:
-        >>> excluded_rows({"q01": "no reference answer"})
-        [{'problem': 'q01', 'reason': 'no reference answer'}]
-    """
-    return [{"problem": problem, "reason": reason} for problem, reason in excluded.items()]
-
-
 def envelope(report: Report) -> Row:
     """The JSON object: command, version, notices, results, summary, excluded, counts, notes, why.
 

@@ -13,17 +13,10 @@ import typer
 
 from crowdllm_stats._base.extras import missing_extra
 from crowdllm_stats._base.messages import said
-from crowdllm_stats.cli.command_across import across
 from crowdllm_stats.cli.command_backbone import backbone
-from crowdllm_stats.cli.command_compare import PICTURES, compare
 from crowdllm_stats.cli.command_demo import demo
-from crowdllm_stats.cli.command_distribution import distribution
 from crowdllm_stats.cli.command_evaluate import evaluate
 from crowdllm_stats.cli.command_fit import fit
-from crowdllm_stats.cli.command_interval import interval
-from crowdllm_stats.cli.command_planner import planner
-from crowdllm_stats.cli.command_risk import risk
-from crowdllm_stats.cli.command_safe import safe_interval
 from crowdllm_stats.cli.command_simulate import simulate
 from crowdllm_stats.cli.command_study import study
 from crowdllm_stats.cli.command_theory import theory
@@ -32,6 +25,16 @@ from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.output import ENDINGS, Report, emit
 from crowdllm_stats.cli.stopping import say_when_stopped, stopped_line
 from crowdllm_stats.cli.streams import why_unwritten
+from crowdllm_stats.cli.table_commands import (
+    PICTURES,
+    across,
+    compare,
+    distribution,
+    interval,
+    planner,
+    risk,
+    safe_interval,
+)
 
 #: Set to 1 to see the whole traceback of a failure.
 DEBUG = "CROWDLLM_STATS_DEBUG"

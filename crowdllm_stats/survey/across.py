@@ -11,10 +11,10 @@ import pandas as pd
 from crowdllm_stats._base.checks import FloatArray, check_count, check_level
 from crowdllm_stats._base.words import several
 from crowdllm_stats.inference.fay_herriot.across_answers import AcrossAnswers, across_answers
-from crowdllm_stats.survey.first_look import first_look
-from crowdllm_stats.survey.pairing import nothing_in_common, pair
+from crowdllm_stats.survey.by_shape import rows_of
+from crowdllm_stats.survey.first_look import open_survey
+from crowdllm_stats.survey.pairing import nothing_in_common
 from crowdllm_stats.survey.result import SurveyResult
-from crowdllm_stats.survey.tables import as_crowd, nobody, refuse_exchanged, words_as_numbers
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData
@@ -84,15 +84,12 @@ def across_from(
         raise ValueError(
             f"covariates must be a list of column names, not the one text {covariates!r}; write [{covariates!r}]"
         )
-    people = as_crowd(human, "human", scale)
-    crowd = nobody(people) if digital is None else as_crowd(digital, "digital", scale)
-    if digital is not None and not as_given:
-        refuse_exchanged(people, crowd)
-    people, crowd, coding = words_as_numbers(people, crowd)
+    survey = open_survey(human, digital, scale=scale, as_given=as_given)
+    people, crowd = survey.human, survey.digital
     answered = _person_means(people, "human")
     digital_means, repeated, first = None, 0, list[str]()
     if digital is not None:
-        first = first_look(pair(people, crowd), people, crowd, paired=False)
+        first = survey.looks(paired=False)
         guessed = _person_means(crowd, "digital")
         digital_means = guessed.groupby("problem")["response"].mean()
         repeated = int((guessed["size"] > 1).sum())
@@ -116,9 +113,9 @@ def across_from(
         "human_averaged": int((used["size"] > 1).sum()),
         "digital_averaged": repeated,
     }
-    rows = result.to_frame(index=problems).reset_index().to_dict("records")
-    notices = [*([coding] if coding else []), *first, *result.notices]
-    return SurveyResult(rows, None, excluded, _notes(result, counts), counts, result.why, notices)
+    notes = [*survey.coding, *_notes(result, counts)]
+    notices = [*first, *result.notices]
+    return SurveyResult(rows_of(result, problems), None, excluded, notes, counts, result.why, notices)
 
 
 def _person_means(data: CrowdData, name: str) -> pd.DataFrame:

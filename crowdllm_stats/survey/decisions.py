@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from crowdllm_stats._base.checks import FloatArray, check_level
 from crowdllm_stats._base.messages import BadInput, Message
+from crowdllm_stats._base.words import several
 from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.inference.kappa import BackboneQuality, backbone_quality
 from crowdllm_stats.inference.theorem3_safe_decision import SafeDecision, safe_decision
 from crowdllm_stats.inference.theorem3_safe_interval import safe_interval
-from crowdllm_stats.survey.first_look import first_look
-from crowdllm_stats.survey.gap_over_problems import gap_over_problems
-from crowdllm_stats.survey.one_law import survey_law
-from crowdllm_stats.survey.pairing import Pairing, match_columns, pair
+from crowdllm_stats.survey.by_shape import Stack, by_shape, rows_of, stacked
+from crowdllm_stats.survey.first_look import open_survey
+from crowdllm_stats.survey.pairing import Pairing
 from crowdllm_stats.survey.plain_answers import plain_answers, without
-from crowdllm_stats.survey.result import Row, SurveyResult
-from crowdllm_stats.survey.tables import as_crowd, refuse_exchanged, words_as_numbers
+from crowdllm_stats.survey.result import Row, SurveyResult, joined
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import Scale
     from crowdllm_stats.survey.tables import Answers
-from collections.abc import Mapping
-
-from crowdllm_stats._base.words import several
 
 #: Probability with which kappa bounds the gap, as the paper's example has it.
 KAPPA_LEVEL = 0.9
@@ -39,31 +37,6 @@ ONE_ANSWER = Message.filled(
 )
 
 ENDS = ("published_lower", "published_upper", "inside_published", "exact_lower", "exact_upper", "inside_exact")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Case:
-    """One problem that can be judged: answers of people, of the crowd and of the plain LLM."""
-
-    problem: str
-    human: FloatArray  # (n,)
-    crowd: FloatArray  # (N,)
-    reference: FloatArray  # (R,)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return len(self.human), len(self.crowd), len(self.reference)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Wanted:
-    """What is given, or None."""
-
-    kappa: float | None
-    eta: float | None
-    level: float
-    bounds: tuple[float, float] | None
-    step: float | None
 
 
 def safe_decision_from(
@@ -130,33 +103,30 @@ def safe_decision_from(
         ('undecided', -0.13)
     """
     check_safe(kappa, eta, level)
-    human, digital = as_crowd(human, "human", scale), as_crowd(digital, "digital", scale)
-    if not as_given:
-        refuse_exchanged(human, digital)
-    human, digital, coding = words_as_numbers(human, digital)
-    answers = plain_answers(digital, reference, reference_participant)
-    columns = match_columns(match)
-    if reference_participant is not None and not columns:
-        digital = without(digital, reference_participant)
-    pairing = pair(human, digital, match=columns, census=True)
-    cases, excluded = _cases(pairing, answers, eta)
+    survey = open_survey(human, digital, scale=scale, match=match, as_given=as_given, census=True)
+    answers = plain_answers(survey.digital, reference, reference_participant)
+    if reference_participant is not None and not survey.match:
+        survey = dataclasses.replace(survey, digital=without(survey.digital, reference_participant))
+    pairing = survey.pairing
+    cases, others = _cases(pairing, answers, eta)
     quality = None if kappa is not None else _quality(cases)
     bound = kappa if kappa is not None else _kappa(quality)
-    wanted = _Wanted(bound, eta, level, human.scale.bounds, human.scale.step)
-    rows, why, told = _rows(cases, wanted)
+    judged = partial(_judged, survey.human.scale, eta, bound, level)
+    nothing = "no problem can be judged: {}"
+    found = by_shape(stacked(cases), judged, pairing.problems, others=others, nothing=nothing)
+    rows, decisions = found.rows, [answer for _, answer in found.answers]
     _adjust(rows, level)
-    notes = [coding] if coding else []
-    notes += decision_notes(rows, quality, bound, eta)
-    law = survey_law(pairing)
-    law.mark(rows)
+    survey.law.mark(rows)
     notices = [
-        *not_judged(len(rows), excluded),
-        *law.notices("The decisions here are about both together."),
-        f"{how_far(rows)}{gap_over_problems(pairing, [case.problem for case in cases], level)}",
-        *told,
-        *first_look(pairing, human, digital, paired=False),
+        *not_judged(len(rows), found.reasons),
+        *survey.law.notices("The decisions here are about both together."),
+        f"{how_far(rows)}{gap_over_problems(pairing, [row['problem'] for row in rows], level)}",
+        *dict.fromkeys(notice for answer in decisions for notice in answer.decision.notices),
+        *survey.looks(paired=False),
     ]
-    return SurveyResult(rows, None, excluded, notes, pairing.counts, why, notices)
+    notes = [*survey.coding, *decision_notes(rows, quality, bound, eta)]
+    why = _in_one([decisions[0].decision.why, *decisions[0].intervals])
+    return SurveyResult(rows, None, found.reasons, notes, pairing.counts, why, notices)
 
 
 def check_safe(kappa: float | None, eta: float | None, level: float) -> None:
@@ -177,14 +147,16 @@ def check_safe(kappa: float | None, eta: float | None, level: float) -> None:
             raise BadInput("must not be negative", argument=name, given=value)
 
 
-def _cases(pairing: Pairing, answers: dict[str, FloatArray], eta: float | None) -> tuple[list[_Case], dict[str, str]]:
-    """The problems that can be judged, and problem -> reason of the others."""
+def _cases(
+    pairing: Pairing, answers: Mapping[str, FloatArray], eta: float | None
+) -> tuple[dict[str, tuple[FloatArray, FloatArray, FloatArray]], dict[str, str]]:
+    """Human, digital and plain answers of the problems that can be judged, and problem -> reason of the others."""
     by_problem = {
         problem: block.human[place]
         for block in pairing.blocks(paired=False)
         for place, problem in enumerate(block.problems)
     }
-    cases: list[_Case] = []
+    cases: dict[str, tuple[FloatArray, FloatArray, FloatArray]] = {}
     excluded: dict[str, str] = {}
     for place, problem in enumerate(pairing.problems):
         if len(by_problem[problem]) < 2:
@@ -197,16 +169,15 @@ def _cases(pairing: Pairing, answers: dict[str, FloatArray], eta: float | None) 
         elif len(answers[problem]) == 1 and eta is None:
             excluded[problem] = ONE_ANSWER
         else:
-            cases.append(_Case(problem, by_problem[problem], pairing.crowd_of(place), answers[problem]))
-    if not cases:
-        raise BadInput(Message.filled("no problem can be judged: {}", next(iter(excluded.values()))))
+            cases[problem] = by_problem[problem], pairing.crowd_of(place), answers[problem]
     return cases, excluded
 
 
-def _quality(cases: list[_Case]) -> BackboneQuality | None:
+def _quality(cases: Mapping[str, tuple[FloatArray, FloatArray, FloatArray]]) -> BackboneQuality | None:
     if len(cases) < 2:
         return None
-    return backbone_quality([case.human for case in cases], [case.reference for case in cases], level=KAPPA_LEVEL)
+    human, _, reference = zip(*cases.values(), strict=True)
+    return backbone_quality(list(human), list(reference), level=KAPPA_LEVEL)
 
 
 def _kappa(quality: BackboneQuality | None) -> float | None:
@@ -216,34 +187,28 @@ def _kappa(quality: BackboneQuality | None) -> float | None:
     return quality.kappa if math.isfinite(quality.kappa) else quality.kappa_corrected
 
 
-def _rows(cases: list[_Case], wanted: _Wanted) -> tuple[list[Row], str, list[str]]:
-    """A row a problem in the order of the cases, one call a shape; what they rest on, and what comes first."""
-    groups: dict[tuple[int, int, int], list[_Case]] = {}
-    for case in cases:
-        groups.setdefault(case.shape, []).append(case)
-    made: list[Row] = []
-    whys: dict[str, str] = {}  # of the first shape
-    told: dict[str, None] = {}
-    for (_, size, _), group in groups.items():
-        human, crowd, reference = (
-            np.stack([getattr(case, name) for case in group]) for name in ("human", "crowd", "reference")
-        )
-        beliefs = crowd - reference.mean(axis=1, keepdims=True)
-        decision = safe_decision(
-            beliefs, human, reference, n_digital=size, eta=wanted.eta, bounds=wanted.bounds,
-            step=None if wanted.bounds is None else wanted.step, level=wanted.level,
-        )  # fmt: skip
-        rows: list[Row] = decision.to_frame(index=[case.problem for case in group]).reset_index().to_dict("records")
-        for number, row in enumerate(rows):
-            row["adjusted"] = row.pop("decision_adjusted")
-            row |= {name: getattr(decision, name)[number].item() for name in ("p_safe", "p_unsafe", "tested")}
-        whys.setdefault("decision", decision.why)
-        told |= dict.fromkeys(decision.notices)
-        if wanted.kappa is not None:
-            whys.setdefault("intervals", _add_intervals(rows, beliefs, decision, wanted.kappa))
-        made += rows
-    place = {case.problem: number for number, case in enumerate(cases)}
-    return sorted(made, key=lambda row: place[row["problem"]]), _in_one(list(whys.values())), list(told)
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Judged:
+    """A decision, and what its intervals need, where there are any."""
+
+    decision: SafeDecision
+    intervals: tuple[str, ...]
+
+
+def _judged(
+    scale: Scale, eta: float | None, kappa: float | None, level: float, stack: Stack
+) -> tuple[list[Row], _Judged]:
+    human, crowd, reference = stack.arrays
+    beliefs = crowd - reference.mean(axis=1, keepdims=True)
+    decision = safe_decision(
+        beliefs, human, reference, n_digital=crowd.shape[1], eta=eta, bounds=scale.bounds,
+        step=None if scale.bounds is None else scale.step, level=level,
+    )  # fmt: skip
+    rows = rows_of(decision, stack.problems)
+    for number, row in enumerate(rows):
+        row["adjusted"] = row.pop("decision_adjusted")
+        row |= {name: getattr(decision, name)[number].item() for name in ("p_safe", "p_unsafe", "tested")}
+    return rows, _Judged(decision, () if kappa is None else (_add_intervals(rows, beliefs, decision, kappa),))
 
 
 def _in_one(texts: list[str]) -> str:
@@ -266,7 +231,7 @@ def _add_intervals(rows: list[Row], beliefs: FloatArray, decision: SafeDecision,
     for sentence, mask in ends.flags.items():
         for row, holds in zip(rows, np.atleast_1d(mask).tolist(), strict=True):
             if holds:
-                row["note"] = "; ".join(part for part in (row.get("note"), sentence) if part)
+                row["note"] = joined(row.get("note") or "", sentence)
     return ends.why
 
 
@@ -372,4 +337,47 @@ def _about_kappa(quality: BackboneQuality, kappa: float | None) -> str:
     return (
         f"kappa at probability {quality.level:g} from {several(quality.n_problems, 'problem')}: "
         f"{quality.kappa:.3g} guaranteed{why}, {corrected} with the noise taken off; the intervals use {used}."
+    )
+
+
+def gap_over_problems(pairing: Pairing, problems: Sequence[str], level: float) -> str:
+    """The mean over problems of the crowd's mean less the humans', in a sentence to follow another; empty for one.
+
+    People are the independent units, however many problems they answered: a person's part is the sum of
+    ``(y - ybar) sqrt(n / (n - 1)) / n`` over the person's answers, n and ybar of their problem. Student's t with one
+    degree of freedom less than people. The crowd counts as it stands.
+
+    Args:
+        pairing: a census, so that a problem's crowd is all its digital people.
+        problems: those to average over, at least one, each with two human answers.
+        level: of confidence.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> from crowdllm_stats.survey.pairing import pair
+        >>> example = load_example()
+        >>> pairing = pair(example.human, example.digital, census=True)
+        >>> print(gap_over_problems(pairing, pairing.problems, 0.95).strip())
+        Over all 12 problems together its mean is off by ... (0.95 interval ... to ...): none is shown.
+    """
+    if len(problems) < 2:
+        return ""
+    wanted = set(problems)
+    places = [place for place, problem in enumerate(pairing.problems) if problem in wanted]
+    crowd = float(np.mean([pairing.crowd_of(place).mean() for place in places]))
+    answers = pairing.answers[pairing.answers["problem"].isin(wanted)]
+    grouped = answers.groupby("problem", observed=True, sort=False)["human"]
+    size, mean = grouped.transform("size").to_numpy(dtype=float), grouped.transform("mean").to_numpy(dtype=float)
+    human = answers["human"].to_numpy(dtype=float)
+    parts = (human - mean) * np.sqrt(size / (size - 1.0)) / size / len(places)
+    people = answers["participant"].astype(str).to_numpy()
+    names, codes = np.unique(people, return_inverse=True)
+    error = float(np.sqrt(np.sum(np.bincount(codes, weights=parts) ** 2)))
+    gap = crowd - float(np.sum(human / size) / len(places))
+    reach = float(stdtrit(len(names) - 1, 0.5 + level / 2.0)) * error
+    low, high = gap - reach, gap + reach
+    shown = "a gap is shown" if low > 0.0 or high < 0.0 else "none is shown"
+    return (
+        f" Over all {len(places)} problems together its mean is off by {gap:.3g} ({level:.4g} interval {low:.3g} to "
+        f"{high:.3g}): {shown}."
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -12,12 +14,20 @@ from scipy.special import ndtri, stdtr
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.messages import BadInput, Message
 from crowdllm_stats._base.words import several
+from crowdllm_stats.data.crowd import CrowdData, Scale
 from crowdllm_stats.data.ids import written_otherwise
-from crowdllm_stats.survey.pairing import Pairing
-from crowdllm_stats.survey.tables import two_ids, two_scales
-
-if TYPE_CHECKING:
-    from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.survey.one_law import SurveyLaw, survey_law
+from crowdllm_stats.survey.pairing import Pairing, pair
+from crowdllm_stats.survey.tables import (
+    Answers,
+    as_crowd,
+    nobody,
+    refuse_exchanged,
+    set_apart,
+    two_ids,
+    two_scales,
+    words_as_numbers,
+)
 
 #: Correlation below which twins are asked about, and the false alarms of each of three tests that it lies below zero.
 REVERSED, ALARM = -0.3, 0.001
@@ -27,20 +37,104 @@ PROBLEMS, PEOPLE, MANY = 6, 8, 20
 LITTLE = 0.1
 
 
-def refuse_strangers(pairing: Pairing, digital: CrowdData, *, alone: bool = True) -> None:
-    """Refuse two tables of which (almost) nobody is paired.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Survey:
+    """Two tables ready for any calculator, and what a reader must know of them before any number.
+
+    Attributes:
+        human: answers of people, as numbers on their scale.
+        digital: answers of the digital population, likewise.
+        coding: for the notes: how words became numbers; empty where there were none.
+        match: profile columns to build twins from; none where twins go by name.
+        census: whether the digital people of a problem are the whole population asked about.
+    """
+
+    human: CrowdData
+    digital: CrowdData
+    coding: tuple[str, ...]
+    match: tuple[str, ...]
+    census: bool
+
+    @cached_property
+    def pairing(self) -> Pairing:
+        """The human answers with their twins."""
+        return pair(self.human, self.digital, match=self.match, census=self.census)
+
+    @cached_property
+    def law(self) -> SurveyLaw:
+        """Whether twins and other digital answers look like one digital population."""
+        return survey_law(self.pairing)
+
+    def looks(self, *, paired: bool = True) -> list[str]:
+        """Sentences for the first lines: who is paired by what, repeated answers, two scales, a scale run backwards.
+
+        Args:
+            paired: whether the numbers rest on who is paired with whom.
+        """
+        sentences = [
+            _who(self.pairing, self.digital, paired),
+            _repeated(self.pairing),
+            *two_scales(self.human, self.digital),
+            backwards(self.pairing),
+        ]
+        return [sentence for sentence in sentences if sentence]
+
+    def refuse_strangers(self, *, alone: bool = True) -> None:
+        """Refuse two tables of which (almost) nobody is paired.
+
+        Args:
+            alone: whether human answers alone would do.
+
+        Raises:
+            ValueError: with two ids of each side and the remedies.
+        """
+        pairing = self.pairing
+        has_twin = _has_twin(pairing)
+        if has_twin.mean() < LITTLE:
+            raise _strangers(pairing, self.digital, has_twin, alone)
+
+
+def open_survey(
+    human: Answers,
+    digital: Answers | None,
+    *,
+    scale: Scale | str | None = None,
+    match: Sequence[str] = (),
+    as_given: bool = False,
+    unpaired: bool = False,
+    census: bool = False,
+) -> Survey:
+    """Read two tables, refuse them where they look exchanged, and turn two words into 0 and 1.
 
     Args:
-        pairing: of the two tables.
-        digital: the digital table.
-        alone: whether human answers alone would do.
+        human: answers of people.
+        digital: answers of the digital population; None for human answers alone.
+        scale: what the answers of both tables can be; by default as CrowdData has it.
+        match: profile columns to build twins from; empty pairs by the participants' names.
+        as_given: whether the tables are in the right order, though they look exchanged.
+        unpaired: whether nobody is meant to have a twin.
+        census: whether the digital people of a problem are the whole population asked about.
 
     Raises:
-        ValueError: with two ids of each side and the remedies.
+        ValueError: on tables that cannot be read or look exchanged, and on one text as ``match``.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> example = load_example()
+        >>> open_survey(example.human, example.digital).looks()
+        ['60 of 60 people have a digital twin, by participant id; 200 other digital people.']
     """
-    has_twin = _has_twin(pairing)
-    if has_twin.mean() >= LITTLE:
-        return
+    if isinstance(match, str):
+        raise ValueError(f"match must be a list of column names, not the one text {match!r}; write match=[{match!r}]")
+    people = as_crowd(human, "human", scale)
+    crowd = nobody(people) if digital is None else as_crowd(digital, "digital", scale)
+    if digital is not None and not as_given:
+        refuse_exchanged(people, crowd)
+    people, crowd, coding = words_as_numbers(people, set_apart(crowd) if unpaired else crowd)
+    return Survey(people, crowd, (coding,) if coding else (), tuple(match), census)
+
+
+def _strangers(pairing: Pairing, digital: CrowdData, has_twin: NDArray[np.bool_], alone: bool) -> ValueError:
     answers = pairing.answers["participant"]
     lacking = pd.unique(answers[~has_twin])
     others = pd.unique(digital.responses["participant"])
@@ -50,8 +144,8 @@ def refuse_strangers(pairing: Pairing, digital: CrowdData, *, alone: bool = True
     how = "" if not pairing.match else f" by {' and '.join(pairing.match)}"
     reason = written_otherwise(lacking.astype(str), others.astype(str))
     why = f"; {reason}" if reason else ""
-    first, middle = ("write the ids alike in both tables", "to build twins from profiles")
-    raise BadInput(
+    first, middle = "write the ids alike in both tables", "to build twins from profiles"
+    return BadInput(
         f"{who} a digital twin{how}: ids of people such as {two_ids(lacking)}, ids of digital people such as "
         f"{two_ids(others)}{why}",
         python=f"{first}, give match=[...] {middle}, or unpaired=True to use the human answers alone"
@@ -61,26 +155,6 @@ def refuse_strangers(pairing: Pairing, digital: CrowdData, *, alone: bool = True
         if alone
         else f"{first}, or give --match COLUMNS {middle}",
     )
-
-
-def first_look(pairing: Pairing, human: CrowdData, digital: CrowdData, *, paired: bool = True) -> list[str]:
-    """Sentences for the first lines: who is paired by what, repeated answers, two scales, a scale that runs backwards.
-
-    Args:
-        pairing: of the two tables.
-        human: the human table.
-        digital: the digital table.
-        paired: whether the numbers rest on who is paired with whom.
-
-    Example:
-        >>> from crowdllm_stats import load_example
-        >>> from crowdllm_stats.survey.pairing import pair
-        >>> example = load_example()
-        >>> first_look(pair(example.human, example.digital), example.human, example.digital)
-        ['60 of 60 people have a digital twin, by participant id; 200 other digital people.']
-    """
-    sentences = [_who(pairing, digital, paired), _repeated(pairing), *two_scales(human, digital), backwards(pairing)]
-    return [sentence for sentence in sentences if sentence]
 
 
 def _who(pairing: Pairing, digital: CrowdData, needed: bool) -> str:

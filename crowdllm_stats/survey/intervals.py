@@ -6,28 +6,28 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from crowdllm_stats._base.checks import ALTERNATIVES, check_choice, check_count, check_level
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crowdllm_stats._base.checks import ALTERNATIVES, FloatArray, check_choice, check_count, check_level
 from crowdllm_stats._base.messages import BadInput, Message, said
-from crowdllm_stats.inference.intervals import HUMAN_ONLY, METHODS, Interval
-from crowdllm_stats.inference.intervals.dispatch import TWO_VALUES_BY_NAME
+from crowdllm_stats._base.words import several
+from crowdllm_stats.inference.intervals import CROWD_FROM, HUMAN_ONLY, METHODS, Interval, auto_method
+from crowdllm_stats.inference.intervals.dispatch import TWO_VALUES_BY_NAME, compute
 from crowdllm_stats.inference.intervals.methods import CHOICES, USE_BOUNDS
+from crowdllm_stats.inference.intervals.sample import read_sample
 from crowdllm_stats.inference.intervals.scale import scale_notice
-from crowdllm_stats.survey.first_look import first_look, refuse_strangers
-from crowdllm_stats.survey.one_law import NOTHING, survey_law
-from crowdllm_stats.survey.pairing import Pairing, match_columns, pair
-from crowdllm_stats.survey.per_problem import Wanted, joined, per_problem, saved
-from crowdllm_stats.survey.result import Row, SurveyResult
-from crowdllm_stats.survey.savings import savings
-from crowdllm_stats.survey.tables import as_crowd, nobody, refuse_exchanged, set_apart, step_of, words_as_numbers
+from crowdllm_stats.survey.first_look import Survey, open_survey
+from crowdllm_stats.survey.one_law import NOTHING
+from crowdllm_stats.survey.pairing import Pairing
+from crowdllm_stats.survey.per_problem import Wanted, per_problem, saved, savings
+from crowdllm_stats.survey.result import Row, SurveyResult, joined
+from crowdllm_stats.survey.tables import step_of
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData, Scale
     from crowdllm_stats.survey.tables import Answers
-from crowdllm_stats._base.words import several
-from crowdllm_stats.inference.intervals import CROWD_FROM, auto_method
-from crowdllm_stats.inference.intervals.dispatch import compute
-from crowdllm_stats.inference.intervals.sample import read_sample
-from crowdllm_stats.survey.pooled import Pooled, pool
 
 #: How the ends of the scale are named where answers are tables.
 _SCALE = Message('scale="low:high"', "--scale LOW:HIGH")
@@ -81,7 +81,7 @@ def interval_from(
     Returns:
         SurveyResult. Its rows have the columns of :class:`~crowdllm_stats.Interval` and ``saved``, how many human
         answers the digital ones are worth (effective number less number; 0 where none was used). Its row over all
-        problems takes people as independent units (:func:`crowdllm_stats.survey.pooled.pool`).
+        problems takes people as independent units (:func:`crowdllm_stats.survey.intervals.pool`).
 
     Raises:
         ValueError: on bad input, if the tables have no problem in common, if (almost) nobody is paired and ``unpaired``
@@ -102,13 +102,10 @@ def interval_from(
         >>> interval_from(*frames, scale="1:5").overall == found.overall
         True
     """
-    humans = as_crowd(human, "human", scale)
-    others = nobody(humans) if digital is None else as_crowd(digital, "digital", scale)
-    if digital is not None and not as_given:
-        refuse_exchanged(humans, others)
-    humans, others, coding = words_as_numbers(humans, set_apart(others) if unpaired else others)
-    step, taken = step_of(humans, others)
     check_interval(method, level, alternative, population_size)
+    survey = open_survey(human, digital, scale=scale, match=match, as_given=as_given, unpaired=unpaired)
+    humans, others = survey.human, survey.digital
+    step, taken = step_of(humans, others)
     wanted = Wanted(
         check_choice("method", method, CHOICES),
         level,
@@ -119,24 +116,24 @@ def interval_from(
         seed,
     )
     _check_bounds(wanted)
-    pairing = _paired(humans, others, match_columns(match), population_size)
+    survey = _as_census(survey, population_size)
+    pairing = survey.pairing
     if digital is not None and method not in HUMAN_ONLY and not unpaired:
-        refuse_strangers(pairing, others)
-    law = NOTHING if method in HUMAN_ONLY else survey_law(pairing)
+        survey.refuse_strangers()
+    law = NOTHING if method in HUMAN_ONLY else survey.law
     wanted = dataclasses.replace(wanted, twins=not law.differs)
     rows, excluded, why = per_problem(pairing, wanted)
-    two = method == "ppi++-small" and humans.scale.bounds is not None and _of_two_values(humans)
     law.mark(rows)
+    two = method == "ppi++-small" and humans.scale.bounds is not None and _of_two_values(humans)
+    remarks = (taken, TWO_VALUES_BY_NAME if two else "", _unnamed_scale(humans, rows, wanted))
     alone = unpaired or digital is None
-    notes = [] if alone else pairing.notes()
-    notices = first_look(pairing, humans, others, paired=not unpaired)
-    notices += [
-        sentence
-        for sentence in (coding, taken, TWO_VALUES_BY_NAME if two else "", _unnamed_scale(humans, rows, wanted))
-        if sentence
+    notices = [
+        *survey.looks(paired=not unpaired),
+        *(sentence for sentence in remarks if sentence),
+        *law.notices(AUTO_ALONE if method == "auto" else f"Method {method!r} used them anyway."),
+        *pairing.notices({row["problem"] for row in rows if row["method"] not in HUMAN_ONLY}),
     ]
-    notices += law.notices(AUTO_ALONE if method == "auto" else f"Method {method!r} used them anyway.")
-    notices += pairing.notices({row["problem"] for row in rows if row["method"] not in HUMAN_ONLY})
+    notes = [*survey.coding, *([] if alone else pairing.notes())]
     if alone:
         notes.append("Human answers alone, as asked for.")
     elif not pairing.n_pairs.any():
@@ -147,9 +144,8 @@ def interval_from(
     if len(rows) > 1:
         overall, remark = overall_row(pairing, wanted)
         notes.append(remark)
-    return SurveyResult(
-        rows, overall, excluded, notes, pairing.counts, why if alone else f"{pairing.why} {why}", notices
-    )
+    why = why if alone else f"{pairing.why} {why}"
+    return SurveyResult(rows, overall, excluded, notes, pairing.counts, why, notices)
 
 
 def _of_two_values(human: CrowdData) -> bool:
@@ -199,13 +195,12 @@ def _check_bounds(wanted: Wanted) -> None:
         )
 
 
-def _paired(human: CrowdData, digital: CrowdData, match: list[str], population_size: int | None) -> Pairing:
-    """The pairing; as a census where the digital answers cover exactly the population asked for."""
-    if population_size is not None:
-        census = pair(human, digital, match=match, census=True)
-        if (census.n_crowd == population_size).all():
-            return census
-    return pair(human, digital, match=match)
+def _as_census(survey: Survey, population_size: int | None) -> Survey:
+    """The survey as a census where the digital answers cover exactly the population asked for."""
+    if population_size is None:
+        return survey
+    census = dataclasses.replace(survey, census=True)
+    return census if (census.pairing.n_crowd == population_size).all() else survey
 
 
 def overall_row(pairing: Pairing, wanted: Wanted) -> tuple[Row | None, str]:
@@ -263,3 +258,104 @@ def _over_people(pooled: Pooled, wanted: Wanted, method: str) -> Interval:
         check_law=False,
     )
     return compute(dataclasses.replace(sample, bounds=wanted.bounds), method)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pooled:
+    """All answers as one sample, ready for ``interval(..., clusters=people)``.
+
+    ``human`` and ``twin`` hold one value an answer, ``crowd`` one a digital person (None where there is no digital
+    person besides the humans' twins); ``problems`` are those used, ``left_out`` those with a single human answer.
+    """
+
+    human: FloatArray
+    twin: FloatArray | None
+    crowd: FloatArray | None
+    people: NDArray[np.object_]
+    problems: list[str]
+    left_out: list[str]
+    why: str
+
+
+def pool(pairing: Pairing) -> Pooled:
+    """The mean over problems, each weighing by its share of the human answers.
+
+    An answer enters as ``ybar + (y - ybar_x) sqrt(n_x / (n_x - 1))``, ``ybar_x`` its problem's mean: how problems
+    differ is no uncertainty about the mean over these very problems, and the factor makes up for the fitted mean.
+    Twins enter likewise. A digital person j enters as ``C + J sum_x (w_x / N_x) (f_jx - fbar_x)``, J their number,
+    ``w_x`` the share of problem x and ``C = sum_x w_x fbar_x``: these J values have mean C, and their variance over
+    J is that of C with digital people as the independent units.
+
+    People of the human table are no unlabelled digital people here: the twin of somebody who answered *other*
+    problems brings no new person. Where the unlabelled answers are such twins, by profile, there is therefore no crowd,
+    and the pooled mean rests on human answers.
+
+    Args:
+        pairing: human answers with their twins.
+
+    Returns:
+        Pooled, twins and crowd None unless every answer used has a twin and every problem used a digital answer by
+        a further digital person.
+
+    Raises:
+        ValueError: if no problem has two human answers.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> from crowdllm_stats.survey.pairing import pair
+        >>> example = load_example()
+        >>> pooled = pool(pair(example.human, example.digital))
+        >>> pooled.human.shape, pooled.crowd.shape
+        ((96,), (200,))
+    """
+    rows = np.repeat(np.arange(len(pairing.problems)), pairing.n_answers)
+    used = pairing.n_answers >= 2
+    if not used.any():
+        raise ValueError("no problem has two human answers; a pooled mean needs their spread within a problem")
+    keep = used[rows]
+    rows = rows[keep]
+    human = pairing.answers["human"].to_numpy()[keep]
+    twin = pairing.filled[keep]
+    share = np.where(used, pairing.n_answers, 0) / len(rows)
+    crowd = None
+    why = "The digital answers do not enter: not every answer used has a twin."
+    if np.isnan(twin).all():
+        why = "Human answers alone."
+    if not np.isnan(twin).any():
+        crowd = _crowd(pairing, share)
+        why = (
+            "Humans, twins and further digital people all count by person."
+            if crowd is not None
+            else "The digital answers do not enter: beyond the humans' own twins there are no digital people."
+        )
+    return Pooled(
+        human=_centred(human, rows, pairing.n_answers),
+        twin=None if crowd is None else _centred(twin, rows, pairing.n_answers),
+        crowd=crowd,
+        people=pairing.answers["participant"].to_numpy(dtype=object)[keep],
+        problems=[problem for problem, there in zip(pairing.problems, used, strict=True) if there],
+        left_out=[problem for problem, there in zip(pairing.problems, used, strict=True) if not there],
+        why=f"Mean over {int(used.sum())} problems, by their shares of human answers. {why}",
+    )
+
+
+def _centred(values: FloatArray, rows: NDArray[np.int64], sizes: NDArray[np.int64]) -> FloatArray:
+    totals = np.bincount(rows, weights=values, minlength=len(sizes))
+    means = totals / np.maximum(sizes, 1)
+    stretch = np.sqrt(sizes / np.maximum(sizes - 1, 1))
+    return np.asarray(values.mean() + (values - means[rows]) * stretch[rows])
+
+
+def _crowd(pairing: Pairing, share: FloatArray) -> FloatArray | None:
+    if pairing.unlabeled is None:
+        return None
+    further = pairing.unlabeled[~pairing.unlabeled["participant"].isin(set(pairing.answers["participant"]))]
+    rows = further["row"].to_numpy(dtype=np.int64)
+    answers = further["response"].to_numpy()
+    sizes = np.bincount(rows, minlength=len(share))
+    person, names = pd.factorize(further["participant"])
+    if np.any(sizes[share > 0] == 0) or len(names) < 2:
+        return None
+    means = np.bincount(rows, weights=answers, minlength=len(share)) / np.maximum(sizes, 1)
+    parts = (share / np.maximum(sizes, 1))[rows] * (answers - means[rows])
+    return np.asarray(share @ means + len(names) * np.bincount(person, weights=parts, minlength=len(names)))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from crowdllm_stats.inference.intervals.one_law import ALARM, LawCheck, chance_of_sum, same_law
 from crowdllm_stats.survey.pairing import Pairing
-from crowdllm_stats.survey.result import Row
+from crowdllm_stats.survey.result import Row, joined
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ class SurveyLaw:
         for row in rows:
             flag = self.flags.get(str(row["problem"]), "")
             if flag:
-                row["note"] = "; ".join(part for part in (flag, row.get("note")) if part)
+                row["note"] = joined(flag, row.get("note") or "")
 
 
 #: Where nothing was compared.

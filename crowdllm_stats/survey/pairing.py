@@ -355,22 +355,3 @@ def _means(data: CrowdData) -> tuple[pd.DataFrame, int]:
     grouped = data.responses.groupby(["problem", "participant"], sort=False)["response"].agg(["mean", "size"])
     frame = grouped.rename(columns={"mean": "response"}).reset_index()
     return frame.drop(columns="size"), int((frame["size"] > 1).sum())
-
-
-def match_columns(match: Sequence[str]) -> list[str]:
-    """The names as a list.
-
-    Raises:
-        ValueError: on one text, whose letters would be taken for names.
-
-    Example:
-        >>> match_columns(("gender", "age_group"))
-        ['gender', 'age_group']
-        >>> match_columns("gender")
-        Traceback (most recent call last):
-        ...
-        ValueError: match must be a list of column names, not the one text 'gender'; write match=['gender']
-    """
-    if isinstance(match, str):
-        raise ValueError(f"match must be a list of column names, not the one text {match!r}; write match=[{match!r}]")
-    return list(match)

@@ -1,4 +1,4 @@
-"""What the functions of two tables return: a row a problem, the problems left out, and what was decided on the way."""
+"""What the functions of two tables return: one row per problem, the problems left out, and what was decided."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ class SurveyResult:
     """A calculator's answers for the problems of a survey.
 
     Attributes:
-        rows: one a problem, in the order of the human table's problems: ``problem``, the calculator's columns (None
+        rows: one per problem, in the order of the human table's problems: ``problem``, the calculator's columns (None
             where one does not apply) and ``note``.
-        overall: the row over all problems, ``problem`` being "all"; None where there is none.
+        overall: the row over all problems, ``problem`` being "all", "mean" or "typical"; None where there is none.
         excluded: problem -> why it could not be computed.
         notes: what was decided on the way, a sentence each.
         counts: answers, people, pairs and so on, by name.
         why: what the numbers rest on.
         notices: sentences that a reader must see before the numbers; printed first.
+        overall_ends: the lower and the upper ends of ``overall``, a row each, where it has no columns for them.
     """
 
     rows: Sequence[Row]
@@ -40,9 +41,15 @@ class SurveyResult:
     counts: Mapping[str, int]
     why: str
     notices: Sequence[str] = ()
+    overall_ends: Sequence[Row] = ()
+
+    @property
+    def summary(self) -> list[Row]:
+        """The rows over all problems: ``overall`` and its ends."""
+        return [*([] if self.overall is None else [self.overall]), *self.overall_ends]
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a problem that was computed, indexed by ``problem``; a value that does not apply is missing.
+        """One row per problem that was computed, indexed by ``problem``; a value that does not apply is missing.
 
         The problems left out are in ``excluded``, the mean over all in ``overall``.
 
@@ -70,10 +77,11 @@ class SurveyResult:
         lines = frame.head(SHOWN).to_string(float_format=lambda value: f"{value:.4g}").splitlines()
         if len(frame) > SHOWN:
             lines.append(f"... and {len(frame) - SHOWN} more (to_frame() has them all)")
-        if self.overall is not None:
-            lines.append(f"all: {', '.join(f'{name} {_word(self.overall[name])}' for name in _ends(self.overall))}")
+        for row in self.summary:
+            lines.append(f"{row['problem']}: {', '.join(f'{name} {_word(row[name])}' for name in _shown(row))}")
         if self.excluded:
-            lines.append(f"Excluded: {len(self.excluded)} of {len(self.excluded) + len(frame)} problems.")
+            there = len({row["problem"] for row in self.rows})
+            lines.append(f"Excluded: {len(self.excluded)} of {len(self.excluded) + there} problems.")
             reasons = list(self.excluded.values())
             lines += [f"  {reasons.count(reason)} x {reason}" for reason in sorted(set(reasons))]
         lines += [f"- {note}" for note in self.notes]
@@ -81,9 +89,21 @@ class SurveyResult:
         return "\n".join([*self.notices, type(self).__name__, *(f"  {line}" for line in lines), *words])
 
 
-def _ends(row: Row) -> list[str]:
-    return [name for name in ("estimate", "lower", "upper") if name in row]
+def _shown(row: Row) -> list[str]:
+    """The estimate and its ends; all numbers of a row without them."""
+    ends: list[str] = [name for name in ("estimate", "lower", "upper") if name in row]
+    return ends or [name for name, value in row.items() if isinstance(value, int | float)]
 
 
 def _word(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def joined(*parts: str) -> str:
+    """Remarks as one, the empty ones left out.
+
+    Example:
+        >>> joined("few answers", "", "no twin")
+        'few answers; no twin'
+    """
+    return "; ".join(part for part in parts if part)

@@ -36,7 +36,7 @@ MODULES = {
     "serve": [],
     "theory": ["crowdllm_stats.verify.run"],
     "dask": ["crowdllm_stats.studies.engine.run"],
-    "plot": ["crowdllm_stats.cli.command_compare", "crowdllm_stats.studies.report.report"],
+    "plot": ["crowdllm_stats.survey.comparison", "crowdllm_stats.studies.report.report"],
 }
 #: Packages that an extra brings for what is not loaded with its modules.
 BROUGHT = {
@@ -148,10 +148,10 @@ def test_an_extra_declares_what_its_modules_import(extra):
 def test_the_scan_sees_an_import_that_is_not_declared():
     assert "jax" in loaded_with(["crowdllm_stats.generator.crowdllm"])
     assert undeclared(loaded_with(["crowdllm_stats.generator.crowdllm"]), names(PROJECT["dependencies"])) != []
-    assert "matplotlib" in imports("crowdllm_stats.cli.command_compare", when_loaded=False) | {
-        name.split(".")[0] for name in imports("crowdllm_stats.cli.command_compare", when_loaded=False)
+    assert "matplotlib" in imports("crowdllm_stats.survey.comparison", when_loaded=False) | {
+        name.split(".")[0] for name in imports("crowdllm_stats.survey.comparison", when_loaded=False)
     }
-    assert "matplotlib" not in loaded_with(["crowdllm_stats.cli.command_compare"])
+    assert "matplotlib" not in loaded_with(["crowdllm_stats.survey.comparison"])
 
 
 def test_every_optional_import_is_named_with_the_extra_that_declares_it():

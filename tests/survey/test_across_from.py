@@ -72,7 +72,7 @@ def test_two_words_are_coded_and_that_is_said_first(frames):
     words, digital = (table.assign(response=np.where(table["response"] > 3, "yes", "no")) for table in frames)
     numbers, means = (table.assign(response=1.0 * (table["response"] > 3)) for table in frames)
     found = across_from(words, digital, scale="no,yes")
-    assert "coded 0 for 'no' and 1 for 'yes'" in found.notices[0]
+    assert "coded 0 for 'no' and 1 for 'yes'" in found.notes[0]
     assert found.rows == across_from(numbers, means, scale="0,1").rows
 
 

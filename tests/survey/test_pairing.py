@@ -10,9 +10,8 @@ from scipy.stats import binom
 from crowdllm_stats.data import load_example
 from crowdllm_stats.data.crowd import CrowdData, categorical
 from crowdllm_stats.inference.intervals import interval
-from crowdllm_stats.survey.intervals import interval_from
+from crowdllm_stats.survey.intervals import interval_from, pool
 from crowdllm_stats.survey.pairing import pair
-from crowdllm_stats.survey.pooled import pool
 
 
 def table(

@@ -11,8 +11,7 @@ from scipy.stats import false_discovery_control
 from crowdllm_stats import CrowdData, load_example, safe_decision, safe_decision_from, safe_interval
 from crowdllm_stats._base.json_values import json_object
 from crowdllm_stats.cli import main
-from crowdllm_stats.survey.decisions import check_safe
-from crowdllm_stats.survey.gap_over_problems import gap_over_problems
+from crowdllm_stats.survey.decisions import check_safe, gap_over_problems
 from crowdllm_stats.survey.pairing import pair
 from crowdllm_stats.survey.plain_answers import from_table, plain_answers
 

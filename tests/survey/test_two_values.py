@@ -46,7 +46,7 @@ def test_words_and_numbers_give_one_interval_in_every_coding():
                 found[name].astype(float), low + span * plain[name].astype(float), atol=1e-9 * span
             )
     words = interval_from(*tables("no", "yes", "no,yes"))
-    assert words.notices[1] == "Answers are coded 0 for 'no' and 1 for 'yes': a mean is the share of 'yes'."
+    assert words.notes[0] == "Answers are coded 0 for 'no' and 1 for 'yes': a mean is the share of 'yes'."
     assert words.overall["estimate"] == pytest.approx(float(plain["estimate"].mean()), abs=0.1)
 
 

@@ -1,0 +1,312 @@
+"""The commands on a human and a digital table: each reads them, calls the function of its job and reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crowdllm_stats._base.shown import one_line
+from crowdllm_stats.cli.options import Level, Seed, Tables, Unpaired
+from crowdllm_stats.cli.output import Report, bars
+
+if TYPE_CHECKING:
+    from crowdllm_stats.cli.inputs import Loaded
+    from crowdllm_stats.survey.comparison import Comparison
+    from crowdllm_stats.survey.result import SurveyResult
+
+Alternative = Annotated[str, typer.Option(metavar="SIDE", help="two-sided, larger (a lower end) or smaller.")]
+PopulationSize = Annotated[
+    int | None, typer.Option(metavar="M", help="The target is the mean of M people, the human table's among them.")
+]
+Reference = Annotated[
+    str | None, typer.Option(metavar="FILE", help="The LLM's plain answers: columns problem and response.")
+]
+ReferenceParticipant = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="The plain LLM's participant id inside DIGITAL, instead of --reference."),
+]
+
+#: The columns that each command shows on the screen.
+SHOW = {
+    "interval": "problem estimate lower upper method n_labeled n_digital lam",
+    "across": "problem estimate lower upper n_labeled effective_n weight synthetic",
+    "safe-interval": "problem verdict crowd_gap gap_lower gap_upper inside_published inside_exact p_adjusted "
+    "belief_mean published_lower published_upper exact_lower exact_upper",
+    "risk": "problem n_person L L1 L2 L3 L4 L5 alignment exact published llm_exact llm_published",
+    "compare": "problem method estimate lower upper half_width lam effective_n",
+    "distribution": "problem total location spread rest shape energy sd_ratio cost_of_uniformity n_human n_digital",
+    "planner": "problem n_pilot human_sd correlation n_human_only n_with_digital saved",
+}
+
+#: Endings of --picture.
+PICTURES = (".png", ".pdf", ".svg")
+
+#: Problems whose intervals compare draws on the screen at most.
+DRAWN = 3
+
+
+def _report(command: str, title: str, found: SurveyResult, loaded: Loaded, **others: Any) -> Report:
+    """What a command has to say of a result."""
+    return Report(
+        command=command,
+        title=title,
+        results=list(found.rows),
+        summary=found.summary,
+        excluded=[{"problem": problem, "reason": reason} for problem, reason in found.excluded.items()],
+        notes=[*loaded.notes, *found.notes],
+        counts=found.counts,
+        why=found.why,
+        show=SHOW[command].split(),
+        inputs=loaded.inputs,
+        notices=[*loaded.notices, *found.notices],
+        **others,
+    )
+
+
+def interval(
+    tables: Tables,
+    method: Annotated[
+        str, typer.Option(metavar="METHOD", help="Interval method; auto chooses by numbers and scale alone.")
+    ] = "auto",
+    level: Level = 0.95,
+    alternative: Alternative = "two-sided",
+    population_size: PopulationSize = None,
+    unpaired: Unpaired = False,
+    seed: Seed = None,
+) -> Report:
+    """A confidence interval for what people on average answer: one row per problem, and the mean over all.
+
+    A digital answer with a human's problem and participant is that human's twin, every other one is unlabelled; with
+    --match, twins are built from profiles. Without DIGITAL, or with --unpaired, human answers stand alone.
+    """
+    from crowdllm_stats.cli.inputs import load
+    from crowdllm_stats.survey.intervals import check_interval, interval_from
+
+    check_interval(method, level, alternative, population_size)
+    loaded = load(tables)
+    found = interval_from(
+        loaded.human, loaded.digital, match=loaded.match, unpaired=unpaired, as_given=True, method=method, level=level,
+        alternative=alternative, population_size=population_size, seed=seed,
+    )  # fmt: skip
+    return _report("interval", f"Population mean of each problem, level {level:g}", found, loaded, seed=seed)
+
+
+def across(
+    tables: Tables,
+    covariates: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMNS", help="Numeric columns of HUMANS with one value per problem, for instance words,year."
+        ),
+    ] = None,
+    level: Level = 0.95,
+    population_size: PopulationSize = None,
+) -> Report:
+    """An interval for every problem's human mean from its own few answers, all other problems and the digital crowd.
+
+    The human means are regressed on the digital ones over problems, and each is combined with its regression. People
+    may answer many problems; what they have in common is measured and added. DIGITAL may be left out. The "effective n"
+    column says how many human answers alone would do as well; the level holds on average over problems.
+    """
+    from crowdllm_stats._base.checks import check_level
+    from crowdllm_stats.cli.inputs import load
+    from crowdllm_stats.survey.across import across_from
+
+    check_level(level)
+    names = [name.strip() for name in (covariates or "").split(",") if name.strip()]
+    if covariates is not None and not names:
+        raise ValueError("--covariates needs at least one column, for instance --covariates words,year")
+    if tables.match is not None:
+        raise ValueError(
+            "--match builds twins, which this command does not use: it takes the digital means as they are"
+        )
+    loaded = load(tables, names)
+    found = across_from(
+        loaded.human, loaded.digital, covariates=names, as_given=True, population_size=population_size, level=level
+    )
+    title = f"Population mean of each problem, from all problems together, level {level:g}"
+    return _report("across", title, found, loaded)
+
+
+def safe_interval(
+    tables: Tables,
+    reference: Reference = None,
+    reference_participant: ReferenceParticipant = None,
+    kappa: Annotated[
+        float | None, typer.Option(metavar="K", help="Bound on |Delta|; estimated from the problems by default.")
+    ] = None,
+    eta: Annotated[
+        float | None,
+        typer.Option(
+            metavar="V",
+            help="Variance of one LLM answer, 0 if it always answers alike; by default from repeated plain answers.",
+        ),
+    ] = None,
+    level: Level = 0.95,
+) -> Report:
+    """Is the crowd's mean no worse than asking the bare LLM once? Decided for each problem from the human answers.
+
+    Verdicts: not worse, worse, undecided, after Benjamini-Hochberg over the problems. The crowd's gap is its mean less
+    the humans': a crowd can be no worse than the LLM and far off. A digital person's belief is the answer less the mean
+    reference answer; inside published and inside exact say whether the belief mean lies in Theorem 3's interval.
+    """
+    from crowdllm_stats.cli.inputs import load, read_plain
+    from crowdllm_stats.survey.decisions import check_safe, safe_decision_from
+
+    check_safe(kappa, eta, level)
+    _check_reference(reference, reference_participant)
+    loaded = load(tables)
+    plain = read_plain(reference, tables, loaded)
+    found = safe_decision_from(
+        *loaded.tables, plain, reference_participant=reference_participant, match=loaded.match,
+        as_given=True, kappa=kappa, eta=eta, level=level,
+    )  # fmt: skip
+    title = f"Is the digital crowd no worse than asking the bare LLM once? Tests at level {level:g}"
+    return _report("safe-interval", title, found, loaded)
+
+
+def _check_reference(reference: str | None, participant: str | None) -> None:
+    """Refuse anything but exactly one place of the plain answers."""
+    if reference is not None and participant is not None:
+        raise ValueError(
+            "--reference and --reference-participant both name the LLM's plain answers: give one, not both"
+        )
+    if reference is None and participant is None:
+        raise ValueError(
+            "the LLM's plain answers are needed: give either --reference FILE or --reference-participant ID"
+        )
+
+
+def risk(
+    tables: Tables, reference: Reference = None, reference_participant: ReferenceParticipant = None, level: Level = 0.95
+) -> Report:
+    """How far the crowd's mean is from the humans', split into its parts: each problem, and averaged.
+
+    Only people with a twin count. Several answers of a person to a problem tell noise from the person, and make the
+    parts identifiable that one answer each leaves open. With the LLM's plain answers, its own risk stands beside.
+    """
+    from crowdllm_stats._base.checks import check_level
+    from crowdllm_stats.cli.inputs import load, read_plain
+    from crowdllm_stats.survey.risk import risk_from
+
+    check_level(level)
+    if reference is not None or reference_participant is not None:
+        _check_reference(reference, reference_participant)
+    loaded = load(tables)
+    plain = read_plain(reference, tables, loaded)
+    found = risk_from(
+        *loaded.tables, plain, reference_participant=reference_participant, match=loaded.match,
+        as_given=True, level=level,
+    )  # fmt: skip
+    title = "Risk of the crowd's mean: (mean of human answers - mean of digital answers)^2, in expectation"
+    return _report("risk", title, found, loaded)
+
+
+def compare(
+    tables: Tables,
+    first: Annotated[
+        int | None, typer.Option(metavar="N", help="The first N problems, instead of the mean over all.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Also draw it to a file (needs matplotlib).")
+    ] = None,
+    level: Level = 0.95,
+    alternative: Alternative = "two-sided",
+    unpaired: Unpaired = False,
+    seed: Seed = None,
+) -> Report:
+    """Every interval method side by side: for the problems named by --problem, for the first N, or the mean over all.
+
+    Picking the narrowest one afterwards breaks its level; the star marks what "auto" uses.
+    """
+    from importlib.util import find_spec
+
+    from crowdllm_stats._base.checks import check_count
+    from crowdllm_stats.cli.inputs import load
+    from crowdllm_stats.survey.comparison import compare_from
+    from crowdllm_stats.survey.intervals import check_interval
+
+    check_interval("auto", level, alternative, None)
+    if first is not None:
+        check_count("--first", first)
+    if picture is not None and find_spec("matplotlib") is None:
+        raise ValueError("--picture needs matplotlib: pip install 'crowdllm-stats[plot]'")
+    loaded = load(tables)
+    found = compare_from(
+        *loaded.tables, match=loaded.match, unpaired=unpaired, as_given=True,
+        first=first if first is not None or not tables.problem else len(tables.problem), level=level,
+        alternative=alternative, seed=seed,
+    )  # fmt: skip
+    title = f"All interval methods, level {level:g}; * is what auto uses"
+    report = _report("compare", title, found, loaded, seed=seed, pictures=_drawn(found))
+    if picture is not None:
+        _draw(found, picture)
+        report.notes.append(f"Picture: {picture}")
+    return report
+
+
+def _drawn(found: Comparison) -> list[str]:
+    """The first problems' intervals in characters."""
+    texts = []
+    for problem, rows in list(found.panels().items())[:DRAWN]:
+        labelled = [row | {"label": f"{row['method']}{' *' if row['chosen'] else ''}"} for row in rows]
+        texts.append(f"\n{one_line(problem)}\n{bars(labelled, 'label')}")
+    return texts
+
+
+def _draw(found: Comparison, picture: Path) -> None:
+    from crowdllm_stats._base.whole_files import whole_file
+
+    with whole_file(picture) as file:
+        found.plot().savefig(file, dpi=150, format=picture.suffix.lower().removeprefix("."))
+
+
+def distribution(
+    tables: Tables,
+    level: Level = 0.95,
+    n_boot: Annotated[
+        int, typer.Option("--n-boot", metavar="B", help="Bootstrap samples for bounds per problem; 0: none.")
+    ] = 0,
+    seed: Seed = None,
+) -> Report:
+    """How far the digital answers' distribution is from the humans': location, spread, shape and few answers.
+
+    Each problem, and over all of them. "sd_ratio" below 1 says that the digital answers are too uniform,
+    "cost_of_uniformity" what that adds to the squared distance. Who is whose twin plays no part here.
+    """
+    from crowdllm_stats._base.checks import check_count, check_level
+    from crowdllm_stats.cli.inputs import load
+    from crowdllm_stats.survey.distribution import distribution_from
+
+    check_level(level)
+    check_count("--n-boot", n_boot, least=0)
+    if tables.match is not None:
+        raise ValueError("--match builds twins, and twins play no part in the distribution of answers: leave it out")
+    loaded = load(tables)
+    found = distribution_from(*loaded.tables, as_given=True, level=level, n_boot=n_boot, seed=seed)
+    title = "Distance of the digital answers' distribution from the humans' (squared Wasserstein-2), and its parts"
+    return _report("distribution", title, found, loaded, seed=seed)
+
+
+def planner(
+    tables: Tables,
+    half_width: Annotated[float, typer.Option(metavar="H", help="The wanted half-width, in units of the answers.")],
+    level: Level = 0.95,
+) -> Report:
+    """How many human answers a wanted half-width takes, with and without the digital population.
+
+    The two tables serve as a pilot: they give the spread of human answers and their correlation with the twins, for
+    each problem and over all of them.
+    """
+    from crowdllm_stats._base.checks import check_level
+    from crowdllm_stats.cli.inputs import load
+    from crowdllm_stats.survey.plan import check_half_width, plan_from
+
+    check_level(level)
+    check_half_width(half_width)
+    loaded = load(tables)
+    found = plan_from(*loaded.tables, half_width, match=loaded.match, as_given=True, level=level)
+    title = f"Human answers per problem for a half-width of {half_width:g} at level {level:g}"
+    return _report("planner", title, found, loaded)
