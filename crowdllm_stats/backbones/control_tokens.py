@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crowdllm_stats._base.checks import check_choice
+from crowdllm_stats._base.messages import BadInput
 
 #: Marks of the usual chat formats, for servers whose tokenizer is not known. A bar may be DeepSeek's full-width one.
 _BAR, _LESS, _MORE = "[|\uff5c]", "[<\uff1c]", "[>\uff1e]"
@@ -79,8 +80,10 @@ class ControlTokens:
                 return Cleaned(text, total)
             if self._refuse:
                 token = self._pattern.search(text)
-                raise ValueError(
+                raise BadInput(
                     f"{where} holds the control token {token[0] if token else ''!r}, which would speak to the model "
-                    "in place of the survey; take it out, or pass control_tokens='escape'"
+                    "in place of the survey",
+                    python="take it out, or give control_tokens='escape'",
+                    command="take it out",
                 )
             text, total = changed, total + found

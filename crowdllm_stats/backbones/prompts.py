@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from crowdllm_stats._base.checks import check_choice, check_count
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import rows_text
 from crowdllm_stats.backbones.control_tokens import ControlTokens
 from crowdllm_stats.backbones.options import Options, answers_of
@@ -155,8 +156,10 @@ class Template:
         """
         if answers is None and labels is None:
             if not self.labels:
-                raise ValueError(
-                    f"template {self.name!r} lists no options: pass answers=, for instance [1, 2, 3, 4, 5]"
+                raise BadInput(
+                    f"template {self.name!r} lists no options",
+                    python="give answers=, for instance [1, 2, 3, 4, 5]",
+                    command="take a template with labelled [options]",
                 )
             return Options.of(answers_of(list(self.labels)), self.labels)
         if labels is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdllm_stats._base.json_values import json_text
-from crowdllm_stats.cli.options import AsJson
+from crowdllm_stats.cli.options import AsJson, check_seed
 from crowdllm_stats.cli.out_check import check_folder
 from crowdllm_stats.cli.terminal import screen
 
@@ -67,6 +67,7 @@ def _verify(arguments: Sequence[str]) -> Callable[..., None]:
         from crowdllm_stats.verify.report import require_matplotlib, write_report
         from crowdllm_stats.verify.run import verify as run
 
+        check_seed(seed)
         wanted, folders = only or [], _folders(folder)
         if out is not None:
             require_matplotlib()

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crowdllm_stats._base.messages import inside
 from crowdllm_stats._base.words import several, some
 from crowdllm_stats.cli.options import Reading, Tables
 from crowdllm_stats.data.layout import OURS, column_named, separated_by
@@ -156,7 +157,7 @@ def _scale(option: str, text: str | None) -> Scale | None:
     try:
         scale = Scale.parse(text)
     except ValueError as error:
-        raise ValueError(f"{option}: {error}") from None
+        raise inside(option, error) from None
     if not scale.numeric and len(scale.options) != 2:
         raise ValueError(
             f"{option} {text!r}: the commands need numbers, for instance 1:5 or 1,2,3,4,5, or two words, for instance "
@@ -241,7 +242,10 @@ def human_answers(name: str, scale: str | None, folder: Path | None, reading: Re
         return named_data(name, folder)
     if scale is None:
         raise ValueError(f"--scale is missing: say the levels of the answers in {name}, for instance --scale 1,2,3,4,5")
-    return reading.read(name, Scale.parse(scale))
+    parsed = Scale.parse(scale)
+    if parsed.kind == "continuous":
+        raise ValueError(f"--scale: say the levels of the answers, for instance 1,2,3,4,5 instead of {scale}")
+    return reading.read(name, parsed)
 
 
 def named_data(name: str, folder: Path | None) -> CrowdData:
@@ -266,10 +270,13 @@ def named_data(name: str, folder: Path | None) -> CrowdData:
     if name in EXAMPLES:
         example: CrowdData = getattr(datasets.load_example(), member)
         return example
-    if family == "popquorn":
-        return datasets.popquorn(member, folder)
-    if family == "popquorn-llm":
-        return datasets.popquorn_llm_ratings(member, 12 if member in MODELS_WITH_12 else 6, folder)
+    try:
+        if family == "popquorn":
+            return datasets.popquorn(member, folder)
+        if family == "popquorn-llm":
+            return datasets.popquorn_llm_ratings(member, 12 if member in MODELS_WITH_12 else 6, folder)
+    except ValueError as error:
+        raise inside(name, error) from None
     near = get_close_matches(name, EXAMPLES, 1, cutoff=0.85)
     hint = f"did you mean {near[0]}? The data sets are" if near else "the data sets are"
     raise ValueError(f"{name!r} is neither a file nor a data set; {hint} {', '.join(NAMES)}")

@@ -139,7 +139,8 @@ def _tables(
         of_person, of_problem = list(wishes.profile_columns or []), list(wishes.problem_columns or [])
         absent = [name for name in [*of_person, *of_problem] if name not in extra.columns]
         if absent:
-            raise ValueError(f"{source}: no column {absent[0]!r}; others there are {list(extra.columns)}")
+            others = ", ".join(map(str, extra.columns)) or "none"
+            raise ValueError(f"{source}: no column {absent[0]!r}; beside the answers there are: {others}")
     people = _table(extra, of_person, participant, "participant", wishes.participants, wishes, source)
     problems = _table(extra, of_problem, problem, "problem", wishes.problems, wishes, source)
     taken = [*OURS, "repeat"]

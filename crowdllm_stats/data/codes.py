@@ -41,9 +41,13 @@ def without_codes(
         ([3.0, nan, 7.0], [False, True, False])
     """
     if not scale.numeric:
-        raise ValueError(f"missing_codes are numbers, but {label} has the scale {scale}; leave those cells empty")
+        raise BadInput(
+            f"must be left out, as {label} has the scale {scale}, not numbers",
+            argument="missing_codes",
+            python="leave those cells empty",
+        )
     if not all(isinstance(code, int | float | np.number) and np.isfinite(code) for code in codes):
-        raise ValueError(f"missing_codes must be finite numbers, got {list(codes)}")
+        raise BadInput("must be finite numbers", argument="missing_codes", given=list(codes))
     free = as_answers(column, Scale("continuous"), label)
     coded = ~free.missing & np.isin(free.given, np.array(codes, dtype=float))
     return pd.Series(np.where(coded, np.nan, free.given)), coded

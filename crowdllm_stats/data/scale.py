@@ -104,6 +104,8 @@ class Scale:
         if len(parts) == 1 and len(ends) == 2:
             low, high = (_number(end) for end in ends)
             if low is not None and high is not None:
+                if not low < high:
+                    raise ValueError(f"scale {text!r} must have its lower end first, for instance 1:5")
                 return continuous(low, high)
         if len(parts) < 2 or not all(parts):
             raise ValueError(f'scale {text!r} is not understood; write "1:5", "1,2,3,4,5" or "yes,no"')

@@ -10,6 +10,7 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.messages import BadInput
+from crowdllm_stats.data.assemble import Wishes, assemble
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.files import read_table
 from crowdllm_stats.data.layout import with_our_names
@@ -76,7 +77,7 @@ def from_table(frame: pd.DataFrame, source: str, missing: str = "refuse") -> Cro
     """
     answers = with_our_names(frame, None, ("problem", "response"), source)[["problem", "response"]]
     answers = answers.assign(participant="reference")
-    return CrowdData.from_frame(answers, repeats="keep", missing=missing)
+    return CrowdData(*assemble(answers, source, Wishes(repeats="keep", missing=missing)))
 
 
 def without(digital: CrowdData, participant: str) -> CrowdData:

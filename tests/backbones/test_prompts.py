@@ -95,7 +95,7 @@ def test_options_from_the_template_from_labels_and_from_answers():
     assert made.options([2, 1]).text == "2 = high, 1 = low"
     assert made.options([1, 2, 3]).text == "1, 2, 3"
     assert made.options(None, {"no": "never", "yes": "always"}).answers == ("no", "yes")
-    with pytest.raises(ValueError, match="lists no options: pass answers="):
+    with pytest.raises(ValueError, match="lists no options; give answers="):
         template("{text}").options()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crowdllm_stats._base.checks import FloatArray, check_array, check_bounds, check_inside, check_level
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.inference.fay_herriot.across_problems import AcrossProblems, Direct, combine
 from crowdllm_stats.inference.fay_herriot.model import regression_rows
 from crowdllm_stats.inference.fay_herriot.person_errors import (
@@ -221,9 +222,7 @@ def _table(answers: ArrayLike, problem: ArrayLike, person: ArrayLike, ends: tupl
 def _check_once(question: IntArray, number: IntArray, who: NDArray[np.generic]) -> None:
     people = int(number.max()) + 1
     if people < 2:
-        raise ValueError(
-            "person names one person alone: how far people differ cannot be seen; at least 2 people are needed"
-        )
+        raise ValueError("all answers are one person's; at least 2 people are needed to see how far people differ")
     empty = np.bincount(question) == 0
     if np.any(empty):
         raise ValueError(
@@ -273,9 +272,10 @@ def _population(values: ArrayLike, count: FloatArray) -> FloatArray:
     sizes = np.broadcast_to(sizes, count.shape).astype(np.float64)
     if np.any(sizes != np.floor(sizes)) or np.any(sizes < count):
         row = int(np.argmax((sizes != np.floor(sizes)) | (sizes < count)))
-        raise ValueError(
-            f"population_size must hold whole numbers, at least the number of answers; problem {row} has "
-            f"{sizes[row]:g} people and {count[row]:g} answers"
+        raise BadInput(
+            f"must hold whole numbers, at least the number of answers; problem {row} has {sizes[row]:g} people and "
+            f"{count[row]:g} answers",
+            argument="population_size",
         )
     return sizes
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import logit
 
 from crowdllm_stats._base.checks import FloatArray, check_array, check_bounds, check_inside, check_level
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.result import Result
 from crowdllm_stats.inference.fay_herriot.checks import counts, features, grid_step, known_variances, variances
 from crowdllm_stats.inference.fay_herriot.dispersion import Dispersion, bounded_dispersion, free_dispersion
@@ -253,9 +254,11 @@ def _design(columns: tuple[FloatArray, ...]) -> tuple[FloatArray, int]:
     design, lost = regression_rows(*columns)
     problems, coefficients = design.shape
     if problems < coefficients + SPARE_PROBLEMS:
-        raise ValueError(
+        raise BadInput(
             f"{problems} problems are too few for {coefficients} regression coefficients: at least "
-            f"{coefficients + SPARE_PROBLEMS} are needed; use fewer covariates, or interval(...) for each problem alone"
+            f"{coefficients + SPARE_PROBLEMS} are needed",
+            python="use fewer covariates, or interval(...) for each problem alone",
+            command="use fewer --covariates, or the command interval for each problem alone",
         )
     return design, lost
 

@@ -186,8 +186,11 @@ def compare_intervals(
         except ValueError as reason:
             skipped[name] = said(reason)
     if not intervals:
-        reasons = Message.joined((Message.filled("{}: {}", *one) for one in skipped.items()), "; ")
-        raise BadInput(Message.filled("no method applies: {}", reasons))
+        names: dict[str, list[str]] = {}
+        for name, why in skipped.items():
+            names.setdefault(why, []).append(name)
+        reasons = (Message.filled("{}: {}", ", ".join(those), why) for why, those in names.items())
+        raise BadInput(Message.filled("no method applies: {}", Message.joined(reasons, "; ")))
     notices = (law.notice,) if law is not None and law.differs else ()
     return IntervalTable(intervals, skipped, resolve(sample, law), notices)
 

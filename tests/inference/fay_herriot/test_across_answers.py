@@ -117,7 +117,7 @@ def test_problems_with_one_answer_and_without_digital_means():
         ({"problem": np.repeat(np.arange(20), 3) - 1}, "problem must hold whole numbers from 0"),
         ({"problem": np.repeat(np.arange(20), 3) * 2}, "problem 1 has no answer; leave it out"),
         ({"person": np.zeros(59)}, r"person must have shape \(60,\) as answers; got \(59,\)"),
-        ({"person": ["ann"] * 60}, "person names one person alone"),
+        ({"person": ["ann"] * 60}, "at least 2 people are needed"),
         ({"person": ["ann", "ann", "bob"] * 20}, "person ann answers problem 0 more than once"),
         ({"digital_mean": np.ones(19)}, r"digital_mean must have shape \(20,\).*got \(19,\)"),
         ({"covariates": np.ones((19, 2))}, r"covariates must have shape \(20,\).*got \(19, 2\)"),
