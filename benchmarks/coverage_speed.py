@@ -24,7 +24,7 @@ from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.inference.intervals.dispatch import choose
 from crowdllm_stats.inference.intervals.methods import METHODS
-from crowdllm_stats.studies.engine.compute import plan_of
+from crowdllm_stats.studies.engine.compute import layout_of
 from crowdllm_stats.studies.engine.design_file import make_design
 from crowdllm_stats.studies.engine.grid import jobs
 from crowdllm_stats.studies.engine.run import ONE_THREAD, in_this_process, processes, run_study
@@ -60,7 +60,7 @@ def methods_only(task):
     """Wall time of all methods on one block of drawn answers, repeated; begins when both processes have drawn theirs."""
     family, repeats, begin = task
     made = design(family, BLOCK)
-    plan = plan_of(made)
+    plan = layout_of(made)
     work = jobs(made, plan.blocks[0], plan.grid)
     answers, cell = draw(work), work[0].cell
     every(answers, cell, made.methods)  # first call: imports, caches

@@ -17,10 +17,10 @@ from crowdllm_stats.cli.stopping import say_when_stopped
 from crowdllm_stats.cli.terminal import screen
 
 if TYPE_CHECKING:
-    from crowdllm_stats.studies.engine.conclusions import Conclusion
     from crowdllm_stats.studies.engine.design import Design
     from crowdllm_stats.studies.engine.results import Results
     from crowdllm_stats.studies.engine.run import Engine
+    from crowdllm_stats.studies.engine.verdicts import Verdict
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME-OR-FILE", help="A study of `crowdllm-stats study list`, or a file NAME.toml.")
@@ -90,7 +90,7 @@ def show(name: Name, quick: Quick = False, only: Only = None, store: Where = Non
         FileNotFoundError: if there is no such study; the message lists the known ones.
         ValueError: on a study file with a mistake, an unknown level in ``only``, or blocks of another design.
     """
-    from crowdllm_stats.studies.engine.compute import plan_of
+    from crowdllm_stats.studies.engine.compute import layout_of
     from crowdllm_stats.studies.engine.store import Store
     from crowdllm_stats.studies.engine.summarise import summarise
     from crowdllm_stats.studies.report.report import conclude, describe
@@ -103,7 +103,7 @@ def show(name: Name, quick: Quick = False, only: Only = None, store: Where = Non
     for part, words in describe(design):
         print(f"\n{part}: {words}" if "\n" not in words else f"\n{part}:\n{words}")
     if finished is not None:
-        print(f"\nBlocks: {len(finished)} of {len(plan_of(design).blocks)} finished in {place.folder}")
+        print(f"\nBlocks: {len(finished)} of {len(layout_of(design).blocks)} finished in {place.folder}")
     if results is not None:
         print()
         _print_results(results, conclude(results))
@@ -266,7 +266,7 @@ def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _print_results(results: Results, found: Sequence[Conclusion]) -> None:
+def _print_results(results: Results, found: Sequence[Verdict]) -> None:
     from crowdllm_stats.studies.engine.results import table_words
 
     print(table_words(results))
@@ -275,11 +275,11 @@ def _print_results(results: Results, found: Sequence[Conclusion]) -> None:
         print(f"Failed: {failed} results are not a number; counted by method and cell, left out of the measures.")
     if len(results.skipped):
         print(f"Skipped: {len(results.skipped)} pairs of cell and method, as the study file says.")
-    for conclusion in found:
-        print(f"{conclusion.verdict.upper()}: {conclusion.statement} - {conclusion.evidence}")
+    for verdict in found:
+        print(f"{verdict.verdict.upper()}: {verdict.statement} - {verdict.evidence}")
 
 
-def _envelope(results: Results, found: Sequence[Conclusion], folder: str) -> dict[str, Any]:
+def _envelope(results: Results, found: Sequence[Verdict], folder: str) -> dict[str, Any]:
     import dataclasses
 
     from crowdllm_stats import __version__
@@ -290,7 +290,7 @@ def _envelope(results: Results, found: Sequence[Conclusion], folder: str) -> dic
         "version": __version__,
         "study": results.design.name,
         "results": table_rows(overview(results)),
-        "conclusions": [dataclasses.asdict(conclusion) for conclusion in found],
+        "conclusions": [dataclasses.asdict(verdict) for verdict in found],
         "failed": int(results.failures["failed"].sum()),
         "skipped": len(results.skipped),
         "blocks": folder,

@@ -1,6 +1,6 @@
 """Baselines of the case studies: what any generator has to beat, one family a file."""
 
-from crowdllm_stats.evaluation.baselines.base import Baseline, Fitted, predictor
+from crowdllm_stats.evaluation.baselines.base import Baseline, FittedBaseline, predictor
 from crowdllm_stats.evaluation.baselines.from_features import NearestNeighbours, Ridge
 from crowdllm_stats.evaluation.baselines.llm import MultiPersona, SelfConsistency, ZeroShot
 from crowdllm_stats.evaluation.baselines.mixed_probit import MixedProbit
@@ -8,7 +8,7 @@ from crowdllm_stats.evaluation.baselines.plain import GlobalDistribution, OwnRat
 
 __all__ = [
     "Baseline",
-    "Fitted",
+    "FittedBaseline",
     "GlobalDistribution",
     "MixedProbit",
     "MultiPersona",

@@ -12,7 +12,7 @@ from crowdllm_stats.data.histograms import Histograms, histograms
 from crowdllm_stats.evaluation.protocols import Predictor
 
 
-class Fitted(Protocol):
+class FittedBaseline(Protocol):
     """A fitted baseline: anything with :meth:`predict`.
 
     Example:
@@ -20,7 +20,7 @@ class Fitted(Protocol):
         >>> class Coin:
         ...     def predict(self, problems):
         ...         return np.full((len(problems), 2), 0.5)
-        >>> fitted: Fitted = Coin()
+        >>> fitted: FittedBaseline = Coin()
         >>> fitted.predict(["a", "b", "c"]).shape
         (3, 2)
     """
@@ -51,7 +51,7 @@ class Baseline(Protocol):
         (2, 5)
     """
 
-    def fit(self, train: CrowdData, features: Features | None = None) -> Fitted:
+    def fit(self, train: CrowdData, features: Features | None = None) -> FittedBaseline:
         """Learn from training answers.
 
         Args:

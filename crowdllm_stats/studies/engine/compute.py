@@ -52,7 +52,7 @@ class Computed:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class Layout:
     """What a design comes down to; the same in every process."""
 
     design: Design
@@ -74,24 +74,24 @@ class _Key:
         return isinstance(other, _Key) and other.text == self.text
 
 
-def plan_of(design: Design) -> Plan:
+def layout_of(design: Design) -> Layout:
     """The simulator, cells and blocks of a design; kept for the next call.
 
     Raises:
         ValueError: if this process has another version of the simulator than the one that read the study.
     """
-    return dataclasses.replace(_plan(_Key(design)), design=design)  # its measures and words are no part of the key
+    return dataclasses.replace(_layout(_Key(design)), design=design)  # its measures and words are no part of the key
 
 
 @functools.lru_cache(maxsize=4)
-def _plan(key: _Key) -> Plan:
+def _layout(key: _Key) -> Layout:
     simulator = load_simulator(key.design.place)
     if simulator.results != key.design.results:
         raise ValueError(
             f"simulator {key.design.simulator!r} gives results of version {simulator.results} here, and the study was "
             f"read where it gives version {key.design.results}: install one version of crowdllm-stats on every machine"
         )
-    return Plan(key.design, simulator, cells(key.design), blocks(key.design, simulator))
+    return Layout(key.design, simulator, cells(key.design), blocks(key.design, simulator))
 
 
 def compute_block(design: Design, number: int) -> Computed:
@@ -101,7 +101,7 @@ def compute_block(design: Design, number: int) -> Computed:
         RuntimeError: if the simulator fails or returns something of another shape, naming block and first cell.
         ModuleNotFoundError: without a package that the simulator needs.
     """
-    plan = plan_of(design)
+    plan = layout_of(design)
     block = plan.blocks[number]
     work = jobs(design, block, plan.grid)
     begin = time.perf_counter()
@@ -121,7 +121,7 @@ def compute_block(design: Design, number: int) -> Computed:
     return Computed(number, block.shape, content, middle - begin, time.perf_counter() - middle)
 
 
-def _checked(outcomes: Mapping[str, Any], plan: Plan, block: Block, length: int) -> dict[str, FloatArray]:
+def _checked(outcomes: Mapping[str, Any], plan: Layout, block: Block, length: int) -> dict[str, FloatArray]:
     found = {name: np.asarray(values, dtype=np.float64) for name, values in outcomes.items()}
     wanted = (length, len(block.methods))
     if set(found) != set(plan.simulator.outcomes):
@@ -138,7 +138,7 @@ def _checked(outcomes: Mapping[str, Any], plan: Plan, block: Block, length: int)
     return found
 
 
-def _to_parquet(plan: Plan, block: Block, outcomes: dict[str, FloatArray]) -> bytes:
+def _to_parquet(plan: Layout, block: Block, outcomes: dict[str, FloatArray]) -> bytes:
     import pyarrow as pa
 
     listed = block.pairs
@@ -199,12 +199,12 @@ def label_of(design: Design, block: Block) -> str:
     """What a block is for: the study, its number, its cells and the replicates that it begins and ends with.
 
     Example:
-        >>> from crowdllm_stats.studies.engine.compute import plan_of
+        >>> from crowdllm_stats.studies.engine.compute import layout_of
         >>> from crowdllm_stats.studies.engine.design_file import make_design
         >>> content = {"simulator": "intervals", "factors": {"n": [5, 10]}, "methods": ["classical"], "seed": 1,
         ...            "measures": ["coverage"], "replicates": 50, "block": 20}
         >>> design = make_design(content, "mine")
-        >>> label_of(design, plan_of(design).blocks[1]).partition(", ")[2]
+        >>> label_of(design, layout_of(design).blocks[1]).partition(", ")[2]
         '"block": 1, "cells": [0], "replicates": [20, 39]}'
     """
     first, last = divmod(block.start, block.replicates), divmod(block.stop - 1, block.replicates)

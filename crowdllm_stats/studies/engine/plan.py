@@ -13,7 +13,7 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import check_count
 from crowdllm_stats._base.unfinished import unfinished
-from crowdllm_stats.studies.engine.compute import Computed, compute_block, plan_of
+from crowdllm_stats.studies.engine.compute import Computed, compute_block, layout_of
 from crowdllm_stats.studies.engine.design import Design
 from crowdllm_stats.studies.engine.store import Store
 from crowdllm_stats.studies.engine.summarise import summarise
@@ -97,7 +97,7 @@ def plan_study(
     check_count("workers", workers)
     if mcse is not None:
         replicates_for(1.0, 1, mcse)
-    plan = plan_of(design)
+    plan = layout_of(design)
     first = {block.members[block.start // block.replicates]: block.number for block in reversed(plan.blocks)}
     spread = np.unique(np.linspace(0, len(first) - 1, min(most_cells, len(first))).round().astype(int))
     chosen = [sorted(first)[place] for place in spread]
@@ -123,7 +123,7 @@ def _range(times: list[Computed], plan_blocks: int, workers: int) -> tuple[float
 
 def _precision(design: Design, pilot: int, chosen: list[int], mcse: float | None) -> pd.DataFrame:
     small = dataclasses.replace(design, replicates=pilot, block=min(design.block, pilot))
-    plan = plan_of(small)
+    plan = layout_of(small)
     with tempfile.TemporaryDirectory() as folder, unfinished(folder):
         store = Store(Path(folder), small)
         wanted = {block.number for block in plan.blocks if {number for number, _ in block.pairs} & set(chosen)}

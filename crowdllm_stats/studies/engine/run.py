@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from crowdllm_stats._base.checks import check_count
 from crowdllm_stats._base.worker import before_pool, start_worker
-from crowdllm_stats.studies.engine.compute import Computed, compute_block, plan_of
+from crowdllm_stats.studies.engine.compute import Computed, compute_block, layout_of
 from crowdllm_stats.studies.engine.design import Design
 from crowdllm_stats.studies.engine.store import Store
 
@@ -71,7 +71,7 @@ def run_study(
         RuntimeError: if the simulator fails or a worker process dies.
     """
     begin = time.perf_counter()
-    plan = plan_of(design)
+    plan = layout_of(design)
     total = len(plan.blocks)
     if store.complete():  # nothing is written: a folder that can only be read will do
         store.finished()
@@ -124,7 +124,7 @@ def processes(workers: int) -> Engine:
         context = multiprocessing.get_context("spawn")
         before_pool()
         with (
-            _environment({**ONE_THREAD, **plan_of(design).simulator.environment}),
+            _environment({**ONE_THREAD, **layout_of(design).simulator.environment}),
             ProcessPoolExecutor(workers, context, start_worker) as pool,
         ):
             waiting: set[Future[Computed]] = set()

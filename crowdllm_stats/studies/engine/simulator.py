@@ -19,8 +19,8 @@ from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.engine.parameters import Parameter, Value, cell_text
 
 if TYPE_CHECKING:
-    from crowdllm_stats.studies.engine.conclusions import Conclusion
     from crowdllm_stats.studies.engine.results import Results
+    from crowdllm_stats.studies.engine.verdicts import Verdict
 
 #: Outcomes that the measures of interval estimates are made of; a simulator may have any others beside or instead.
 STANDARD = ("estimate", "standard_error", "lower", "upper", "truth", "null")
@@ -148,6 +148,6 @@ class Simulator:
         """Pictures of the simulator's own, beyond those of the study file: title -> PNG written to ``folder``."""
         return {}
 
-    def conclude(self, results: Results) -> Sequence[Conclusion]:
+    def conclude(self, results: Results) -> Sequence[Verdict]:
         """Verdicts of the simulator's own, beyond the claims of the study file."""
         return ()

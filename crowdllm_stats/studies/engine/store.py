@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.studies.engine.compute import label_of, plan_of, unpack
+from crowdllm_stats.studies.engine.compute import label_of, layout_of, unpack
 from crowdllm_stats.studies.engine.design import Design, differences
 
 _DESIGN, _TIMES, _LOCK = "design.json", "times.csv", ".lock"
@@ -102,10 +102,10 @@ class Store:
 
     def complete(self) -> bool:
         """Whether a file is there for every block."""
-        return (self.folder / _DESIGN).is_file() and len(self._there()) == len(plan_of(self.design).blocks)
+        return (self.folder / _DESIGN).is_file() and len(self._there()) == len(layout_of(self.design).blocks)
 
     def _there(self) -> list[int]:
-        return [block.number for block in plan_of(self.design).blocks if self.block_file(block.number).is_file()]
+        return [block.number for block in layout_of(self.design).blocks if self.block_file(block.number).is_file()]
 
     def finished(self) -> set[int]:
         """Numbers of the blocks that are there, every byte of them checked.
@@ -130,7 +130,7 @@ class Store:
 
     def _content(self, number: int) -> bytes:
         try:
-            return unpack(self.block_file(number), label_of(self.design, plan_of(self.design).blocks[number]))
+            return unpack(self.block_file(number), label_of(self.design, layout_of(self.design).blocks[number]))
         except FileNotFoundError:
             raise FileNotFoundError(f"block {number} of {self.folder} is not finished; use 'study resume'") from None
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.studies.engine.compute import Plan, plan_of
+from crowdllm_stats.studies.engine.compute import Layout, layout_of
 from crowdllm_stats.studies.engine.design import Design, coordinate
 from crowdllm_stats.studies.engine.grid import Cell
 from crowdllm_stats.studies.engine.measures import Measured, contrast, measure
@@ -60,7 +60,7 @@ def summarise(design: Design, store: Store, only: Collection[int] | None = None)
         FileNotFoundError: if a block is missing.
     """
     store.check_same()
-    plan = plan_of(design)
+    plan = layout_of(design)
     measured: dict[int, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {}
     for cell, runs in runs_by_cell(plan, store, only):
         measured[cell.number] = _measure_cell(plan, cell, runs), _contrast_cell(plan, cell, runs)
@@ -78,7 +78,7 @@ def summarise(design: Design, store: Store, only: Collection[int] | None = None)
 
 
 def runs_by_cell(
-    plan: Plan, store: Store, only: Collection[int] | None = None
+    plan: Layout, store: Store, only: Collection[int] | None = None
 ) -> Iterator[tuple[Cell, dict[str, MethodRuns]]]:
     """The replicates of every cell that was run, method -> runs; one shape's blocks are in memory at a time."""
     shapes: dict[str, list[int]] = {}
@@ -103,7 +103,7 @@ def runs_by_cell(
             yield plan.grid[number], methods
 
 
-def _measure_cell(plan: Plan, cell: Cell, runs: dict[str, MethodRuns]) -> list[dict[str, Any]]:
+def _measure_cell(plan: Layout, cell: Cell, runs: dict[str, MethodRuns]) -> list[dict[str, Any]]:
     design, rows = plan.design, []
     for method in design.methods:
         run = runs.get(method)
@@ -132,7 +132,7 @@ def _measure_cell(plan: Plan, cell: Cell, runs: dict[str, MethodRuns]) -> list[d
     return rows
 
 
-def _measured(plan: Plan, spec: Any, run: MethodRuns, runs: dict[str, MethodRuns]) -> Measured:
+def _measured(plan: Layout, spec: Any, run: MethodRuns, runs: dict[str, MethodRuns]) -> Measured:
     proportions = tuple(plan.simulator.proportions)
     if spec.kind != "width_ratio":
         return measure(spec, run.sound(), proportions)
@@ -142,7 +142,7 @@ def _measured(plan: Plan, spec: Any, run: MethodRuns, runs: dict[str, MethodRuns
     return measure(spec, run.sound(reference.failed), proportions, reference.sound(run.failed))
 
 
-def _contrast_cell(plan: Plan, cell: Cell, runs: dict[str, MethodRuns]) -> list[dict[str, Any]]:
+def _contrast_cell(plan: Layout, cell: Cell, runs: dict[str, MethodRuns]) -> list[dict[str, Any]]:
     design, rows = plan.design, []
     reference = runs.get(design.reference or "")
     if reference is None:
@@ -182,7 +182,7 @@ def replicates_xarray(design: Design, store: Store) -> xarray.Dataset:
     """
     import xarray
 
-    plan = plan_of(design)
+    plan = layout_of(design)
     shape = (*(len(levels) for levels in design.factors.values()), len(design.methods), design.replicates)
     cubes = {name: np.full((len(plan.grid), *shape[-2:]), np.nan) for name in plan.simulator.outcomes}
     for cell, runs in runs_by_cell(plan, store):
@@ -195,16 +195,3 @@ def replicates_xarray(design: Design, store: Store) -> xarray.Dataset:
     }
     coordinates |= {"method": list(design.methods), "replicate": np.arange(design.replicates)}
     return xarray.Dataset({name: (axes, cube.reshape(shape)) for name, cube in cubes.items()}, coordinates)
-
-
-def to_arviz(results: Results) -> Any:
-    """An ArviZ InferenceData: group ``performance`` as ``results.to_xarray()``, group ``replicates`` every outcome.
-
-    Raises:
-        ModuleNotFoundError: without ArviZ (in ``crowdllm-stats[generator]``).
-        FileNotFoundError: if the blocks are gone.
-    """
-    import arviz
-
-    single = replicates_xarray(results.design, Store(results.folder, results.design))
-    return arviz.InferenceData(performance=results.to_xarray(), replicates=single)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats.studies.engine.compute import plan_of
+from crowdllm_stats.studies.engine.compute import layout_of
 from crowdllm_stats.studies.engine.design import Picture, levels_text
 from crowdllm_stats.studies.engine.parameters import Value
 from crowdllm_stats.studies.engine.results import Results
@@ -189,7 +189,7 @@ def draw_zip(picture: Picture, results: Results) -> Any:
     from matplotlib.figure import Figure
 
     design = results.design
-    plan = plan_of(design)
+    plan = layout_of(design)
     left = [cell for cell in plan.grid if all(cell.levels[n] in v for n, v in picture.where.items() if n != "method")]
     if len(left) != 1:
         raise ValueError(f"picture {picture.file!r}: a zip plot shows one cell; where leaves {len(left)}")

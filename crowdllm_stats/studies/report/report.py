@@ -14,25 +14,25 @@ from crowdllm_stats._base.manifest import described_file, made_by, write_manifes
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.shown import one_line, visible
 from crowdllm_stats._base.whole_files import whole_folder
-from crowdllm_stats.studies.engine.compute import plan_of
-from crowdllm_stats.studies.engine.conclusions import Conclusion, judge_all
+from crowdllm_stats.studies.engine.compute import layout_of
 from crowdllm_stats.studies.engine.design import Design, levels_text
 from crowdllm_stats.studies.engine.measures import MEASURES, MeasureSpec
 from crowdllm_stats.studies.engine.parameters import InputFile
 from crowdllm_stats.studies.engine.results import Results, drawn, overview, wide
+from crowdllm_stats.studies.engine.verdicts import Verdict, judge_all
 from crowdllm_stats.studies.report.plots import save_all
 
 #: Most cells of a table in the README; the Parquet file has them all.
 TABLE_CELLS = 60
 
 
-def conclude(results: Results) -> list[Conclusion]:
+def conclude(results: Results) -> list[Verdict]:
     """The verdicts on the study file's claims, then the simulator's own.
 
     Args:
         results: of a finished study.
     """
-    return [*judge_all(results.design.claims, results), *plan_of(results.design).simulator.conclude(results)]
+    return [*judge_all(results.design.claims, results), *layout_of(results.design).simulator.conclude(results)]
 
 
 def write_report(
@@ -85,7 +85,7 @@ def _drawings(results: Results, out: Path) -> dict[Path, str]:
     """The pictures of the study file, then the simulator's own: file -> title."""
     titles = {picture.file: picture.title or picture.file for picture in results.design.pictures}
     drawn_files = {file: titles[file.stem] for file in save_all(results, out)}
-    own = plan_of(results.design).simulator.draw(results, out)
+    own = layout_of(results.design).simulator.draw(results, out)
     return drawn_files | {file: title for title, file in own.items()}
 
 
@@ -133,12 +133,12 @@ def _paragraph(words: str) -> str:
     return f"\n\n{words}" if words.startswith("- ") else words
 
 
-def _verdict_line(found: Sequence[Conclusion]) -> str:
+def _verdict_line(found: Sequence[Verdict]) -> str:
     counts: dict[str, int] = {}
-    for conclusion in found:
-        counts[conclusion.verdict] = counts.get(conclusion.verdict, 0) + 1
+    for verdict in found:
+        counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
     words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    broken = [conclusion.statement for conclusion in found if conclusion.verdict == "broken"]
+    broken = [verdict.statement for verdict in found if verdict.verdict == "broken"]
     return f"**{len(found)} statements: {words}.**" + (f" Broken: {one_line('; '.join(broken))}." if broken else "")
 
 
@@ -164,7 +164,7 @@ def describe(design: Design) -> list[tuple[str, str]]:
         >>> [part for part, _ in describe(read_design(study_file("coverage")))][:3]
         ['Aims', 'Data', 'Varied']
     """
-    plan = plan_of(design)
+    plan = layout_of(design)
     known = design.parameters
     varied = [f"- `{name}` in {levels_text(levels)}: {known[name].meaning}" for name, levels in design.factors.items()]
     full = design.full_cell({})

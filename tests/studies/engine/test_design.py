@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from toy_simulator import TOYS, content
 
-from crowdllm_stats.studies.engine.compute import plan_of
+from crowdllm_stats.studies.engine.compute import layout_of
 from crowdllm_stats.studies.engine.design_file import find_studies, make_design, read_design, study_file
 from crowdllm_stats.studies.engine.grid import cells, jobs
 from crowdllm_stats.studies.engine.parameters import Parameter
@@ -34,12 +34,12 @@ def test_a_seed_keeps_every_digit():
 
 def test_blocks_have_one_length_and_the_last_is_filled_up():
     made = design()
-    plan = plan_of(made)
+    plan = layout_of(made)
     assert [len(block.pairs) for block in plan.blocks[:3]] == [7, 7, 6]
     last = jobs(made, plan.blocks[2], plan.grid)
     assert [job.replicate for job in last] == [14, 15, 16, 17, 18, 19, 19]
     together = design(fixed={"together": True})
-    sizes = [len(block.pairs) for block in plan_of(together).blocks]
+    sizes = [len(block.pairs) for block in layout_of(together).blocks]
     assert sizes == [7] * 17 + [1]  # 120 jobs of one shape
     assert sum(sizes) == 120
 

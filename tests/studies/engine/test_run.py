@@ -17,7 +17,7 @@ import pytest
 from toy_simulator import TOYS, content
 
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats.studies.engine.compute import compute_block, plan_of
+from crowdllm_stats.studies.engine.compute import compute_block, layout_of
 from crowdllm_stats.studies.engine.design_file import make_design
 from crowdllm_stats.studies.engine.run import in_this_process, processes, run_study
 from crowdllm_stats.studies.engine.store import Store
@@ -311,7 +311,7 @@ def test_progress_counts_the_blocks_that_were_there(tmp_path):
     seen = []
     run_study(made, Store(tmp_path, made), progress=lambda done, total: seen.append((done, total)))
     assert seen == [(number, 18) for number in range(19)]
-    assert len(plan_of(made).blocks) == 18
+    assert len(layout_of(made).blocks) == 18
     seen.clear()
     run_study(made, Store(tmp_path, made), progress=lambda done, total: seen.append((done, total)))
     assert seen == [(18, 18)]

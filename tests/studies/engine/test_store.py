@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from toy_simulator import TOYS, content
 
-from crowdllm_stats.studies.engine.compute import compute_block, is_whole, label_of, plan_of, unpack
+from crowdllm_stats.studies.engine.compute import compute_block, is_whole, label_of, layout_of, unpack
 from crowdllm_stats.studies.engine.design_file import make_design
 from crowdllm_stats.studies.engine.run import in_this_process, run_study
 from crowdllm_stats.studies.engine.store import Store
@@ -44,7 +44,7 @@ def test_every_single_bit_of_a_block_counts(tmp_path):
             changed[place] ^= 1 << bit
             assert not is_whole(bytes(changed)), (place, bit)
             changed[place] ^= 1 << bit
-    file, label = tmp_path / "000001.parquet", label_of(made, plan_of(made).blocks[1])
+    file, label = tmp_path / "000001.parquet", label_of(made, layout_of(made).blocks[1])
     for other in (b"", b"PAR1", whole[:-1], whole[1:], whole + b"\0", whole * 2):
         file.write_bytes(other)
         with pytest.raises(ValueError, match="is damaged, its checksum does not fit: delete this file and resume"):

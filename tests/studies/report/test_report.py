@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from toy_simulator import TOYS, content
 
-from crowdllm_stats.studies.engine.conclusions import judge_all
 from crowdllm_stats.studies.engine.design_file import make_design
 from crowdllm_stats.studies.engine.plan import plan_study, replicates_for
 from crowdllm_stats.studies.engine.results import Results, drawn
 from crowdllm_stats.studies.engine.run import run_study
 from crowdllm_stats.studies.engine.store import Store
-from crowdllm_stats.studies.engine.summarise import summarise, to_arviz
+from crowdllm_stats.studies.engine.summarise import replicates_xarray, summarise
+from crowdllm_stats.studies.engine.verdicts import judge_all
 from crowdllm_stats.studies.report.plots import draw
 from crowdllm_stats.studies.report.report import describe, write_report
 
@@ -47,7 +47,7 @@ def results(tmp_path_factory):
 
 def test_claims_get_their_verdicts(results):
     """40 replicates: the shrunken mean is off by half the mean, at mean 2 by over 15 standard errors."""
-    verdicts = [conclusion.verdict for conclusion in judge_all(results.design.claims, results)]
+    verdicts = [verdict.verdict for verdict in judge_all(results.design.claims, results)]
     assert verdicts == ["kept", "broken", "broken", "undecided"]
     first, second, _, last = judge_all(results.design.claims, results)
     assert first.evidence.startswith("on the right side of the bound in all 6 cells; worst ")
@@ -168,11 +168,11 @@ def test_named_dimensions(results):
     assert float(cube["value"].sel({"n": 8, "mean": 2.0, "method": "plain", "measure": "width"})) == row["value"]
 
 
-def test_the_arviz_object_has_both_groups(results):
-    pytest.importorskip("arviz", reason="needs ArviZ: crowdllm-stats[generator]")
-    both = to_arviz(results)
-    assert both.performance["value"].dims == ("n", "mean", "method", "measure")
-    assert both.replicates["estimate"].dims == ("n", "mean", "method", "replicate")
+def test_the_data_cubes_name_their_dimensions(results):
+    pytest.importorskip("xarray", reason="needs xarray: crowdllm-stats[generator]")
+    assert results.to_xarray()["value"].dims == ("n", "mean", "method", "measure")
+    replicates = replicates_xarray(results.design, Store(results.folder, results.design))
+    assert replicates["estimate"].dims == ("n", "mean", "method", "replicate")
 
 
 def test_a_study_in_words_has_the_parts_in_order(results):

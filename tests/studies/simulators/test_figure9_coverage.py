@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from crowdllm_stats.studies.engine.compute import plan_of
+from crowdllm_stats.studies.engine.compute import layout_of
 from crowdllm_stats.studies.engine.design_file import make_design, read_design, study_file
 from crowdllm_stats.studies.engine.grid import jobs as jobs_of
 from crowdllm_stats.studies.engine.parameters import InputFile, cell_text
@@ -41,8 +41,8 @@ def job(replicate=0, **changes):
 
 def test_every_fit_of_the_study_is_one_of_figure_9s_and_is_made_once():
     whole, figure9 = read_design(study_file("coverage_figure9")), read_design(study_file("figure9"))
-    plan = plan_of(whole)
-    names = {figure9.cell_name(figure9.full_cell(cell.levels)) for cell in plan_of(figure9).grid}
+    plan = layout_of(whole)
+    names = {figure9.cell_name(figure9.full_cell(cell.levels)) for cell in layout_of(figure9).grid}
     assert whole.seed == figure9.seed
     assert whole.replicates == figure9.replicates
     assert len(plan.blocks) == len(names)
@@ -246,7 +246,7 @@ def test_a_study_runs_and_concludes(tmp_path):
     assert list(width.get_xdata()) == [96]  # 12 workers, 8 questions each
     assert len(figure.axes) == 3
     # the same fit judges alike in whatever order the block's jobs are
-    jobs = jobs_of(made, plan_of(made).blocks[0], plan_of(made).grid)
+    jobs = jobs_of(made, layout_of(made).blocks[0], layout_of(made).grid)
     ahead, behind = (FIGURE9_COVERAGE.run(order, ["ppi", "safe-exact"]) for order in (jobs, jobs[::-1]))
     for name in ("covered", "breadth", "called"):
         np.testing.assert_allclose(ahead[name], behind[name][::-1], atol=1e-4)

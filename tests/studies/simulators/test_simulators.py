@@ -7,7 +7,7 @@ import pytest
 
 from crowdllm_stats import interval
 from crowdllm_stats.inference.intervals import METHODS
-from crowdllm_stats.studies.engine.compute import SIMULATORS, load_simulator, plan_of
+from crowdllm_stats.studies.engine.compute import SIMULATORS, layout_of, load_simulator
 from crowdllm_stats.studies.engine.design_file import make_design
 from crowdllm_stats.studies.engine.grid import jobs
 from crowdllm_stats.studies.engine.simulator import uniforms
@@ -30,7 +30,7 @@ def work(simulator, replicates, methods=None, **cell):
         "seed": 3,
         "block": replicates,
     }
-    plan = plan_of(make_design(content, "made"))
+    plan = layout_of(make_design(content, "made"))
     return jobs(plan.design, plan.blocks[0], plan.grid), plan
 
 

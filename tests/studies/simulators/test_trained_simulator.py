@@ -11,7 +11,7 @@ from scipy import stats
 from crowdllm_stats import interval
 from crowdllm_stats.generator.profiles.columns import ProfileColumn
 from crowdllm_stats.generator.profiles.design_law import TableLaw
-from crowdllm_stats.studies.engine.compute import compute_block, plan_of
+from crowdllm_stats.studies.engine.compute import compute_block, layout_of
 from crowdllm_stats.studies.engine.design_file import make_design, read_design, study_file
 from crowdllm_stats.studies.engine.parameters import cell_text
 from crowdllm_stats.studies.engine.run import run_study
@@ -22,7 +22,7 @@ from crowdllm_stats.studies.simulators.figure9.questions import Questions
 from crowdllm_stats.studies.simulators.figure9.responses import ask
 from crowdllm_stats.studies.simulators.population import real_population
 from crowdllm_stats.studies.simulators.readings import reading
-from crowdllm_stats.studies.simulators.trained.digital import Digital, answer_for, folds_of, judged
+from crowdllm_stats.studies.simulators.trained.digital import Digital, answer_for, folds_of, interval_data
 from crowdllm_stats.studies.simulators.trained.kinds import as_answers
 from crowdllm_stats.studies.simulators.trained.law import answer_laws
 from crowdllm_stats.studies.simulators.trained.profiles import every_profile
@@ -144,13 +144,14 @@ def test_only_fits_that_saw_a_person_follow_his_answer(folds):
     if folds is None:
         assert before.learned.shape == (1, 6, 2)
         assert before.crowd.shape == (1, 7, 2)
-        assert np.all(judged(survey, before, "in-sample").twins != judged(survey, after, "in-sample").twins)
+        one, other = (interval_data(survey, some, "in-sample").twins for some in (before, after))
+        assert np.all(one != other)
         return
     assert before.learned.shape == (3, 6, 2)
     assert before.crowd.shape == (3, 7, 2)
     own = folds_of(6, 3)
     assert own.tolist() == [0, 1, 2, 0, 1, 2]
-    twins = [judged(survey, some, "cross-fitted").twins for some in (before, after)]
+    twins = [interval_data(survey, some, "cross-fitted").twins for some in (before, after)]
     np.testing.assert_array_equal(twins[0][:, own == own[person]], twins[1][:, own == own[person]])
     assert np.all(twins[0][:, own != own[person]] != twins[1][:, own != own[person]])
     np.testing.assert_array_equal(before.crowd[own[person]], after.crowd[own[person]])
@@ -194,14 +195,14 @@ def by_hand(folds):
 
 def test_judged_people_are_those_of_the_kind_of_residuals():
     survey, digital = by_hand(None)
-    own, fresh = judged(survey, digital, "in-sample"), judged(survey, digital, "fresh")
+    own, fresh = interval_data(survey, digital, "in-sample"), interval_data(survey, digital, "fresh")
     np.testing.assert_array_equal(own.human, survey.learned.answers.T)
     np.testing.assert_array_equal(own.twins, [[0, 10, 20, 30], [1, 11, 21, 31]])
     np.testing.assert_array_equal(fresh.human, survey.strangers.answers[:4].T)
     np.testing.assert_array_equal(fresh.twins, [[0.5, 10.5, 20.5, 30.5], [1.5, 11.5, 21.5, 31.5]])
     np.testing.assert_array_equal(fresh.crowd, [[0.25, 10.25, 20.25], [1.25, 11.25, 21.25]])
     survey, digital = by_hand(np.array([0, 1, 0, 1]))
-    folded = judged(survey, digital, "cross-fitted")
+    folded = interval_data(survey, digital, "cross-fitted")
     np.testing.assert_array_equal(folded.twins, [[0, 110, 20, 130], [1, 111, 21, 131]])
     assert folded.crowd.shape == (2, 2, 3)
     np.testing.assert_array_equal(folded.crowd[1], [[1.25, 11.25, 21.25], [101.25, 111.25, 121.25]])
@@ -209,7 +210,7 @@ def test_judged_people_are_those_of_the_kind_of_residuals():
 
 def test_sds_of_residuals_are_pooled_over_generators_and_questions():
     survey, digital = by_hand(np.array([0, 1, 0, 1]))
-    found = judged(survey, digital, "cross-fitted")
+    found = interval_data(survey, digital, "cross-fitted")
     # Generator 0 has seen people 1 and 3, generator 1 people 0 and 2; a pair's variance is half its squared difference.
     seen = [(9 - 30) - (4 - 10), (6 - 31) - (1 - 11), (8 - 120) - (3 - 100), (2 - 121) - (1 - 101)]
     assert found.seen_sd == pytest.approx(np.sqrt(np.mean([0.5 * gap**2 for gap in seen])))
@@ -217,7 +218,7 @@ def test_sds_of_residuals_are_pooled_over_generators_and_questions():
     assert found.new_sd == pytest.approx(np.sqrt(np.mean(new)))
     survey, digital = by_hand(None)
     gaps = survey.learned.answers - 10.0 * np.arange(4)[:, None]
-    assert judged(survey, digital, "fresh").seen_sd == pytest.approx(np.sqrt(gaps.var(axis=0, ddof=1).mean()))
+    assert interval_data(survey, digital, "fresh").seen_sd == pytest.approx(np.sqrt(gaps.var(axis=0, ddof=1).mean()))
 
 
 def test_long_fits_remember():
@@ -284,7 +285,7 @@ def test_cells_that_share_a_block_keep_apart():
 def test_blocks_are_the_same_bytes_in_any_order():
     """Blocks of 3 jobs over cells of 4 replicates, so that families and residuals share them."""
     design = study()
-    count = len(plan_of(design).blocks)
+    count = len(layout_of(design).blocks)
     assert count == 6
     forth = [compute_block(design, number).content for number in range(count)]
     back = [compute_block(design, number).content for number in reversed(range(count))]
@@ -317,11 +318,11 @@ def test_bad_values_are_refused():
         study(factors={"residuals": ["old"], "n": [6]})
     survey, digital = by_hand(None)
     with pytest.raises(ValueError, match="residuals 'cross-fitted' needs digital answers with folds"):
-        judged(survey, digital, "cross-fitted")
+        interval_data(survey, digital, "cross-fitted")
     with pytest.raises(ValueError, match="residuals 'fresh' needs digital answers without folds"):
-        judged(*by_hand(np.array([0, 1, 0, 1])), "fresh")
+        interval_data(*by_hand(np.array([0, 1, 0, 1])), "fresh")
     with pytest.raises(ValueError, match="residuals must be one of"):
-        judged(survey, digital, "old")
+        interval_data(survey, digital, "old")
 
 
 def test_a_small_study_runs_from_end_to_end(tmp_path):

@@ -11,12 +11,18 @@ import pandas as pd
 from crowdllm_stats._base.manifest import described_file, made_by, write_manifest
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import whole_folder
-from crowdllm_stats.studies.engine.compute import plan_of
+from crowdllm_stats.studies.engine.compute import layout_of
 from crowdllm_stats.studies.engine.design import Design
 from crowdllm_stats.studies.engine.store import Store
 from crowdllm_stats.studies.engine.summarise import runs_by_cell
 from crowdllm_stats.studies.simulators.figure9.picture import draw_figure9
-from crowdllm_stats.studies.simulators.figure9.verdicts import CONTRADICTED, REPRODUCED, Verdicts, judge, panels_of
+from crowdllm_stats.studies.simulators.figure9.verdicts import (
+    CONTRADICTED,
+    REPRODUCED,
+    InsightVerdicts,
+    judge,
+    panels_of,
+)
 from crowdllm_stats.studies.simulators.readings import LENGTHS, READINGS, reading
 
 Run = tuple[str, str]
@@ -135,8 +141,8 @@ def _untrained(table: pd.DataFrame) -> pd.DataFrame:
 
 def _readme(
     tables: Mapping[Run, pd.DataFrame],
-    verdicts: Mapping[Run, Verdicts],
-    controls: Mapping[Run, Verdicts],
+    verdicts: Mapping[Run, InsightVerdicts],
+    controls: Mapping[Run, InsightVerdicts],
     head: str,
     cost: pd.DataFrame,
 ) -> str:
@@ -170,7 +176,7 @@ def _readme(
     return "\n\n".join(parts) + "\n"
 
 
-def _first_line(verdicts: Mapping[Run, Verdicts]) -> str:
+def _first_line(verdicts: Mapping[Run, InsightVerdicts]) -> str:
     said = [one.verdict for found in verdicts.values() for one in found.insights]
     counts = ", ".join(f"{said.count(word)} {word}" for word in dict.fromkeys(said))
     return f"**{len(said)} verdicts (five insights, {len(verdicts)} of six runs): {counts}.**"
@@ -188,7 +194,7 @@ def _about(tables: Mapping[Run, pd.DataFrame]) -> str:
     return words + (f" Not run: {', '.join(missing)}." if missing else "")
 
 
-def _grid(verdicts: Mapping[Run, Verdicts]) -> pd.DataFrame:
+def _grid(verdicts: Mapping[Run, InsightVerdicts]) -> pd.DataFrame:
     """One row an insight, one column a run."""
     first = next(iter(verdicts.values()))
     rows = [{"insight": f"{one.insight}. {one.text}"} for one in first.insights]
@@ -199,7 +205,7 @@ def _grid(verdicts: Mapping[Run, Verdicts]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _exploration(verdicts: Mapping[Run, Verdicts]) -> str:
+def _exploration(verdicts: Mapping[Run, InsightVerdicts]) -> str:
     counts = {run: [one.verdict for one in found.insights].count(REPRODUCED) for run, found in verdicts.items()}
     most = max(counts.values())
     best = " and ".join(f"'{name}' with {length}" for (name, length), count in counts.items() if count == most)
@@ -303,7 +309,7 @@ def fitted_errors(design: Design, store: Store) -> pd.DataFrame:
     """
     store.check_same()
     parts = []
-    for cell, runs in runs_by_cell(plan_of(design), store):
+    for cell, runs in runs_by_cell(layout_of(design), store):
         full = design.full_cell(cell.levels)
         varied = {name: full[name] for name in design.parameters if name in design.factors or _unsaid(design, name)}
         for run in runs.values():

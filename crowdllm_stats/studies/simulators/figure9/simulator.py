@@ -14,8 +14,8 @@ from crowdllm_stats.studies.simulators.figure9.samples import sizes, steps_wante
 from crowdllm_stats.studies.simulators.readings import LENGTHS, READINGS, reading
 
 if TYPE_CHECKING:
-    from crowdllm_stats.studies.engine.conclusions import Conclusion
     from crowdllm_stats.studies.engine.results import Results
+    from crowdllm_stats.studies.engine.verdicts import Verdict
     from crowdllm_stats.studies.simulators.figure9.assessment import Grades
 
 
@@ -111,10 +111,10 @@ class Figure9(Simulator):
             draw_figure9(part, title.replace("; ", "\n")).savefig(found[title], dpi=110, metadata={"Software": None})
         return found
 
-    def conclude(self, results: Results) -> Sequence[Conclusion]:
+    def conclude(self, results: Results) -> Sequence[Verdict]:
         """The paper's five insights, a verdict each for every reading and length; nothing where none can be judged."""
-        from crowdllm_stats.studies.engine.conclusions import Conclusion
         from crowdllm_stats.studies.engine.store import Store
+        from crowdllm_stats.studies.engine.verdicts import Verdict
         from crowdllm_stats.studies.simulators.figure9.overview import fitted_errors
         from crowdllm_stats.studies.simulators.figure9.verdicts import NOT_JUDGED, judge, panels_of
 
@@ -126,7 +126,7 @@ class Figure9(Simulator):
                 continue
             for verdict in insights:
                 said = f"{name}, {length}: insight {verdict.insight}, {verdict.text}"
-                found.append(Conclusion(said, verdict.verdict, verdict.evidence))
+                found.append(Verdict(said, verdict.verdict, verdict.evidence))
         return found
 
     def _fit(self, jobs: Sequence[Job], steps: int) -> Grades:

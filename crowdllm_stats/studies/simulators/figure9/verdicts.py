@@ -18,7 +18,7 @@ NOT_JUDGED = "not judged"
 
 
 @dataclass(frozen=True)
-class Judged:
+class ConditionVerdict:
     """One condition held against the replicates.
 
     Attributes:
@@ -62,7 +62,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class InsightVerdict:
     """One insight's verdict.
 
     Attributes:
@@ -78,8 +78,8 @@ class Verdict:
     insight: int
     text: str
     verdict: str
-    worst: Judged | None
-    conditions: tuple[Judged, ...]
+    worst: ConditionVerdict | None
+    conditions: tuple[ConditionVerdict, ...]
     p_holm: float | None
     why: str = ""
 
@@ -99,7 +99,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class InsightVerdicts:
     """The five verdicts on one reading and length.
 
     Attributes:
@@ -108,8 +108,8 @@ class Verdicts:
             grid lacks its cells.
     """
 
-    insights: tuple[Verdict, ...]
-    stronger: Verdict | None
+    insights: tuple[InsightVerdict, ...]
+    stronger: InsightVerdict | None
 
     def to_frame(self) -> pd.DataFrame:
         """One row a condition, of the five insights."""
@@ -139,7 +139,7 @@ class Verdicts:
         return "\n".join(map(str, self.insights))
 
 
-def judge(panels: Panels) -> Verdicts:
+def judge(panels: Panels) -> InsightVerdicts:
     """Hold the five insights against one reading and length.
 
     The unit is the replicate. A condition has the t interval of its contrast. The worst condition of an insight counts,
@@ -164,7 +164,7 @@ def judge(panels: Panels) -> Verdicts:
     """
     from statsmodels.stats.multitest import multipletests
 
-    judged: dict[int, tuple[Judged, ...]] = {}
+    judged: dict[int, tuple[ConditionVerdict, ...]] = {}
     lacking: dict[int, str] = {}
     for number, (_, conditions) in INSIGHTS.items():
         try:
@@ -177,23 +177,23 @@ def judge(panels: Panels) -> Verdicts:
     insights = []
     for number, (text, _) in INSIGHTS.items():
         if number in lacking:
-            insights.append(Verdict(number, text, NOT_JUDGED, None, (), None, lacking[number]))
+            insights.append(InsightVerdict(number, text, NOT_JUDGED, None, (), None, lacking[number]))
             continue
         side = worst[number].side if holm[number] <= 1 - LEVEL else INCONCLUSIVE
-        insights.append(Verdict(number, text, side, worst[number], judged[number], holm[number]))
-    return Verdicts(tuple(insights), _stronger(panels))
+        insights.append(InsightVerdict(number, text, side, worst[number], judged[number], holm[number]))
+    return InsightVerdicts(tuple(insights), _stronger(panels))
 
 
-def _stronger(panels: Panels) -> Verdict | None:
+def _stronger(panels: Panels) -> InsightVerdict | None:
     try:
         found = tuple(judge_condition(one) for one in stronger_first(panels))
     except LookupError:
         return None
     worst = min(found, key=lambda one: one.t)
-    return Verdict(1, "noise 1 or 2, epsilon 0: the error rises with workers", worst.side, worst, found, worst.p)
+    return InsightVerdict(1, "noise 1 or 2, epsilon 0: the error rises with workers", worst.side, worst, found, worst.p)
 
 
-def judge_condition(condition: Condition) -> Judged:
+def judge_condition(condition: Condition) -> ConditionVerdict:
     """The t interval of a contrast, and its p against the margin.
 
     Raises:
@@ -210,7 +210,7 @@ def judge_condition(condition: Condition) -> Judged:
     distance = (mean - condition.margin) * (1.0 if condition.above else -1.0)
     t = distance / error if error > 0 else np.inf * np.sign(distance) if distance else 0.0
     scale = np.exp if condition.ratio else float
-    return Judged(
+    return ConditionVerdict(
         text=condition.text,
         estimate=float(scale(mean)),
         lower=float(scale(mean - reach)),

@@ -16,8 +16,8 @@ from crowdllm_stats.studies.simulators.figure9.simulator import FIGURE9
 from crowdllm_stats.studies.simulators.figure9_coverage.judging import INTERVALS, OUTCOMES, SAFE
 
 if TYPE_CHECKING:
-    from crowdllm_stats.studies.engine.conclusions import Conclusion
     from crowdllm_stats.studies.engine.results import Results
+    from crowdllm_stats.studies.engine.verdicts import Verdict
 
 #: Methods that ask nobody, and so apply whatever people there are.
 KNOWING = ("safe-published", "safe-exact")
@@ -107,7 +107,7 @@ class Figure9Coverage(Simulator):
         draw_coverage(judged_fits(results)).savefig(file, dpi=110, metadata={"Software": None})
         return {"Coverage and width over Figure 9's grid; statements about the safe interval": file}
 
-    def conclude(self, results: Results) -> Sequence[Conclusion]:
+    def conclude(self, results: Results) -> Sequence[Verdict]:
         """Whether every method keeps its level, a run (reading and training length) at a time."""
         from crowdllm_stats.studies.simulators.figure9_coverage.coverage_verdicts import judged_fits, verdicts
 

@@ -10,10 +10,10 @@ import pandas as pd
 from scipy import stats
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.studies.engine.compute import plan_of
-from crowdllm_stats.studies.engine.conclusions import Conclusion
+from crowdllm_stats.studies.engine.compute import layout_of
 from crowdllm_stats.studies.engine.store import Store
 from crowdllm_stats.studies.engine.summarise import runs_by_cell
+from crowdllm_stats.studies.engine.verdicts import Verdict
 from crowdllm_stats.studies.simulators.figure9_coverage.judging import INTERVALS, OUTCOMES
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def judged_fits(results: Results) -> pd.DataFrame:
     varied = [*PANEL, "workers", "questions", "people", "n"]
     parts: list[dict[str, FloatArray]] = []
     cells: list[tuple[object, ...]] = []
-    for cell, runs in runs_by_cell(plan_of(design), Store(results.folder, design)):
+    for cell, runs in runs_by_cell(layout_of(design), Store(results.folder, design)):
         full = design.full_cell(cell.levels)
         for method, run in runs.items():
             sound = run.sound()
@@ -53,7 +53,7 @@ def judged_fits(results: Results) -> pd.DataFrame:
     return frame
 
 
-def verdicts(table: pd.DataFrame, level: float) -> list[Conclusion]:
+def verdicts(table: pd.DataFrame, level: float) -> list[Verdict]:
     """A verdict for each method, people and n.
 
     A run's rate is worked out within each of its replicates, over all cells, and has Student's t interval over the
@@ -132,7 +132,7 @@ def _judge(
     at_least: float | None = None,
     at_most: float | None = None,
     also: str = "",
-) -> Conclusion:
+) -> Verdict:
     runs = list(part.groupby(RUN, sort=False))
     sign, bound = (1.0, at_least) if at_least is not None else (-1.0, at_most)
     assert bound is not None
@@ -157,7 +157,7 @@ def _judge(
         f"[{lows[worst]:.4f}, {highs[worst]:.4f}] ({name}); worst panel {panels[place]:.3f} ({place[0]}, {place[1]}, "
         f"{where}){also}"
     )
-    return Conclusion(statement, verdict, evidence)
+    return Verdict(statement, verdict, evidence)
 
 
 def _reach(values: FloatArray, runs: int) -> float:

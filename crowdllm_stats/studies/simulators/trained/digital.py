@@ -35,7 +35,7 @@ class Digital:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class IntervalData:
     """What the intervals of a replicate are made of.
 
     Attributes:
@@ -101,7 +101,7 @@ def answer_for(
     return found
 
 
-def judged(survey: Survey, digital: Digital, residuals: str) -> Judged:
+def interval_data(survey: Survey, digital: Digital, residuals: str) -> IntervalData:
     """The humans, twins and crowd that a kind of residuals stands for, and how much the generators remember.
 
     "in-sample": the people learned from, with twins by the generator that learned from them (Theorem 5's wording).
@@ -134,7 +134,7 @@ def judged(survey: Survey, digital: Digital, residuals: str) -> Judged:
         for of in [np.arange(n) if digital.folds is None else np.flatnonzero(digital.folds != k)]
     ]
     new = survey.strangers.answers - digital.strangers
-    return Judged(
+    return IntervalData(
         human=human.T,
         twins=twins.T,
         crowd=crowd,

@@ -14,7 +14,7 @@ from crowdllm_stats.studies.engine.simulator import STANDARD, Job, Simulator
 from crowdllm_stats.studies.simulators.trained.kinds import FAMILIES, HIGHEST, LOWEST, RESIDUALS
 
 if TYPE_CHECKING:
-    from crowdllm_stats.studies.simulators.trained.digital import Judged
+    from crowdllm_stats.studies.simulators.trained.digital import IntervalData
 
 #: Methods that need one twin a person and one crowd; those that need a generator a fold; those that need bounds.
 PAIRED = ("crowdllm", "ppi", "ppi++", "ppi-small", "ppi++-small")
@@ -127,10 +127,10 @@ class TrainedSimulator(Simulator):
 _COMPILED: set[tuple[int, str]] = set()
 
 
-def _simulate(jobs: Sequence[Job], steps: int) -> list[Judged]:
+def _simulate(jobs: Sequence[Job], steps: int) -> list[IntervalData]:
     """Humans, twins and crowd of a block's jobs, which are of one shape."""
     from crowdllm_stats.studies.simulators.population import real_population
-    from crowdllm_stats.studies.simulators.trained.digital import answer_for, judged
+    from crowdllm_stats.studies.simulators.trained.digital import answer_for, interval_data
     from crowdllm_stats.studies.simulators.trained.survey import draw_survey
 
     first = jobs[0].cell
@@ -151,11 +151,12 @@ def _simulate(jobs: Sequence[Job], steps: int) -> list[Judged]:
     folds = _whole(first, "folds") if first["residuals"] == "cross-fitted" else None
     digital = answer_for(jobs, surveys, population, folds=folds, batch=_whole(first, "batch"), steps=steps)
     return [
-        judged(survey, one, str(job.cell["residuals"])) for job, survey, one in zip(jobs, surveys, digital, strict=True)
+        interval_data(survey, one, str(job.cell["residuals"]))
+        for job, survey, one in zip(jobs, surveys, digital, strict=True)
     ]
 
 
-def _intervals(jobs: Sequence[Job], made: Sequence[Judged], methods: Sequence[str]) -> dict[str, FloatArray]:
+def _intervals(jobs: Sequence[Job], made: Sequence[IntervalData], methods: Sequence[str]) -> dict[str, FloatArray]:
     """Outcomes of one cell's jobs, each of shape (jobs, methods)."""
     from crowdllm_stats.inference.intervals import METHODS
 
@@ -185,7 +186,7 @@ def _intervals(jobs: Sequence[Job], made: Sequence[Judged], methods: Sequence[st
     return {**found, **{name: np.tile(values[:, None], (1, len(methods))) for name, values in same.items()}}
 
 
-def _sample_of(made: Sequence[Judged], cell: Mapping[str, Value]) -> Any:
+def _sample_of(made: Sequence[IntervalData], cell: Mapping[str, Value]) -> Any:
     """The checked input of every interval method: problems and people of the jobs side by side."""
     from crowdllm_stats.inference.intervals.sample import read_sample
 

@@ -1,4 +1,4 @@
-"""What a study says in the end: statements with a verdict each."""
+"""What a study says in the end: statements, each with its verdict."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VERDICTS = ("kept", "broken", "undecided")
 
 
 @dataclasses.dataclass(frozen=True)
-class Conclusion:
+class Verdict:
     """One statement held against the results.
 
     Attributes:
@@ -33,7 +33,7 @@ class Conclusion:
     evidence: str
 
 
-def judge(claim: Claim, results: Results) -> Conclusion:
+def judge(claim: Claim, results: Results) -> Verdict:
     """Hold a claim against every cell it speaks of.
 
     Each cell has an interval for the measure's true value, at 95% for all cells together (Bonferroni; Student's t over
@@ -48,7 +48,7 @@ def judge(claim: Claim, results: Results) -> Conclusion:
     frame = results.part(claim.measure, claim.method, claim.where)
     known = frame[frame["value"].notna()]
     if known.empty:
-        return Conclusion(claim.text, "undecided", "no cell has a value")
+        return Verdict(claim.text, "undecided", "no cell has a value")
     lower, upper = results.simultaneous(known)
     beyond, open_ = pd.Series(False, index=known.index), pd.Series(False, index=known.index)
     slack = pd.Series(float("inf"), index=known.index)
@@ -73,7 +73,7 @@ def judge(claim: Claim, results: Results) -> Conclusion:
     }[verdict]
     evidence = f"{said}; worst {worst['value']:.4g} ({_error_words(worst['mcse'])}) at {results.place(worst)}"
     left = len(frame) - len(known)
-    return Conclusion(claim.text, verdict, evidence + (f"; {left} cells without a value" if left else ""))
+    return Verdict(claim.text, verdict, evidence + (f"; {left} cells without a value" if left else ""))
 
 
 def _replicates_needed(known: pd.DataFrame, room: pd.Series, reach: pd.Series) -> pd.Series:
@@ -102,7 +102,7 @@ def _error_words(mcse: float) -> str:
     return "no standard error" if math.isnan(mcse) else f"standard error {mcse:.2g}"
 
 
-def judge_all(claims: Sequence[Claim], results: Results) -> list[Conclusion]:
+def judge_all(claims: Sequence[Claim], results: Results) -> list[Verdict]:
     """Every claim in turn, each by :func:`judge`.
 
     Args:
@@ -110,7 +110,7 @@ def judge_all(claims: Sequence[Claim], results: Results) -> list[Conclusion]:
         results: with the claims' measures and methods.
 
     Returns:
-        A conclusion a claim, in the order given. Each claim has its own 95%; claims are not corrected for one another.
+        A verdict per claim, in the order given. Each claim has its own 95%; claims are not corrected for one another.
 
     Example:
         >>> from pathlib import Path
@@ -123,8 +123,8 @@ def judge_all(claims: Sequence[Claim], results: Results) -> list[Conclusion]:
         ...                       "mcse": [0.045, 0.022], "successes": [72.0, 95.0], "replicates": 100, "failed": 0,
         ...                       "note": ""})
         >>> results = Results(make_design(content, "mine"), frame, pd.DataFrame(), Path("out/mine"))
-        >>> for conclusion in judge_all(results.design.claims, results):
-        ...     print(conclusion.verdict, "-", conclusion.evidence)
+        >>> for verdict in judge_all(results.design.claims, results):
+        ...     print(verdict.verdict, "-", verdict.evidence)
         broken - beyond the bound in 1 of 2 cells; worst 0.72 (standard error 0.045) at n = 5
     """
     return [judge(claim, results) for claim in claims]
