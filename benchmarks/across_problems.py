@@ -295,7 +295,7 @@ or exp(0.5 z) in two thirds of the rating settings.
 ## Real answers
 
 The population is everybody who answered; n of them drawn at random for each question on its own, as different people.
-Question for question, so the groups are those of few fixed questions. POPQUORN: three raters a text, the target is the
+Question for question, so the groups are those of few fixed questions. POPQUORN: three raters per text, the target is the
 mean of all its raters.
 
 {verdict(real)}

@@ -78,7 +78,7 @@ def by_batch_size(folder):
             logs[batch_size, dtype] = file["log_probabilities"]
             stored[batch_size, dtype] = file["stored"], stored_wall
         rows.append((batch_size, dtype, PROBLEMS / wall, PROBLEMS / processor, peak))
-    names = ["batch size", "numbers", "problems a second", "problems a processor second", "peak memory, MiB"]
+    names = ["batch size", "numbers", "problems per second", "problems per processor second", "peak memory, MiB"]
     return pd.DataFrame(rows, columns=names), logs, stored
 
 
@@ -99,7 +99,7 @@ def naive(backbone, problems):
 
 
 def against_generation():
-    """Seconds a problem, wall and processor, of three ways, round by round: shape (rounds, 3, 2)."""
+    """Seconds per problem, wall and processor, of three ways, round by round: shape (rounds, 3, 2)."""
     problems, backbone = texts(), made()
     some = problems.iloc[PROBLEMS // GENERATED // 2 :: PROBLEMS // GENERATED]
     assert len(some) == GENERATED
@@ -111,8 +111,8 @@ def against_generation():
         *shared, drawn = seconds(lambda: backbone.generate(some, K, max_new_tokens=NEW_TOKENS, seed=1))
         rounds.append([np.array(ours) / PROBLEMS, np.array(theirs) / GENERATED, np.array(shared) / GENERATED])
         failures = drawn.failures / drawn.places.size
-    letters = problems["text"].str.len().mean(), some["text"].str.len().mean()
-    return np.array(rounds), failures, letters
+    characters = problems["text"].str.len().mean(), some["text"].str.len().mean()
+    return np.array(rounds), failures, characters
 
 
 def embedding():
@@ -133,14 +133,14 @@ def main():
     single = logs[1, "float32"]
     kept, stored_seconds = stored[8, "float32"]
     stored_error = np.abs(kept - single).max()
-    rounds, failures, letters = against_generation()
+    rounds, failures, characters = against_generation()
     ratio = rounds / rounds[:, :1]
     count, wall, processor, cut = embedding()
     ways = pd.DataFrame(
         {
             "way": ["probabilities", f"`generate(num_return_sequences={K}, max_new_tokens={NEW_TOKENS})`", "generation here, prompt read once"],
-            "seconds a problem": np.median(rounds[:, :, 0], axis=0),
-            "processor seconds a problem": np.median(rounds[:, :, 1], axis=0),
+            "seconds per problem": np.median(rounds[:, :, 0], axis=0),
+            "processor seconds per problem": np.median(rounds[:, :, 1], axis=0),
             "times the first, wall (each round)": [", ".join(f"{value:.1f}" for value in ratio[:, way, 0]) for way in range(3)],
             "times the first, processor (each round)": [", ".join(f"{value:.1f}" for value in ratio[:, way, 1]) for way in range(3)],
         }
@@ -150,7 +150,7 @@ def main():
 
 {made_by(typed())} {platform.machine()}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}, transformers {transformers.__version__}.
 
-SmolLM2-135M-Instruct (a demonstration model: it proves the pipeline and is no evidence of what language models think), {PROBLEMS} POPQUORN texts spread evenly over the lengths, template `offensiveness`. Other work may have shared the processor; the columns in processor seconds and the ratios suffer less from it than seconds on the clock.
+SmolLM2-135M-Instruct (a demonstration model: it proves the pipeline and is not evidence of what language models think), {PROBLEMS} POPQUORN texts spread evenly over the lengths, template `offensiveness`. Other work may have shared the processor; the columns in processor seconds and the ratios suffer less from it than seconds on the clock.
 
 ## By batch size
 
@@ -160,11 +160,11 @@ Peak memory is the whole process, the model's 514 MiB of float32 weights include
 
 ## Against generation
 
-{K} answers a problem by three ways; from probabilities any number of draws costs nothing more. Probabilities on all {PROBLEMS} texts (mean {letters[0]:.0f} letters), generation on {GENERATED} of them (mean {letters[1]:.0f} letters), batch size 8.
+{K} answers per problem in three ways; from probabilities any number of draws costs nothing more. Probabilities on all {PROBLEMS} texts (mean {characters[0]:.0f} characters), generation on {GENERATED} of them (mean {characters[1]:.0f} characters), batch size 8.
 
 {markdown_table(ways, 2)}
 
-Probabilities against the usual call: {np.median(ratio[:, 1, 1]):.0f} times faster in processor seconds, {np.median(ratio[:, 1, 0]):.0f} times on the clock. {failures:.0%} of the generated texts were no admissible answer; probabilities have no such failures and report the admissible mass instead.
+Probabilities against the usual call: {np.median(ratio[:, 1, 1]):.0f} times faster in processor seconds, {np.median(ratio[:, 1, 0]):.0f} times on the clock. {failures:.0%} of the generated texts were not an admissible answer; probabilities have no such failures and report the admissible mass instead.
 
 ## Exactness
 

@@ -120,29 +120,29 @@ def best_weight(split, base, problems, fold, inside):
     return float(WEIGHTS[int(np.argmin(losses))])
 
 
-def predicted(split, tested, told):
+def predicted(split, tested, progress):
     """The distributions of the test problems by row, and a row of what was chosen."""
     base = split.fit()
     made = {REPORTED: split.shares(base, tested)}
-    told(REPORTED)
+    progress(REPORTED)
     parts = [made[REPORTED]]
     for start in range(1, STARTS):
         seed = int(generator(split.seed, "start", str(start)).integers(2**31))
         parts.append(split.shares(split.fit(seed, held_out=0.0, **penalties(base)), tested))
     made[AVERAGED] = np.mean(parts, axis=0)
-    told(AVERAGED)
+    progress(AVERAGED)
     wide = split.fit(hidden=HIDDEN)
     made[WIDE] = split.shares(wide, tested)
-    told(WIDE)
+    progress(WIDE)
     problems = np.asarray(base.fitted.problems)
     fold = generator(split.seed, "folds of problems").permutation(len(problems)) % FOLDS
     ridge = split.ridge(split.train, tested, split.seed).probabilities
     inside = out_of_fold(split, problems, fold)
     stack, made[STACKED] = stacked(split, base, tested, inside, ridge)
-    told(STACKED)
+    progress(STACKED)
     weight = best_weight(split, base, problems, fold, inside)
     made |= {ENSEMBLE: weight * made[REPORTED] + (1.0 - weight) * ridge, RIDGE_SCALED: ridge}
-    told(ENSEMBLE)
+    progress(ENSEMBLE)
     facts = {"split": split.seed}
     for row, model in ((REPORTED, base), (WIDE, wide), (STACKED, stack)):
         facts |= {f"{row}: {name}": penalties(model)[name] for name in ("ridge", "ridge_network")}
@@ -159,11 +159,11 @@ def run(out):
         embedding = texts.features(test.train.responses["problem"].unique())
         begun = time.process_time()
 
-        def told(row, number=seed):
+        def progress(row, number=seed):
             print(f"{time.process_time():7.0f} CPU s  split {number}: {row}", file=sys.stderr, flush=True)
 
         split = Split(seed, test.train, references.whole, embedding, ridge)
-        made, fact = predicted(split, test.truth.problems, told)
+        made, fact = predicted(split, test.truth.problems, progress)
         facts.append({**fact, "CPU seconds": time.process_time() - begun})
         for row, shares in made.items():
             parts.setdefault(row, []).append(score(test.truth, shares, seed=seed, split=seed))

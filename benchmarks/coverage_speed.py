@@ -124,7 +124,7 @@ def main():
     load = os.getloadavg()[0]
     text = "\n\n".join(
         [
-            "# Interval evaluations a second, n = 10, N = 100, 2 processes",
+            "# Interval evaluations per second, n = 10, N = 100, 2 processes",
             made_by(typed()),
             "Median (smallest to largest) over repeated runs. Methods alone: from drawn answers to the ends of the "
             "intervals, input checks included. End to end: random numbers, answers, methods, blocks on disk, measures "

@@ -27,7 +27,7 @@ BIAS, SCATTER = 0.2, 0.4
 
 
 def noise_sds(pattern, people):
-    """Standard deviations of the human and the twin noise, one a person."""
+    """Standard deviations of the human and the twin noise, one per person."""
     if pattern == "equal":
         return np.full(people, 0.7), np.full(people, 0.5)
     return np.linspace(0.1, 1.5, people), np.linspace(1.2, 0.0, people)
@@ -139,7 +139,7 @@ def report(table, count):
 
 def main():
     parser = command_line(__doc__, "inference")
-    parser.add_argument("--count", type=int, default=4_000, help="crowds a cell for the decomposition")
+    parser.add_argument("--count", type=int, default=4_000, help="crowds per cell for the decomposition")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     grid = itertools.product(PEOPLE, SLOPES, NOISES, MODES)

@@ -159,16 +159,16 @@ def main() -> None:
 
     from crowdllm_stats._base.markdown import markdown_table
 
-    told = command_line(__doc__, "figure9")
-    told.add_argument("--turns", type=int, default=3)
-    arguments = told.parse_args()
+    parser = command_line(__doc__, "figure9")
+    parser.add_argument("--turns", type=int, default=3)
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     rows = [compare(*cell, batch, arguments.turns) for batch in BATCHES for cell in CELLS]
     table = pd.DataFrame(rows)
     overall = table.groupby("batch")["_ratio"].agg(["min", "median", "max"]).round(1).reset_index()
     words = [
         "# Figure 9's fits: one compiled program against a plain PyTorch loop",
-        f"{made_by(typed())} CPU milliseconds a fit and step on one thread, "
+        f"{made_by(typed())} CPU milliseconds per fit and step on one thread, "
         f"median and range over {arguments.turns} turns; {FITS} fits side by side, compilation and data aside; the two "
         f"losses agree on the same draws. PyTorch {torch.__version__}, JAX {jax.__version__}.",
         markdown_table(table.drop(columns="_ratio")),

@@ -41,10 +41,10 @@ def fits(store: Path) -> pd.DataFrame:
     design = make_design(content, "figure9-gpt4")
     place = Store(store, design)
 
-    def told(done: int, total: int) -> None:
+    def show(done: int, total: int) -> None:
         print(f"\r{done} of {total} blocks", end="", file=sys.stderr, flush=True)
 
-    run_study(design, place, engine=processes(default_workers()), progress=told if sys.stderr.isatty() else None)
+    run_study(design, place, engine=processes(default_workers()), progress=show if sys.stderr.isatty() else None)
     return fitted_errors(design, place)
 
 
@@ -108,10 +108,10 @@ def report(gpt4: pd.DataFrame, smollm2: pd.DataFrame) -> str:
 
 def main() -> None:
     """Build the population, run the study, write the report."""
-    told = command_line(__doc__, "figure9")
-    told.add_argument("--store", type=Path, default=ROOT / "out" / "figure9-gpt4", help="folder of the blocks")
-    told.add_argument("--figure9", type=Path, default=ROOT / "reports" / "figure9", help="report to compare with")
-    arguments = told.parse_args()
+    parser = command_line(__doc__, "figure9")
+    parser.add_argument("--store", type=Path, default=ROOT / "out" / "figure9-gpt4", help="folder of the blocks")
+    parser.add_argument("--figure9", type=Path, default=ROOT / "reports" / "figure9", help="report to compare with")
+    arguments = parser.parse_args()
     if not POPULATION.is_file():
         POPULATION.parent.mkdir(exist_ok=True)
         build = [sys.executable, str(ROOT / "benchmarks" / "build_population.py")]

@@ -104,7 +104,7 @@ def picture(runs: pd.DataFrame, cost: pd.DataFrame, side_by_side: int) -> Any:
     right.set_xscale("log")
     right.set_yscale("log")
     right.set_xlabel("responses W Q of a fit (100 epochs)")
-    right.set_ylabel("seconds of one process a fit")
+    right.set_ylabel("seconds of one process per fit")
     for axis in (left, right):
         axis.grid(alpha=0.25)
     return figure
@@ -112,9 +112,9 @@ def picture(runs: pd.DataFrame, cost: pd.DataFrame, side_by_side: int) -> Any:
 
 def main() -> None:
     """Run the grids, write the report."""
-    told = command_line(__doc__, "figure9")
-    told.add_argument("--replicates", type=int, nargs="+", default=[2, 5, 10])
-    arguments = told.parse_args()
+    parser = command_line(__doc__, "figure9")
+    parser.add_argument("--replicates", type=int, nargs="+", default=[2, 5, 10])
+    arguments = parser.parse_args()
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

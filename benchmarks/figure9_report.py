@@ -19,9 +19,9 @@ from reports import command_line
 
 def main() -> None:
     """Read the folders of blocks, write the report."""
-    told = command_line(__doc__, "figure9")
-    told.add_argument("stores", type=Path, nargs="+", help="folders of finished blocks")
-    arguments = told.parse_args()
+    parser = command_line(__doc__, "figure9")
+    parser.add_argument("stores", type=Path, nargs="+", help="folders of finished blocks")
+    arguments = parser.parse_args()
     file = study_file("figure9")
     whole, studies = read_design(file), []
     for folder in arguments.stores:

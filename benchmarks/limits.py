@@ -112,8 +112,8 @@ def main():
 
 {made_by(typed())}
 
-Settings in which a statement at 95% does not hold, or holds with less than one would think. {SURVEYS:,} surveys a row of the first
-two tables, 30 tables of questions a row of the last.
+Settings in which a statement at 95% does not hold, or holds with less than one would think. {SURVEYS:,} surveys per row of the first
+two tables, 30 tables of questions per row of the last.
 
 ## Biased twins, `ppi++-small`: the fifteen lowest of {len(twins) // 2} settings at each level
 

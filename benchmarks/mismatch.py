@@ -84,7 +84,7 @@ def real(data, replicates, seed):
 
 
 def real_tables(found, alone):
-    """Coverage a question, its least and how many lie below 0.93: no check, one question at a time, whole survey."""
+    """Coverage per question, its least and how many lie below 0.93: no check, one question at a time, whole survey."""
     rows = []
     for row, n in enumerate(SIZES):
         for place, name in enumerate(PROMPTS):
@@ -154,9 +154,9 @@ def simulated(replicates, seed):
 
 
 def main():
-    told = command_line(__doc__, "inference")
-    told.add_argument("--replicates", type=int, default=250)
-    given = told.parse_args()
+    parser = command_line(__doc__, "inference")
+    parser.add_argument("--replicates", type=int, default=250)
+    given = parser.parse_args()
     found, alone = real(read(), given.replicates, 20)
     table, surveys, alike = real_tables(found, alone), sizes_of_surveys(found, 21), simulated(2000, 22)
     whole = table[table["check"] == "the whole survey"]
@@ -167,8 +167,8 @@ def main():
          f"{two['least'].min():.3f} (n {two.loc[two['least'].idxmin(), 'n']})", bool((two["least"] >= LEAST).all())),
         ("one prompt: nothing lost in width", f"{one['width / no check'].min():.4f} to {one['width / no check'].max():.4f}",
          bool(one["width / no check"].max() <= 1.005)),
-        ("false alarms a survey: at most 0.01", f"{one['alarms'].max():.4f}", bool(one["alarms"].max() <= 0.01)),
-        ("false alarms a question: at most 0.01", f"mean at most {single['alarms'].max():.4f}, in one question at most "
+        ("false alarms per survey: at most 0.01", f"{one['alarms'].max():.4f}", bool(one["alarms"].max() <= 0.01)),
+        ("false alarms per question: at most 0.01", f"mean at most {single['alarms'].max():.4f}, in one question at most "
          f"{single['most alarms in a question'].max():.3f}", bool(single["alarms"].max() <= 0.01)),
     ], columns=["goal", "measured", "met"])  # fmt: skip
     given.out.mkdir(parents=True, exist_ok=True)
@@ -189,8 +189,8 @@ Every method with twins takes the mean of the unlabelled digital answers for the
 people. A permutation test asks whether the labelled twins could be a random subset of all digital answers: their mean (0.8
 of the alarm level), their spread (0.1) and their range (0.1). It has no random numbers (a double saddlepoint gives the
 p-values), holds at every n, and is corrected over the questions of a survey by Bonferroni's rule, which holds however
-questions hang together. Where any question shows a mismatch, `auto` uses human answers alone in all: twins and crowd are
-made alike for all questions or for none.
+questions are related. Where any question shows a mismatch, `auto` uses human answers alone in all: twins and crowd are
+made in the same way for all questions or for none.
 
 ## Goals and what came out
 

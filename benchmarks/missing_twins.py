@@ -213,7 +213,7 @@ def write(out, grid, personas, door, reps, seconds):
         "# Twins that refuse a question",
         "",
         made_by(typed()),
-        f"It took {seconds:.0f} s of CPU time; {reps} simulated questions a setting, of which those count in which at least "
+        f"It took {seconds:.0f} s of CPU time; {reps} simulated questions per setting, of which those count in which at least "
         f"one twin refused: {int(grid['replicates'].median())} in the middle (standard error "
         f"{error(grid['replicates'].median()):.4f}), {grid['replicates'].min()} at least ({error(grid['replicates'].min()):.4f}). "
         "Where refusals are rare and depend on the answer, these are unusual samples, which every method feels.",

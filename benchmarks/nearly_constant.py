@@ -168,7 +168,7 @@ def study(rng, n, given, rare, off):
 
 
 def mixes(rng, studies):
-    """False share among the decisions after Benjamini-Hochberg, and share decided rightly, of every rule."""
+    """False share among the decisions after Benjamini-Hochberg, and share decided correctly, of every rule."""
     rows = []
     for name, (n, given, rare, off) in MIXES.items():
         shares, right = {rule: [] for rule in RULES}, {rule: [] for rule in RULES}
@@ -180,7 +180,7 @@ def mixes(rng, studies):
                 shares[rule].append(wrong.sum() / max(1, made.sum()))
                 right[rule].append(np.mean(made & ~wrong))
         rows += [{"mix": name, "n": n, "R": given, "rule": rule, "false share": float(np.mean(shares[rule])),
-                  "se": float(np.std(shares[rule]) / np.sqrt(studies)), "decided rightly": float(np.mean(right[rule]))}
+                  "se": float(np.std(shares[rule]) / np.sqrt(studies)), "decided correctly": float(np.mean(right[rule]))}
                  for rule in RULES]  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -233,8 +233,8 @@ def report(tables, seed, times, seconds):
         "# Safe or unsafe where the LLM gives nearly always one answer",
         "",
         made_by(typed()),
-        f"Seed {seed}, {times} replicates a setting ({6 * times} where said, {times // 2} for power, {max(times // 12, 5)} studies of "
-        f"200 problems a mix), level 0.95, ratings 1 to 5 with bounds; {seconds / 60:.0f} minutes on a shared machine. "
+        f"Seed {seed}, {times} replicates per setting ({6 * times} where said, {times // 2} for power, {max(times // 12, 5)} studies of "
+        f"200 problems per mix), level 0.95, ratings 1 to 5 with bounds; {seconds / 60:.0f} minutes on a shared machine. "
         f"A rate of 0.05 has a standard error of {np.sqrt(0.0475 / times):.3f}.",
         "",
         "Six rules on the same draws. Normal theory: eta from the variance of the R answers, at least as if one were a step "
@@ -265,7 +265,7 @@ def report(tables, seed, times, seconds):
         "",
         "## Clear cases with an LLM that always gives one answer, n 20, normal people",
         "",
-        "Share decided rightly. Nobody tells that eta is 0 (with `eta=0` one need not know of rare answers).",
+        "Share decided correctly. Nothing says that eta is 0 (with `eta=0` one need not know of rare answers).",
         "",
         markdown_table(tables["clear"]),
         "",
@@ -277,9 +277,9 @@ def report(tables, seed, times, seconds):
         "",
         markdown_table(by_rule(tables["mixes"], ("mix", "n", "R"), "false share", "mean")),
         "",
-        "Decided rightly:",
+        "Decided correctly:",
         "",
-        markdown_table(by_rule(tables["mixes"], ("mix", "n", "R"), "decided rightly", "mean")),
+        markdown_table(by_rule(tables["mixes"], ("mix", "n", "R"), "decided correctly", "mean")),
         "",
     ]
 

@@ -48,7 +48,7 @@ def main():
 
 {made_by(typed())}
 
-{PAIRS} pairs of samples a row, {RESAMPLES} resamples and partitions each; a coverage's standard error is about
+{PAIRS} pairs of samples per row, {RESAMPLES} resamples and partitions each; a coverage's standard error is about
 {np.sqrt(0.95 * 0.05 / PAIRS):.2f}. The empirical distance is far above the true one where the populations agree, the more
 the more dimensions; the interval's lower end takes that off, and leaves 0 only for differences that sampling hardly makes.
 Lowest coverage {table["coverage"].min():.2f}; of the samples of one population

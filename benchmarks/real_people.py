@@ -45,7 +45,7 @@ class Texts:
 
 @dataclass
 class Tally:
-    """Sums a problem and group, (groups, T), over draws."""
+    """Sums per problem and group, (groups, T), over draws."""
 
     problems: int
     sums: dict[str, np.ndarray] = field(default_factory=dict)
@@ -121,7 +121,7 @@ def single_rows(texts, human, twin, method):
 
 
 def study(texts, draws):
-    """Tallies a method over ``draws`` random triples a text, and what was measured about the twins on the way."""
+    """Tallies a method over ``draws`` random triples per text, and what was measured about the twins on the way."""
     problems, truth, spread = len(texts.size), texts.truth, np.nanvar(texts.human, axis=1, ddof=1)
     tallies = {name: Tally(problems) for name in [*RATED, *across_rows(texts, texts.human[:, :N])]}
     twins = Tally(problems)
@@ -200,7 +200,7 @@ def conformal(texts):
                 widths.append(got.half_width.mean())
             met = abs(float(np.mean(rates)) - level) <= 0.01
             rows.append((raters, level, np.mean(rates), np.std(rates) / np.sqrt(SPLITS), np.mean(widths), met))
-    return pd.DataFrame(rows, columns=["raters a text", "level", "coverage", "se", "half width", "within 0.01"])
+    return pd.DataFrame(rows, columns=["raters per text", "level", "coverage", "se", "half width", "within 0.01"])
 
 
 def picture(table, path):
@@ -270,7 +270,7 @@ def write(out, texts, draws, tallies, twins, splits, table):
 
 {len(texts.size):,} texts, {int(texts.size.sum()):,} ratings 1-5, {texts.size.min()} to {
         texts.size.max()
-    } raters a text.
+    } raters per text.
 {draws} draws of {N} of each text's raters; target: the mean of all its raters (`population_size=m`); nominal level
 {LEVEL:g}. Twins: GPT-4's persona of the rater's gender and race
 ({
@@ -291,7 +291,7 @@ raters agree in {shares[4] / shares[0]:.1%} of the triples.
 interval has no width at all where the three agree ({t.rate("hit", 0)[0]:.3f} coverage in all,
 {t.rate("hit", 4)[0]:.3f} there). `n claimed`: the effective number of human answers by each method's own variance;
 `n real`: by its estimates' squared error to the truth, the rest of a text's raters being finite in number; `saved`:
-`n real` minus {N}. A method may claim answers that it has not got: where three twins are equal its variance is taken
+`n real` minus {N}. A method may claim answers that it does not have: where three twins are equal its variance is taken
 from too little. For the mean of a large population of raters, the same answers with GPT-4's personas are worth
 {large.effective_n.mean():.1f} answers by the model (first {N} raters of each text). "across problems, nothing digital"
 borrows from other texts alone: the difference to it is what GPT-4 brings.
@@ -312,7 +312,7 @@ Within texts, raters and their twins correlate at {correlation:.3f} (standard er
 In {equal:.1%} of the triples the three twins give one and the same answer, and in {zero:.1%} the estimated weight
 lambda of `ppi++` is 0, which its flag says. Its estimates are worth {real.loc["ppi++"]:.2f} answers and those of
 `ppi++-small` {real.loc["ppi++-small"]:.2f}, against {real.loc["classical"]:.2f} of the plain mean. GPT-4's personas
-tell texts apart, not raters of one text: their use is across problems.
+distinguish texts, not raters of one text: they are of use across problems.
 
 ## Texts that nobody has rated: conformal intervals
 
@@ -331,14 +331,14 @@ text's raters (all of them, or {N} drawn at random from each text).
 def main():
     parser = command_line(__doc__, "inference")
     parser.add_argument("--draws", type=int, default=200)
-    told = parser.parse_args()
+    given = parser.parse_args()
     texts = read()
-    tallies, twins = study(texts, told.draws)
+    tallies, twins = study(texts, given.draws)
     table, splits = table_of(tallies), conformal(texts)
-    told.out.mkdir(parents=True, exist_ok=True)
-    write_whole(told.out / "real_people.csv", table.to_csv(index=False))
-    picture(table, told.out / "real_people.png")
-    write(told.out, texts, told.draws, tallies, twins, splits, table)
+    given.out.mkdir(parents=True, exist_ok=True)
+    write_whole(given.out / "real_people.csv", table.to_csv(index=False))
+    picture(table, given.out / "real_people.png")
+    write(given.out, texts, given.draws, tallies, twins, splits, table)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from reports import command_line, typed
 SIZES = (5, 10, 20, 50)
 LEVELS = (0.8, 0.95, 0.99)
 LEAST_PEOPLE = 200
-SLOW = ("set-betting",)  # thousands of bets a draw: one size, fewer draws
+SLOW = ("set-betting",)  # thousands of bets per draw: one size, fewer draws
 OURS = ("auto", *(name for name, method in METHODS.items() if not method.folds))
 GLIDE = importlib.util.find_spec("glide") is not None
 
@@ -154,7 +154,7 @@ def overall(table, by=("n",)):
 
 
 def short(table):
-    """One row a method, coverage and width at every n."""
+    """One row per method, coverage and width at every n."""
     rows = []
     for method in ("auto", "classical", "ppi_py PPI++", "ppi_py PPI", "glide PPI++", "crowdllm"):
         part = table[table["method"] == method].set_index("n")
@@ -202,7 +202,7 @@ def main():
 
 Twin-2K-500's mega-study: {mega["question"].nunique()} outcomes of {mega["study"].nunique()} studies with at least
 {LEAST_PEOPLE} people who have a twin (GPT-4.1-mini with the person's whole questionnaire). Of an outcome's people n are drawn, the
-twins of all others are the crowd, the target is the mean of all; {given.draws} draws an outcome and n, the same for all methods.
+twins of all others are the crowd, the target is the mean of all; {given.draws} draws per outcome and n, the same for all methods.
 `se`: standard error of the mean coverage, by resampling the studies. `width / t`: mean width over that of Student's t, averaged
 over outcomes. Peers: ppi_py {version("ppi-python")} (power tuned by default); {peer}. `refused`:
 draws in which a method gives no interval (peers on equal answers), left out of its rows. As people are drawn without replacement

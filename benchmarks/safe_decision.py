@@ -36,7 +36,7 @@ MARGINS = {
     "symmetric": (0.1, 0.2, 0.4, 0.2, 0.1),
     "u-shaped": (0.40, 0.07, 0.06, 0.07, 0.40),
 }
-#: How the reference enters the crowd, and what the test is told of the beliefs.
+#: How the reference enters the crowd, and what the test knows about the beliefs.
 WAYS = ("expected", "shared, formula", "shared, same answers", "individual answers", "generator")
 
 
@@ -188,7 +188,7 @@ def _following(rng, slope, miss):
 
 
 def mixes(rng, studies):
-    """False shares among the decisions after Benjamini-Hochberg, over 200 problems a study."""
+    """False shares among the decisions after Benjamini-Hochberg, over 200 problems per study."""
     rows = []
     for name, (n, given, eta, law) in MIXES.items():
         shares, right, safe, before = [], [], [], []
@@ -208,7 +208,7 @@ def mixes(rng, studies):
             wrong = sure & np.where(p[0] < p[1], truth > 0, truth < 0)
             before.append(wrong.sum() / max(1, sure.sum()))
         rows.append({"mix": name, "n": n, "R": given, "eta": eta, "false share": float(np.mean(shares)),
-                     "standard error": float(np.std(shares) / np.sqrt(studies)), "decided rightly": float(np.mean(right)),
+                     "standard error": float(np.std(shares) / np.sqrt(studies)), "decided correctly": float(np.mean(right)),
                      'called "safe" of 200': float(np.mean(safe)), "before: false share": float(np.mean(before))})  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -254,7 +254,7 @@ def report(tables, seed, times, seconds):
         "# Safe or unsafe: wrong and right decisions when the reference is estimated",
         "",
         made_by(typed()),
-        f"Seed {seed}, {times} replicates a setting ({10 * times} where said, {times // 2} for ratings, {times // 4} for "
+        f"Seed {seed}, {times} replicates per setting ({10 * times} where said, {times // 2} for ratings, {times // 4} for "
         f"power), level 0.95; {seconds / 60:.0f} minutes on a shared machine. A rate of 0.05 has a standard error of "
         f"{np.sqrt(0.0475 / times):.3f} ({np.sqrt(0.0475 / max(times // 2, 1)):.3f} for ratings).",
         "",

@@ -328,7 +328,7 @@ modes: 0.3 N(-2, 0.5^2) + 0.7 N(2, 0.5^2).
 {markdown_table(known)}
 
 The semi-implicit guide: {NOISE} standard normal numbers through two tanh layers of {HIDDEN} give the mean of a normal component with a
-common diagonal scale; {MIXING_DRAWS} mixing draws (M + 1) and {PARTICLES} particles a step, {STEPS:,} steps of Adam from
+common diagonal scale; {MIXING_DRAWS} mixing draws (M + 1) and {PARTICLES} particles per step, {STEPS:,} steps of Adam from
 {LEARNING_RATE:g} down to 0 (cosine), the components' means spread widely at the start, and the target tempered from power 0.05 to 1
 over the first {ANNEALED:.0%} of the steps. Of {RESTARTS} starts the one with the least final loss (NumPyro's `Trace_ELBO`, the surrogate
 bound) is kept: nothing but the training objective chooses. The Gaussians are trained with the same steps, untempered.
@@ -352,7 +352,7 @@ The ELBO is against the unnormalised posterior: higher is better.
 {markdown_table(posterior)}
 
 The semi-implicit guide works in the coordinates in which the full-covariance Gaussian is standard normal, untempered, from one
-start with a fourth of the step size. An ELBO difference below two standard errors is none: on a posterior so near to a
+start with a fourth of the step size. An ELBO difference below two standard errors counts as none: on a posterior so near to a
 Gaussian, mixing over {NOISE} numbers need not gain anything over the full covariance.
 """
     out.mkdir(parents=True, exist_ok=True)

@@ -59,16 +59,16 @@ def simulation(people: int, problems: int) -> dict[str, float]:
 
 
 def training(steps: int) -> pd.DataFrame:
-    """Seconds of a whole fit with its choices, then milliseconds a step of three programs for one model."""
+    """Seconds of a whole fit with its choices, then milliseconds per step of three programs for one model."""
     data = popquorn("offensiveness")
-    told = load_population("offensiveness").fitted
+    known = load_population("offensiveness").fitted
     start = time.perf_counter()
-    CrowdLLM(components=32).fit(data, told, seed=1)
+    CrowdLLM(components=32).fit(data, known, seed=1)
     whole = time.perf_counter() - start
     model = CrowdLLM(components=32, ridge=40.0, ridge_network=100.0, steps=steps)
     blender = Blender.of_scale(data.scale)
     belief = model.belief(blender)
-    part = prepare(data, told, None, blender, model.settings, 1)
+    part = prepare(data, known, None, blender, model.settings, 1)
     answers = weighted(part.answers, np.ones(len(part.answers.problem), dtype=bool), "likelihood", (40.0, 100.0, 100.0))
     unit = unit_of(part.answers, blender)
     size = (part.vectors.width, part.encoder.width, len(part.problems), len(part.people))
@@ -89,7 +89,7 @@ def training(steps: int) -> pd.DataFrame:
     few = steps // 4
     loops = {
         "this library, one compiled scan": lambda: (fitted(steps) - fitted(few)) / (steps - few),
-        "NumPyro SVI, an update a step": lambda: svi_loop(belief, begin, answers, steps),
+        "NumPyro SVI, one update per step": lambda: svi_loop(belief, begin, answers, steps),
         "PyTorch loop": lambda: torch_loop(belief, begin, answers, steps // 4),
     }
     found = {name: sorted(loop() for _ in range(TURNS)) for name, loop in loops.items()}
@@ -98,11 +98,11 @@ def training(steps: int) -> pd.DataFrame:
     for name, each in found.items():
         low, middle, high = (1e3 * each[place] for place in (0, TURNS // 2, -1))
         rows.append((name, f"{middle:.2f} ({low:.2f} to {high:.2f})", each[TURNS // 2] / ours))
-    return pd.DataFrame(rows, columns=["program", "ms a step, median and range", "ratio to ours"])
+    return pd.DataFrame(rows, columns=["program", "ms per step, median and range", "ratio to ours"])
 
 
 def svi_loop(belief, begin, answers, steps: int) -> float:
-    """Seconds a step of the same model and guide under ``numpyro.infer.SVI`` with ``svi.update`` in a Python loop."""
+    """Seconds per step of the same model and guide under ``numpyro.infer.SVI`` with ``svi.update`` in a Python loop."""
     import numpyro
     from numpyro.infer import SVI, Trace_ELBO
 
@@ -126,7 +126,7 @@ def svi_loop(belief, begin, answers, steps: int) -> float:
 
 
 def torch_loop(belief, begin, answers, steps: int) -> float:
-    """Seconds a step of the same model written in PyTorch, full batch, Adam; on one thread, which is its best here.
+    """Seconds per step of the same model written in PyTorch, full batch, Adam; on one thread, which is its best here.
 
     On two threads a step took ten times as long on a machine whose cores were shared with other work.
     """
@@ -269,7 +269,7 @@ def main() -> None:
             "",
             markdown_table(trained, 2),
             "",
-            "One model, one full batch a step, Adam, all after compilation; ours is the difference between a long and a "
+            "One model, one full batch per step, Adam, all after compilation; ours is the difference between a long and a "
             "short fit by the steps between them, as the loops have their start outside of what is timed.",
         ]
     )

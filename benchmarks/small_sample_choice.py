@@ -99,7 +99,7 @@ def measured(points, n, level, name, group, law):
 
 
 def table(frame):
-    """One row a candidate and n: lowest, 5% quantile and median of the coverages, width over t's."""
+    """One row per candidate and n: lowest, 5% quantile and median of the coverages, width over t's."""
     rows = []
     for (level, n, candidate), part in frame.groupby(["level", "n", "candidate"], sort=False):
         made, near = part[part["group"] == "made"], part[part["group"] == "nearly unanimous"]

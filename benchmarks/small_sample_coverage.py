@@ -25,7 +25,7 @@ from reports import command_line, typed
 
 ROOT = Path(__file__).resolve().parent.parent
 DESIGN = ROOT / "simulations" / "small_sample_coverage.toml"
-CHECKED = 100  # replicates a cell that are also computed by ppi_py
+CHECKED = 100  # replicates per cell that are also computed by ppi_py
 
 
 def draw(rng, replicates, n, size, correlation, probabilities):
@@ -127,7 +127,7 @@ def worst_over_margins(frame):
 
 
 def spread(frame, value, digits=3):
-    """Markdown: one row a method and n, one column a correlation."""
+    """Markdown: one row per method and n, one column per correlation."""
     table = frame.pivot_table(index=["method", "n"], columns="correlation", values=value, sort=False)
     table.columns = [f"correlation {column:g}" for column in table.columns]
     return markdown_table(table.reset_index(), digits)
@@ -203,7 +203,7 @@ def report(frame, design):
     parts = [
         f"# {design['title']}",
         made_by(typed()),
-        f"{design['replicates']:,} replicates a cell; N = {design['digital_per_human']} n; twins joined to humans by "
+        f"{design['replicates']:,} replicates per cell; N = {design['digital_per_human']} n; twins joined to humans by "
         f"a Gaussian "
         f"copula; widths are means, divided by that of Student's t on the same answers. Largest Monte Carlo standard "
         f"error of "

@@ -223,7 +223,7 @@ def main():
         "85 to 95% of the people give one answer; 12 margins on each scale. Student's t is 0 wide for most samples.",
         markdown_table(summary(made[made["kind"] == "nearly unanimous"], ["level", "n"])),
         "## With twins: the lowest coverage over four margins and three correlations (0, 0.5, 0.9)",
-        f"N = 20 n, {BATCH:,} draws a cell (standard error 0.007 at 0.95), twins joined by a Gaussian copula and moved by "
+        f"N = 20 n, {BATCH:,} draws per cell (standard error 0.007 at 0.95), twins joined by a Gaussian copula and moved by "
         "the bias, in standard deviations before they are cut to the scale. Margins: " + "; ".join(MARGINS) + ".",
         "`ppi++-small` at level 0.95, by bias of the twins (at correlation 0.9 the cut makes the regression of humans on "
         "twins curved):",

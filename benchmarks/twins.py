@@ -75,9 +75,9 @@ def main():
             "",
             markdown_table(pd.DataFrame(rows)),
             "",
-            "Twins by people follow the profile alone, which says next to nothing here. Twins by problems know the person from",
+            "Twins by people follow the profile alone, which says almost nothing here. Twins by problems know the person from",
             "other problems; what they save is limited by n - 2 degrees of freedom at 8 to 10 answers and by many nearly",
-            "unanimous problems, where nobody's twin can tell who deviates.",
+            "unanimous problems, where no twin can show who deviates.",
         ]
     )
     out.mkdir(parents=True, exist_ok=True)

@@ -154,7 +154,7 @@ def report(rows, seconds, out):
         f"It took {seconds:.0f} s of CPU time.",
         "",
         f"{N_PEOPLE} people in two camps (share {UPPER:g} above), each answering {PER_PERSON} of {N_PROBLEMS} problems on a "
-        f"continuous scale: y = level of the problem +- {HALF:g} + normal noise of {NOISE:g}. Gender and age say nothing of "
+        f"continuous scale: y = level of the problem +- {HALF:g} + normal noise of {NOISE:g}. Gender and age say nothing about "
         "the camp; the backbone gives the level with an error of 0.5. CrowdLLM with the normal blender and the likelihood "
         f"objective, settings {SETTINGS}, the same for all rows. WD is the mean over problems of the Wasserstein-1 distance "
         f"between {DRAWN} predicted answers of new people and the true distribution; over populations "
