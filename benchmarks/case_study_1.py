@@ -19,7 +19,7 @@ from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.data import popquorn
-from crowdllm_stats.data.folder import locate
+from crowdllm_stats.data.files import locate
 from crowdllm_stats.evaluation.case_study.references import read_references
 from crowdllm_stats.evaluation.case_study.rows import (
     BY_OBJECTIVE,

@@ -5,20 +5,19 @@ from __future__ import annotations
 import errno
 import io
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from crowdllm_stats._base.unfinished import unfinished
-
 #: How the name of a file that is being written ends.
 HALF = ".half"
 
 #: How the name of a manifest ends.
 MANIFEST = ".manifest.json"
+
+_there: list[str] = []
 
 
 def write_whole(file: str | os.PathLike[str], content: bytes | str) -> None:
@@ -125,7 +124,7 @@ def whole_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    half = place / f".{secrets.token_hex(6)}{HALF}"
+    half = place / f".{os.urandom(6).hex()}{HALF}"
     with unfinished(half):
         half.mkdir()
         try:
@@ -146,7 +145,7 @@ def whole_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def _half(place: Path) -> Iterator[BinaryIO]:
-    half = place.with_name(f"{place.name[:40]}.{secrets.token_hex(6)}{HALF}")
+    half = place.with_name(f"{place.name[:40]}.{os.urandom(6).hex()}{HALF}")
     with unfinished(half):
         number = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         try:
@@ -161,3 +160,32 @@ def _half(place: Path) -> Iterator[BinaryIO]:
         except BaseException:  # Ctrl-C too
             half.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def unfinished(place: str | os.PathLike[str]) -> Iterator[None]:
+    """While it lasts, the file or folder is not finished; on an error, whoever makes it removes it as before.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> place = pathlib.Path(tempfile.mkdtemp()) / "a.half"
+        >>> with unfinished(place):
+        ...     _ = place.write_bytes(b"a")
+        ...     remove_unfinished()
+        >>> place.exists()
+        False
+    """
+    _there.append(os.fspath(place))
+    try:
+        yield
+    finally:
+        _there.remove(os.fspath(place))
+
+
+def remove_unfinished() -> None:
+    """Remove what is not finished, in a program that is stopped at once, without a word on what cannot be removed."""
+    for place in list(_there):
+        try:
+            os.unlink(place)
+        except OSError:
+            shutil.rmtree(place, ignore_errors=True)

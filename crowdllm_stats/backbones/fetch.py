@@ -22,7 +22,7 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from crowdllm_stats._base.checks import check_choice
-from crowdllm_stats._base.unfinished import unfinished
+from crowdllm_stats._base.whole_files import unfinished
 
 #: Names the folder of fetched models in place of the user's cache folder.
 VARIABLE = "CROWDLLM_STATS_CACHE"

@@ -264,7 +264,7 @@ def named_data(name: str, folder: Path | None) -> CrowdData:
         12
     """
     from crowdllm_stats import data as datasets
-    from crowdllm_stats.data.popquorn import MODELS_WITH_12
+    from crowdllm_stats.data.popquorn_ratings import MODELS_WITH_12
 
     family, _, member = name.partition(":")
     if name in EXAMPLES:

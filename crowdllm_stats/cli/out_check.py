@@ -143,9 +143,12 @@ def _named(option: str, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _read_from(out: Path, params: Mapping[str, Any]) -> str | None:
     """The folder with data or a model that a file lies in, where a parameter or the environment names one."""
-    from crowdllm_stats.data.folder import VARIABLE
+    from crowdllm_stats.data.files import DATA_VARIABLE
 
-    folders = [*(params.get(name) for name in ("data", "folder", "backbone", "embedding")), os.environ.get(VARIABLE)]
+    folders = [
+        *(params.get(name) for name in ("data", "folder", "backbone", "embedding")),
+        os.environ.get(DATA_VARIABLE),
+    ]
     inside = out.resolve().parents
     return next((str(one) for one in folders if one and os.path.isdir(one) and Path(one).resolve() in inside), None)
 

@@ -16,7 +16,7 @@ import time
 from contextlib import suppress
 from types import FrameType
 
-from crowdllm_stats._base.unfinished import remove_unfinished
+from crowdllm_stats._base.whole_files import remove_unfinished
 
 #: Exit code of a program that was stopped.
 STOPPED = 1

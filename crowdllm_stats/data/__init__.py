@@ -1,9 +1,30 @@
-"""Readers of published data sets, and a small synthetic example that needs no file."""
+"""Readers of published data sets, and a small synthetic example that needs no file.
 
-from crowdllm_stats.data.example import Example, load_example
-from crowdllm_stats.data.features import Features
-from crowdllm_stats.data.popquorn import popquorn, popquorn_llm_ratings
-from crowdllm_stats.data.twin2k import TwinAnswers, TwinStudy, twin2k_items, twin2k_mega_study
+Names are loaded when first used: whoever needs a scale alone does not wait for pandas.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crowdllm_stats.data.example import Example, load_example
+    from crowdllm_stats.data.features import Features
+    from crowdllm_stats.data.popquorn_ratings import popquorn, popquorn_llm_ratings
+    from crowdllm_stats.data.twin2k import TwinAnswers, TwinStudy, twin2k_items, twin2k_mega_study
+
+_HOME = {
+    "Example": "example",
+    "Features": "features",
+    "TwinAnswers": "twin2k",
+    "TwinStudy": "twin2k",
+    "load_example": "example",
+    "popquorn": "popquorn_ratings",
+    "popquorn_llm_ratings": "popquorn_ratings",
+    "twin2k_items": "twin2k",
+    "twin2k_mega_study": "twin2k",
+}
 
 __all__ = [
     "Example",
@@ -16,3 +37,9 @@ __all__ = [
     "twin2k_items",
     "twin2k_mega_study",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

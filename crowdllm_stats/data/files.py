@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import os
 import re
 from base64 import b64decode
@@ -16,11 +17,10 @@ from typing import Any
 
 import pandas as pd
 
+from crowdllm_stats._base.messages import Message
 from crowdllm_stats._base.unpacking import CELL, check_gzip, most_bytes, too_large
-from crowdllm_stats._base.whole_files import whole_file
-from crowdllm_stats.data.formulas import holds_formulas, with_formulas, without_formulas
-from crowdllm_stats.data.quotes import quote_fault
-from crowdllm_stats.data.told_rows import refuse_shorter
+from crowdllm_stats._base.whole_files import MANIFEST, whole_file
+from crowdllm_stats.data.csv_text import holds_formulas, quote_fault, with_formulas, without_formulas
 
 #: Most columns of a table, and most bytes of a CSV file's header: beyond, something else was taken for a table.
 MOST_COLUMNS, MOST_HEADER = 10_000, 1 << 20
@@ -272,3 +272,89 @@ def _diagnosis(file: Path, error: Exception) -> str:
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if len(text) <= 160 else f"{text[:157]}..."
+
+
+def refuse_shorter(file: Path, rows: int) -> None:
+    """Refuse a table that has another number of rows than the manifest beside it tells, or lost its last line's end.
+
+    Args:
+        file: the table; without a manifest that tells of rows, nothing is known and nothing refused.
+        rows: number of rows that were read.
+
+    Raises:
+        ValueError: naming both numbers and what to do.
+
+    Example:
+        >>> import tempfile
+        >>> place = Path(tempfile.mkdtemp()) / "a.csv"
+        >>> _ = place.with_name("a.csv.manifest.json").write_text('{"output": {"rows": 3, "bytes": 9}}')
+        >>> refuse_shorter(place, 2)
+        Traceback (most recent call last):
+        ...
+        ValueError: ... holds 2 rows where its manifest tells of 3: ...
+    """
+    manifest = file.with_name(f"{file.name}{MANIFEST}")
+    told = _output(manifest)
+    there = told.get("rows")
+    remedy = f"write it again, or remove {manifest.name} if it was changed on purpose"
+    if isinstance(there, int) and there != rows:
+        raise ValueError(f"{file} holds {rows:,} rows where its manifest tells of {there:,}: it was cut off; {remedy}")
+    whole = told.get("bytes")
+    if isinstance(whole, int) and file.suffix.lower() == ".csv" and file.stat().st_size < whole and _lacks_end(file):
+        raise ValueError(f"{file} ends within a line and is shorter than its manifest tells: it was cut off; {remedy}")
+
+
+def _output(manifest: Path) -> dict[str, object]:
+    """What a manifest tells of its file; nothing where there is none that can be read."""
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    output = content.get("output") if isinstance(content, dict) else None
+    return output if isinstance(output, dict) else {}
+
+
+def _lacks_end(file: Path) -> bool:
+    with file.open("rb") as raw:
+        raw.seek(-1, os.SEEK_END)
+        return raw.read(1) != b"\n"
+
+
+#: Names the folder of published data.
+DATA_VARIABLE = "CROWDLLM_STATS_DATA"
+
+_GIVE = Message("pass folder=", "give --data FOLDER")
+
+
+def locate(places: Sequence[str], folder: str | os.PathLike[str] | None, source: str) -> Path:
+    """The first of several places, relative to the data folder, that holds a file.
+
+    Args:
+        places: relative paths, in the order in which they are tried.
+        folder: the data folder; without it, the environment variable CROWDLLM_STATS_DATA names it.
+        source: where the data can be had, for the message.
+
+    Raises:
+        FileNotFoundError: if no folder is named, the folder is not there, or holds none of the places.
+
+    Example:
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> (root / "raw_data.csv").touch()
+        >>> locate(["a/raw_data.csv", "raw_data.csv"], root, "example.org").name
+        'raw_data.csv'
+    """
+    if folder is None:
+        folder = os.environ.get(DATA_VARIABLE, "")
+        if not folder:
+            raise FileNotFoundError(
+                Message.filled("no data folder: {}, or set {}; the data are at {}", _GIVE, DATA_VARIABLE, source)
+            )
+    root = Path(folder)
+    if not root.is_dir():
+        text = "data folder {} is not there; {}, or set {}"
+        raise FileNotFoundError(Message.filled(text, root, _GIVE, DATA_VARIABLE))
+    for place in places:
+        if (root / place).is_file():
+            return root / place
+    raise FileNotFoundError(f"no {' or '.join(places)} in {root}; the data are at {source}")

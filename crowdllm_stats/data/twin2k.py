@@ -11,8 +11,7 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray, check_choice
 from crowdllm_stats.data.crowd import CrowdData, Scale, continuous, ordinal
-from crowdllm_stats.data.files import read_table
-from crowdllm_stats.data.folder import locate
+from crowdllm_stats.data.files import locate, read_table
 from crowdllm_stats.data.ids import as_ids
 
 MEGA_STUDY_SOURCE = "github.com/TianyiPeng/Twin-2K-500-Mega-Study"

@@ -57,22 +57,6 @@ def load_population(name: str | os.PathLike[str] = "offensiveness") -> CrowdLLM:
     return CrowdLLM.load(text)
 
 
-def card(name: str) -> str:
-    """What a shipped population is, how to rebuild it, and what it must not be used for (Markdown).
-
-    Args:
-        name: one of :data:`POPULATIONS`.
-
-    Raises:
-        FileNotFoundError: if none is shipped under this name.
-
-    Example:
-        >>> "must not" in card("offensiveness").lower()
-        True
-    """
-    return (FOLDER / f"{name}.md").read_text(encoding="utf-8")
-
-
 def build_population(
     data: CrowdData, reference: Reference, embedding: Features, *, seed: int = 2025, draws: int = 20_000
 ) -> CrowdLLM:

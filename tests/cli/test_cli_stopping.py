@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from faults.interrupting import running
 
-from crowdllm_stats._base.unfinished import remove_unfinished, unfinished
+from crowdllm_stats._base.whole_files import remove_unfinished, unfinished
 from crowdllm_stats.cli.stopping import descendants, end_children
 
 START = """
 import os, subprocess, sys, threading, time
 from crowdllm_stats.cli.stopping import say_when_stopped, watch_signals
-from crowdllm_stats._base.unfinished import unfinished
+from crowdllm_stats._base.whole_files import unfinished
 watch_signals()
 child = subprocess.Popen([sys.executable, "-c", "import subprocess; subprocess.run(['sleep', '60'])"])
 """

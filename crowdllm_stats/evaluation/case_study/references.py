@@ -101,7 +101,7 @@ def read_references(
         FileNotFoundError: if a file, model or data folder is not there.
     """
     if backbone.startswith(RECORDED):
-        from crowdllm_stats.data.popquorn import MODELS_WITH_12, popquorn_llm_ratings
+        from crowdllm_stats.data.popquorn_ratings import MODELS_WITH_12, popquorn_llm_ratings
 
         model = backbone.removeprefix(RECORDED)
         recorded = popquorn_llm_ratings(model, 12 if model in MODELS_WITH_12 else 6, folder)

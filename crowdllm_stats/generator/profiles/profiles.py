@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import check_count
-from crowdllm_stats.generator.profiles.columns import ID, Kinds, ProfileColumn, Qualified, check_rule, qualifies
+from crowdllm_stats.generator.profiles.columns import ID, Kinds, Qualified, check_rule, qualifies
 from crowdllm_stats.generator.profiles.design_law import CallableLaw, MarginLaw, TableLaw, law_of_margins, law_of_table
-from crowdllm_stats.generator.profiles.pool_law import PoolLaw
-from crowdllm_stats.generator.profiles.profile_fit import ProfileFit, profile_fit
-from crowdllm_stats.generator.profiles.recruits import Profiles
+from crowdllm_stats.generator.profiles.pool_law import PoolLaw, as_emitted, rare_combinations
+from crowdllm_stats.generator.profiles.recruits import ProfileFit, Profiles, profile_fit
 from crowdllm_stats.generator.random import uniforms
 
 #: People drawn at a time.
@@ -275,7 +274,7 @@ class ProfileGenerator:
             ProfileFit; its docstring and ``why`` state the coding.
 
         Raises:
-            ValueError: as :func:`crowdllm_stats.generator.profiles.profile_fit.profile_fit`.
+            ValueError: as :func:`crowdllm_stats.generator.profiles.recruits.profile_fit`.
         """
         made = self.sample(n, seed=seed).table
         return profile_fit(made, target, self._kinds_with(target), smoothing=smoothing, epsilon=epsilon,
@@ -378,32 +377,3 @@ class ProfileGenerator:
                              "qualified or k_anonymity")  # fmt: skip
         joined = pd.concat(parts, ignore_index=True)
         return joined.iloc[np.argsort(np.concatenate(places))].reset_index(drop=True)
-
-
-def rare_combinations(profiles: pd.DataFrame, law: PoolLaw, k: int) -> pd.DataFrame:
-    """Combinations of all but real-number columns that at least one and fewer than k people of the pool hold.
-
-    Example:
-        >>> pool = pd.DataFrame({"job": ["Student", "Student", "Pilot"]})
-        >>> rare_combinations(pool, PoolLaw.fit(pool), 2)["job"].tolist()
-        ['Pilot']
-    """
-    names = [column.name for column in law.columns if column.kind != "continuous" or column.name in law.whole]
-    plain = as_emitted(law.columns, profiles[names])
-    if not names:
-        return plain
-    counts = plain.groupby(names, sort=True).size().reset_index(name="_people")
-    return counts.loc[counts["_people"] < k, names].reset_index(drop=True)
-
-
-def as_emitted(columns: Sequence[ProfileColumn], table: pd.DataFrame) -> pd.DataFrame:
-    """The table with columns of the types that a law emits, so that they can be compared."""
-    made: dict[str, Any] = {}
-    for column in columns:
-        if column.name in table.columns:
-            values = table[column.name]
-            whole = column.kind == "continuous"
-            made[column.name] = (
-                values.astype(np.int64) if whole else column.values(column.codes(values, "profiles")).to_numpy()
-            )
-    return pd.DataFrame(made, index=range(len(table)))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import check_count
-from crowdllm_stats._base.unfinished import unfinished
+from crowdllm_stats._base.whole_files import unfinished
 from crowdllm_stats.studies.engine.compute import Computed, compute_block, layout_of
 from crowdllm_stats.studies.engine.design import Design
 from crowdllm_stats.studies.engine.store import Store

@@ -9,8 +9,7 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.data.crowd import CrowdData, ordinal
-from crowdllm_stats.data.files import read_table
-from crowdllm_stats.data.folder import locate
+from crowdllm_stats.data.files import locate, read_table
 
 SOURCE = "github.com/Jiaxin-Pei/Potato-Prolific-Dataset"
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.csv_text import with_formulas, without_formulas
 from crowdllm_stats.data.files import read_table, write_table
-from crowdllm_stats.data.formulas import with_formulas, without_formulas
 
 FORMULAS = [
     "=1+1",
