@@ -10,6 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# A program that one test process has compiled, the others read: they and later runs compile only what is new.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
 # Both draw from NumPy's global random state when imported: not in the first test to need them.
 for _name in ("jax", "ot"):
     with contextlib.suppress(ModuleNotFoundError):
