@@ -22,9 +22,15 @@ from scipy.stats import false_discovery_control
 from crowdllm_stats import safe_decision
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
-from crowdllm_stats.inference.excess_test import Evidence, excess_p_values
-from crowdllm_stats.inference.human_mean import human_mean
-from crowdllm_stats.inference.rare_answers import MOST, NEARLY_ALL, rare_answer_p_values, share_alike
+from crowdllm_stats.inference.theorem3_safe_decision.excess_test import (
+    MOST,
+    NEARLY_ALL,
+    Evidence,
+    excess_p_values,
+    rare_answer_p_values,
+    share_alike,
+)
+from crowdllm_stats.inference.theorem3_safe_decision.human_mean import human_mean
 from reports import command_line, typed
 
 SCALE = np.arange(1.0, 6.0)

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from crowdllm_stats._base.checks import FloatArray, check_array, check_bounds, check_inside, check_level
 from crowdllm_stats._base.result import Result
+from crowdllm_stats.inference.fay_herriot.dispersion import fit_variance_function
 from crowdllm_stats.inference.fay_herriot.model import keep_inside, regression_rows
-from crowdllm_stats.inference.fay_herriot.variance_function import fit_variance_function
 
 #: Problems in the fitted part, beyond the number of regression coefficients.
 SPARE_PROBLEMS = 5

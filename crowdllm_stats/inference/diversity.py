@@ -18,13 +18,7 @@ from crowdllm_stats._base.checks import (
     check_same_batch,
 )
 from crowdllm_stats._base.result import Result, unbatch
-from crowdllm_stats.inference.expected_quantiles import (
-    GRID,
-    block_means,
-    comonotone_product,
-    order_statistic_weights,
-    quantile_losses,
-)
+from crowdllm_stats.inference.table_distance import table_parts
 
 PARTS = ("total", "location", "spread", "rest", "shape", "finite_n_human", "finite_n_digital", "energy_total", "energy")
 #: Parts that suppose laws of one shape: not told apart where answers have few levels.
@@ -36,8 +30,6 @@ BOUNDED = ("location", "spread", "shape", "energy", "sd_ratio", "cost_of_uniform
 FEW_LEVELS = 20
 #: ... if more than this share of the problems has few levels.
 SOME = 0.1
-#: Answers handled at a time.
-CELLS = 2_000_000
 LEAST = 3
 
 
@@ -187,7 +179,7 @@ def distribution_error(
             check_inside(name, table, check_bounds(bounds))
     y, t = y.reshape(-1, y.shape[-1]), t.reshape(-1, t.shape[-1])
     few = share_with_few_levels(y, t) > SOME if few_levels is None else bool(few_levels)
-    point = _parts(y, t)
+    point = table_parts(y, t)
     lower, upper = _bootstrap(y, t, point, level, n_boot, seed) if n_boot else (None, None)
     shaped = {name: unbatch(value.reshape(batch)) for name, value in point.items() if name in DistributionError.columns}
     bounded = [
@@ -228,79 +220,6 @@ def share_with_few_levels(human: FloatArray, digital: FloatArray) -> float:
     return float(np.mean(whole | ((levels <= FEW_LEVELS) & (both.shape[-1] >= 4 * levels))))
 
 
-def _parts(human: FloatArray, digital: FloatArray) -> dict[str, FloatArray]:
-    """All numbers for problems on the first axis, a few problems at a time."""
-    step = max(1, CELLS // (human.shape[1] + digital.shape[1]))
-    n, m = human.shape[1], digital.shape[1]
-    steps = min(max(n, m), GRID)
-    weights = order_statistic_weights(n, steps), order_statistic_weights(m, steps)
-    blocks = [
-        _block(human[first : first + step], digital[first : first + step], weights)
-        for first in range(0, len(human), step)
-    ]
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-
-
-def _block(y: FloatArray, t: FloatArray, weights: tuple[FloatArray, FloatArray]) -> dict[str, FloatArray]:
-    n, m = y.shape[1], t.shape[1]
-    y, t = y - y[:, :1], t - y[:, :1]  # near 0 first, then centred: means of large numbers lose digits
-    centre_y, centre_t = y.mean(axis=1, keepdims=True), t.mean(axis=1, keepdims=True)
-    gap = (centre_y - centre_t)[:, 0]
-    y, t = np.sort(y - centre_y, axis=1), np.sort(t - centre_t, axis=1)
-    square_y, square_t = np.mean(y * y, axis=1), np.mean(t * t, axis=1)
-    var_y, var_t = square_y * (n / (n - 1)), square_t * (m / (m - 1))
-    product = _sd(y, var_y) * _sd(t, var_t)
-    cross = comonotone_product(y, t)
-    law = block_means(y if n >= m else t)  # the longer table tells more of the shape
-    size = np.mean((y if n >= m else t) ** 2, axis=1)
-    lost_human, lost_digital = quantile_losses(law, *weights)
-    scale = np.divide(2.0 * product, size, out=np.zeros_like(size), where=size > 0.0)
-    location = gap**2 - var_y / n - var_t / m
-    spread = var_y + var_t - 2.0 * product
-    total = gap**2 + square_y + square_t - 2.0 * cross
-    finite_human, finite_digital = scale * lost_human, scale * lost_digital
-    energy_total = _energy(y + gap[:, None], t)
-    ratio = np.divide(var_t, var_y, out=np.where(var_t > 0.0, np.inf, 1.0), where=var_y > 0.0)
-    return {
-        "total": total,
-        "location": location,
-        "spread": spread,
-        "rest": total - location - spread,
-        "shape": total - location - spread - finite_human - finite_digital,
-        "finite_n_human": finite_human,
-        "finite_n_digital": finite_digital,
-        "energy_total": energy_total,
-        "energy": energy_total - _mean_difference(y) / n - _mean_difference(t) / m,
-        "human_sd": np.sqrt(var_y),
-        "digital_sd": np.sqrt(var_t),
-        "sd_ratio": np.sqrt(ratio),
-        "cost_of_uniformity": np.where(var_t < var_y, np.maximum(spread, 0.0), 0.0),
-    }
-
-
-def _sd(centred: FloatArray, var: FloatArray) -> FloatArray:
-    """Jackknifed standard deviation: ``n s - (n - 1) mean_i s_(-i)``, biased by order 1/n^2 only."""
-    n = centred.shape[1]
-    without = np.maximum((n - 1) * var[:, None] - centred**2 * (n / (n - 1)), 0.0) / (n - 2)
-    jackknifed: FloatArray = n * np.sqrt(var) - (n - 1) * np.mean(np.sqrt(without), axis=1)
-    return jackknifed
-
-
-def _mean_difference(ordered: FloatArray) -> FloatArray:
-    """Unbiased ``E|y - y'|`` from sorted answers of mean 0 (Gini's mean difference)."""
-    n = ordered.shape[1]
-    return np.asarray(ordered @ np.arange(n) * (4.0 / (n * (n - 1))))
-
-
-def _energy(y: FloatArray, t: FloatArray) -> FloatArray:
-    """Squared energy distance of two tables, ``2 int (F - G)^2``."""
-    both = np.concatenate([y, t], axis=1)
-    order = np.argsort(both, axis=1, kind="stable")  # two sorted runs: a merge
-    step = np.where(order < y.shape[1], 1.0 / y.shape[1], -1.0 / t.shape[1])
-    apart = np.cumsum(step, axis=1)[:, :-1]
-    return np.asarray(2.0 * np.sum(apart**2 * np.diff(np.take_along_axis(both, order, axis=1), axis=1), axis=1))
-
-
 def _bootstrap(
     y: FloatArray,
     t: FloatArray,
@@ -317,7 +236,7 @@ def _bootstrap(
     n, m = y.shape[1], t.shape[1]
     draws: dict[str, list[FloatArray]] = {name: [] for name in BOUNDED}
     for _ in range(n_boot):
-        parts = _parts(y[:, rng.integers(n, size=n)], t[:, rng.integers(m, size=m)])
+        parts = table_parts(y[:, rng.integers(n, size=n)], t[:, rng.integers(m, size=m)])
         parts["sd_ratio"] = _log_ratio(parts, point)
         for name in BOUNDED:
             draws[name].append(parts[name])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from crowdllm_stats.inference.diversity import PARTS, distribution_error
-from crowdllm_stats.inference.expected_quantiles import (
+from crowdllm_stats.inference.table_distance import (
     GRID,
     block_means,
     comonotone_product,
@@ -130,7 +130,7 @@ def test_reduced_tables_keep_products_of_step_functions(seed, n, m, times):
 def test_batches_of_any_size_equal_single_problems(monkeypatch):
     rng = np.random.default_rng(8)
     human, digital = rng.normal(size=(2, 3, 5)), rng.normal(size=(2, 3, 9))
-    monkeypatch.setattr("crowdllm_stats.inference.diversity.CELLS", 30)
+    monkeypatch.setattr("crowdllm_stats.inference.table_distance.CELLS", 30)
     got = distribution_error(human, digital)
     assert got.total.shape == (2, 3)
     one = distribution_error(human[1, 2], digital[1, 2])

@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crowdllm_stats.inference.belief_terms import margin_in_words, safety_margin
-from crowdllm_stats.inference.theorem3_safe_interval import published_half_width, safe_interval
+from crowdllm_stats.inference.theorem3_safe_interval import (
+    margin_in_words,
+    published_half_width,
+    safe_interval,
+    safety_margin,
+)
 
 # --- golden ------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import numpy as np
 import sympy
 
 from crowdllm_stats.inference.conformal import _rank, _split, conformal_new_problems
-from crowdllm_stats.inference.fay_herriot.variance_function import fit_variance_function
+from crowdllm_stats.inference.fay_herriot.dispersion import fit_variance_function
 from crowdllm_stats.verify import Check, Statement, counterexample, identity, numeric, simulation
 
 STATEMENT = Statement(

@@ -14,7 +14,7 @@ import sympy
 
 from crowdllm_stats.inference.diversity import DistributionError
 from crowdllm_stats.inference.diversity import distribution_error as calculator
-from crowdllm_stats.inference.expected_quantiles import GRID, block_means, order_statistic_weights
+from crowdllm_stats.inference.table_distance import GRID, block_means, order_statistic_weights
 from crowdllm_stats.inference.theorem2_risk import risk_decomposition
 from crowdllm_stats.verify import Check, Statement, counterexample, identity, numeric, simulation
 

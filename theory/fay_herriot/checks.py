@@ -11,10 +11,13 @@ import sympy
 from scipy.special import betaln
 
 from crowdllm_stats.inference.fay_herriot.across_problems import _cross_fit, across_problems
-from crowdllm_stats.inference.fay_herriot.dispersion import Dispersion, free_dispersion
-from crowdllm_stats.inference.fay_herriot.known_variances import predict_known
+from crowdllm_stats.inference.fay_herriot.dispersion import (
+    Dispersion,
+    VarianceFunction,
+    fit_variance_function,
+    free_dispersion,
+)
 from crowdllm_stats.inference.fay_herriot.logit_regression import LogitRegression, fit_logit_regression
-from crowdllm_stats.inference.fay_herriot.mixtures import ends_of_normals, shortest_of_betas
 from crowdllm_stats.inference.fay_herriot.model import (
     POWERS,
     FayHerriot,
@@ -26,8 +29,14 @@ from crowdllm_stats.inference.fay_herriot.model import (
     regression_rows,
     restricted,
 )
-from crowdllm_stats.inference.fay_herriot.predictive import Ahead, predict_bounded, predict_free
-from crowdllm_stats.inference.fay_herriot.variance_function import VarianceFunction, fit_variance_function
+from crowdllm_stats.inference.fay_herriot.predictive import (
+    Ahead,
+    ends_of_normals,
+    predict_bounded,
+    predict_free,
+    predict_known,
+    shortest_of_betas,
+)
 from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity, mean_of
 
 STATEMENT = Statement(

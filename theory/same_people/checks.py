@@ -12,8 +12,7 @@ from scipy import integrate, special
 
 from crowdllm_stats.inference.fay_herriot.across_answers import across_answers
 from crowdllm_stats.inference.fay_herriot.across_problems import across_problems
-from crowdllm_stats.inference.fay_herriot.person_errors import Answers, person_errors
-from crowdllm_stats.inference.fay_herriot.shared_error import sum_half_width, widen
+from crowdllm_stats.inference.fay_herriot.person_errors import AnswersOfPeople, person_errors, sum_half_width, widen
 from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity
 
 STATEMENT = Statement(
@@ -126,7 +125,7 @@ def _unbiased_checks() -> list[Check]:
         spread = np.zeros((3, int(person.max()) + 1))
         spread[problem, person] = 1.0 / count[problem]
         levels = _every_sign(spread.shape[1])
-        found = [person_errors(Answers(a[person], problem, person), x, weight) for a in levels]
+        found = [person_errors(AnswersOfPeople(a[person], problem, person), x, weight) for a in levels]
         exact = np.sum((hat @ spread) ** 2, axis=1)
         says = "levels alone: E k sum_i (x' K q_i)^2 = Var(x' beta) over all signs"
         got = np.mean([each.regression_var for each in found], axis=0)
@@ -139,7 +138,7 @@ def _unbiased_checks() -> list[Check]:
             checks.append(agree(f"overlap, {name}", [(found[0].overlap[0] * exact[0], np.mean(own * others))], says))
     problem, person = _designs()["same people"]
     signs = _every_sign(9)
-    found_var = [person_errors(Answers(e, problem, person), rows, weight).regression_var for e in signs]
+    found_var = [person_errors(AnswersOfPeople(e, problem, person), rows, weight).regression_var for e in signs]
     hat = rows @ np.linalg.inv((rows * weight[:, None]).T @ rows) @ (rows * weight[:, None]).T
     says = "rests alone, the same people: unbiased too"
     checks.append(agree("unbiased for rests", [(np.mean(found_var, axis=0), np.sum(hat**2, axis=1) / 3)], says))
@@ -148,7 +147,7 @@ def _unbiased_checks() -> list[Check]:
 
 def _degrees_checks() -> list[Check]:
     problem, person = _designs()["same people"]
-    answers = Answers(np.arange(9.0), problem, person)
+    answers = AnswersOfPeople(np.arange(9.0), problem, person)
     degrees = person_errors(answers, np.ones((3, 1)), np.ones(3)).degrees
     checks = [agree("degrees, same people", [(degrees, 2.0)], "n - 1 degrees of freedom for n people")]
     problem, person = _designs()["overlapping"]
@@ -159,7 +158,7 @@ def _degrees_checks() -> list[Check]:
     moves = np.diag(share @ table) - table.T @ np.diag(share) @ table
     square = moves.T @ moves
     exact = np.trace(square) ** 2 / np.trace(square @ square)
-    got = person_errors(Answers(np.arange(8.0), problem, person), np.ones((3, 1)), share).degrees
+    got = person_errors(AnswersOfPeople(np.arange(8.0), problem, person), np.ones((3, 1)), share).degrees
     says = "tr(G'G)^2/tr((G'G)^2), from dense matrices"
     return [*checks, agree("degrees, overlapping", [(got, exact)], says)]
 
@@ -170,7 +169,7 @@ def _share_checks() -> list[Check]:
     rest = np.concatenate([base, -base])  # no person stands out, problem by problem
     level = np.array([3.0, -3.0, 1.0, -1.0])
     problem, person = np.repeat(np.arange(6), 4), np.tile(np.arange(4), 6)
-    found = person_errors(Answers((rest + level).ravel(), problem, person), np.ones((6, 1)), np.ones(6))
+    found = person_errors(AnswersOfPeople((rest + level).ravel(), problem, person), np.ones((6, 1)), np.ones(6))
     between = float(level @ level) / 3
     pooled = float(np.mean((rest + level).var(axis=1, ddof=1)))
     exact = (between - pooled * 1 / 6) / (pooled - pooled / 6)

@@ -13,11 +13,10 @@ import sympy
 from scipy import stats
 from sympy import Rational
 
-from crowdllm_stats.inference.belief_terms import safety_margin
 from crowdllm_stats.inference.proposition1_llm_risk import llm_risk
 from crowdllm_stats.inference.theorem2_risk import risk_decomposition
 from crowdllm_stats.inference.theorem3_safe_decision import SafeDecision, safe_decision
-from crowdllm_stats.inference.theorem3_safe_interval import published_half_width, safe_interval
+from crowdllm_stats.inference.theorem3_safe_interval import published_half_width, safe_interval, safety_margin
 from crowdllm_stats.verify import Check, Statement, counterexample, fields_agree, identity, numeric, simulation
 from crowdllm_stats.verify.algebra import average, expectation, ring_mean, same
 

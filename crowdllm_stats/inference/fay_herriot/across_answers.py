@@ -13,13 +13,13 @@ from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.inference.fay_herriot.across_problems import AcrossProblems, Direct, combine
 from crowdllm_stats.inference.fay_herriot.model import regression_rows
 from crowdllm_stats.inference.fay_herriot.person_errors import (
-    Answers,
+    AnswersOfPeople,
     IntArray,
     PersonErrors,
     person_errors,
     person_factors,
+    widen,
 )
-from crowdllm_stats.inference.fay_herriot.shared_error import widen
 
 #: Degrees of freedom that the variance of single answers needs, summed over problems.
 LEAST_DEGREES = 10
@@ -136,7 +136,7 @@ def across_answers(
 
 def _joined(
     apart: AcrossProblems,
-    table: Answers,
+    table: AnswersOfPeople,
     rows: FloatArray,
     first: PersonErrors,
     population: FloatArray | None,
@@ -199,7 +199,9 @@ def _why(people: int, degrees: float, loadings: int) -> str:
     )
 
 
-def _table(answers: ArrayLike, problem: ArrayLike, person: ArrayLike, ends: tuple[float, float] | None) -> Answers:
+def _table(
+    answers: ArrayLike, problem: ArrayLike, person: ArrayLike, ends: tuple[float, float] | None
+) -> AnswersOfPeople:
     value = check_array("answers", answers, least_ndim=1)
     if value.ndim != 1:
         raise ValueError(f"answers must have one axis (A,), one entry per answer; got shape {value.shape}")
@@ -216,7 +218,7 @@ def _table(answers: ArrayLike, problem: ArrayLike, person: ArrayLike, ends: tupl
     question: IntArray = place.astype(np.int64)
     _, number = np.unique(who, return_inverse=True)
     _check_once(question, number, who)
-    return Answers(value, question, number.astype(np.int64))
+    return AnswersOfPeople(value, question, number.astype(np.int64))
 
 
 def _check_once(question: IntArray, number: IntArray, who: NDArray[np.generic]) -> None:
@@ -236,7 +238,7 @@ def _check_once(question: IntArray, number: IntArray, who: NDArray[np.generic]) 
         raise ValueError(f"person {name} answers problem {pair // people} more than once; average repeated answers")
 
 
-def _check_spread(table: Answers) -> None:
+def _check_spread(table: AnswersOfPeople) -> None:
     degrees = float(np.sum(table.count - 1.0))
     if degrees < LEAST_DEGREES:
         raise ValueError(
@@ -280,7 +282,7 @@ def _population(values: ArrayLike, count: FloatArray) -> FloatArray:
     return sizes
 
 
-def _first_weight(table: Answers, rows: FloatArray) -> FloatArray:
+def _first_weight(table: AnswersOfPeople, rows: FloatArray) -> FloatArray:
     """Regression weights (T,) from the moments: the scatter about least squares less the sampling variance."""
     count = table.count
     pooled = float((count - 1.0) @ table.var / np.sum(count - 1.0))

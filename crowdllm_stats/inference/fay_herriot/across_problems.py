@@ -14,10 +14,15 @@ from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.result import Result
 from crowdllm_stats.inference.fay_herriot.checks import counts, features, grid_step, known_variances, variances
 from crowdllm_stats.inference.fay_herriot.dispersion import Dispersion, bounded_dispersion, free_dispersion
-from crowdllm_stats.inference.fay_herriot.known_variances import predict_known
 from crowdllm_stats.inference.fay_herriot.logit_regression import LogitRegression, fit_logit_regression
 from crowdllm_stats.inference.fay_herriot.model import Prior, fit_fay_herriot, regression_rows
-from crowdllm_stats.inference.fay_herriot.predictive import Ahead, Prediction, predict_bounded, predict_free
+from crowdllm_stats.inference.fay_herriot.predictive import (
+    Ahead,
+    Prediction,
+    predict_bounded,
+    predict_free,
+    predict_known,
+)
 
 #: Up to this many problems each one is left out on its own; beyond, problems are left out in FOLDS groups.
 LEAVE_ONE_OUT = 40

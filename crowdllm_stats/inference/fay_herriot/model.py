@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.inference.fay_herriot.variance_function import VarianceFunction, fit_variance_function
+from crowdllm_stats.inference.fay_herriot.dispersion import VarianceFunction, fit_variance_function
 
 #: The between-problem variance is proportional to the within-problem variance function to one of these powers.
 POWERS: FloatArray = np.array([0.0, 0.5, 1.0])

@@ -1,4 +1,4 @@
-"""What the errors of questions' means have in common when the same people answer many questions."""
+"""What the errors of questions' means have in common when the same people answer many questions, and its intervals."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import eigh
+from scipy.special import chdtri, expit, logit, ndtr, ndtri, stdtrit
 
 from crowdllm_stats._base.checks import FloatArray
 
@@ -23,7 +24,7 @@ TELLABLE = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class AnswersOfPeople:
     """A answers of P people to T questions: ``value`` (A,), ``question`` (A,) in 0..T-1, ``person`` (A,) in 0..P-1.
 
     Nobody answers a question twice, every question has an answer, and everybody gives one.
@@ -79,7 +80,7 @@ class PersonErrors:
     degrees: float
 
 
-def person_errors(answers: Answers, rows: FloatArray, weight: FloatArray) -> PersonErrors:
+def person_errors(answers: AnswersOfPeople, rows: FloatArray, weight: FloatArray) -> PersonErrors:
     """Estimate what is common to the errors of all questions from how people scatter.
 
     The regression at question t is off by ``h_t' e = x_t' K sum_s W_s x_s e_s``, ``K = (sum_s W_s x_s x_s')^-1``. The
@@ -101,7 +102,7 @@ def person_errors(answers: Answers, rows: FloatArray, weight: FloatArray) -> Per
 
     Example:
         >>> question, person = np.repeat(np.arange(4), 3), np.tile(np.arange(3), 4)
-        >>> answers = Answers(person + 0.1 * question, question, person)
+        >>> answers = AnswersOfPeople(person + 0.1 * question, question, person)
         >>> found = person_errors(answers, np.ones((4, 1)), np.ones(4))
         >>> np.round([found.regression_var[0], found.overlap[0], found.degrees], 3).tolist()
         [0.333, 1.0, 2.0]
@@ -134,13 +135,13 @@ def person_errors(answers: Answers, rows: FloatArray, weight: FloatArray) -> Per
     )
 
 
-def _by_person(answers: Answers, values: FloatArray, people: int) -> FloatArray:
+def _by_person(answers: AnswersOfPeople, values: FloatArray, people: int) -> FloatArray:
     """Sums over each person's answers, (P, p), of values (A, p)."""
     columns = [np.bincount(answers.person, column, minlength=people) for column in values.T]
     return np.stack(columns, axis=1)
 
 
-def _of_level(answers: Answers, share: FloatArray, people: int) -> tuple[float, float]:
+def _of_level(answers: AnswersOfPeople, share: FloatArray, people: int) -> tuple[float, float]:
     """How much too small the scatter of people's levels is about the questions' means, and its degrees of freedom.
 
     With levels a (P,) the scatter is ``|G a|^2``, ``G = diag(g) - Z' diag(share) Z``, ``Z`` (T, P) holding 1/n_t where
@@ -176,7 +177,7 @@ LEAST_PEOPLE = 3
 RIDGE = 1e-6
 
 
-def person_factors(answers: Answers, rows: FloatArray) -> FloatArray:
+def person_factors(answers: AnswersOfPeople, rows: FloatArray) -> FloatArray:
     """Loadings (T, k) of further ways in which people differ, k = 0 to 3; to be used as regression columns.
 
     Where items are worded both ways, a person who says yes to everything is high on some and low on the others. The
@@ -199,7 +200,7 @@ def person_factors(answers: Answers, rows: FloatArray) -> FloatArray:
         >>> rng = np.random.default_rng(0)
         >>> sign, level = np.tile([1.0, -1.0], 20), rng.normal(size=6)
         >>> values = (sign[:, None] * level + 0.3 * rng.normal(size=(40, 6))).ravel()
-        >>> answers = Answers(values, np.repeat(np.arange(40), 6), np.tile(np.arange(6), 40))
+        >>> answers = AnswersOfPeople(values, np.repeat(np.arange(40), 6), np.tile(np.arange(6), 40))
         >>> found = person_factors(answers, np.ones((40, 1)))[:, 0]
         >>> bool(abs(np.corrcoef(found, sign)[0, 1]) > 0.9)
         True
@@ -208,7 +209,7 @@ def person_factors(answers: Answers, rows: FloatArray) -> FloatArray:
     pooled = float((answers.count - 1.0) @ answers.var / np.sum(answers.count - 1.0))
     sd = np.sqrt(np.maximum(answers.var, LEAST_SD**2 * pooled))
     columns = rows / sd[:, None]
-    unit = Answers(answers.deviation / sd[answers.question], answers.question, answers.person)
+    unit = AnswersOfPeople(answers.deviation / sd[answers.question], answers.question, answers.person)
     unit = _of_busy_people(unit, columns.shape[1] + MOST + SPARE_ANSWERS)
     most = min(MOST, questions - columns.shape[1] - SPARE_QUESTIONS)
     if most < 1 or not len(unit.value):
@@ -219,13 +220,13 @@ def person_factors(answers: Answers, rows: FloatArray) -> FloatArray:
     largest = np.zeros(len(shares))
     for _ in range(SHUFFLES):
         dealt = np.lexsort((rng.random(len(left.value)), left.question))  # the answers come sorted by question
-        other = _residual(Answers(left.value[dealt], left.question, left.person), columns)
+        other = _residual(AnswersOfPeople(left.value[dealt], left.question, left.person), columns)
         largest = np.maximum(largest, _strongest(other, questions, most)[0])
     found = int(np.sum(np.cumprod(shares > largest)))
     return loadings[:, :found] * sd[:, None]
 
 
-def _of_busy_people(answers: Answers, least: int) -> Answers:
+def _of_busy_people(answers: AnswersOfPeople, least: int) -> AnswersOfPeople:
     """The answers of the people who gave at least so many, sorted by question; nobody's where fewer than three did."""
     number = np.bincount(answers.person)
     busy = number >= least
@@ -234,10 +235,10 @@ def _of_busy_people(answers: Answers, least: int) -> Answers:
     place = np.argsort(np.argsort(np.where(busy, sums, np.inf), kind="stable"))  # the same whatever people's names are
     value, question, person = answers.value[kept], answers.question[kept], place[answers.person[kept]]
     order = np.lexsort((person, question))
-    return Answers(value[order], question[order], person[order])
+    return AnswersOfPeople(value[order], question[order], person[order])
 
 
-def _residual(answers: Answers, columns: FloatArray) -> Answers:
+def _residual(answers: AnswersOfPeople, columns: FloatArray) -> AnswersOfPeople:
     """Every person's answers less that person's own regression on the columns."""
     people, size = int(answers.person.max()) + 1, columns.shape[1]
     x = columns[answers.question]
@@ -249,10 +250,10 @@ def _residual(answers: Answers, columns: FloatArray) -> Answers:
     scale = np.trace(information, axis1=1, axis2=2) + 1.0
     information = information + (RIDGE * scale)[:, None, None] * np.eye(size)
     slope = np.linalg.solve(information, score[:, :, None])[:, :, 0]
-    return Answers(answers.value - np.sum(x * slope[answers.person], axis=1), answers.question, answers.person)
+    return AnswersOfPeople(answers.value - np.sum(x * slope[answers.person], axis=1), answers.question, answers.person)
 
 
-def _strongest(answers: Answers, questions: int, most: int) -> tuple[FloatArray, FloatArray]:
+def _strongest(answers: AnswersOfPeople, questions: int, most: int) -> tuple[FloatArray, FloatArray]:
     """The first singular vectors of the people's rows: shares (k,) and the vectors of questions (T, k).
 
     A share is that of the sum of squares that the vectors before it leave.
@@ -270,3 +271,94 @@ def _strongest(answers: Answers, questions: int, most: int) -> tuple[FloatArray,
     shares = np.where(told, size / np.where(told, remaining, 1.0), 0.0)
     length = np.linalg.norm(loadings, axis=0)
     return shares, np.asarray(loadings / np.where(length > 0.0, length, 1.0))
+
+
+#: Nodes for the shared error's estimated variance.
+NODES = 40
+#: Halvings of the bracket of the half-width.
+HALVINGS = 50
+#: Stands for a standard deviation of 0.
+TINY = 1e-300
+#: Least share of an interval's own variance that is left when the regression's sampling error is taken out of it.
+LEAST_LEFT = 0.2
+#: Estimates are taken to lie at least this share of the scale inside its ends.
+EDGE = 1e-6
+
+
+def sum_half_width(own_var: FloatArray, shared_var: FloatArray, degrees: float, level: float) -> FloatArray:
+    """Half-width q with ``P(|N(0, own_var) + sqrt(shared_var) t_degrees| <= q) = level``, shape of both.
+
+    The law of Behrens and Fisher with one variance known: longer than the normal interval of the summed variances,
+    shorter than the sum of both intervals.
+
+    Example:
+        >>> half = sum_half_width(np.array([1.0, 1e-12, 1.0]), np.array([0.0, 1.0, 1.0]), 4.0, 0.95)
+        >>> np.round(half, 2).tolist()
+        [1.96, 2.78, 3.36]
+    """
+    at, mass = np.polynomial.legendre.leggauss(NODES)
+    at, mass = 0.5 * (at + 1.0), 0.5 * mass
+    ratio = degrees / chdtri(degrees, 1.0 - at**4)  # most nodes where the chi-squared is near 0
+    mass = mass * 4.0 * at**3
+    tail = 0.5 + 0.5 * level
+    short = np.zeros_like(own_var)
+    long = ndtri(tail) * np.sqrt(own_var) + stdtrit(degrees, tail) * np.sqrt(shared_var)
+    sd = np.maximum(np.sqrt(own_var[..., None] + shared_var[..., None] * ratio), TINY)
+    for _ in range(HALVINGS):
+        middle = 0.5 * (short + long)
+        held = (2.0 * ndtr(middle[..., None] / sd) - 1.0) @ mass
+        short, long = np.where(held < level, middle, short), np.where(held < level, long, middle)
+    return np.asarray(0.5 * (short + long))
+
+
+def widen(
+    estimate: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    shared_var: FloatArray,
+    counted_var: FloatArray,
+    degrees: float,
+    bounds: tuple[float, float] | None,
+    level: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Lower and upper ends, (T,) each, once an error of variance ``shared_var`` is let in, side by side.
+
+    Each side's length stands for a variance (as in MOVER, the recovery of variances from limits): that variance, less
+    what ``shared_var`` counts again, and the shared one on ``degrees`` degrees of freedom give the new length. On a
+    bounded scale lengths are taken in logits, so that ends stay inside.
+
+    Args:
+        estimate, lower, upper: (T,) of the intervals for errors that are independent.
+        shared_var: (T,) variance of the shared error, in squared units of the answers.
+        counted_var: (T,) variance that the intervals hold already and ``shared_var`` too.
+        degrees: of freedom of ``shared_var``.
+        bounds: ends of the scale, or None.
+        level: of the intervals.
+
+    Source: Zou and Donner 2008 (MOVER).
+
+    Example:
+        >>> estimate, lower, upper, shared = np.array([[3.0], [1.04], [4.96], [1.0]])
+        >>> ends = widen(estimate, lower, upper, shared, 0.0 * shared, 4.0, None, 0.95)
+        >>> np.round(np.concatenate(ends), 2).tolist()
+        [-0.36, 6.36]
+    """
+    if bounds is None:
+        slope, place, ends = np.ones_like(estimate), estimate, (lower, upper)
+    else:
+        low, long = bounds[0], bounds[1] - bounds[0]
+        inside = np.clip((estimate - low) / long, EDGE, 1.0 - EDGE)
+        slope, place = long * inside * (1.0 - inside), logit(inside)
+        ends = (logit(np.clip((lower - low) / long, 0.0, 1.0)), logit(np.clip((upper - low) / long, 0.0, 1.0)))
+    shared, counted = shared_var / slope**2, counted_var / slope**2
+    moved = []
+    for side, end in zip((-1.0, 1.0), ends, strict=True):
+        length = np.maximum(side * (end - place), 0.0)
+        finite = np.isfinite(length)
+        variance = (np.where(finite, length, 0.0) / ndtri(0.5 + 0.5 * level)) ** 2
+        left = np.maximum(variance - counted, LEAST_LEFT * variance)
+        longer = sum_half_width(left, shared, degrees, level)
+        moved.append(np.where(finite, place + side * np.where(shared > 0.0, longer, length), side * np.inf))
+    if bounds is None:
+        return moved[0], moved[1]
+    return low + long * expit(moved[0]), low + long * expit(moved[1])

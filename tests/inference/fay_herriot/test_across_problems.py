@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from crowdllm_stats import across_problems
-from crowdllm_stats.inference.fay_herriot.dispersion import Dispersion, bounded_dispersion
+from crowdllm_stats.inference.fay_herriot.dispersion import Dispersion, bounded_dispersion, fit_variance_function
 from crowdllm_stats.inference.fay_herriot.logit_regression import LogitRegression
-from crowdllm_stats.inference.fay_herriot.mixtures import ends_of_normals, shortest_of_betas
 from crowdllm_stats.inference.fay_herriot.model import Prior, fit_fay_herriot, regression_rows
-from crowdllm_stats.inference.fay_herriot.predictive import Ahead, predict_bounded, predict_free
-from crowdllm_stats.inference.fay_herriot.variance_function import fit_variance_function
+from crowdllm_stats.inference.fay_herriot.predictive import (
+    Ahead,
+    ends_of_normals,
+    predict_bounded,
+    predict_free,
+    shortest_of_betas,
+)
 
 
 def people(problems, seed, between=0.4, slope=0.8, least=2, most=8):

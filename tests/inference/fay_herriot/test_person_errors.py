@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crowdllm_stats.inference.fay_herriot.person_errors import Answers, person_errors
+from crowdllm_stats.inference.fay_herriot.person_errors import AnswersOfPeople, person_errors
 
 
 def crossed(questions, people):
@@ -14,7 +14,7 @@ def test_same_people_give_the_variance_of_their_mean_answer():
     rng = np.random.default_rng(3)
     question, person = crowd = crossed(11, 6)
     table = rng.normal(size=(11, 6)) + rng.normal(size=6)
-    found = person_errors(Answers(table.ravel(), *crowd), np.ones((11, 1)), np.ones(11))
+    found = person_errors(AnswersOfPeople(table.ravel(), *crowd), np.ones((11, 1)), np.ones(11))
     np.testing.assert_allclose(found.regression_var, table.mean(axis=0).var(ddof=1) / 6)
     np.testing.assert_allclose(found.overlap, 1.0)
     np.testing.assert_allclose(found.member, 1.0)
@@ -31,7 +31,7 @@ def test_same_people_give_the_cluster_robust_variance_of_a_line():
     table = rng.normal(size=(9, 5))
     rows = np.column_stack([np.ones(9), rng.normal(size=9)])
     weight = rng.uniform(0.5, 2.0, 9)
-    found = person_errors(Answers(table.ravel(), *crowd), rows, weight)
+    found = person_errors(AnswersOfPeople(table.ravel(), *crowd), rows, weight)
     # every person's own weighted line; the fitted line is the mean of them
     lines = np.linalg.solve((rows * weight[:, None]).T @ rows, (rows * weight[:, None]).T @ table)
     np.testing.assert_allclose(found.regression_var, (rows @ lines).var(axis=1, ddof=1) / 5)
@@ -40,7 +40,7 @@ def test_same_people_give_the_cluster_robust_variance_of_a_line():
 def test_different_people_share_nothing_that_can_be_told():
     rng = np.random.default_rng(5)
     question = np.repeat(np.arange(30), 4)
-    answers = Answers(rng.normal(size=120), question, np.arange(120))
+    answers = AnswersOfPeople(rng.normal(size=120), question, np.arange(120))
     found = person_errors(answers, np.ones((30, 1)), np.ones(30))
     assert not found.told
     assert found.share == 0.0
@@ -53,7 +53,7 @@ def test_degrees_for_many_people_agree_with_the_exact_ones(monkeypatch):
     rng = np.random.default_rng(6)
     question = np.repeat(np.arange(60), 5)
     person = np.concatenate([rng.choice(40, 5, replace=False) for _ in range(60)])
-    answers = Answers(rng.normal(size=300), question, np.unique(person, return_inverse=True)[1])
+    answers = AnswersOfPeople(rng.normal(size=300), question, np.unique(person, return_inverse=True)[1])
     exact = person_errors(answers, np.ones((60, 1)), np.ones(60)).degrees
     monkeypatch.setattr("crowdllm_stats.inference.fay_herriot.person_errors.DENSE_PEOPLE", 1)
     assert person_errors(answers, np.ones((60, 1)), np.ones(60)).degrees == pytest.approx(exact, rel=0.1)
@@ -68,7 +68,7 @@ def test_random_subsets_of_people_are_unbiased(share):
     errors, stated = np.empty(1500), np.empty(1500)
     for run in range(1500):
         noise = np.sqrt(share) * rng.normal(size=9)[person] + np.sqrt(1 - share) * rng.normal(size=100)
-        answers = Answers(noise, question, person)
+        answers = AnswersOfPeople(noise, question, person)
         errors[run] = answers.mean.mean()
         stated[run] = person_errors(answers, np.ones((25, 1)), np.ones(25)).regression_var[0]
     gap = errors**2 - stated

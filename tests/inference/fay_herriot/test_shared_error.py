@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from crowdllm_stats.inference.fay_herriot.shared_error import sum_half_width, widen
+from crowdllm_stats.inference.fay_herriot.person_errors import sum_half_width, widen
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99, 0.999])

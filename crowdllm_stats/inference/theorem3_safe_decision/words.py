@@ -8,9 +8,9 @@ import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.messages import Message
-from crowdllm_stats.inference.dirichlet_mean import FEW
 from crowdllm_stats.inference.intervals.scale import BOUNDS
-from crowdllm_stats.inference.reference_noise import ReferenceNoise
+from crowdllm_stats.inference.theorem3_safe_decision.human_mean import FEW
+from crowdllm_stats.inference.theorem3_safe_decision.reference_noise import ReferenceNoise
 
 
 def first_words(human: FloatArray, bounded: bool, noise: ReferenceNoise, nearly_all: Any) -> tuple[str, ...]:
@@ -23,7 +23,7 @@ def first_words(human: FloatArray, bounded: bool, noise: ReferenceNoise, nearly_
         nearly_all: where nearly all answers of the LLM are alike and tell eta.
 
     Example:
-        >>> from crowdllm_stats.inference.reference_noise import reference_noise
+        >>> from crowdllm_stats.inference.theorem3_safe_decision.reference_noise import reference_noise
         >>> known = reference_noise(np.array([[2.0]]), 0.1, None, None)
         >>> first_words(np.array([[1.5, 2.5, 3.0]]), False, known, np.array([False]))
         ()
@@ -68,7 +68,7 @@ def remarks(known: Any, needless: Any, other: Any, nearly_all: Any, noise: Refer
         noise: of the reference.
 
     Example:
-        >>> from crowdllm_stats.inference.reference_noise import reference_noise
+        >>> from crowdllm_stats.inference.theorem3_safe_decision.reference_noise import reference_noise
         >>> same = reference_noise(np.array([[2.0, 2.0]]), None, None, None)
         >>> no, yes = np.array([False]), np.array([True])
         >>> list(remarks(yes, no, no, yes, same))

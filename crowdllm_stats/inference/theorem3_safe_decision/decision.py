@@ -11,13 +11,19 @@ from scipy.special import stdtrit
 
 from crowdllm_stats._base.checks import FloatArray, check_array, check_choice, check_level, check_same_batch
 from crowdllm_stats._base.result import Result, unbatch
-from crowdllm_stats.inference.belief_terms import check_whole, crowd_noise, margin_in_words, reference_share
-from crowdllm_stats.inference.decision_words import first_words, in_words, remarks
-from crowdllm_stats.inference.excess_test import Evidence, excess_p_values
-from crowdllm_stats.inference.human_mean import HumanMean, human_mean
 from crowdllm_stats.inference.intervals.sample import Sample, read_sample
-from crowdllm_stats.inference.rare_answers import MOST, NEARLY_ALL, rare_answer_p_values, share_alike
-from crowdllm_stats.inference.reference_noise import ReferenceNoise, on_batch, reference_noise
+from crowdllm_stats.inference.theorem3_safe_decision.excess_test import (
+    MOST,
+    NEARLY_ALL,
+    Evidence,
+    excess_p_values,
+    rare_answer_p_values,
+    share_alike,
+)
+from crowdllm_stats.inference.theorem3_safe_decision.human_mean import HumanMean, human_mean
+from crowdllm_stats.inference.theorem3_safe_decision.reference_noise import ReferenceNoise, on_batch, reference_noise
+from crowdllm_stats.inference.theorem3_safe_decision.words import first_words, in_words, remarks
+from crowdllm_stats.inference.theorem3_safe_interval import check_whole, crowd_noise, margin_in_words, reference_share
 
 BELIEFS_FROM = ("answers", "generator")
 
