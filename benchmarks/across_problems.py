@@ -273,8 +273,8 @@ def main():
 
 Different people answer the different problems (for the same people see `across_from`). At least {CELLS} problems and
 {LEAST_RUNS} runs for every row; `se` is the Monte Carlo standard error of the coverage over runs. Groups: thirds of the
-problems by predicted mean and by own sample variance, and problems whose answers are all equal or not; those of less
-than 100 problems or 3% are left out. `width / t`: mean width over that of Student's t.
+problems by predicted mean and by own sample variance, and problems whose answers are all equal or not; those with
+fewer than 100 problems or 3% of them are left out. `width / t`: mean width over that of Student's t.
 
 ## Ends of the scale, spread that differs, and the mirror images
 
@@ -285,7 +285,7 @@ than 100 problems or 3% are left out. `width / t`: mean width over that of Stude
 ## {len(second)} further settings
 
 Scale, place on it (near an end or in the middle; every other one mirrored), digital side, number of problems T and of
-answers n (with *: 2 to 2n - 2 a problem); the spread of single answers differs between problems by a factor exp(0.3 z)
+answers n (with *: 2 to 2n - 2 per problem); the spread of single answers differs between problems by a factor exp(0.3 z)
 or exp(0.5 z) in two thirds of the rating settings.
 
 {verdict(second)}
@@ -295,7 +295,7 @@ or exp(0.5 z) in two thirds of the rating settings.
 ## Real answers
 
 The population is everybody who answered; n of them drawn at random for each question on its own, as different people.
-Question for question, so the groups are those of few fixed questions. POPQUORN: three raters per text, the target is the
+Each question by itself, so the groups are those of a few fixed questions. POPQUORN: three raters per text, the target is the
 mean of all its raters.
 
 {verdict(real)}

@@ -157,7 +157,7 @@ def leak(study):
     return [
         "## The leak in the protocol `paper`",
         "",
-        "The protocol holds people out, not problems: the truth of a problem is the histogram of all its raters, and four "
+        "The protocol holds out people, not problems: the truth of a problem is the histogram of all its raters, and four "
         "fifths of them are in the training answers. A model that learns anything of a single problem learns it from the "
         "very raters it is scored against. The likelihood objective does: each training problem has an effect beyond what "
         "text and reference say, estimated from that problem's training raters. Its scores here therefore say that it "

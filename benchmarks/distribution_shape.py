@@ -67,7 +67,7 @@ def main():
 {made_by(typed())}
 
 `mean` is the average over {PROBLEMS:,} problems of the part that remains after location, spread and the two finite parts, which
-suppose laws of one shape. Where the laws are the same it is right at every number of levels; where they differ it falls short,
+assume laws of one shape. Where the laws are the same it is right at every number of levels; where they differ it falls short,
 at 5 levels and n = 8 by up to four fifths, at 11 levels by up to a half, from 21 levels on as it does for continuous answers.
 Below 21 levels `distribution_error` therefore gives `rest` alone and no `shape`.
 

@@ -123,7 +123,7 @@ def check_same(one: Sample, start: dict[str, Any], size: int) -> float:
 
 
 def compare(workers: int, questions: int, batch: int, turns: int) -> dict[str, Any]:
-    """One row: milliseconds of CPU a fit and step on either side, and the ratio, each with its range over the turns."""
+    """One row: milliseconds of CPU per fit and step on either side, and the ratio, each with its range over the turns."""
     n = workers * questions
     steps, size = min(MOST_STEPS, steps_of(n, batch, epochs=100)), min(batch, n)
     ours, theirs = [], []

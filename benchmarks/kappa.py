@@ -52,7 +52,7 @@ def study(rng, law, problems, n, tau, bias):
 
 
 def plain(gap, noise, level):
-    """The order statistic of gaps drawn to their mean by the plain estimate of tau: what the posterior replaces."""
+    """The order statistic of gaps shrunk to their mean by the plain estimate of tau: what the posterior replaces."""
     centre = gap.mean(axis=1, keepdims=True)
     tau2 = np.maximum(gap.var(axis=1, ddof=1, keepdims=True) - noise.mean(axis=1, keepdims=True), 0.0)
     sizes = np.sort(np.abs(centre + np.sqrt(tau2 / (tau2 + noise)) * (gap - centre)), axis=1)

@@ -112,7 +112,7 @@ def main():
 
 {made_by(typed())}
 
-Settings in which a statement at 95% does not hold, or holds with less than one would think. {SURVEYS:,} surveys per row of the first
+Settings in which a statement at 95% does not hold, or holds at a lower level than one would expect. {SURVEYS:,} surveys per row of the first
 two tables, 30 tables of questions per row of the last.
 
 ## Biased twins, `ppi++-small`: the fifteen lowest of {len(twins) // 2} settings at each level

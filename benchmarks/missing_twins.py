@@ -221,8 +221,8 @@ def write(out, grid, personas, door, reps, seconds):
         f"n people with a twin each, {CROWD} further digital people that answer; twins and crowd refuse by the same rule. "
         "`stand-in`: the mean of the question's further digital people for each refused twin, then `auto`; where more "
         f"than {STAND_IN_SHARE:.0%} of the twins refused, the human answers alone. Why it is right whoever refuses what: "
-        "refusing is a part of what a digital person does. Its answer, or the constant c where it refuses, is one function "
-        "of the person, for labelled and unlabelled alike; with c the crowd's mean answer, the crowd's mean is c however "
+        "whether a digital person refuses is a property of that person. The answer, or the constant c where there is none, is one "
+        "function of the person, for labelled and unlabelled alike; with c the crowd's mean answer, the crowd's mean is c however "
         "many of it refused.",
         "",
         "## By what refusing depends on",

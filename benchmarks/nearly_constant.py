@@ -192,7 +192,7 @@ def mixes(rng, studies):
 
 
 def by_rule(found, keys, values, how):
-    """A column a rule."""
+    """One column per rule."""
     table = found.pivot_table(index=list(keys), columns="rule", values=values, aggfunc=how, sort=False).reset_index()
     return table[[*keys, *RULES]]
 

@@ -49,8 +49,9 @@ def main():
 {made_by(typed())}
 
 {PAIRS} pairs of samples per row, {RESAMPLES} resamples and partitions each; a coverage's standard error is about
-{np.sqrt(0.95 * 0.05 / PAIRS):.2f}. The empirical distance is far above the true one where the populations agree, the more
-the more dimensions; the interval's lower end takes that off, and leaves 0 only for differences that sampling hardly makes.
+{np.sqrt(0.95 * 0.05 / PAIRS):.2f}. The empirical distance is far above the true one where the populations agree,
+increasingly so with more dimensions; the interval's lower end corrects for that, and exceeds 0 only for differences that
+sampling rarely produces.
 Lowest coverage {table["coverage"].min():.2f}; of the samples of one population
 {table.loc[table["true distance"] == 0.0, "excludes 0"].mean():.3f} exclude 0.
 

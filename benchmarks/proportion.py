@@ -38,7 +38,7 @@ DRAWS = 4000
 
 
 def samples(n):
-    """One sample a number of ones, shape (n + 1, n)."""
+    """One sample per number of ones, shape (n + 1, n)."""
     return (np.arange(n) < np.arange(n + 1)[:, None]).astype(float)
 
 
@@ -254,7 +254,7 @@ def many_answers():
 
 
 def designs():
-    """Weights that tell nothing, weights of two strata that differ, clusters of 2 and 5 people."""
+    """Weights that carry no information, weights of two strata that differ, clusters of 2 and 5 people."""
     rng = np.random.default_rng(43)
     rows = []
     for n in (10, 20, 50):

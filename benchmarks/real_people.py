@@ -294,7 +294,7 @@ interval has no width at all where the three agree ({t.rate("hit", 0)[0]:.3f} co
 `n real` minus {N}. A method may claim answers that it does not have: where three twins are equal its variance is taken
 from too little. For the mean of a large population of raters, the same answers with GPT-4's personas are worth
 {large.effective_n.mean():.1f} answers by the model (first {N} raters of each text). "across problems, nothing digital"
-borrows from other texts alone: the difference to it is what GPT-4 brings.
+borrows from other texts alone: the difference from it is what GPT-4 adds.
 
 ## Coverage by group
 
