@@ -24,6 +24,7 @@ AT_COMMAND_LINE = {
     "missing_codes": "--missing",
     "bounds": "--scale",
     "reference_participant": "--reference-participant",
+    "human": "the human table",
     "digital_labeled": "the list of the twins' answers",
     "digital_unlabeled": "the list of the unlabelled digital answers",
 }

@@ -260,11 +260,16 @@ def build_prompts(
     guard = control_tokens or ControlTokens()
     names = ids_of(problems, "problem", "problems")
     if ("persona" in template.slots) != (profiles is not None):
-        raise ValueError(
-            f"template {template.name!r} "
-            + ("needs profiles for {persona}: pass profiles=" if profiles is None else "has no slot {persona}: "
-               "profiles would change nothing; take another template, for instance multi_persona")
-        )  # fmt: skip
+        if profiles is not None:
+            raise ValueError(
+                f"template {template.name!r} has no slot {{persona}}: profiles would change nothing; take another "
+                "template, for instance multi_persona"
+            )
+        raise BadInput(
+            f"template {template.name!r} needs profiles for {{persona}}",
+            python="give profiles=",
+            command="take a template without it, for instance zero_shot",
+        )
     given = {"requirements": requirements, "context": context}
     columns: dict[str, list[str]] = {}
     escaped = 0

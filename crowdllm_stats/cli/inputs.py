@@ -242,10 +242,7 @@ def human_answers(name: str, scale: str | None, folder: Path | None, reading: Re
         return named_data(name, folder)
     if scale is None:
         raise ValueError(f"--scale is missing: say the levels of the answers in {name}, for instance --scale 1,2,3,4,5")
-    parsed = Scale.parse(scale)
-    if parsed.kind == "continuous":
-        raise ValueError(f"--scale: say the levels of the answers, for instance 1,2,3,4,5 instead of {scale}")
-    return reading.read(name, parsed)
+    return reading.read(name, Scale.parse(scale))
 
 
 def named_data(name: str, folder: Path | None) -> CrowdData:

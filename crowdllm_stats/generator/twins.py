@@ -73,7 +73,7 @@ def cross_fitted_twins(
     if len(people) < 2 * folds:
         raise ValueError(f"{folds} folds need at least {2 * folds} people; the human table holds {len(people)}")
     if check_count("n", n) < folds:
-        raise ValueError(f"n must be at least the number of folds, {folds}; got {n}")
+        raise BadInput(f"must be at least the number of folds, {folds}", argument="n", given=n)
     extra = [f"d{number:06d}" for number in range(1, n + 1)]
     if set(extra) & set(people["participant"]):
         raise ValueError("real people have ids such as d000001, which the digital people would take; rename them")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
+import typer
 from command_line import BOTH, run, run_json, survey, write
+
+import crowdllm_stats
+from crowdllm_stats._base.messages import AT_COMMAND_LINE
+from crowdllm_stats.cli.shell import build
 
 
 @pytest.mark.parametrize(
@@ -97,6 +104,53 @@ def test_messages_name_options_of_the_command_line(capsys: pytest.CaptureFixture
     folder = tmp_path / "folder"
     folder.mkdir()
     assert "is a folder" in run(capsys, "interval", str(folder), digital, code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("interval", "h", "d", "--scale", "5:1"), "--scale: scale '5:1' must have its lower end first"),
+        (("interval", "h", "d", "--missing", "9", "--scale", "no,yes"), "--missing must be left out, as "),
+        (("interval", "popquorn:none", "d"), "popquorn:none: name must be one of"),
+        (("compare", "one", "d"), "the human table has 1 answer(s) per problem"),
+        (("across", "h", "d"), "use fewer --covariates, or the command interval for each problem alone"),
+        (("across", "one", "d"), "all answers are one person's"),
+        (("safe-interval", "h", "d", "--reference", "plain"), "give --eta (0 if it always answers alike)"),
+        (("fit", "h", "--scale", "1:5", "--out", "m.npz", "--backbone", "example:reference"), "instead of 1:5"),
+        (("simulate", "offensiveness", "--out", "o.csv", "--n", "0"), "--n must be a whole number of at least 1"),
+        (("theory", "verify", "--seed", "-1"), "--seed must be a whole number of at least 0; got -1"),
+        (("study", "plan", "coverage", "--pilot", "1"), "--pilot must be a whole number of at least 2"),
+    ],
+)
+def test_every_command_words_a_mistake_for_one_who_typed_it(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    words: str,
+) -> None:
+    human, digital = survey(tmp_path)
+    one = write(tmp_path / "one.csv", "problem,participant,response\na,p0,1\n")
+    files = {"h": human, "d": digital, "one": one, "plain": write(tmp_path / "p.csv", "problem,response\na,1\nb,2\n")}
+    monkeypatch.chdir(tmp_path)
+    assert words in run(capsys, *(files.get(word, word) for word in arguments), code=2)
+
+
+def test_every_option_that_a_message_names_exists() -> None:
+    """Whatever the library says for a user of the commands, the options in it are those of the program."""
+    program = typer.main.get_command(build([]))
+    commands, options = [program], set()
+    while commands:
+        command = commands.pop()
+        commands += getattr(command, "commands", {}).values()
+        options |= {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    said = {name for name in AT_COMMAND_LINE.values() if name.startswith("--")}
+    for file in Path(crowdllm_stats.__file__).parent.rglob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in ("BadInput", "Message", "Message.filled"):
+                said |= set(re.findall(r"(?<![-\w])--[a-z][a-z-]*[a-z]\b(?!\{)", ast.unparse(call)))
+    assert "--unpaired" in said
+    assert said <= options
 
 
 def test_match_lists_the_profile_columns_that_are_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.manifest import described_answers, described_file
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.backbones.fetch import MODELS, cache_folder
 from crowdllm_stats.backbones.prompts import Template
 from crowdllm_stats.backbones.recorded import RecordedBackbone
@@ -233,6 +234,11 @@ def _of_answers(name: str, recorded: CrowdData, data: CrowdData, source: Mapping
     people, columns = recorded.participants, [c for c in recorded.participants.columns if c != "participant"]
     silent = people[(people[columns].isna() | (people[columns] == "")).all(axis=1)]["participant"].tolist()
     answers = data.scale.levels or data.scale.options
+    if not answers:
+        raise ValueError(
+            f"{name}: recorded answers need a scale with a list of answers, and the scale is {data.scale}; say the "
+            "levels of the answers, for instance 1,2,3,4,5 instead of 1:5"
+        )
     notes = [f"{count} recorded answer(s) left out: {why}." for why, count in recorded.exclusions.items()]
     alone = whole = None
     if len(silent) == 1:
@@ -272,9 +278,10 @@ def _of_model(
             "instance 1,2,3,4,5 instead of 1:5"
         )
     if {"text", "problem"} & set(asked.slots) and "text" not in data.problems.columns:
-        raise ValueError(
-            f"the problems have no column 'text' for the model to read (they have {', '.join(data.problems.columns)}); "
-            "add a table of problems with their texts (on the command line: --problems FILE)"
+        raise BadInput(
+            f"the problems have no column 'text' for the model to read (they have {', '.join(data.problems.columns)})",
+            python="add a table of problems with their texts",
+            command="give their texts with --problems FILE",
         )
     from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
 

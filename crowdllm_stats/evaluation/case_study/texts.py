@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from crowdllm_stats._base.manifest import sha256
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.unpacking import read_arrays
 from crowdllm_stats._base.whole_files import write_arrays
 from crowdllm_stats.backbones.embedder import TFIDF, embed
@@ -83,9 +84,10 @@ def read_texts(data: CrowdData, model: str, *, column: str = "text", cache: Path
     if model == NONE:
         return Texts(model, problems, (), None)
     if column not in data.problems.columns:
-        raise ValueError(
-            f"the table of problems has no column {column!r} to embed; it has {', '.join(data.problems.columns)}; add "
-            f"the texts, or choose the embedding {NONE!r}"
+        raise BadInput(
+            f"the table of problems has no column {column!r} to embed; it has {', '.join(data.problems.columns)}",
+            python=f"add the texts, or choose the embedding {NONE!r}",
+            command=f"give the texts with --problems FILE, or --embedding {NONE}",
         )
     lacking = data.problems.loc[
         [not isinstance(one, str) or not one.strip() for one in data.problems[column]], "problem"

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crowdllm_stats._base.checks import FloatArray, check_array, check_bounds, check_inside, check_level
 from crowdllm_stats._base.messages import BadInput
-from crowdllm_stats.inference.fay_herriot.across_problems import AcrossProblems, Direct, combine
+from crowdllm_stats.inference.fay_herriot.across_problems import AcrossProblems, Direct, combine, refuse_few
 from crowdllm_stats.inference.fay_herriot.model import regression_rows
 from crowdllm_stats.inference.fay_herriot.person_errors import (
     AnswersOfPeople,
@@ -123,6 +123,7 @@ def across_answers(
     columns = _columns(len(count), digital_mean, covariates)
     population = None if population_size is None else _population(population_size, count)
     rows, _ = regression_rows(*columns)
+    refuse_few(rows)
     loadings = person_factors(table, rows)
     if loadings.shape[1]:
         columns = (*columns, loadings)

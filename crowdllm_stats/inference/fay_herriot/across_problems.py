@@ -257,6 +257,23 @@ def _known(direct: Direct, level: float) -> AcrossProblems:
 def _design(columns: tuple[FloatArray, ...]) -> tuple[FloatArray, int]:
     """Regression rows, and how many columns carried nothing; refused if there are too few problems for them."""
     design, lost = regression_rows(*columns)
+    refuse_few(design)
+    return design, lost
+
+
+def refuse_few(design: FloatArray) -> None:
+    """Refuse problems too few for their regression.
+
+    Args:
+        design: (T, p) regression rows.
+
+    Raises:
+        ValueError: on fewer than p + 8 problems.
+
+    Example:
+        >>> import numpy as np
+        >>> refuse_few(np.ones((9, 1)))
+    """
     problems, coefficients = design.shape
     if problems < coefficients + SPARE_PROBLEMS:
         raise BadInput(
@@ -265,7 +282,6 @@ def _design(columns: tuple[FloatArray, ...]) -> tuple[FloatArray, int]:
             python="use fewer covariates, or interval(...) for each problem alone",
             command="use fewer --covariates, or the command interval for each problem alone",
         )
-    return design, lost
 
 
 def _on_the_scale(direct: Direct, ends: tuple[float, float], ahead: Ahead) -> Prediction:

@@ -104,9 +104,11 @@ class Method:
     def _refuse_few(self, sample: Sample) -> None:
         few = float(np.min(sample.units))
         if sample.n < 2:
-            raise ValueError(
-                f"human has {sample.n} answer(s) per problem: at least 2 are needed to know their spread "
-                "(for problems without enough human answers see in Python across_problems and conformal_new_problems)"
+            raise BadInput(
+                f"has {sample.n} answer(s) per problem: at least 2 are needed to know their spread",
+                argument="human",
+                python="for problems without enough human answers see across_problems and conformal_new_problems",
+                command="for problems without enough human answers see the command across",
             )
         if few < 1.5:
             raise ValueError(
