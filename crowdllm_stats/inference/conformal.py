@@ -93,7 +93,7 @@ def conformal_new_problems(
     level = check_level(level)
     mean = check_array("human_mean", human_mean, least_ndim=1)
     if mean.ndim != 1:
-        raise ValueError(f"human_mean must have one axis (T,), one entry a problem; got shape {mean.shape}")
+        raise ValueError(f"human_mean must have one axis (T,), one entry per problem; got shape {mean.shape}")
     ends = None if bounds is None else check_bounds(bounds)
     if ends is not None:
         check_inside("human_mean", mean, ends)

@@ -21,7 +21,7 @@ from crowdllm_stats._base.result import Result, unbatch
 from crowdllm_stats.inference.table_distance import table_parts
 
 PARTS = ("total", "location", "spread", "rest", "shape", "finite_n_human", "finite_n_digital", "energy_total", "energy")
-#: Parts that suppose laws of one shape: not told apart where answers have few levels.
+#: Parts that suppose laws of one shape: not identified where answers have few levels.
 ONE_SHAPE = ("shape", "finite_n_human", "finite_n_digital")
 SPREADS = ("human_sd", "digital_sd", "sd_ratio", "cost_of_uniformity")
 #: What the bootstrap and the average over problems give intervals for.
@@ -35,11 +35,11 @@ LEAST = 3
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DistributionError(Result):
-    """The distance of two tables of answers and its parts; one value a problem, in squared units of the answers.
+    """The distance of two tables of answers and its parts; one value per problem, in squared units of the answers.
 
     ``total = location + spread + rest`` is the squared Wasserstein-2 distance of the tables as they stand, and ``rest =
     shape + finite_n_human + finite_n_digital``: location, spread and shape are for the laws behind the tables, the
-    finite parts come from few answers. Where answers have few levels the three parts of the rest cannot be told apart
+    finite parts come from few answers. Where answers have few levels the three parts of the rest are not identified
     and are None.
     ``energy_total`` is the squared energy distance of the tables, ``energy`` its unbiased estimate for the laws
     (units of the answers). ``human_sd`` and ``digital_sd`` are standard deviations of the human and digital
@@ -143,14 +143,14 @@ def distribution_error(
         seed: of the bootstrap.
         bounds: (low, high) of the answer scale, to check the answers against.
         few_levels: whether the answers have few levels, as ratings do; None finds out: in over a tenth of
-            the problems all answers lie within 20 whole numbers, or on at most 20 levels with four answers a level.
+            the problems all answers lie within 20 whole numbers, or on at most 20 levels with four answers per level.
             False computes all parts.
 
     Returns:
         DistributionError; scalars for one problem, else arrays of the batch shape. Bounds put the spread of the
         resampled values about their own centre around the estimate, widened for n as in ``risk_decomposition``.
-        Bounds from few people a problem are optimistic, as bootstrap bounds of a spread are.
-        With few people a problem, ``average`` over problems is the better evidence.
+        Bounds from few people per problem are optimistic, as bootstrap bounds of a spread are.
+        With few people per problem, ``average`` over problems is the better evidence.
 
     Raises:
         ValueError: on fewer than 3 answers, unequal batch shapes, answers off the scale or not finite.
@@ -172,8 +172,8 @@ def distribution_error(
     for name, table in (("human", y), ("digital", t)):
         if table.shape[-1] < LEAST:
             raise ValueError(
-                f"{name} has {table.shape[-1]} answer(s) a problem (shape {table.shape}); at least {LEAST} are needed "
-                "to tell the spread of answers from chance; leave out problems with fewer"
+                f"{name} has {table.shape[-1]} answer(s) per problem (shape {table.shape}); at least {LEAST} are "
+                "needed to distinguish the spread of answers from chance; leave out problems with fewer"
             )
         if bounds is not None:
             check_inside(name, table, check_bounds(bounds))
@@ -204,7 +204,9 @@ def distribution_error(
 
 
 def share_with_few_levels(human: FloatArray, digital: FloatArray) -> float:
-    """Share of the problems whose answers have few levels: within 20 whole numbers, or 4 answers a level and 20 levels.
+    """Share of the problems whose answers have few levels.
+
+    Few: all within 20 whole numbers, or at most 20 levels with 4 answers per level.
 
     Args:
         human: (..., n) answers.
@@ -265,7 +267,7 @@ def _log_ratio(parts: dict[str, FloatArray], point: dict[str, FloatArray]) -> Fl
 
 def _flags(values: dict[str, Any], lower: dict[str, Any] | None, upper: dict[str, Any] | None) -> dict[str, Any]:
     flags = {
-        "all human answers are alike: their spread is no yardstick": np.asarray(values["human_sd"]) == 0.0,
+        "all human answers are alike: their spread is not a yardstick": np.asarray(values["human_sd"]) == 0.0,
         "all digital answers are alike": np.asarray(values["digital_sd"]) == 0.0,
     }
     if lower is not None and upper is not None:
@@ -283,7 +285,7 @@ def _why(n: int, m: int, n_boot: int, few: bool) -> str:
     )
     bounds = " The bounds resample people and are rough below some 30 people." if n_boot else ""
     return (
-        f"{n} human and {m} digital answers a problem, each table a random sample of its own law; pairing plays no "
+        f"{n} human and {m} digital answers per problem, each table a random sample of its own law; pairing plays no "
         "part. total is the squared Wasserstein-2 distance of the tables, split exactly; location is unbiased, spread "
         f"nearly; {rest} energy is unbiased for any laws.{bounds}"
     )

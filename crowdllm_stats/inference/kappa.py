@@ -168,7 +168,7 @@ def _flatten(name: str, values: ArrayLike | Sequence[ArrayLike]) -> tuple[FloatA
         place = f"problem {int(np.flatnonzero(sizes == 0)[0])} has no answers" if rows else "it is empty"
         raise ValueError(f"{name}: {place}; leave such problems out of both arguments")
     if any(row.ndim != 1 for row in rows):
-        raise ValueError(f"{name} must hold one one-dimensional array a problem")
+        raise ValueError(f"{name} must hold one one-dimensional array per problem")
     return check_array(name, np.concatenate(rows)), sizes
 
 
@@ -191,7 +191,7 @@ def _why(problems: int, least: int, level: float, known: bool, told: bool) -> st
         parts.append(f"Corrected: not identifiable from {problems} problems, at least {LEAST_PROBLEMS} are needed.")
     else:
         parts.append(
-            "Corrected: not identifiable, since some problem has a single human answer, whose noise cannot be told."
+            "Corrected: not identifiable, since some problem has a single human answer, whose noise is unknown."
         )
     return " ".join(parts)
 
@@ -238,7 +238,9 @@ def noise_free_quantile(gap: FloatArray, noise: FloatArray, level: float) -> Flo
         array([3.])
     """
     if gap.shape[-1] < LEAST_PROBLEMS and noise.any():
-        raise ValueError(f"gap has {gap.shape[-1]} problems a row; at least {LEAST_PROBLEMS} tell their spread")
+        raise ValueError(
+            f"gap has {gap.shape[-1]} problems per row; at least {LEAST_PROBLEMS} are needed to show their spread"
+        )
     noise = np.maximum(noise, LEAST_NOISE * noise.mean(axis=1, keepdims=True))
     step = max(1, CELLS // (FINE * gap.shape[1]))
     rows = [_quantile(gap[at : at + step], noise[at : at + step], level) for at in range(0, len(gap), step)]

@@ -100,7 +100,7 @@ def plan_answers(
             the plan with a digital population also Fisher's z for the correlation, each at ``(1 + level) / 2``.
         level: confidence level of the planned interval.
 
-    The first three may be arrays that broadcast against each other (one entry a problem).
+    The first three may be arrays that broadcast against each other (one entry per problem).
 
     Returns:
         Plan with ``n_human_only`` (at least 2), ``n_with_digital`` (at least 8 and at most ``n_digital / 3``, or
@@ -297,7 +297,7 @@ def _check_inputs(
     except ValueError:
         raise ValueError(
             f"half_width {wanted.shape}, human_sd {spread.shape} and correlation {rho.shape} do not broadcast: "
-            "give one entry a problem, or single numbers"
+            "give one entry per problem, or single numbers"
         ) from None
     wanted, spread, rho = (np.array(np.broadcast_to(array, shape)) for array in (wanted, spread, rho))
     if np.any(spread / wanted > 1e6):

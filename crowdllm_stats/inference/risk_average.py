@@ -33,7 +33,7 @@ class RiskAverage(Result):
     n_problems: int
 
     def to_frame(self, index: Any = None) -> pd.DataFrame:
-        """One row a component: its mean over problems and the interval's ends.
+        """One row per component: its mean over problems and the interval's ends.
 
         Args:
             index: other labels for the rows.
@@ -60,7 +60,7 @@ def average_over_problems(components: Mapping[str, Any], level: float) -> RiskAv
     """Mean of each component over problems, with the Student t interval ``mean +- t s / sqrt(P)``.
 
     Args:
-        components: name -> values, one a problem (any batch shape), or None where not identifiable (left out,
+        components: name -> values, one per problem (any batch shape), or None where not identifiable (left out,
             and named in ``why``).
         level: confidence level.
 

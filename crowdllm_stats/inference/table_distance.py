@@ -106,7 +106,7 @@ def _block(y: FloatArray, t: FloatArray, weights: tuple[FloatArray, FloatArray])
     var_y, var_t = square_y * (n / (n - 1)), square_t * (m / (m - 1))
     product = _sd(y, var_y) * _sd(t, var_t)
     cross = comonotone_product(y, t)
-    law = block_means(y if n >= m else t)  # the longer table tells more of the shape
+    law = block_means(y if n >= m else t)  # the longer table shows more of the shape
     size = np.mean((y if n >= m else t) ** 2, axis=1)
     lost_human, lost_digital = quantile_losses(law, *weights)
     scale = np.divide(2.0 * product, size, out=np.zeros_like(size), where=size > 0.0)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from crowdllm_stats._base.checks import FloatArray, check_array, check_count
 from crowdllm_stats._base.result import Result, unbatch
+
+Kind = Literal["exact", "sliced"]
 
 #: Largest sample (of either kind) for which the distance is computed exactly.
 EXACT_LIMIT = 2000
@@ -94,7 +96,7 @@ class ProfileDistance(Result):
     upper: float | None
     distance_same_size: float
     noise: float
-    kind: str
+    kind: Kind
     level: float
     n_generated: int
     n_target: int
@@ -147,7 +149,7 @@ def profile_distance(
             f"generated has {made.shape[0]} and target {wanted.shape[0]} profiles; at least 2 and 4 are needed"
         )
     rng = np.random.default_rng(seed)
-    kind = "exact" if max(made.shape[0], wanted.shape[0]) <= EXACT_LIMIT else "sliced"
+    kind: Kind = "exact" if max(made.shape[0], wanted.shape[0]) <= EXACT_LIMIT else "sliced"
     directions = _directions(made.shape[1], rng)
     half = min(made.shape[0], wanted.shape[0] // 2)
     noise, same = [], []
@@ -183,7 +185,7 @@ def profile_distance(
 
 
 def _quantile_of_partitions(
-    made: FloatArray, wanted: FloatArray, kind: str, directions: FloatArray, count: int, rng: np.random.Generator
+    made: FloatArray, wanted: FloatArray, kind: Kind, directions: FloatArray, count: int, rng: np.random.Generator
 ) -> float:
     """The ``ceil(0.975 (count + 1))``-th smallest distance between random partitions of all profiles, or the largest.
 
@@ -203,7 +205,7 @@ def _directions(dimension: int, rng: np.random.Generator) -> FloatArray:
     return np.asarray(raw / np.linalg.norm(raw, axis=0))
 
 
-def _distance(first: FloatArray, second: FloatArray, kind: str, directions: FloatArray) -> float:
+def _distance(first: FloatArray, second: FloatArray, kind: Kind, directions: FloatArray) -> float:
     try:
         import ot
     except ModuleNotFoundError:
@@ -217,7 +219,7 @@ def _distance(first: FloatArray, second: FloatArray, kind: str, directions: Floa
     return float(ot.emd2([], [], cost, numItermax=2_000_000))
 
 
-def _why(kind: str, half: int) -> str:
+def _why(kind: Kind, half: int) -> str:
     how = (
         "Exact optimal transport with Euclidean distances."
         if kind == "exact"

@@ -279,7 +279,7 @@ def _why(
 ) -> str:
     """Which assumption each number needs, and whether the data at hand can meet it."""
     parts = [
-        f"N = {y.shape[-1]} pairs, {y.shape[-2]} human and {t.shape[-2]} digital answer(s) a person.",
+        f"N = {y.shape[-1]} pairs, {y.shape[-2]} human and {t.shape[-2]} digital answer(s) per person.",
         "L, L1, L5, exact and published need the answers alone and a generator not trained on these very answers;"
         " exact equals L by identity, published is the paper's sum.",
     ]

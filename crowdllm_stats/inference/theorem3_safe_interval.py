@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from crowdllm_stats._base.checks import FloatArray, check_array, check_choice
 from crowdllm_stats._base.result import Result, unbatch
 
-REFERENCES = ("expected", "shared", "individual")
+Reference = Literal["expected", "shared", "individual"]
+REFERENCES: tuple[Reference, ...] = get_args(Reference)
 
 
 def check_whole(name: str, values: ArrayLike, least: int) -> FloatArray:
@@ -33,7 +34,7 @@ def check_whole(name: str, values: ArrayLike, least: int) -> FloatArray:
     return array
 
 
-def reference_share(n_digital: FloatArray, reference: str, k: ArrayLike | None) -> FloatArray:
+def reference_share(n_digital: FloatArray, reference: Reference, k: ArrayLike | None) -> FloatArray:
     """The share of eta that the crowd does not carry itself, ``1 - eta_ref/eta``.
 
     ``eta_ref``, the variance with which the reference enters the crowd's mean, is 0 for ``reference="expected"``
@@ -82,7 +83,7 @@ def safety_margin(
     eta: ArrayLike,
     digital_noise_var: ArrayLike,
     belief_mean_var: ArrayLike,
-    reference: str,
+    reference: Reference,
     k: ArrayLike | None,
 ) -> FloatArray:
     """``c = eta - eta_ref - etat^2 / N - Var(belief mean)``: what the crowd gains by averaging out, less its own noise.
@@ -114,7 +115,7 @@ def safety_margin(
     return np.asarray(share * one - crowd_noise(n_digital, digital_noise_var, belief_mean_var))
 
 
-def margin_in_words(reference: str, k: ArrayLike | None) -> str:
+def margin_in_words(reference: Reference, k: ArrayLike | None) -> str:
     """How the reference enters the crowd's mean, as a sentence.
 
     Example:
@@ -242,7 +243,7 @@ def safe_interval(
     eta: ArrayLike = 0.0,
     digital_noise_var: ArrayLike = 0.0,
     belief_mean_var: ArrayLike = 0.0,
-    reference: str = "expected",
+    reference: Reference = "expected",
     k: ArrayLike | None = None,
 ) -> SafeInterval:
     """Is the crowd's risk L at most the bare LLM's (one answer), ``L'``, at this belief mean?
@@ -255,7 +256,7 @@ def safe_interval(
     ``h = (sqrt(N^2 kappa^2 + 2(N-1) S) - (N-2) kappa) / (2(N-1))`` if ``D0 >= kappa``, else ``sqrt(2 S)/N``.
     Inside it the crowd can still be worse, since it credits the crowd with its own diversity.
 
-    All arguments broadcast against each other, one entry a problem.
+    All arguments broadcast against each other, one entry per problem.
 
     Args:
         belief_mean: mu, mean of the twins' beliefs (its expectation where beliefs are random).
@@ -352,7 +353,7 @@ def _together(compute: Any) -> Any:
     except ValueError as error:
         if "broadcast" in str(error):
             raise ValueError(
-                f"the arguments' shapes do not fit together, one entry a problem is needed: {error}"
+                f"the arguments' shapes do not fit together, one entry per problem is needed: {error}"
             ) from None
         raise
 
@@ -381,13 +382,13 @@ def _range(centre: FloatArray, half: FloatArray, exists: Any) -> BeliefRange:
     )
 
 
-def _why(reference: str, k: ArrayLike | None, random_beliefs: bool) -> str:
+def _why(reference: Reference, k: ArrayLike | None, random_beliefs: bool) -> str:
     beliefs = (
         "random, with the variance of their mean given" if random_beliefs else "fixed (their mean has no variance)"
     )
     return (
         f"The LLM's risk is that of one answer. {margin_in_words(reference, k)} Beliefs are {beliefs}. The exact parts"
         " need Delta, eta and the twins' noise as given, and noises that are independent; the uniform ones need kappa"
-        " to bound |Delta|. The published interval needs kappa and is no guarantee: it credits the crowd's mean with"
+        " to bound |Delta|. The published interval needs kappa and is not a guarantee: it credits the crowd's mean with"
         " the crowd's diversity."
     )

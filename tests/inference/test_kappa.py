@@ -157,7 +157,7 @@ def test_single_human_answer_leaves_the_correction_out():
         ([], [[1.0]], {}, "human: it is empty"),
         ([[1.0, np.nan], [2.0]], [[1.0], [2.0]], {}, "human holds 1 value"),
         ([["a"], [2.0]], [[1.0], [2.0]], {}, "sequence of one-dimensional arrays"),
-        ([[[1.0, 2.0]], [[2.0, 3.0]]], [[1.0], [2.0]], {}, "one one-dimensional array a problem"),
+        ([[[1.0, 2.0]], [[2.0, 3.0]]], [[1.0], [2.0]], {}, "one one-dimensional array per problem"),
         (np.ones((2, 3, 4)), np.ones((2, 3)), {}, r"shape \(problems, answers\)"),
         (np.ones(3), np.ones((3, 1)), {}, "human must have at least 2 axis"),
         (np.ones((3, 2)), np.ones((3, 2)), {"level": 1.0}, "level must lie"),

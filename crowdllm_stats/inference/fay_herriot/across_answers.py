@@ -34,7 +34,7 @@ class AcrossAnswers(AcrossProblems):
     ``n_labeled`` (T,): human answers. ``shared_var`` (T,): variance of the part of an estimate's error that people
     carry from problem to problem; it is on ``shared_degrees`` degrees of freedom. ``person_share``: of the variance of
     one answer, that of the person's level over all problems (intraclass correlation); None where too few people
-    answered the same problems to tell. ``people``: how many answered.
+    answered the same problems to estimate it. ``people``: how many answered.
     ``loadings``: how many further ways in which people differ were found.
     """
 
@@ -79,7 +79,7 @@ def across_answers(
 
     With different people for every problem the result is that of :func:`across_problems`; with few people and a high
     share rho it comes near Student's t, which it can never beat by much there: the level of n people is known no
-    better than n people tell.
+    better than n people can.
 
     Args:
         answers: (A,) single answers of people.
@@ -186,7 +186,7 @@ def _joined(
         n_labeled=count,
         shared_var=shared,
         shared_degrees=found.degrees,
-        person_share=first.share if first.told else None,
+        person_share=first.share if first.estimable else None,
         people=people,
         loadings=loadings,
     )

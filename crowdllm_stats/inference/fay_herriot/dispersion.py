@@ -15,7 +15,7 @@ SHAPE_SD = 0.5
 #: Beyond this many standard deviations the curve is held flat: no extrapolation of a fitted parabola.
 FLAT_BEYOND = 3.0
 #: The curve stays within this factor of the pooled level, on a bounded scale (whose shape already follows the mean) and
-#: without bounds: few problems tell too little about more.
+#: without bounds: few problems show too little for more.
 BOUNDED_FACTOR = 3.0
 FREE_FACTOR = 10.0
 #: On a bounded scale the pooled level is shrunk to that of answers at the two ends by as many degrees of freedom.

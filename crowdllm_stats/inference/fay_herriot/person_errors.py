@@ -18,9 +18,9 @@ IntArray = NDArray[np.int64]
 LARGEST_SHARE = 0.95
 #: Up to this many people the degrees of freedom are exact; beyond, those of people who answer independently.
 DENSE_PEOPLE = 1500
-#: People's level can be told from the rest of their answers if it would move the regression by this factor more. Below,
-#: a question's own people carry so little of the regression's weight that the share hardly matters.
-TELLABLE = 2.0
+#: People's level can be estimated apart from the rest of their answers if it would move the regression by this factor
+#: more. Below, a question's own people carry so little of the regression's weight that the share hardly matters.
+ESTIMABLE = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +62,8 @@ class PersonErrors:
 
     Attributes:
         share: of the variance of an answer that is the person's own level (intraclass correlation), in [0, 0.95]; 0
-            where it cannot be told.
-        told: whether people answered enough of the same questions to tell it.
+            where it cannot be estimated.
+        estimable: whether people answered enough of the same questions to estimate it.
         member: (T,) share of the other questions' weight that a question's own people carry; 1 where the same people
             answer every question, 0 where everybody answers one.
         regression_var: (T,) sampling variance of the regression at each question, from the scatter of people.
@@ -73,7 +73,7 @@ class PersonErrors:
     """
 
     share: float
-    told: bool
+    estimable: bool
     member: FloatArray
     regression_var: FloatArray
     overlap: FloatArray
@@ -122,12 +122,12 @@ def person_errors(answers: AnswersOfPeople, rows: FloatArray, weight: FloatArray
     own = pooled * float(np.sum(weight**2 * leverage * (count - 1.0) / count**2))
     whole = pooled * float(np.sum((level_scores @ inverse) * level_scores)) / spare
     seen = float(np.sum((scores @ inverse) * scores))
-    told = whole > TELLABLE * own
-    share = (seen - own) / (whole - own) if told else 0.0
+    estimable = whole > ESTIMABLE * own
+    share = (seen - own) / (whole - own) if estimable else 0.0
     middle = inverse @ (scores.T @ scores) @ inverse
     return PersonErrors(
         share=float(np.clip(share, 0.0, LARGEST_SHARE)),
-        told=told,
+        estimable=estimable,
         member=member,
         regression_var=spare * np.einsum("ti,ij,tj->t", rows, middle, rows),
         overlap=member / count * total**2 / float(level @ level),
@@ -181,7 +181,7 @@ def person_factors(answers: AnswersOfPeople, rows: FloatArray) -> FloatArray:
     """Loadings (T, k) of further ways in which people differ, k = 0 to 3; to be used as regression columns.
 
     Where items are worded both ways, a person who says yes to everything is high on some and low on the others. The
-    errors of the questions' means then go up and down together, in a pattern that is no constant, and many questions
+    errors of the questions' means then go up and down together, in a pattern that is not a constant, and many questions
     do not average it out. The pattern is the first right singular vector of the answers less what the regression's
     columns explain of each person, in standard deviations of each question. It is kept if its share of the sum of
     squares is larger than in each of 39 tables in which every question's rests change hands; then the second, and the
@@ -267,8 +267,8 @@ def _strongest(answers: AnswersOfPeople, questions: int, most: int) -> tuple[Flo
     loadings = table.T @ vectors if shape[0] <= questions else vectors
     total = float(np.trace(products))
     remaining = total - np.concatenate([[0.0], np.cumsum(size)[:-1]])
-    told = remaining > ROUNDING * total
-    shares = np.where(told, size / np.where(told, remaining, 1.0), 0.0)
+    left = remaining > ROUNDING * total
+    shares = np.where(left, size / np.where(left, remaining, 1.0), 0.0)
     length = np.linalg.norm(loadings, axis=0)
     return shares, np.asarray(loadings / np.where(length > 0.0, length, 1.0))
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, gammaln
 
-from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.checks import Alternative, FloatArray
 
 Mask = NDArray[np.bool_]
 
@@ -144,7 +144,7 @@ def _first(good: Callable[[FloatArray], Mask], low: FloatArray, high: FloatArray
 
 
 def exact_ends(
-    x: FloatArray, n: int, size: FloatArray | None, level: float, alternative: str
+    x: FloatArray, n: int, size: FloatArray | None, level: float, alternative: Alternative
 ) -> tuple[FloatArray, FloatArray]:
     """Lower and upper confidence limits of a share, one a count; Blaker's two-sided, Clopper and Pearson's one-sided.
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.checks import Alternative, FloatArray
 from crowdllm_stats.inference.intervals.ends import all_equal, one_sided
 from crowdllm_stats.inference.intervals.sample import Core, Sample
 
@@ -104,14 +104,14 @@ def betting(sample: Sample) -> Core:
     lower, upper = one_sided(sample, lower, upper, (low, high))
     why = (
         "Betting on the human answers alone: valid at every n for a random sample of answers within the bounds, taken "
-        "in an order that tells nothing; digital answers are not used."
+        "in an order chosen without them; digital answers are not used."
     )
     estimate = np.clip(sample.human_mean, lower, upper)
     return Core(estimate, lower, upper, None, None, why, all_equal(sample))
 
 
 def betting_set(
-    values: FloatArray, low: float, high: float, miss: float, alternative: str, population: Any = None
+    values: FloatArray, low: float, high: float, miss: float, alternative: Alternative, population: Any = None
 ) -> tuple[FloatArray, FloatArray]:
     """Ends of the hedged-capital confidence set for the mean of values in [low, high].
 
@@ -181,7 +181,7 @@ def _predictable_bets(x: FloatArray, miss: float) -> FloatArray:
 
 
 def _peak(
-    x: FloatArray, bets: FloatArray, grid: FloatArray, alternative: str, population: FloatArray | None
+    x: FloatArray, bets: FloatArray, grid: FloatArray, alternative: Alternative, population: FloatArray | None
 ) -> FloatArray:
     """Log of the largest capital that each candidate ever allowed, shape (rows, candidates)."""
     up = np.zeros(grid.shape)

@@ -27,7 +27,7 @@ TWO_VALUES_BY_NAME = (
 
 #: From this many human answers on, 'auto' uses the twins: with fewer, the slope costs more than it brings.
 PAIRED_FROM = 8
-#: ... and from this many digital answers a human answer: with fewer, the crowd's own error eats the gain.
+#: ... and from this many digital answers per human answer: with fewer, the crowd's own error eats the gain.
 CROWD_FROM = 3
 
 

@@ -29,8 +29,8 @@ class Interval(Result):
         level: nominal confidence, for instance 0.95.
         alternative: "two-sided", "larger" (a lower end) or "smaller" (an upper end).
         method: the method that was used ("auto" is resolved).
-        n_labeled: human answers a problem, n.
-        n_digital: unlabelled digital answers a problem, N (0 where none were given).
+        n_labeled: human answers per problem, n.
+        n_digital: unlabelled digital answers per problem, N (0 where none were given).
         lam: the PPI++ weight lambda on the digital answers; None for methods without one.
         effective_n: how many human answers alone would give this precision: ``n`` times the variance ratio of the
             human mean to this estimate (squared width ratio to Student's t for methods without a variance).
@@ -70,11 +70,11 @@ class Interval(Result):
     effective_n: Any
 
     def plot(self, ax: Any = None, labels: Any = None) -> Any:
-        """Draw one horizontal bar a problem, with a dot at the estimate.
+        """Draw one horizontal bar per problem, with a dot at the estimate.
 
         Args:
             ax: matplotlib axes to draw on; a new figure when None.
-            labels: names of the problems, one a bar.
+            labels: names of the problems, one per bar.
 
         Returns:
             The matplotlib axes.
@@ -136,7 +136,7 @@ class IntervalTable:
     notices: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a method and problem (methods in the order computed)."""
+        """One row per method and problem (methods in the order computed)."""
         frames = []
         for method, answer in self.intervals.items():
             frame = answer.to_frame().drop(columns="method")
@@ -170,7 +170,7 @@ class IntervalTable:
         return "\n".join(lines)
 
     def plot(self, ax: Any = None, problem: int = 0) -> Any:
-        """One bar a method, for one problem.
+        """One bar per method, for one problem.
 
         Args:
             ax: matplotlib axes; a new figure when None.

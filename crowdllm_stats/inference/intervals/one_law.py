@@ -43,7 +43,7 @@ class LawCheck:
 
     @property
     def chance(self) -> FloatArray:
-        """One p-value a problem, corrected over the three tests but not over problems."""
+        """One p-value per problem, corrected over the three tests but not over problems."""
         return np.asarray(np.minimum.reduce(list(self.chances.values())))
 
     @property
@@ -240,7 +240,7 @@ def chance_of_sum(values: FloatArray, picked: int, gap: FloatArray | float = 0.0
     steps = np.broadcast_to(np.asarray(gap, dtype=float), values.shape[:-1]).ravel()
     centred = rows - rows.mean(axis=1, keepdims=True)
     longest = np.abs(centred).max(axis=1)
-    flat = longest <= 1e-12 * np.abs(rows).max(axis=1)  # what rounding leaves of equal values is no spread
+    flat = longest <= 1e-12 * np.abs(rows).max(axis=1)  # what rounding leaves of equal values is not a spread
     centred = centred / np.where(flat, 1.0, longest)[:, None]
     square = np.where(flat[:, None], 0.0, centred**2)
     scale = np.sqrt(np.where(flat, 1.0, square.mean(axis=1)))

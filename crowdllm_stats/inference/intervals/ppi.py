@@ -86,7 +86,7 @@ def weight_flags(twins: FloatArray, raw: FloatArray) -> dict[str, Any]:
     """
     equal = np.all(twins == twins[..., :1], axis=-1)
     return {
-        "lambda 0: the twins are all equal and cannot tell people apart": equal,
+        "lambda 0: the twins are all equal and cannot distinguish people": equal,
         "lambda 0: the twins do not rise with their humans": ~equal & (raw <= 0.0),
     }
 

@@ -61,7 +61,7 @@ def ppi_plus_binomial(sample: Sample) -> Core:
     """PPI++ for answers of two values: the binomial interval for the effective count that the twins make of n.
 
     With shares y of the upper value and twins f on the same scale, the slope ``b`` of y on f is taken after adding
-    ``a = max(4, z^2)`` people half of whom say yes and whose twins tell nothing: ``c = n cov(y, f)/(n + a)``,
+    ``a = max(4, z^2)`` people half of whom say yes and whose twins carry no information: ``c = n cov(y, f)/(n + a)``,
     ``v = p' (1 - p')``, ``p' = (x + a/2)/(n + a)``. Then ``lambda = c / (var(f) (1 + n/N))`` in [0, 1],
     ``p = ybar + lambda (mean(crowd) - fbar)`` and ``n_eff = n v / (v - 2 lambda c + lambda^2 var(f) + lambda^2
     var(crowd) n/N + e)``, ``e = (v - c^2/var(f)) (mean(crowd) - fbar)^2 / (var(f) (1 + n/N)^2)`` the price of the

@@ -86,12 +86,12 @@ class Sample:
 
     @property
     def n(self) -> int:
-        """Human answers a problem."""
+        """Human answers per problem."""
         return int(self.human.shape[-1])
 
     @property
     def n_digital(self) -> int:
-        """Unlabelled digital answers a problem; 0 without a crowd."""
+        """Unlabelled digital answers per problem; 0 without a crowd."""
         return 0 if self.crowd is None else int(self.crowd.shape[-1])
 
     @property
@@ -342,7 +342,7 @@ def _read_folds(folds: ArrayLike, crowd: FloatArray | None, y: FloatArray) -> tu
         raise ValueError(f"digital_unlabeled has shape {crowd.shape}; with folds it must be {wanted}")
     codes = check_array("folds", folds, least_ndim=1)
     if codes.shape[-1] != y.shape[-1]:
-        raise ValueError(f"folds has {codes.shape[-1]} entries for {y.shape[-1]} human answers; give one fold a person")
+        raise ValueError(f"folds has {codes.shape[-1]} entries for {y.shape[-1]} human answers; give one per person")
     whole = codes.astype(np.intp)
     if np.any(whole != codes) or whole.min() < 0 or whole.max() >= count:
         raise ValueError(f"folds must hold whole numbers from 0 to {count - 1} (digital_unlabeled has {count} folds)")
@@ -376,7 +376,7 @@ def _read_population(
         size = np.broadcast_to(size, y.shape[:-1])
     except ValueError:
         raise ValueError(
-            f"population_size has shape {size.shape}; one number, or one a problem {y.shape[:-1]}"
+            f"population_size has shape {size.shape}; one number, or one per problem {y.shape[:-1]}"
         ) from None
     if np.any(size != np.floor(size)) or np.any(size < y.shape[-1]):
         raise BadInput(
@@ -385,7 +385,7 @@ def _read_population(
         )
     if census and (crowd is None or np.any(size != crowd.shape[-1])):
         count = 0 if crowd is None else crowd.shape[-1]
-        raise ValueError(f"census=True needs the twins of all people in digital_unlabeled; it has {count} a problem")
+        raise ValueError(f"census=True needs the twins of all people in digital_unlabeled; it has {count} per problem")
     return np.asarray(size, dtype=np.float64)
 
 

@@ -9,7 +9,7 @@ from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.messages import BadInput, Message
 from crowdllm_stats.inference.intervals.sample import Sample
 
-#: Answers that span more than this are no ratings; with more people a problem Student's t does well enough.
+#: Answers that span more than this are not ratings; with more people per problem Student's t does well enough.
 LONGEST, FEW = 100.0, 100
 #: How the ends are named where answers are arrays.
 BOUNDS = Message("bounds=(low, high)", "--scale LOW:HIGH")

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from crowdllm_stats._base.checks import FloatArray, check_inside
+from crowdllm_stats._base.checks import Alternative, FloatArray, check_inside
 from crowdllm_stats._base.messages import BadInput, Message
 from crowdllm_stats.inference.intervals.confidence_sets import (
     bernstein_half,
@@ -27,7 +27,7 @@ WORDS: dict[SetName, str] = {
     "set-clt": "Student's t for both parts: approximate, as the central limit theorem is.",
     "set-hoeffding": "Hoeffding's inequality: valid at every n for answers within the bounds, and wide.",
     "set-bernstein": "Empirical Bernstein: valid at every n for answers within the bounds; short only for large n.",
-    "set-betting": "Betting: valid at every n for answers within the bounds, taken in an order that tells nothing.",
+    "set-betting": "Betting: valid at every n for answers within the bounds, taken in an order chosen without them.",
 }
 
 
@@ -129,7 +129,8 @@ def _betting_ends(
         rng = np.random.default_rng(sample.seed)
         difference = difference[..., rng.permutation(sample.n)]  # one order for all problems: none depends on another
         crowd = crowd[..., rng.permutation(sample.n_digital)]
-    opposite = {"larger": "smaller", "smaller": "larger"}.get(sample.alternative, "two-sided")
+    turned: dict[Alternative, Alternative] = {"larger": "smaller", "smaller": "larger"}
+    opposite = turned.get(sample.alternative, "two-sided")
     first = betting_set(difference, low - high, high - low, share * miss, opposite, sample.population_size)
     if sample.census:
         mean = crowd.mean(axis=-1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,9 +23,16 @@ from crowdllm_stats.inference.theorem3_safe_decision.excess_test import (
 from crowdllm_stats.inference.theorem3_safe_decision.human_mean import HumanMean, human_mean
 from crowdllm_stats.inference.theorem3_safe_decision.reference_noise import ReferenceNoise, on_batch, reference_noise
 from crowdllm_stats.inference.theorem3_safe_decision.words import first_words, in_words, remarks
-from crowdllm_stats.inference.theorem3_safe_interval import check_whole, crowd_noise, margin_in_words, reference_share
+from crowdllm_stats.inference.theorem3_safe_interval import (
+    Reference,
+    check_whole,
+    crowd_noise,
+    margin_in_words,
+    reference_share,
+)
 
-BELIEFS_FROM = ("answers", "generator")
+BeliefsFrom = Literal["answers", "generator"]
+BELIEFS_FROM: tuple[BeliefsFrom, ...] = get_args(BeliefsFrom)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,11 +93,11 @@ def safe_decision(
     reference_answers: ArrayLike,
     *,
     n_digital: ArrayLike,
-    beliefs_from: Literal["answers", "generator"] = "answers",
+    beliefs_from: BeliefsFrom = "answers",
     eta: ArrayLike | None = None,
     digital_noise_var: ArrayLike = 0.0,
     belief_mean_var: ArrayLike = 0.0,
-    reference: str = "expected",
+    reference: Reference = "expected",
     k: ArrayLike | None = None,
     reference_noise_var: ArrayLike | None = None,
     bounds: ArrayLike | None = None,
@@ -166,7 +173,7 @@ def safe_decision(
     answers = check_array("reference_answers", reference_answers, least_ndim=1)
     batch = check_same_batch(human=y, beliefs=belief, reference_answers=answers)
     if y.shape[-1] < 2:
-        raise ValueError(f"human holds {y.shape[-1]} answer a problem; Student's t needs at least 2")
+        raise ValueError(f"human holds {y.shape[-1]} answer per problem; Student's t needs at least 2")
     sample = _people(y, bounds, step, level)
     ends = None if sample is None else sample.bounds
     noise = reference_noise(answers, eta, reference_noise_var, sample)

@@ -214,7 +214,7 @@ def share_alike(answers: FloatArray, bounds: tuple[float, float] | None) -> Floa
 def rare_answer_p_values(
     evidence: Evidence, answers: FloatArray, bounds: tuple[float, float] | None, low: Means, high: Means, rows: Any
 ) -> tuple[FloatArray, FloatArray]:
-    """p-values of "safe" and of "unsafe", eta and the mean reference told by ``answers`` alone.
+    """p-values of "safe" and of "unsafe", eta and the mean reference estimated from ``answers`` alone.
 
     Without bounds the answers not given yet may lie anywhere, so that nothing speaks for "unsafe": 1.
 

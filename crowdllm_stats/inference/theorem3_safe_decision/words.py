@@ -20,7 +20,7 @@ def first_words(human: FloatArray, bounded: bool, noise: ReferenceNoise, nearly_
         human: answers of people, shape (..., n).
         bounded: whether the ends of the scale are known.
         noise: of the reference.
-        nearly_all: where nearly all answers of the LLM are alike and tell eta.
+        nearly_all: where nearly all answers of the LLM are alike and eta is estimated from them.
 
     Example:
         >>> from crowdllm_stats.inference.theorem3_safe_decision.reference_noise import reference_noise
@@ -28,9 +28,9 @@ def first_words(human: FloatArray, bounded: bool, noise: ReferenceNoise, nearly_
         >>> first_words(np.array([[1.5, 2.5, 3.0]]), False, known, np.array([False]))
         ()
     """
-    told = []
+    said = []
     if not bounded and np.all(human == np.round(human)):
-        told.append(
+        said.append(
             Message.filled(
                 "The human answers are whole numbers, and the ends of the scale are not known: on skewed ratings up to "
                 "0.32 of ties were decided wrongly at 0.05 (few people miss the far answers); give {}.",
@@ -38,7 +38,7 @@ def first_words(human: FloatArray, bounded: bool, noise: ReferenceNoise, nearly_
             )
         )
     if not bounded and np.any(nearly_all):
-        told.append(
+        said.append(
             Message.filled(
                 "The LLM nearly always gives one answer somewhere, and the ends of the scale are not known: its rare "
                 'answers may lie anywhere, so that "unsafe" is never said there; give {}, or {} (0 for an LLM that '
@@ -48,13 +48,13 @@ def first_words(human: FloatArray, bounded: bool, noise: ReferenceNoise, nearly_
             )
         )
     if noise.plugged_in:
-        told.append(
+        said.append(
             Message.filled(
                 "{0} is the variance of these reference answers, so it counts as estimated: leave {0} out.",
                 Message("eta", "--eta"),
             )
         )
-    return tuple(told)
+    return tuple(said)
 
 
 def remarks(known: Any, needless: Any, other: Any, nearly_all: Any, noise: ReferenceNoise) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def remarks(known: Any, needless: Any, other: Any, nearly_all: Any, noise: Refer
         known: where the human answers say anything of their spread.
         needless: where the belief mean is 0 and no test is needed.
         other: where the number of beliefs is not that of the crowd.
-        nearly_all: where nearly all answers of the LLM are alike and tell eta.
+        nearly_all: where nearly all answers of the LLM are alike and eta is estimated from them.
         noise: of the reference.
 
     Example:
@@ -98,7 +98,7 @@ def in_words(
         enters: how the reference enters the crowd, a sentence.
         level: of each test.
         bounded: whether the scale's ends are known.
-        nearly_all: where nearly all answers of the LLM are alike and tell eta.
+        nearly_all: where nearly all answers of the LLM are alike and eta is estimated from them.
     """
     people = f"{labeled} human answers of random people whom the beliefs were not fitted to, "
     if not bounded:

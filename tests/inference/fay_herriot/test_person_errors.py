@@ -37,12 +37,12 @@ def test_same_people_give_the_cluster_robust_variance_of_a_line():
     np.testing.assert_allclose(found.regression_var, (rows @ lines).var(axis=1, ddof=1) / 5)
 
 
-def test_different_people_share_nothing_that_can_be_told():
+def test_different_people_share_nothing_that_can_be_estimated():
     rng = np.random.default_rng(5)
     question = np.repeat(np.arange(30), 4)
     answers = AnswersOfPeople(rng.normal(size=120), question, np.arange(120))
     found = person_errors(answers, np.ones((30, 1)), np.ones(30))
-    assert not found.told
+    assert not found.estimable
     assert found.share == 0.0
     np.testing.assert_allclose(found.regression_var, answers.var.mean() / 4 / 30)
     np.testing.assert_allclose(found.member, 0.0, atol=1e-12)

@@ -54,7 +54,7 @@ CASES = [
     ({"clusters": [1, 1, 2], "method": "ppi++-small"}, "about 3 independent people"),
     ({"population_size": 2}, "at least the number of human answers"),
     ({"population_size": 5.5}, "must be whole"),
-    ({"population_size": [5, 6]}, "one number, or one a problem"),
+    ({"population_size": [5, 6]}, "one number, or one per problem"),
     ({"population_size": 9, "weights": [1.0, 1.0, 2.0]}, "cannot be combined"),
     ({"census": True}, "give population_size too"),
     ({"census": True, "population_size": 9}, "twins of all people"),
@@ -68,7 +68,7 @@ CASES = [
     ({"folds": [0, 1, 0]}, r"shape \(\.\.\., F, N\)"),
     ({"method": "cross-fitted"}, "needs folds"),
     ({"folds": [0, 1, 2], "digital_unlabeled": [CROWD, CROWD], "method": "cross-fitted"}, "from 0 to 1"),
-    ({"folds": [0, 1], "digital_unlabeled": [CROWD, CROWD], "method": "cross-fitted"}, "one fold a person"),
+    ({"folds": [0, 1], "digital_unlabeled": [CROWD, CROWD], "method": "cross-fitted"}, "give one per person"),
     ({"folds": [0, 1, 0], "digital_unlabeled": [CROWD, CROWD], "method": "ppi"}, "does not use folds"),
 ]
 
