@@ -33,6 +33,21 @@ TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "theorem3": {
+        "inference/theorem3_safe_decision/excess_test.py": (
+            "NEARLY_ALL",
+            "MOST",
+            "ALIKE",
+            "share_alike",
+            "rare_answer_p_values",
+            "_average",
+            "reached_at_best",
+            "reached_at_worst",
+            "_belief",
+            "_ends",
+            "_reached",
+            "_terms",
+            "_needed",
+        ),
         "inference/theorem3_safe_interval.py": (
             "published_half_width",
             "safe_interval",

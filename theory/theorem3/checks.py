@@ -799,38 +799,6 @@ def _decision_reach() -> list[Check]:
     return checks
 
 
-def _rare_answers() -> list[Check]:
-    """Where the LLM's answers are alike: squared distances to y* with Dirichlet weights, one for an unseen one."""
-    rng, times, c = np.random.default_rng(20261129), 200_000, 0.1
-    rows: list[tuple[str, Sequence[float], float, str]] = [
-        ("four of five alike", (3, 3, 3, 3, 4), 3.7, "both"), ("all alike", (2,) * 12, 3.4, "both"),
-        ("three of five alike", (3, 3, 3, 4, 2), 1.2, "safe"), ("half alike", (3, 3, 4, 2), 1.2, "neither"),
-    ]  # fmt: skip
-    human, checks = (1, 2, 2, 3, 4, 3, 2), []
-    own, end = rng.standard_exponential((times, len(human))), rng.gamma(1.0, size=times)
-    sums, total = own @ np.array(human, dtype=float), own.sum(axis=1) + end
-    laws = [(sums + far * end) / total for far in (1.0, 5.0)]
-    for name, answers, crowd, wanted in rows:
-        given = rng.standard_exponential((times, len(answers)))
-        missing = rng.standard_exponential(times)
-        whole = given.sum(axis=1) + missing
-        safe, unsafe = [], []
-        for y in laws:
-            risk = sum(given[:, i] * (answer - y) ** 2 for i, answer in enumerate(answers))
-            enough = ((crowd - y) ** 2 + c) * whole
-            safe.append(float(np.mean(risk <= enough)))
-            unsafe += [float(np.mean(risk + missing * (far - y) ** 2 > enough)) for far in (1.0, 5.0)]
-        belief = crowd - float(np.mean(answers))
-        r = safe_decision([belief - 0.1, belief + 0.1], human, answers, n_digital=2, bounds=(1, 5), belief_mean_var=c)
-        off = {"safe": abs(float(r.p_safe) - max(safe)), "unsafe": abs(float(r.p_unsafe) - max(unsafe))}
-        like = [side for side in off if off[side] <= 0.02]
-        checks.append(numeric(f"calculator: rare answers, {name}",
-                            like == {"both": ["safe", "unsafe"], "safe": ["safe"], "neither": []}[wanted],
-                            "p of safe where more than half, of unsafe where at least 80% are alike, to 0.02",
-                            f"differences {off['safe']:.4f}, {off['unsafe']:.4f}"))  # fmt: skip
-    return checks
-
-
 def _decision_condition() -> list[Check]:
     """The linear condition on Delta, and how an estimated reference enters."""
     mu, delta, c = sympy.symbols("mu Delta c", real=True)
@@ -904,7 +872,7 @@ def simulated(seed: int = 20261122) -> list[Check]:
             checks.append(simulation(f"the proof's sum, {beliefs} beliefs", *drawn, proof,
                                      "L - L' = E [2 P^2 - 2 P Delta - Q] - eta", about="published",
                                      expected=False))  # fmt: skip
-    return checks + _averages() + _decision_bounded() + _rare_answers() + _wrong_decisions(rng)
+    return checks + _averages() + _decision_bounded() + _wrong_decisions(rng)
 
 
 def _wrong_decisions(rng: np.random.Generator) -> list[Check]:
