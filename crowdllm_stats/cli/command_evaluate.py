@@ -92,7 +92,7 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
         from crowdllm_stats.cli.inputs import human_answers
 
         human = human_answers(data, scale, folder, reading)
-        with status_line("reading") as told:
+        with status_line("reading") as step:
             from crowdllm_stats.data.files import read_table
             from crowdllm_stats.evaluation.case_study.references import read_references
             from crowdllm_stats.evaluation.case_study.study import run_study
@@ -110,7 +110,7 @@ def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
             texts = read_texts(human, embedding)
             study = run_study(
                 human, references, texts, name=data, protocol=protocol, seeds=range(seeds), objective=objective,
-                only=row, progress=told, **settings,
+                only=row, progress=step, **settings,
             )  # fmt: skip
             study = dataclasses.replace(study, notes=(*left_out(data, human), *study.notes))
             written = []

@@ -93,8 +93,8 @@ def fit(arguments: Sequence[str]) -> Callable[..., None]:
         notes = [*left_out(data, human), *references.notes]
         if as_json:
             table = table_rows(model.fitted.tuning)
-            told = {"out": str(out), "settings": model.settings.to_dict(), "steps": model.fitted.steps, "tuning": table}
-            print(json_text({**told, "new_problem_sd": model.fitted.new_problem_sd, "notes": notes}))
+            made = {"out": str(out), "settings": model.settings.to_dict(), "steps": model.fitted.steps, "tuning": table}
+            print(json_text({**made, "new_problem_sd": model.fitted.new_problem_sd, "notes": notes}))
             return
         print(model)
         for note in notes:

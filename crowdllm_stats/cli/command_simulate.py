@@ -78,11 +78,11 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
             Path | None,
             typer.Option(
                 metavar="FILE",
-                help="Also write K plain answers of the LLM a problem here, each the mean over the personas it was "
+                help="Also write K plain answers of the LLM per problem here, each the mean over the personas it was "
                 "asked as.",
             ),
         ] = None,
-        k: Annotated[int, typer.Option(metavar="K", help="Plain answers a problem for --reference-out.")] = 8,
+        k: Annotated[int, typer.Option(metavar="K", help="Plain answers per problem for --reference-out.")] = 8,
         seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of profiles and answers.")] = 0,
         data: DataFolder = None,
         keep_formulas: KeepFormulas = False,
@@ -90,8 +90,8 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
     ) -> None:
         """Answers of digital people to the problems a generator knows, with a manifest beside them.
 
-        With --twins, every human answer gets a digital one by a generator that had no part of it, and unlabelled people
-        come from the same generators: what interval, safe-interval and risk compare.
+        With --twins, every human answer gets a digital one from a generator that was not fitted to it, and unlabelled
+        people come from the same generators: what interval, safe-interval and risk compare.
         """
         from crowdllm_stats._base.checks import check_choice, check_count
         from crowdllm_stats.data.files import SUFFIXES, write_table
@@ -118,10 +118,10 @@ def simulate(arguments: Sequence[str]) -> Callable[..., None]:
             note = " ".join([note, *left_out(twins, human)])
         if reference_out is not None and plain is not None:
             write_table(plain, reference_out, keep_formulas=keep_formulas)
-        told = {"population": population, "people": people, "answers": written, "out": str(out), "note": note}
+        made = {"population": population, "people": people, "answers": written, "out": str(out), "note": note}
         _manifest(arguments, population, twins, out, seed, {"people": people, "answers": written})
         if as_json:
-            print(json_text(told))
+            print(json_text(made))
             return
         print(f"{written:,} answers of {people:,} digital people in {out}\n{note}")
 
@@ -139,7 +139,7 @@ def _plain(
     keep_formulas: bool,
 ) -> tuple[int, int, str]:
     problems = problem or list(model.fitted.problems)
-    note = f"{several(len(problems), 'problem')}, effect {effect}; an answer depends on seed, person and problem alone."
+    note = f"{several(len(problems), 'problem')}, effect {effect}; an answer depends only on seed, person and problem."
     if n * len(problems) <= STREAMED:
         answers = model.simulate(problems, n, seed=seed, effect=effect)
         answers.write(out, keep_formulas=keep_formulas)
@@ -208,7 +208,7 @@ def _humans(name: str, model: CrowdLLM, data: Path | None, reading: Reading) -> 
 
 
 def _references(model: CrowdLLM, problem: list[str] | None, k: int, seed: int) -> pd.DataFrame:
-    """K plain answers of the LLM a problem, columns problem and response."""
+    """K plain answers of the LLM per problem, columns problem and response."""
     import numpy as np
     import pandas as pd
 

@@ -123,7 +123,7 @@ def same_source(first: str, second: str) -> bool:
 
 
 def read_reference(name: str, tables: Tables) -> tuple[CrowdData, dict[str, Any]]:
-    """The LLM's plain answers, several a problem where they are repeated, and a description of their source.
+    """The LLM's plain answers, several per problem where they are repeated, and a description of their source.
 
     Raises:
         ValueError: if a column is missing or an answer is not a number.

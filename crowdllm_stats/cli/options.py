@@ -55,7 +55,7 @@ class Tables:
     digital: Annotated[
         str,
         typer.Argument(
-            metavar="DIGITAL", help="The digital population's answers, likewise, or for instance popquorn-llm:gpt4."
+            metavar="DIGITAL", help="The digital population's answers: a file, or a data set such as popquorn-llm:gpt4."
         ),
     ]
     scale: Annotated[
@@ -83,23 +83,24 @@ class Tables:
         str | None, typer.Option(metavar="OURS=YOURS,...", help="Columns of DIGITAL, likewise.")
     ] = None
     problem_column: Annotated[
-        str, typer.Option(metavar="NAME", help="The problem's column, where both tables call it so.")
+        str, typer.Option(metavar="NAME", help="The problem's column, where it has this name in both tables.")
     ] = "problem"
     participant_column: Annotated[str, typer.Option(metavar="NAME", help="The participant's column, likewise.")] = (
         "participant"
     )
     response_column: Annotated[str, typer.Option(metavar="NAME", help="The answer's column, likewise.")] = "response"
     drop_missing: Annotated[
-        bool, typer.Option("--drop-missing", help="Leave rows without an answer out, and count them.")
+        bool, typer.Option("--drop-missing", help="Leave out rows without an answer, and count them.")
     ] = False
     missing: Annotated[
         str | None,
-        typer.Option(metavar="CODES", help="Answers that stand for none, for instance 77,88,99; left out and counted."),
+        typer.Option(metavar="CODES", help="Codes for a missing answer, for instance 77,88,99; left out and counted."),
     ] = None
     as_given: Annotated[
         bool, typer.Option("--as-given", help="HUMANS and DIGITAL are in the right order, though they look exchanged.")
     ] = False
     data: DataFolder = None
+    explain: Annotated[bool, typer.Option("--explain", help="Also print what the numbers rest on.")] = False
     json: AsJson = False
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write every row to a .csv, .parquet or .json file.")
@@ -140,7 +141,7 @@ ParticipantsFile = Annotated[
 ProblemColumn = Annotated[str, typer.Option(metavar="NAME", help="The problem's column.")]
 ParticipantColumn = Annotated[str, typer.Option(metavar="NAME", help="The participant's column.")]
 ResponseColumn = Annotated[str, typer.Option(metavar="NAME", help="The answer's column.")]
-DropMissing = Annotated[bool, typer.Option("--drop-missing", help="Leave rows without an answer out, and count them.")]
+DropMissing = Annotated[bool, typer.Option("--drop-missing", help="Leave out rows without an answer, and count them.")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,7 +257,9 @@ FileScale = Annotated[
 PromptTemplate = Annotated[str, typer.Option(metavar="NAME", help="A model's prompt, for instance offensiveness.")]
 Context = Annotated[
     str | None,
-    typer.Option(metavar="TEXT", help="What a model is told of the survey, where its prompt asks for it ({context})."),
+    typer.Option(
+        metavar="TEXT", help="What a model learns about the survey, where its prompt asks for it ({context})."
+    ),
 ]
 Requirements = Annotated[
     str | None,

@@ -56,9 +56,15 @@ class Report:
 
 
 def emit(
-    report: Report, *, as_json: bool, out: Path | None, arguments: Sequence[str], keep_formulas: bool = False
+    report: Report,
+    *,
+    as_json: bool,
+    out: Path | None,
+    arguments: Sequence[str],
+    keep_formulas: bool = False,
+    explain: bool = False,
 ) -> None:
-    """Print the report and, on request, write it with its manifest.
+    """Print the report and, on request, write it with its manifest; with ``explain`` what the numbers rest on, too.
 
     Raises:
         ValueError: if ``out`` has an unknown ending.
@@ -70,7 +76,7 @@ def emit(
     if as_json:
         print(json_text(envelope(report)))
         return
-    _print(report)
+    _print(report, explain)
     if out is not None:
         print(f"Written: {out} and {written.name}")
 
@@ -156,8 +162,11 @@ LINE = 120
 #: Problems named with a note; the rest is a number.
 NAMED = 3
 
+#: What stands for the explanation where nobody asked for it.
+EXPLAIN = "--explain says what these numbers rest on."
 
-def _print(report: Report) -> None:
+
+def _print(report: Report, explain: bool) -> None:
     console = screen(pipe_width=160)  # the usual 80 would cut numbers off
 
     def say(text: str, style: str = "") -> None:
@@ -184,7 +193,7 @@ def _print(report: Report) -> None:
     for note in report.notes:
         say(f"- {note}")
     if report.why:
-        say(report.why, "dim")
+        say(report.why if explain else EXPLAIN, "dim")
 
 
 def remarks(report: Report) -> list[str]:

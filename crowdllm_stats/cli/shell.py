@@ -171,7 +171,10 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone:
         check_file("--picture", values.get("picture"), PICTURES, params)
         check_seed(values.get("seed"))
         report = function(tables, **values)
-        emit(report, as_json=tables.json, out=tables.out, arguments=arguments, keep_formulas=tables.keep_formulas)
+        emit(
+            report, as_json=tables.json, out=tables.out, arguments=arguments, keep_formulas=tables.keep_formulas,
+            explain=tables.explain,
+        )  # fmt: skip
 
     shared_hints = get_type_hints(Tables, include_extras=True)
     defaults = {field.name: field.default for field in dataclasses.fields(Tables)} | ({"digital": ""} if alone else {})

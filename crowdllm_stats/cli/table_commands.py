@@ -184,8 +184,8 @@ def risk(
 ) -> Report:
     """How far the crowd's mean is from the humans', split into its parts: each problem, and averaged.
 
-    Only people with a twin count. Several answers of a person to a problem tell noise from the person, and make the
-    parts identifiable that one answer each leaves open. With the LLM's plain answers, its own risk stands beside.
+    Only people with a twin count. Several answers of one person to one problem separate noise from the person, and
+    make parts identifiable that single answers leave open. With the LLM's plain answers, its own risk is shown too.
     """
     from crowdllm_stats._base.checks import check_level
     from crowdllm_stats.cli.inputs import load, read_plain

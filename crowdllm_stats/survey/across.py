@@ -39,10 +39,10 @@ def across_from(
 
     Each problem's own human mean is combined with a regression over problems on the digital mean
     (:func:`crowdllm_stats.across_answers`), so that few answers per problem go further. Usually the same people answer
-    all questions of a survey, and their errors are linked; people are told apart here, and what they have in common is
-    measured and added. The level holds on average over problems that are alike given the digital side, not for one
-    named problem. The digital means may be biased or useless: they enter by regression alone. The ends of the scale are
-    those of ``human.scale``. The command ``crowdllm-stats across`` is this function.
+    all questions of a survey, and their errors are linked; people are identified here, and what their answers
+    have in common is measured and added. The level holds on average over problems that are alike given the digital
+    side, not for one named problem. The digital means may be biased or useless: they enter by regression alone. The
+    ends of the scale are those of ``human.scale``. The command ``crowdllm-stats across`` is this function.
 
     Args:
         human: answers of people: CrowdData, a data frame, or the path of a .csv or .parquet file, the last two with
@@ -172,9 +172,9 @@ def _covariates(people: CrowdData, problems: list[str], names: Sequence[str]) ->
 def _notes(result: AcrossAnswers, counts: Mapping[str, int]) -> list[str]:
     """What was decided on the way, a sentence each."""
     share = (
-        "too few answered the same problems to tell how far a person's level goes through all answers"
+        "too few people answered the same problems to say how much of the variance is a person's own level"
         if result.person_share is None
-        else f"their own level makes {result.person_share:.0%} of the variance of one answer"
+        else f"their own level accounts for {result.person_share:.0%} of the variance of one answer"
     )
     answered = f"{counts['answers']} answers to {several(counts['problems'], 'problem')}"
     notes = [f"{result.people} people gave {answered}; {share}."]

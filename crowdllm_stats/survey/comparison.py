@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 PAIRED_POOLED = ("ppi", "ppi++", "ppi-small", "ppi++-small")
 
 OTHERS = Message(
-    "The bounded methods and Theorem 5 know no people who answered several problems; first=N shows them.",
-    "The bounded methods and Theorem 5 know no people who answered several problems; --problem shows them.",
+    "The bounded methods and Theorem 5 do not allow for people who answered several problems; first=N shows them.",
+    "The bounded methods and Theorem 5 do not allow for people who answered several problems; --problem shows them.",
 )
 
 #: Problems that are drawn at most.

@@ -69,13 +69,13 @@ def safe_decision_from(
             per answer; several for one problem count as independent.
         scale: what the answers of people and crowd can be, for instance "1:5"; by default as CrowdData has it, and any
             number in a frame or file.
-        reference_participant: the plain LLM's participant id in ``digital``, instead of ``reference``; it then is no
+        reference_participant: the plain LLM's participant id in ``digital``, instead of ``reference``; it then is not
             part of the crowd (with ``match`` it stands in for people without a persona).
         match: profile columns to build twins from; empty pairs by the participants' names.
         as_given: whether the tables are in the right order, though they look exchanged.
         kappa: bound on ``|Delta|``; by default estimated from the problems, to hold with probability 0.9.
         eta: variance of one answer of the LLM, 0 for one that always answers alike; by default estimated from repeated
-            reference answers, and a problem with one alone is left out.
+            reference answers, and problems with a single one are left out.
         level: confidence level of each one-sided test.
 
     Returns:

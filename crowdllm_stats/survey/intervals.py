@@ -72,7 +72,7 @@ def interval_from(
         unpaired: whether nobody is meant to have a twin: the intervals then rest on human answers alone.
         as_given: whether the tables are in the right order, though they look exchanged.
         method: as of :func:`crowdllm_stats.interval`; the cross-fitted ones are not here, they need one digital table
-            a fold.
+            per fold.
         level: confidence level in (0, 1).
         alternative: "two-sided"; "larger" gives a lower end only, "smaller" an upper end only.
         population_size: m, when the target is the mean of m people of whom those who answered are a random sample.
@@ -208,8 +208,8 @@ def overall_row(pairing: Pairing, wanted: Wanted) -> tuple[Row | None, str]:
     method = METHODS.get(wanted.method)
     if method is not None and not METHODS[method.more_values or method.name].clusters:
         return None, (
-            f"No row over all problems: method {wanted.method!r} knows no people who answered several problems; "
-            "auto, classical, ppi, ppi++, ppi-small and ppi++-small do."
+            f"No row over all problems: method {wanted.method!r} does not allow for people who answered several "
+            "problems; auto, classical, ppi, ppi++, ppi-small and ppi++-small do."
         )
     try:
         return _pooled(pairing, wanted)
@@ -264,8 +264,8 @@ def _over_people(pooled: Pooled, wanted: Wanted, method: str) -> Interval:
 class Pooled:
     """All answers as one sample, ready for ``interval(..., clusters=people)``.
 
-    ``human`` and ``twin`` hold one value an answer, ``crowd`` one a digital person (None where there is no digital
-    person besides the humans' twins); ``problems`` are those used, ``left_out`` those with a single human answer.
+    ``human`` and ``twin`` hold one value per answer, ``crowd`` one per digital person (None where there are no digital
+    people besides the humans' twins); ``problems`` are those used, ``left_out`` those with a single human answer.
     """
 
     human: FloatArray
@@ -281,14 +281,14 @@ def pool(pairing: Pairing) -> Pooled:
     """The mean over problems, each weighing by its share of the human answers.
 
     An answer enters as ``ybar + (y - ybar_x) sqrt(n_x / (n_x - 1))``, ``ybar_x`` its problem's mean: how problems
-    differ is no uncertainty about the mean over these very problems, and the factor makes up for the fitted mean.
+    differ adds no uncertainty about the mean over these very problems, and the factor makes up for the fitted mean.
     Twins enter likewise. A digital person j enters as ``C + J sum_x (w_x / N_x) (f_jx - fbar_x)``, J their number,
     ``w_x`` the share of problem x and ``C = sum_x w_x fbar_x``: these J values have mean C, and their variance over
     J is that of C with digital people as the independent units.
 
-    People of the human table are no unlabelled digital people here: the twin of somebody who answered *other*
-    problems brings no new person. Where the unlabelled answers are such twins, by profile, there is therefore no crowd,
-    and the pooled mean rests on human answers.
+    The people of the human table do not count as unlabelled digital people here: the twin of somebody who answered
+    *other* problems is not a new person. Where the unlabelled answers are such twins, by profile, there is therefore no
+    crowd, and the pooled mean rests on human answers.
 
     Args:
         pairing: human answers with their twins.
@@ -311,7 +311,7 @@ def pool(pairing: Pairing) -> Pooled:
     rows = np.repeat(np.arange(len(pairing.problems)), pairing.n_answers)
     used = pairing.n_answers >= 2
     if not used.any():
-        raise ValueError("no problem has two human answers; a pooled mean needs their spread within a problem")
+        raise ValueError("no problem has two human answers, which would show how much answers vary within a problem")
     keep = used[rows]
     rows = rows[keep]
     human = pairing.answers["human"].to_numpy()[keep]

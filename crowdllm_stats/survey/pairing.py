@@ -10,9 +10,10 @@ not answer this problem. Nor may the raters be among the unlabelled: Theorem 5 t
 everybody answered nearly everything, personas drawn like a sample of the population take their place
 (:func:`crowdllm_stats.survey.twin_tables.by_profile`).
 
-A twin that gave no answer to a problem, while it answers others, refused. The mean of the problem's unlabelled answers
-then stands in for it: refusing is a part of what a digital person does, so with this one rule for twins and crowd the
-digital answers still have one law in both, whoever refuses what and why, and the human mean stays that of all humans.
+A twin that gave no answer to a problem, although it answers others, has refused. The mean of the problem's unlabelled
+answers then stands in for it: refusing is a part of what a digital person does, so with this one rule for twins and
+crowd the digital answers still have one law in both, whoever refuses what and why, and the human mean stays that of all
+humans.
 (The crowd's mean is the same with or without its own refusals filled in that way, so they need not be known.)
 """
 
@@ -61,7 +62,7 @@ class Pairing:
 
     ``answers`` has the columns problem, participant, human, twin (missing where there is none), plain (True where the
     plain persona stood in) and stand_in (what stands for a twin that refused, missing elsewhere), sorted by problem;
-    the arrays have one entry a problem, in the order of ``problems``; ``n_stand_ins`` counts the refused twins that
+    the arrays have one entry per problem, in the order of ``problems``; ``n_stand_ins`` counts the refused twins that
     something stands for. ``match`` has the profile columns, none where twins go by name. ``unlabeled`` has the
     unlabelled answers (row of the problem, participant, response), None where they are twins of other humans.
     """
@@ -154,13 +155,13 @@ class Pairing:
         """What was decided on the way, one short sentence each; nothing that is zero.
 
         Args:
-            unlabelled: False where unlabelled digital answers are not needed, so that their absence is no news.
+            unlabelled: False where unlabelled digital answers are not needed: nothing is then said if there are none.
         """
         count = self.counts
         sentences = {
             "answers_plain": (
                 "{people_plain} of {people} people ({answers_plain} of {answers} answers) got the plain persona, "
-                "for want of one with their profile"
+                "because none has their profile"
             ),
             "answers_without_twin": "{answers_without_twin} of {answers} human answers have no twin{who_lacks}",
             "problems_without_digital": "problems without any digital answer: {problems_without_digital}",
@@ -349,7 +350,7 @@ def _in_order(human: CrowdData) -> list[str]:
 
 
 def _means(data: CrowdData) -> tuple[pd.DataFrame, int]:
-    """One answer a (problem, participant), and how many of them are means of several."""
+    """One answer per problem and participant, and how many of them are means of several."""
     if not data.scale.numeric:
         raise ValueError(f"answers must be numbers here, but the scale is {data.scale}; give each option a number")
     grouped = data.responses.groupby(["problem", "participant"], sort=False)["response"].agg(["mean", "size"])

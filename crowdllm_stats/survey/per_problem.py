@@ -19,7 +19,7 @@ from crowdllm_stats.survey.by_shape import by_shape, rows_of
 from crowdllm_stats.survey.pairing import Block, Pairing
 from crowdllm_stats.survey.result import Row, joined
 
-#: Problems from which on the saving is said as a number of answers.
+#: Problems from which on the saving is stated as a number of answers.
 ENOUGH = 5
 
 
@@ -32,7 +32,7 @@ class Wanted:
         level: of confidence.
         alternative: "two-sided", "larger" or "smaller".
         bounds: ends of the answer scale, None without.
-        step: distance of neighbouring answers, that of the bounds where there are no others, None where they say it.
+        step: distance between neighbouring answers; None where it follows from the bounds.
         population_size: of a finite population, None for an unlimited one.
         seed: for methods that draw random numbers.
         twins: whether "auto" may use the digital answers.
@@ -131,7 +131,7 @@ def savings(pairing: Pairing, rows: Sequence[Row], wanted: Wanted) -> str:
 
     Mean half-width with digital answers against the mean half-width from human answers alone, over the problems that
     were computed with them. By mean widths, since the mean of single problems' variance ratios is far noisier, and
-    biased upwards. How many human answers that is worth is said from :data:`ENOUGH` problems on, with a 95% interval
+    biased upwards. How many human answers that is worth is stated from :data:`ENOUGH` problems on, with a 95% interval
     over problems (of the log ratio of the two means, linearised, Student's t): in a single one it is mostly noise.
 
     Args:
@@ -224,8 +224,8 @@ def _worth(ours: FloatArray, theirs: FloatArray, n: float, level: float) -> str:
     if found.answers < 0.05 * n:
         return f"the digital answers save next to nothing per problem ({found.answers} human answers, {interval})"
     return (
-        f"by widths the digital answers are worth {found.answers} more human answers per problem, beside {n:.0f} "
-        f"({interval})"
+        f"judged by interval width, the digital answers are worth {found.answers} additional human answers per "
+        f"question (you have {n:.0f}; {interval})"
     )
 
 

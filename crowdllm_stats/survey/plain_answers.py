@@ -30,7 +30,7 @@ def plain_answers(
         reference_participant: the plain LLM's participant id in ``digital``, instead of ``reference``.
 
     Raises:
-        ValueError: unless exactly one of the two is given; if a column is missing, an answer is no number, or the
+        ValueError: unless exactly one of the two is given; if a column is missing, an answer is not a number, or the
             participant has no answer.
 
     Example:
@@ -69,7 +69,7 @@ def from_table(frame: pd.DataFrame, source: str, missing: str = "refuse") -> Cro
         missing: as of ``CrowdData.from_frame``.
 
     Raises:
-        ValueError: if a column is missing, or an answer is missing or no number.
+        ValueError: if a column is missing, or an answer is missing or not a number.
 
     Example:
         >>> from_table(pd.DataFrame({"problem": ["a", "a"], "response": [3, 4]}), "reference").responses.shape

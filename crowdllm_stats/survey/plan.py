@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData, Scale
     from crowdllm_stats.survey.tables import Answers
 
-#: A slope, a correlation and their uncertainty need this many pairs.
+#: A slope, a correlation and their uncertainty need so many pairs.
 LEAST_PAIRS = 4
 
 TOO_FEW = f"fewer than {LEAST_PAIRS} human answers with a twin, or fewer than 2 unlabelled digital answers"
 
-#: A spread of zero in a pilot is no spread of zero in the population.
-ALL_EQUAL = "all pilot answers are equal, so they do not show the spread, and the plan is no guide"
+#: A standard deviation of zero in a pilot does not mean that it is zero in the population.
+ALL_EQUAL = "all pilot answers are equal, so they do not show how much answers vary, and the plan cannot be relied on"
 
 TWO_VALUES = (
     "The plan is for answers of many values: of two values, as these are, auto uses a binomial interval, whose "
@@ -169,7 +169,7 @@ def _planned(block: Block, half_width: float, level: float) -> tuple[list[Row], 
 
 
 def _typical(pairing: Pairing, blocks: Sequence[Block], half_width: float, level: float) -> Row:
-    """The plan for a problem of average spread and correlation; its pilot are all answers within their problems."""
+    """The plan for a problem of average standard deviation and correlation; all answers are its pilot."""
     squares, twins, products, freedom = 0.0, 0.0, 0.0, 0
     for block in blocks:
         humans_part, twins_part, products_part = (float(part.sum()) for part in _sums(block))

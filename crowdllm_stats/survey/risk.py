@@ -94,7 +94,7 @@ def risk_from(
     survey.law.mark(rows)
     notes = [*survey.coding, *pairing.notes(unlabelled=False)]
     if unused:
-        notes.append(f"repeated answers not used: {unused}; everybody of a problem counts with equally many")
+        notes.append(f"repeated answers not used: {unused}; all people of a problem count with equally many")
     notices = [
         *survey.looks(),
         *survey.law.notices("The risk here is that of the twins, not of the other digital people."),

@@ -122,7 +122,7 @@ def refuse_exchanged(human: CrowdData, digital: CrowdData) -> None:
     """Refuse two tables that look as if the human one were the digital one.
 
     They do where ids or profile columns of the human table alone name models or personas, or where all digital ids are
-    human ids too and the human table has several times as many answers a problem.
+    human ids too and the human table has several times as many answers per problem.
 
     Raises:
         ValueError: saying what looks exchanged, and the remedies.
@@ -134,7 +134,8 @@ def refuse_exchanged(human: CrowdData, digital: CrowdData) -> None:
         sizes = [float(data.responses.groupby("problem", observed=True).size().median()) for data in (human, digital)]
         if ids[1] < ids[0] and sizes[0] >= MANY * sizes[1]:
             reason = (
-                f"it has {sizes[0]:g} answers a problem, the digital table {sizes[1]:g}, all by people of the human one"
+                f"it has {sizes[0]:g} answers per problem, the digital table {sizes[1]:g}, all by people of the human "
+                "one"
             )
     if reason:
         raise BadInput(
@@ -220,8 +221,8 @@ def step_of(human: CrowdData, digital: CrowdData) -> tuple[float | None, str]:
     low, high = bounds
     if set(given.tolist()) <= set(bounds) and (len(given) == 2 or not rating(bounds, 3.0)):
         return high - low, (
-            f"No answer lies between {low:g} and {high:g}: they are taken for all the answers there are. If others can "
-            f'be given, name them all in the scale, for instance "{low:g},{0.5 * (low + high):g},{high:g}".'
+            f"No answer lies between {low:g} and {high:g}: these are taken to be the only possible answers. If others "
+            f'can be given, name them all in the scale, for instance "{low:g},{0.5 * (low + high):g},{high:g}".'
         )
     return 1.0 if rating(bounds) else (high - low) / 10.0, ""
 
@@ -272,7 +273,7 @@ def two_scales(human: CrowdData, digital: CrowdData) -> list[str]:
         (low, high), (least, most) = ours_ends, theirs_ends
         return [
             f"The two tables are on different scales, {low:g} to {high:g} and {least:g} to {most:g}: differences "
-            "between their means mean nothing; intervals with twins use them through a slope alone."
+            "between their means have no meaning; intervals with twins use them through a slope alone."
         ]
     if (
         (ours_ends, theirs_ends) != (None, None)

@@ -25,7 +25,7 @@ SEPARATOR = "\x1f"
 #: Unlabelled answers by profile for each human answer; with fewer, ``method="auto"`` would use human answers alone.
 ENOUGH = CROWD_FROM
 
-#: Before the name of a digital person whose answers are unlabelled by profile: a human's name is no match there.
+#: Before the name of a digital person whose answers are unlabelled by profile, so that no human has the same name.
 DIGITAL = "digital "
 
 
@@ -57,9 +57,9 @@ def by_name(people: pd.DataFrame, inside: pd.DataFrame, digital: CrowdData, n_pr
     """Twins by the participants' names.
 
     Args:
-        people: human answers, one a (problem, participant), with ``row``, the problem's number.
+        people: human answers, one per problem and participant, with ``row``, the problem's number.
         inside: digital answers to the same problems, likewise.
-        digital: the whole digital table: who has an answer anywhere in it is a digital person.
+        digital: the whole digital table: whoever has an answer anywhere in it is a digital person.
         n_problems: number of problems.
         census: whether the labelled twins are among the unlabelled answers.
     """
@@ -127,7 +127,7 @@ def by_profile(
     Args:
         human: the whole human table.
         digital: the whole digital table.
-        people: human answers, one a (problem, participant), with ``row``, the problem's number.
+        people: human answers, one per problem and participant, with ``row``, the problem's number.
         inside: digital answers to the same problems, likewise.
         match: profile columns.
         census: whether the unlabelled answers are the twins of everybody in the human table.

@@ -94,3 +94,12 @@ def test_a_refused_twin_is_counted_before_the_numbers(capsys: pytest.CaptureFixt
     found = run_json(capsys, "interval", human, digital, "--scale", "1:5")
     assert found["notices"][1].startswith("1 of 18 twins gave no answer")
     assert {row["method"] for row in found["results"]} == {"ppi++-small"}
+
+
+def test_what_the_numbers_rest_on_is_printed_where_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    plain = run(capsys, "interval", *BOTH, "--problem", "q01")
+    whole = run(capsys, "interval", *BOTH, "--problem", "q01", "--explain")
+    why = run_json(capsys, "interval", *BOTH, "--problem", "q01")["why"]
+    assert plain.splitlines()[-1] == "--explain says what these numbers rest on."
+    assert " ".join(whole.split()).endswith(why)
+    assert whole.startswith(plain.removesuffix("--explain says what these numbers rest on.\n"))
