@@ -18,7 +18,7 @@ crowdllm-stats interval YOUR_HUMANS.csv YOUR_DIGITAL.csv --scale 1:5"""
 
 
 def demo() -> None:
-    """Three answers from the shipped example: an interval, a safety check, a risk decomposition."""
+    """Show three answers from the shipped example: an interval, a safety check, a risk decomposition."""
     from rich.panel import Panel
 
     from crowdllm_stats.data import load_example

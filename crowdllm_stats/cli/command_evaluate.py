@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,99 +34,92 @@ from crowdllm_stats.cli.out_check import check_folder
 from crowdllm_stats.cli.progress import status_line
 
 
-def evaluate(arguments: Sequence[str]) -> Callable[..., None]:
-    """The command; ``arguments`` go into the manifest."""
+def evaluate(
+    given: typer.Context,
+    data: Humans,
+    backbone: Backbone,
+    embedding: Embedding = "minilm",
+    protocol: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="paper (workers held out) or new-problems (whole problems held out too)."),
+    ] = "new-problems",
+    seeds: Annotated[int, typer.Option(metavar="N", help="Number of splits, seeded 0 to N - 1.")] = 5,
+    objective: Annotated[
+        str, typer.Option(metavar="NAME", help="The CrowdLLM compared with ridge: likelihood or paper.")
+    ] = "likelihood",
+    row: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this row; may be given several times.")
+    ] = None,
+    setting: Setting = None,
+    scale: FileScale = None,
+    problems: ProblemsFile = None,
+    participants: ParticipantsFile = None,
+    problem_column: ProblemColumn = "problem",
+    participant_column: ParticipantColumn = "participant",
+    response_column: ResponseColumn = "response",
+    drop_missing: DropMissing = False,
+    template: PromptTemplate = "zero_shot",
+    context: Context = None,
+    requirements: Requirements = None,
+    personas: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Profiles to ask a model as: participant and others.")
+    ] = None,
+    persona_template: Annotated[
+        str, typer.Option(metavar="NAME", help="A model's prompt with a persona.")
+    ] = "multi_persona",
+    folder: DataFolder = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Also write tables, pictures, page and manifest here.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare CrowdLLM and every baseline on real answers: exact and sampled, against ridge, with their spread."""
+    if seeds < 1:
+        raise ValueError(f"--seeds must be a whole number of at least 1; got {seeds}")
+    if out is not None:
+        check_folder("--out", out, ["scores.csv.manifest.json"], given.params)
+    settings = hyper_parameters(setting or [])
+    for name in ("objective", "mixing"):
+        if name in settings:
+            raise ValueError(f"--setting {name}: the rows differ in it; it cannot be set for all of them")
+    reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
+    from crowdllm_stats.cli.inputs import human_answers
 
-    def command(
-        given: typer.Context,
-        data: Humans,
-        backbone: Backbone,
-        embedding: Embedding = "minilm",
-        protocol: Annotated[
-            str,
-            typer.Option(
-                metavar="NAME", help="paper (workers held out) or new-problems (whole problems held out too)."
-            ),
-        ] = "new-problems",
-        seeds: Annotated[int, typer.Option(metavar="N", help="Number of splits, seeded 0 to N - 1.")] = 5,
-        objective: Annotated[
-            str, typer.Option(metavar="NAME", help="The CrowdLLM compared with ridge: likelihood or paper.")
-        ] = "likelihood",
-        row: Annotated[
-            list[str] | None, typer.Option(metavar="NAME", help="Only this row; may be given several times.")
-        ] = None,
-        setting: Setting = None,
-        scale: FileScale = None,
-        problems: ProblemsFile = None,
-        participants: ParticipantsFile = None,
-        problem_column: ProblemColumn = "problem",
-        participant_column: ParticipantColumn = "participant",
-        response_column: ResponseColumn = "response",
-        drop_missing: DropMissing = False,
-        template: PromptTemplate = "zero_shot",
-        context: Context = None,
-        requirements: Requirements = None,
-        personas: Annotated[
-            Path | None, typer.Option(metavar="FILE", help="Profiles to ask a model as: participant and others.")
-        ] = None,
-        persona_template: Annotated[
-            str, typer.Option(metavar="NAME", help="A model's prompt with a persona.")
-        ] = "multi_persona",
-        folder: DataFolder = None,
-        out: Annotated[
-            Path | None, typer.Option(metavar="FOLDER", help="Also write tables, pictures, page and manifest here.")
-        ] = None,
-        as_json: AsJson = False,
-    ) -> None:
-        """CrowdLLM and every baseline on real answers: exact and sampled, against ridge, spread checked."""
-        if seeds < 1:
-            raise ValueError(f"--seeds must be a whole number of at least 1; got {seeds}")
+    human = human_answers(data, scale, folder, reading)
+    with status_line("reading") as step:
+        from crowdllm_stats.data.files import read_table
+        from crowdllm_stats.evaluation.case_study.references import read_references
+        from crowdllm_stats.evaluation.case_study.study import run_study
+        from crowdllm_stats.evaluation.case_study.texts import read_texts
+
         if out is not None:
-            check_folder("--out", out, ["scores.csv.manifest.json"], given.params)
-        settings = hyper_parameters(setting or [])
-        for name in ("objective", "mixing"):
-            if name in settings:
-                raise ValueError(f"--setting {name}: the rows differ in it; it cannot be set for all of them")
-        reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
-        from crowdllm_stats.cli.inputs import human_answers
+            from crowdllm_stats.verify.report import require_matplotlib
 
-        human = human_answers(data, scale, folder, reading)
-        with status_line("reading") as step:
-            from crowdllm_stats.data.files import read_table
-            from crowdllm_stats.evaluation.case_study.references import read_references
-            from crowdllm_stats.evaluation.case_study.study import run_study
-            from crowdllm_stats.evaluation.case_study.texts import read_texts
+            require_matplotlib()
+        people = None if personas is None else read_table(personas)
+        references = read_references(
+            backbone, human, folder=folder, template=template, personas=people, persona_template=persona_template,
+            context=context, requirements=requirements,
+        )  # fmt: skip
+        texts = read_texts(human, embedding)
+        study = run_study(
+            human, references, texts, name=data, protocol=protocol, seeds=range(seeds), objective=objective,
+            only=row, progress=step, **settings,
+        )  # fmt: skip
+        study = dataclasses.replace(study, notes=(*left_out(data, human), *study.notes))
+        written = []
+        if out is not None:
+            from crowdllm_stats.evaluation.case_study.writing import write_study
 
-            if out is not None:
-                from crowdllm_stats.verify.report import require_matplotlib
+            written = write_study(study, out, human, references, arguments=given.obj)
+    if as_json:
+        print(json_text(_envelope(study)))
+        return
+    from crowdllm_stats.evaluation.case_study.wording import markdown
 
-                require_matplotlib()
-            people = None if personas is None else read_table(personas)
-            references = read_references(
-                backbone, human, folder=folder, template=template, personas=people, persona_template=persona_template,
-                context=context, requirements=requirements,
-            )  # fmt: skip
-            texts = read_texts(human, embedding)
-            study = run_study(
-                human, references, texts, name=data, protocol=protocol, seeds=range(seeds), objective=objective,
-                only=row, progress=step, **settings,
-            )  # fmt: skip
-            study = dataclasses.replace(study, notes=(*left_out(data, human), *study.notes))
-            written = []
-            if out is not None:
-                from crowdllm_stats.evaluation.case_study.writing import write_study
-
-                written = write_study(study, out, human, references, arguments=arguments)
-        if as_json:
-            print(json_text(_envelope(study)))
-            return
-        from crowdllm_stats.evaluation.case_study.wording import markdown
-
-        print(markdown(study))
-        if written:
-            print(f"Written: {len(written)} files in {out}")
-
-    return command
+    print(markdown(study))
+    if written:
+        print(f"Written: {len(written)} files in {out}")
 
 
 def _envelope(study: Any) -> dict[str, Any]:

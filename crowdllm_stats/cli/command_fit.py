@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -35,70 +34,65 @@ from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.progress import progress_line
 
 
-def fit(arguments: Sequence[str]) -> Callable[..., None]:
-    """The command; ``arguments`` go into the manifest."""
+def fit(
+    given: typer.Context,
+    data: Humans,
+    backbone: Backbone,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The generator, an .npz file.")],
+    embedding: Embedding = "none",
+    setting: Setting = None,
+    scale: FileScale = None,
+    problems: ProblemsFile = None,
+    participants: ParticipantsFile = None,
+    problem_column: ProblemColumn = "problem",
+    participant_column: ParticipantColumn = "participant",
+    response_column: ResponseColumn = "response",
+    drop_missing: DropMissing = False,
+    template: PromptTemplate = "zero_shot",
+    context: Context = None,
+    requirements: Requirements = None,
+    seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of starting values and held-out problems.")] = 0,
+    folder: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a generator to human answers and write it, with a manifest, for simulate.
 
-    def command(
-        given: typer.Context,
-        data: Humans,
-        backbone: Backbone,
-        out: Annotated[Path, typer.Option(metavar="FILE", help="The generator, an .npz file.")],
-        embedding: Embedding = "none",
-        setting: Setting = None,
-        scale: FileScale = None,
-        problems: ProblemsFile = None,
-        participants: ParticipantsFile = None,
-        problem_column: ProblemColumn = "problem",
-        participant_column: ParticipantColumn = "participant",
-        response_column: ResponseColumn = "response",
-        drop_missing: DropMissing = False,
-        template: PromptTemplate = "zero_shot",
-        context: Context = None,
-        requirements: Requirements = None,
-        seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of starting values and held-out problems.")] = 0,
-        folder: DataFolder = None,
-        as_json: AsJson = False,
-    ) -> None:
-        """Fit a generator to human answers and write it, with a manifest, for simulate.
+    The file holds the training people's ids, profiles and fitted effects: keep it as the answers are kept.
+    """
+    check_file("--out", out, [".npz"], given.params)
+    check_seed(seed)
+    settings = hyper_parameters(setting or [])
+    reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
+    from crowdllm_stats.cli.inputs import human_answers
 
-        The file holds the training people's ids, profiles and fitted effects: keep it as the answers are kept.
-        """
-        check_file("--out", out, [".npz"], given.params)
-        check_seed(seed)
-        settings = hyper_parameters(setting or [])
-        reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
-        from crowdllm_stats.cli.inputs import human_answers
+    human = human_answers(data, scale, folder, reading)
+    from crowdllm_stats._base.manifest import described_answers, described_file, write_manifest
+    from crowdllm_stats.evaluation.case_study.references import read_references
+    from crowdllm_stats.evaluation.case_study.texts import read_texts
+    from crowdllm_stats.generator.crowdllm import CrowdLLM
 
-        human = human_answers(data, scale, folder, reading)
-        from crowdllm_stats._base.manifest import described_answers, described_file, write_manifest
-        from crowdllm_stats.evaluation.case_study.references import read_references
-        from crowdllm_stats.evaluation.case_study.texts import read_texts
-        from crowdllm_stats.generator.crowdllm import CrowdLLM
-
-        model = CrowdLLM(**settings)
-        references = read_references(
-            backbone, human, folder=folder, template=template, context=context, requirements=requirements
-        )
-        features = read_texts(human, embedding).features(human.responses["problem"].unique().tolist())
-        model.fit(human, references.whole, embedding=features, seed=seed, progress=progress_line())
-        model.save(out)
-        source = described_file(Path(data)) if Path(data).exists() else described_answers(data, human.responses)
-        write_manifest(
-            out,
-            arguments=arguments,
-            inputs=[source, *map(described_file, reading.files), dict(references.source)],
-            seed=seed,
-            counts={"answers": model.fitted.n_answers, "people": model.fitted.n_people, **human.exclusions},
-        )
-        notes = [*left_out(data, human), *references.notes]
-        if as_json:
-            table = table_rows(model.fitted.tuning)
-            made = {"out": str(out), "settings": model.settings.to_dict(), "steps": model.fitted.steps, "tuning": table}
-            print(json_text({**made, "new_problem_sd": model.fitted.new_problem_sd, "notes": notes}))
-            return
-        print(model)
-        for note in notes:
-            print(f"- {note}")
-        print(f"Written: {out}")
-
-    return command
+    model = CrowdLLM(**settings)
+    references = read_references(
+        backbone, human, folder=folder, template=template, context=context, requirements=requirements
+    )
+    features = read_texts(human, embedding).features(human.responses["problem"].unique().tolist())
+    model.fit(human, references.whole, embedding=features, seed=seed, progress=progress_line())
+    model.save(out)
+    source = described_file(Path(data)) if Path(data).exists() else described_answers(data, human.responses)
+    write_manifest(
+        out,
+        arguments=given.obj,
+        inputs=[source, *map(described_file, reading.files), dict(references.source)],
+        seed=seed,
+        counts={"answers": model.fitted.n_answers, "people": model.fitted.n_people, **human.exclusions},
+    )
+    notes = [*left_out(data, human), *references.notes]
+    if as_json:
+        table = table_rows(model.fitted.tuning)
+        made = {"out": str(out), "settings": model.settings.to_dict(), "steps": model.fitted.steps, "tuning": table}
+        print(json_text({**made, "new_problem_sd": model.fitted.new_problem_sd, "notes": notes}))
+        return
+    print(model)
+    for note in notes:
+        print(f"- {note}")
+    print(f"Written: {out}")

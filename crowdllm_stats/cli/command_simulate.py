@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,92 +40,87 @@ STREAMED = 2_000_000
 USUAL = 100
 
 
-def simulate(arguments: Sequence[str]) -> Callable[..., None]:
-    """The command; ``arguments`` go into the manifest."""
+def simulate(
+    given: typer.Context,
+    population: Annotated[
+        str, typer.Argument(metavar="POPULATION", help="offensiveness (shipped), or a generator's .npz file.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the answers go: .csv, .csv.gz or .parquet.")],
+    n: Annotated[
+        int | None, typer.Option(metavar="N", help="Number of digital people, 100 by default; --twins: see --by.")
+    ] = None,
+    problem: Problems = None,
+    twins: Annotated[
+        str | None,
+        typer.Option(metavar="HUMANS", help="A twin for every answer of this human table, cross-fitted; see --by."),
+    ] = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT",
+            help="--twins by people (generators without the person; N further people) or by problems (generators "
+            "without the problem that know the person; everybody else is the crowd).",
+        ),
+    ] = "problems",
+    folds: Annotated[int, typer.Option(metavar="F", help="Folds for --twins.")] = 5,
+    effect: Annotated[
+        str, typer.Option(metavar="WHICH", help="fitted: what the problems' own answers said; typical: the median.")
+    ] = "fitted",
+    participants: ParticipantsFile = None,
+    problem_column: ProblemColumn = "problem",
+    participant_column: ParticipantColumn = "participant",
+    response_column: ResponseColumn = "response",
+    drop_missing: DropMissing = False,
+    reference_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write K plain answers of the LLM per problem here, each the mean over the personas it was "
+            "asked as.",
+        ),
+    ] = None,
+    k: Annotated[int, typer.Option(metavar="K", help="Plain answers per problem for --reference-out.")] = 8,
+    seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of profiles and answers.")] = 0,
+    data: DataFolder = None,
+    keep_formulas: KeepFormulas = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write answers of digital people to the problems a generator knows, with a manifest beside them.
 
-    def command(
-        given: typer.Context,
-        population: Annotated[
-            str, typer.Argument(metavar="POPULATION", help="offensiveness (shipped), or a generator's .npz file.")
-        ],
-        out: Annotated[Path, typer.Option(metavar="FILE", help="Where the answers go: .csv, .csv.gz or .parquet.")],
-        n: Annotated[
-            int | None, typer.Option(metavar="N", help="Number of digital people, 100 by default; --twins: see --by.")
-        ] = None,
-        problem: Problems = None,
-        twins: Annotated[
-            str | None,
-            typer.Option(metavar="HUMANS", help="A twin for every answer of this human table, cross-fitted; see --by."),
-        ] = None,
-        by: Annotated[
-            str,
-            typer.Option(
-                metavar="WHAT",
-                help="--twins by people (generators without the person; N further people) or by problems (generators "
-                "without the problem that know the person; everybody else is the crowd).",
-            ),
-        ] = "problems",
-        folds: Annotated[int, typer.Option(metavar="F", help="Folds for --twins.")] = 5,
-        effect: Annotated[
-            str, typer.Option(metavar="WHICH", help="fitted: what the problems' own answers said; typical: the median.")
-        ] = "fitted",
-        participants: ParticipantsFile = None,
-        problem_column: ProblemColumn = "problem",
-        participant_column: ParticipantColumn = "participant",
-        response_column: ResponseColumn = "response",
-        drop_missing: DropMissing = False,
-        reference_out: Annotated[
-            Path | None,
-            typer.Option(
-                metavar="FILE",
-                help="Also write K plain answers of the LLM per problem here, each the mean over the personas it was "
-                "asked as.",
-            ),
-        ] = None,
-        k: Annotated[int, typer.Option(metavar="K", help="Plain answers per problem for --reference-out.")] = 8,
-        seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of profiles and answers.")] = 0,
-        data: DataFolder = None,
-        keep_formulas: KeepFormulas = False,
-        as_json: AsJson = False,
-    ) -> None:
-        """Answers of digital people to the problems a generator knows, with a manifest beside them.
+    With --twins, every human answer gets a digital one from a generator that was not fitted to it, and unlabelled
+    people come from the same generators: what interval, safe-interval and risk compare.
+    """
+    from crowdllm_stats._base.checks import check_choice, check_count
+    from crowdllm_stats.data.files import SUFFIXES, write_table
+    from crowdllm_stats.generator.shipped import load_population
 
-        With --twins, every human answer gets a digital one from a generator that was not fitted to it, and unlabelled
-        people come from the same generators: what interval, safe-interval and risk compare.
-        """
-        from crowdllm_stats._base.checks import check_choice, check_count
-        from crowdllm_stats.data.files import SUFFIXES, write_table
-        from crowdllm_stats.generator.shipped import load_population
-
-        check_file("--out", out, SUFFIXES, given.params)
-        check_file("--reference-out", reference_out, SUFFIXES, given.params)
-        if reference_out is not None:
-            check_count("--k", k)
-        check_seed(seed)
-        check_choice("--by", by, ("people", "problems"))
-        reading = Reading(None, participants, problem_column, participant_column, response_column, drop_missing)
-        _check_together(twins, by, n, effect, problem, reading)
-        model = load_population(population)
-        _check_known(problem, model)
-        plain = None if reference_out is None else _references(model, problem, k, seed)
-        bar = progress_line()
-        count = USUAL if n is None else n
-        if twins is None:
-            written, people, note = _plain(model, out, problem, count, effect, seed, bar, keep_formulas)
-        else:
-            human = _humans(twins, model, data, reading)
-            written, people, note = _twins(model, out, human, by, count, folds, seed, bar, keep_formulas)
-            note = " ".join([note, *left_out(twins, human)])
-        if reference_out is not None and plain is not None:
-            write_table(plain, reference_out, keep_formulas=keep_formulas)
-        made = {"population": population, "people": people, "answers": written, "out": str(out), "note": note}
-        _manifest(arguments, population, twins, out, seed, {"people": people, "answers": written})
-        if as_json:
-            print(json_text(made))
-            return
-        print(f"{written:,} answers of {people:,} digital people in {out}\n{note}")
-
-    return command
+    check_file("--out", out, SUFFIXES, given.params)
+    check_file("--reference-out", reference_out, SUFFIXES, given.params)
+    if reference_out is not None:
+        check_count("--k", k)
+    check_seed(seed)
+    check_choice("--by", by, ("people", "problems"))
+    reading = Reading(None, participants, problem_column, participant_column, response_column, drop_missing)
+    _check_together(twins, by, n, effect, problem, reading)
+    model = load_population(population)
+    _check_known(problem, model)
+    plain = None if reference_out is None else _references(model, problem, k, seed)
+    bar = progress_line()
+    count = USUAL if n is None else n
+    if twins is None:
+        written, people, note = _plain(model, out, problem, count, effect, seed, bar, keep_formulas)
+    else:
+        human = _humans(twins, model, data, reading)
+        written, people, note = _twins(model, out, human, by, count, folds, seed, bar, keep_formulas)
+        note = " ".join([note, *left_out(twins, human)])
+    if reference_out is not None and plain is not None:
+        write_table(plain, reference_out, keep_formulas=keep_formulas)
+    made = {"population": population, "people": people, "answers": written, "out": str(out), "note": note}
+    _manifest(given.obj, population, twins, out, seed, {"people": people, "answers": written})
+    if as_json:
+        print(json_text(made))
+        return
+    print(f"{written:,} answers of {people:,} digital people in {out}\n{note}")
 
 
 def _plain(

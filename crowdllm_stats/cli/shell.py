@@ -73,7 +73,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             raise ValueError(
                 "standard output is closed: give it a file, a pipe or /dev/null, for the answer goes there"
             )
-        code = build(arguments)(args=arguments, prog_name="crowdllm-stats", standalone_mode=False)
+        code = build(arguments)(args=arguments, prog_name="crowdllm-stats", standalone_mode=False, obj=arguments)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         return _failed(stopped_line(), FAILURE)
@@ -134,9 +134,9 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     for name, function in ON_TABLES.items():
         app.command(name)(_on_tables(function, arguments, name in HUMANS_ALONE))
     app.command("demo")(demo)
-    app.command("evaluate")(evaluate(arguments))
-    app.command("fit")(fit(arguments))
-    app.command("simulate")(simulate(arguments))
+    app.command("evaluate")(evaluate)
+    app.command("fit")(fit)
+    app.command("simulate")(simulate)
     app.add_typer(theory(arguments), name="theory")
     app.add_typer(backbone(), name="backbone")
     app.add_typer(study(arguments), name="study")

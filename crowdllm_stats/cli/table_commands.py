@@ -76,19 +76,22 @@ def interval(
     unpaired: Unpaired = False,
     seed: Seed = None,
 ) -> Report:
-    """A confidence interval for what people on average answer: one row per problem, and the mean over all.
+    """Give a confidence interval for what people answer on average: one row per problem, and the mean over all.
 
     A digital answer with a human's problem and participant is that human's twin, every other one is unlabelled; with
     --match, twins are built from profiles. Without DIGITAL, or with --unpaired, human answers stand alone.
     """
+    from crowdllm_stats._base.checks import ALTERNATIVES, check_choice
     from crowdllm_stats.cli.inputs import load
+    from crowdllm_stats.inference.intervals.methods import CHOICES
     from crowdllm_stats.survey.intervals import check_interval, interval_from
 
     check_interval(method, level, alternative, population_size)
     loaded = load(tables)
     found = interval_from(
-        loaded.human, loaded.digital, match=loaded.match, unpaired=unpaired, as_given=True, method=method, level=level,
-        alternative=alternative, population_size=population_size, seed=seed,
+        loaded.human, loaded.digital, match=loaded.match, unpaired=unpaired, as_given=True, level=level,
+        method=check_choice("method", method, CHOICES),
+        alternative=check_choice("alternative", alternative, ALTERNATIVES), population_size=population_size, seed=seed,
     )  # fmt: skip
     return _report("interval", f"Population mean of each problem, level {level:g}", found, loaded, seed=seed)
 
@@ -104,7 +107,7 @@ def across(
     level: Level = 0.95,
     population_size: PopulationSize = None,
 ) -> Report:
-    """An interval for every problem's human mean from its own few answers, all other problems and the digital crowd.
+    """Estimate each problem's human mean from its own few answers, all other problems and the digital crowd.
 
     The human means are regressed on the digital ones over problems, and each is combined with its regression. People
     may answer many problems; what they have in common is measured and added. DIGITAL may be left out. The "effective n"
@@ -146,11 +149,12 @@ def safe_interval(
     ] = None,
     level: Level = 0.95,
 ) -> Report:
-    """Is the crowd's mean no worse than asking the bare LLM once? Decided for each problem from the human answers.
+    """Decide for each problem whether the crowd's mean is no worse than asking the bare LLM once.
 
-    Verdicts: not worse, worse, undecided, after Benjamini-Hochberg over the problems. The crowd's gap is its mean less
-    the humans': a crowd can be no worse than the LLM and far off. A digital person's belief is the answer less the mean
-    reference answer; inside published and inside exact say whether the belief mean lies in Theorem 3's interval.
+    The human answers decide. The verdicts are: not worse, worse, undecided, after Benjamini-Hochberg over the problems.
+    The crowd's gap is its mean less the humans': a crowd can be no worse than the LLM and far off. A digital person's
+    belief is the answer less the mean reference answer; inside published and inside exact say whether the belief mean
+    lies in Theorem 3's interval.
     """
     from crowdllm_stats.cli.inputs import load, read_plain
     from crowdllm_stats.survey.decisions import check_safe, safe_decision_from
@@ -182,7 +186,7 @@ def _check_reference(reference: str | None, participant: str | None) -> None:
 def risk(
     tables: Tables, reference: Reference = None, reference_participant: ReferenceParticipant = None, level: Level = 0.95
 ) -> Report:
-    """How far the crowd's mean is from the humans', split into its parts: each problem, and averaged.
+    """Show how far the crowd's mean is from the humans' mean, and in which parts: per problem, and on average.
 
     Only people with a twin count. Several answers of one person to one problem separate noise from the person, and
     make parts identifiable that single answers leave open. With the LLM's plain answers, its own risk is shown too.
@@ -217,13 +221,13 @@ def compare(
     unpaired: Unpaired = False,
     seed: Seed = None,
 ) -> Report:
-    """Every interval method side by side: for the problems named by --problem, for the first N, or the mean over all.
+    """Show every interval method side by side: for the problems named by --problem, the first N, or the mean over all.
 
     Picking the narrowest one afterwards breaks its level; the star marks what "auto" uses.
     """
     from importlib.util import find_spec
 
-    from crowdllm_stats._base.checks import check_count
+    from crowdllm_stats._base.checks import ALTERNATIVES, check_choice, check_count
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.survey.comparison import compare_from
     from crowdllm_stats.survey.intervals import check_interval
@@ -237,7 +241,7 @@ def compare(
     found = compare_from(
         *loaded.tables, match=loaded.match, unpaired=unpaired, as_given=True,
         first=first if first is not None or not tables.problem else len(tables.problem), level=level,
-        alternative=alternative, seed=seed,
+        alternative=check_choice("alternative", alternative, ALTERNATIVES), seed=seed,
     )  # fmt: skip
     title = f"All interval methods, level {level:g}; * is what auto uses"
     report = _report("compare", title, found, loaded, seed=seed, pictures=_drawn(found))
@@ -271,10 +275,10 @@ def distribution(
     ] = 0,
     seed: Seed = None,
 ) -> Report:
-    """How far the digital answers' distribution is from the humans': location, spread, shape and few answers.
+    """Measure how far the digital answers' distribution is from the humans': in location, spread and shape.
 
-    Each problem, and over all of them. "sd_ratio" below 1 says that the digital answers are too uniform,
-    "cost_of_uniformity" what that adds to the squared distance. Who is whose twin plays no part here.
+    There is one row per problem, and the mean over all. "sd_ratio" below 1 says that the digital answers are too
+    uniform, "cost_of_uniformity" what that adds to the squared distance. Who is whose twin plays no part here.
     """
     from crowdllm_stats._base.checks import check_count, check_level
     from crowdllm_stats.cli.inputs import load
@@ -295,7 +299,7 @@ def planner(
     half_width: Annotated[float, typer.Option(metavar="H", help="The wanted half-width, in units of the answers.")],
     level: Level = 0.95,
 ) -> Report:
-    """How many human answers a wanted half-width takes, with and without the digital population.
+    """Plan how many human answers a wanted half-width takes, with and without the digital population.
 
     The two tables serve as a pilot: they give the spread of human answers and their correlation with the twins, for
     each problem and over all of them.

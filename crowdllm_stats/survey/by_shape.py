@@ -111,3 +111,13 @@ def rows_of(result: Result, problems: Sequence[str]) -> list[Row]:
     """A calculator's result as one row per problem."""
     rows: list[Row] = result.to_frame(index=list(problems)).reset_index().to_dict("records")
     return rows
+
+
+def joined(*parts: str) -> str:
+    """Remarks as one, the empty ones left out.
+
+    Example:
+        >>> joined("few answers", "", "no twin")
+        'few answers; no twin'
+    """
+    return "; ".join(part for part in parts if part)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crowdllm_stats._base.checks import check_count
+from crowdllm_stats._base.checks import Alternative, check_count
 from crowdllm_stats._base.messages import Message
 from crowdllm_stats.inference.intervals import HUMAN_ONLY, METHODS, IntervalTable, compare_intervals
 from crowdllm_stats.inference.intervals.interval_result import draw_bars
@@ -87,7 +87,7 @@ def compare_from(
     as_given: bool = False,
     first: int | None = None,
     level: float = 0.95,
-    alternative: str = "two-sided",
+    alternative: Alternative = "two-sided",
     seed: int | None = None,
 ) -> Comparison:
     """Every interval method on the same answers: for the first problems, or for the mean over all of them.

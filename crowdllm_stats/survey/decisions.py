@@ -18,11 +18,11 @@ from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.inference.kappa import BackboneQuality, backbone_quality
 from crowdllm_stats.inference.theorem3_safe_decision import SafeDecision, safe_decision
 from crowdllm_stats.inference.theorem3_safe_interval import safe_interval
-from crowdllm_stats.survey.by_shape import Stack, by_shape, rows_of, stacked
+from crowdllm_stats.survey.by_shape import Stack, by_shape, joined, rows_of, stacked
 from crowdllm_stats.survey.first_look import open_survey
 from crowdllm_stats.survey.pairing import Pairing
 from crowdllm_stats.survey.plain_answers import plain_answers, without
-from crowdllm_stats.survey.result import Row, SurveyResult, joined
+from crowdllm_stats.survey.result import Row, SurveyResult
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import Scale

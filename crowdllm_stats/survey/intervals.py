@@ -10,19 +10,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crowdllm_stats._base.checks import ALTERNATIVES, FloatArray, check_choice, check_count, check_level
+from crowdllm_stats._base.checks import ALTERNATIVES, Alternative, FloatArray, check_choice, check_count, check_level
 from crowdllm_stats._base.messages import BadInput, Message, said
 from crowdllm_stats._base.words import several
 from crowdllm_stats.inference.intervals import CROWD_FROM, HUMAN_ONLY, METHODS, Interval, auto_method
 from crowdllm_stats.inference.intervals.dispatch import TWO_VALUES_BY_NAME, compute
-from crowdllm_stats.inference.intervals.methods import CHOICES, USE_BOUNDS
+from crowdllm_stats.inference.intervals.methods import CHOICES, USE_BOUNDS, MethodChoice
 from crowdllm_stats.inference.intervals.sample import read_sample
 from crowdllm_stats.inference.intervals.scale import scale_notice
+from crowdllm_stats.survey.by_shape import joined
 from crowdllm_stats.survey.first_look import Survey, open_survey
 from crowdllm_stats.survey.one_law import NOTHING
 from crowdllm_stats.survey.pairing import Pairing
 from crowdllm_stats.survey.per_problem import Wanted, per_problem, saved, savings
-from crowdllm_stats.survey.result import Row, SurveyResult, joined
+from crowdllm_stats.survey.result import Row, SurveyResult
 from crowdllm_stats.survey.tables import step_of
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def interval_from(
     match: Sequence[str] = (),
     unpaired: bool = False,
     as_given: bool = False,
-    method: str = "auto",
+    method: MethodChoice = "auto",
     level: float = 0.95,
-    alternative: str = "two-sided",
+    alternative: Alternative = "two-sided",
     population_size: int | None = None,
     seed: int | None = None,
 ) -> SurveyResult:
@@ -106,15 +107,7 @@ def interval_from(
     survey = open_survey(human, digital, scale=scale, match=match, as_given=as_given, unpaired=unpaired)
     humans, others = survey.human, survey.digital
     step, taken = step_of(humans, others)
-    wanted = Wanted(
-        check_choice("method", method, CHOICES),
-        level,
-        check_choice("alternative", alternative, ALTERNATIVES),
-        humans.scale.bounds,
-        step,
-        population_size,
-        seed,
-    )
+    wanted = Wanted(method, level, alternative, humans.scale.bounds, step, population_size, seed)
     _check_bounds(wanted)
     survey = _as_census(survey, population_size)
     pairing = survey.pairing

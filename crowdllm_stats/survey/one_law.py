@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats.inference.intervals.one_law import ALARM, LawCheck, chance_of_sum, same_law
+from crowdllm_stats.survey.by_shape import joined
 from crowdllm_stats.survey.pairing import Pairing
-from crowdllm_stats.survey.result import Row, joined
+from crowdllm_stats.survey.result import Row
 
 
 @dataclasses.dataclass(frozen=True)

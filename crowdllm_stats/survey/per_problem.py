@@ -15,9 +15,9 @@ from crowdllm_stats.inference.intervals import HUMAN_ONLY, Interval
 from crowdllm_stats.inference.intervals import interval as calculator
 from crowdllm_stats.inference.intervals.methods import MethodChoice, MethodName
 from crowdllm_stats.inference.planner import answers_for_width
-from crowdllm_stats.survey.by_shape import by_shape, rows_of
+from crowdllm_stats.survey.by_shape import by_shape, joined, rows_of
 from crowdllm_stats.survey.pairing import Block, Pairing
-from crowdllm_stats.survey.result import Row, joined
+from crowdllm_stats.survey.result import Row
 
 #: Problems from which on the saving is stated as a number of answers.
 ENOUGH = 5

@@ -10,10 +10,10 @@ import numpy as np
 from crowdllm_stats._base.checks import FloatArray, check_level
 from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.inference.planner import Plan, plan_answers
-from crowdllm_stats.survey.by_shape import by_shape, rows_of
+from crowdllm_stats.survey.by_shape import by_shape, joined, rows_of
 from crowdllm_stats.survey.first_look import open_survey
 from crowdllm_stats.survey.pairing import Block, Pairing
-from crowdllm_stats.survey.result import Row, SurveyResult, joined
+from crowdllm_stats.survey.result import Row, SurveyResult
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData, Scale

@@ -97,13 +97,3 @@ def _shown(row: Row) -> list[str]:
 
 def _word(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def joined(*parts: str) -> str:
-    """Remarks as one, the empty ones left out.
-
-    Example:
-        >>> joined("few answers", "", "no twin")
-        'few answers; no twin'
-    """
-    return "; ".join(part for part in parts if part)
