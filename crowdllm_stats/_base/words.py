@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the command line is here before NumPy and pandas are needed
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
 
 #: Whole floats beyond this are not exact, so they cannot be told apart as ids.
 _EXACT = 2.0**53
@@ -20,6 +21,8 @@ def word(value: Any) -> str | None:
         >>> word(1.0), word(7), word("007"), word(1.5)
         ('1', '7', '007', None)
     """
+    import numpy as np
+
     if isinstance(value, str):
         return str(value)
     if isinstance(value, bool | np.bool_):
@@ -35,9 +38,11 @@ def rows_text(rows: NDArray[np.bool_] | Sequence[int], limit: int = 3) -> str:
     """Name data rows in a message; row 1 is the first below the header.
 
     Example:
-        >>> rows_text(np.array([True, False, True]))
+        >>> rows_text([0, 2])
         'data rows 1, 3'
     """
+    import numpy as np
+
     found = np.flatnonzero(rows) if isinstance(rows, np.ndarray) and rows.dtype == bool else np.asarray(rows)
     shown = ", ".join(str(int(row) + 1) for row in found[:limit])
     more = f" and {len(found) - limit} more" if len(found) > limit else ""
@@ -66,10 +71,14 @@ def distinct(series: pd.Series) -> tuple[NDArray[np.int64], pd.Index]:
         TypeError: if a value cannot be hashed (a list in a cell).
 
     Example:
+        >>> import pandas as pd
         >>> codes, values = distinct(pd.Series(["b", "a", None, "b"]))
         >>> codes.tolist(), list(values)
         ([0, 1, -1, 0], ['b', 'a'])
     """
+    import numpy as np
+    import pandas as pd
+
     if isinstance(series.dtype, pd.CategoricalDtype):
         return series.cat.codes.to_numpy().astype(np.int64), series.cat.categories
     logical = _logical(series)
@@ -87,6 +96,9 @@ def distinct(series: pd.Series) -> tuple[NDArray[np.int64], pd.Index]:
 
 def _logical(series: pd.Series) -> NDArray[np.bool_]:
     """Where a column of mixed values holds True or False, which equal 1 and 0 and are other words."""
+    import numpy as np
+    import pandas as pd
+
     if series.dtype != object or not pd.api.types.infer_dtype(series, skipna=True).startswith("mixed"):
         return np.zeros(len(series), dtype=bool)
     return np.array([isinstance(value, bool | np.bool_) for value in series], dtype=bool)
@@ -99,6 +111,7 @@ def coded(series: pd.Series) -> tuple[NDArray[np.int64], list[Any]]:
         Codes of shape (rows,), -1 for a missing value, and the different values.
 
     Example:
+        >>> import pandas as pd
         >>> codes, values = coded(pd.Series(["b", "a", None, "b"]))
         >>> codes.tolist(), values
         ([0, 1, -1, 0], ['b', 'a'])
