@@ -36,3 +36,10 @@ def test_files_named_in_the_packages_docstring_are_there():
     named = paths(crowdllm_stats.__doc__)
     assert len(named) >= 8
     assert [path for path in sorted(named) if not there(path)] == []
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "theory").rglob("README.md")), ids=lambda page: page.parent.name)
+def test_a_theory_page_names_modules_that_are_there(page):
+    modules = {file.name for file in PACKAGE.rglob("*.py")} | {"checks.py"}
+    named = set(re.findall(r"`([a-z0-9_./]+\.py)`", page.read_text(encoding="utf-8")))
+    assert [one for one in sorted(named) if not ((ROOT / one).is_file() if "/" in one else one in modules)] == []
