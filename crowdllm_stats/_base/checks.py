@@ -1,4 +1,4 @@
-"""The door of every calculator: bad input is refused here, naming argument, value and remedy."""
+"""Checks that every calculator makes first: bad input is refused, naming argument, value and remedy."""
 
 from __future__ import annotations
 

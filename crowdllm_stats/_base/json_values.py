@@ -68,7 +68,7 @@ def json_text(content: Mapping[str, Any]) -> str:
     """:func:`json_object` as indented JSON text, in plain ASCII.
 
     Raises:
-        TypeError: on a value that is no number, text, list or mapping.
+        TypeError: on a value that is not a number, text, list or mapping.
 
     Example:
         >>> print(json_text({"kappa": float("inf")}))

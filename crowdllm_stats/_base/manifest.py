@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import shlex
+import subprocess
+import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -17,9 +20,6 @@ from crowdllm_stats._base.whole_files import MANIFEST, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
-import os
-import subprocess
-import tomllib
 
 #: Packages that numbers can depend on.
 PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "pyarrow")

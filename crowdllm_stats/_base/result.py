@@ -16,7 +16,7 @@ from crowdllm_stats._base.json_values import json_object
 class Result:
     """Base of all result objects.
 
-    A subclass lists in ``columns`` the fields that hold one value a problem (a scalar, or an array of the batch
+    A subclass lists in ``columns`` the fields that hold one value per problem (a scalar, or an array of the batch
     shape); these make the rows of :meth:`to_frame`. ``why`` says in words which assumptions the numbers rest on.
     ``flags`` maps a short sentence to a mask of the problems it holds for; they become the column ``note``.
     ``notices`` are sentences that a reader must see before the numbers: they are printed first.
@@ -31,10 +31,10 @@ class Result:
     notices: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)
 
     def to_frame(self, index: Any = None) -> pd.DataFrame:
-        """One row a problem: the fields of ``columns``, then ``note``.
+        """One row per problem: the fields of ``columns``, then ``note``.
 
         Args:
-            index: labels of the problems, one a row.
+            index: labels of the problems, one per row.
 
         Raises:
             ValueError: if ``index`` has another length than there are problems.

@@ -27,7 +27,7 @@ def visible(text: str, encoding: str = "utf-8") -> str:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        return "".join(letter if letter.encode(encoding, "ignore") else _code(letter) for letter in text)
+        return "".join(character if character.encode(encoding, "ignore") else _code(character) for character in text)
     return text
 
 
@@ -41,6 +41,6 @@ def one_line(text: str, encoding: str = "utf-8") -> str:
     return visible(" ".join(text.split()), encoding)
 
 
-def _code(letter: str) -> str:
-    units = letter.encode("utf-16-be", "surrogatepass").hex()
+def _code(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))

@@ -36,15 +36,15 @@ def most_bytes(file: Path) -> int:
         >>> most_bytes(Path(__file__)) == 2**30
         True
     """
-    told = os.environ.get(VARIABLE)
-    if not told:
+    given = os.environ.get(VARIABLE)
+    if not given:
         return max(FREE, TIMES * file.stat().st_size)
     try:
-        number = float(told)
+        number = float(given)
     except ValueError:
         number = math.nan
     if not 0 < number < math.inf:
-        raise ValueError(f"{VARIABLE} must be a positive number of gigabytes, for instance 8; got {told!r}")
+        raise ValueError(f"{VARIABLE} must be a positive number of gigabytes, for instance 8; got {given!r}")
     return int(number * GIGABYTE)
 
 
@@ -87,7 +87,7 @@ def read_arrays(file: Path, what: str = ".npz file") -> dict[str, Any]:
         what: how messages call it.
 
     Raises:
-        ValueError: on a file that is no archive, damaged or cut off, holds objects, or unpacks to too much.
+        ValueError: on a file that is not an archive, is damaged or cut off, holds objects, or unpacks to too much.
         FileNotFoundError: if there is no such file.
 
     Example:
@@ -103,7 +103,7 @@ def read_arrays(file: Path, what: str = ".npz file") -> dict[str, Any]:
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
-            fits = sum(entry.file_size for entry in entries) <= most  # no entry is read beyond the size it tells
+            fits = sum(entry.file_size for entry in entries) <= most  # no entry is read beyond the size it claims
             arrays = {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in entries if fits}
     except Exception as error:  # damage shows in the zip, in a name, in an array's header or its numbers: one message
         raise ValueError(
@@ -116,16 +116,16 @@ def read_arrays(file: Path, what: str = ".npz file") -> dict[str, Any]:
 
 
 def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Any:
-    """One array, its header checked first: NumPy makes room for as many numbers as it tells."""
+    """One array, its header checked first: NumPy makes room for as many numbers as it claims."""
     with archive.open(entry) as raw:
         read_header = {
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }.get(np.lib.format.read_magic(raw))
         if read_header is None:
-            raise ValueError(f"{entry.filename} is no array of NumPy's formats 1 and 2")
+            raise ValueError(f"{entry.filename} is not an array of NumPy's formats 1 and 2")
         shape, _, kind = read_header(raw)
         if math.prod(shape) * max(kind.itemsize, 1) > entry.file_size:
-            raise ValueError(f"{entry.filename} tells of {math.prod(shape)} values and holds fewer")
+            raise ValueError(f"{entry.filename} claims {math.prod(shape)} values and holds fewer")
     with archive.open(entry) as raw:
         return np.lib.format.read_array(raw, allow_pickle=False)

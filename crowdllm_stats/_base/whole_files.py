@@ -63,8 +63,8 @@ def whole_file(file: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A file to write bytes to, which takes its name when the block ends well and is removed when it does not.
 
     While it is written, it has a name of its own that ends in ``.half`` and nobody else may read it. A link is
-    followed, a former file keeps its rights until and after it is replaced. What is no file but a pipe or a device is
-    written to directly.
+    followed, a former file keeps its rights until and after it is replaced. A pipe or a device is written to
+    directly.
 
     Args:
         file: the name it takes; its folder must be there.
@@ -95,9 +95,9 @@ def whole_file(file: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             raise
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = "the disk is full" if full else error.strerror or str(error)
-        told = type(error)(f"{file} could not be written: {reason}; what was there before stays")
-        told.errno = error.errno
-        raise told from None
+        refusal = type(error)(f"{file} could not be written: {reason}; what was there before stays")
+        refusal.errno = error.errno
+        raise refusal from None
 
 
 @contextmanager
@@ -136,9 +136,9 @@ def whole_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
         except OSError as error:
             if error.strerror is None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise  # also what a writer inside the block has said already
-            told = type(error)(f"{place} could not be written: {error.strerror}; what was there before stays")
-            told.errno = error.errno
-            raise told from None
+            refusal = type(error)(f"{place} could not be written: {error.strerror}; what was there before stays")
+            refusal.errno = error.errno
+            raise refusal from None
         finally:
             shutil.rmtree(half, ignore_errors=True)
 

@@ -82,7 +82,7 @@ def _parsed(column: pd.Series, label: str) -> tuple[FloatArray, NDArray[np.bool_
     except TypeError:
         raise _for_ballots(f"{label} holds lists where numbers are expected") from None
     if not (pd.api.types.is_numeric_dtype(found.dtype) or pd.api.types.is_string_dtype(found.dtype)):
-        found = found.astype(object)  # times and spans of time are no numbers, whatever their dtype turns them to
+        found = found.astype(object)  # times and spans of time are not numbers, whatever their dtype turns them to
     read = np.asarray(pd.to_numeric(found, errors="coerce"))
     if np.iscomplexobj(read):
         raise ValueError(f"{label} holds complex numbers; answers must be real ones")

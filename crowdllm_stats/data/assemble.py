@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,10 @@ from crowdllm_stats.data.ids import Ids, as_ids
 from crowdllm_stats.data.layout import OURS, with_our_names
 from crowdllm_stats.data.scale import Scale, as_scale
 
+#: What becomes of several answers of one participant to one problem, and of a row with an empty cell.
+Repeats = Literal["refuse", "keep"]
+Missing = Literal["refuse", "drop"]
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -33,8 +37,8 @@ class Wishes:
     columns: Mapping[str, str] | None = None
     profile_columns: Sequence[str] | None = None
     problem_columns: Sequence[str] | None = None
-    repeats: str = "refuse"
-    missing: str = "refuse"
+    repeats: Repeats = "refuse"
+    missing: Missing = "refuse"
     missing_codes: Sequence[float] = ()
 
 
@@ -52,7 +56,7 @@ def assemble(frame: pd.DataFrame, source: str, wishes: Wishes) -> Parts:
     """Check a long table and take it apart.
 
     Args:
-        frame: one row an answer.
+        frame: one row per answer.
         source: how messages name the table.
         wishes: what the caller said about it.
 
@@ -64,8 +68,8 @@ def assemble(frame: pd.DataFrame, source: str, wishes: Wishes) -> Parts:
         >>> len(assemble(frame, "responses", Wishes()).problems)
         2
     """
-    check_choice("repeats", wishes.repeats, ("refuse", "keep"))
-    check_choice("missing", wishes.missing, ("refuse", "drop"))
+    check_choice("repeats", wishes.repeats, get_args(Repeats))
+    check_choice("missing", wishes.missing, get_args(Missing))
     scale = as_scale(wishes.scale)
     frame = with_our_names(frame, wishes.columns, OURS, source)
     if not len(frame):
@@ -174,7 +178,7 @@ def _table(
 
 
 def _repeats(
-    problem: Ids, participant: Ids, frame: pd.DataFrame, repeats: str, rows: NDArray[np.int64], source: str
+    problem: Ids, participant: Ids, frame: pd.DataFrame, repeats: Repeats, rows: NDArray[np.int64], source: str
 ) -> NDArray[np.int64] | None:
     """Number the answers of a participant to a problem, or refuse a second one."""
     pair = pd.Series(problem.codes * len(participant.names) + participant.codes)

@@ -118,7 +118,7 @@ def _first_rows(ids: Ids) -> NDArray[np.int64]:
 
 
 def sort_columns(frame: pd.DataFrame, problem: Ids, participant: Ids, label: str) -> tuple[list[str], list[str]]:
-    """Tell profile columns (one value a participant) from problem columns (one value a problem).
+    """Separate profile columns (one value per participant) from problem columns (one value per problem).
 
     A column that is constant both ways is a profile column, unless it takes several values and some problem has more
     than one participant: then people are nested in problems and it belongs to the problem.
@@ -164,7 +164,7 @@ def _conflict(column: pd.Series, ids: Ids) -> str:
 
 
 def attribute_table(frame: pd.DataFrame, names: Sequence[str], ids: Ids, key: str, label: str) -> pd.DataFrame:
-    """One row an id, ``key`` first, from columns that repeat the value on every row of the id.
+    """One row per id, ``key`` first, from columns that repeat the value on every row of the id.
 
     Raises:
         ValueError: naming a column with two different values for one id.

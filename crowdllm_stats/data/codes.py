@@ -1,4 +1,4 @@
-"""Codes for a missing answer, such as 99 or -9 beside a scale from 0 to 10: told, or asked about."""
+"""Codes for a missing answer, such as 99 or -9 beside a scale from 0 to 10: named by the caller, or asked about."""
 
 from __future__ import annotations
 

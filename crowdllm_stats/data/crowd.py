@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats.data.assemble import Wishes, assemble
+from crowdllm_stats.data.assemble import Missing, Repeats, Wishes, assemble
 from crowdllm_stats.data.files import read_table, suffix_of, write_table
 from crowdllm_stats.data.ids import as_ids
 from crowdllm_stats.data.layout import OURS, of_ballots, to_ballots, with_our_names
@@ -40,10 +40,10 @@ class CrowdData:
     Messages count data rows from 1, the header not counted.
 
     Attributes:
-        responses: one row an answer, columns ``problem``, ``participant``, ``response`` (float on a numeric scale, text
-            on a categorical one, a tuple of options on ballots), and ``repeat`` (0, 1, ...) if repeats were kept.
-        participants: one row a participant, ``participant`` and the profile columns.
-        problems: one row a problem, ``problem`` and whatever else is known of it.
+        responses: one row per answer, columns ``problem``, ``participant``, ``response`` (float on a numeric scale,
+            text on a categorical one, a tuple of options on ballots), and ``repeat`` (0, 1, ...) if repeats were kept.
+        participants: one row per participant, ``participant`` and the profile columns.
+        problems: one row per problem, ``problem`` and whatever else is known of it.
         scale: what answers can be.
         exclusions: how many rows were left out on request, by reason.
 
@@ -54,7 +54,7 @@ class CrowdData:
         >>> print(data)
         CrowdData
           2 problems, 2 participants, 3 responses
-          1 to 2 responses a problem (median 1.5), 1 to 2 a participant
+          1 to 2 responses per problem (median 1.5), 1 to 2 per participant
           scale: ordinal 1, 2, 3, 4, 5 (answers from 3 to 5, mean 4)
           profile age: 31 (1), 47 (1)
     """
@@ -76,11 +76,11 @@ class CrowdData:
         columns: Mapping[str, str] | None = None,
         profile_columns: Sequence[str] | None = None,
         problem_columns: Sequence[str] | None = None,
-        repeats: str = "refuse",
-        missing: str = "refuse",
+        repeats: Repeats = "refuse",
+        missing: Missing = "refuse",
         missing_codes: Sequence[float] = (),
     ) -> CrowdData:
-        """Build from a long table, one row an answer.
+        """Build from a long table, one row per answer.
 
         Args:
             responses: columns problem, participant, response, and any others. An other column with one value for every
@@ -134,8 +134,8 @@ class CrowdData:
         columns: Mapping[str, str] | None = None,
         profile_columns: Sequence[str] | None = None,
         problem_columns: Sequence[str] | None = None,
-        repeats: str = "refuse",
-        missing: str = "refuse",
+        repeats: Repeats = "refuse",
+        missing: Missing = "refuse",
         missing_codes: Sequence[float] = (),
     ) -> CrowdData:
         """Build from a .csv, .csv.gz (UTF-8, comma) or .parquet file; arguments as in :meth:`from_frame`.
@@ -235,7 +235,7 @@ class CrowdData:
         """The long table with profiles and problem columns joined to every answer.
 
         Returns:
-            One row an answer, in the order of ``responses``: its columns, then those of profiles, then those of
+            One row per answer, in the order of ``responses``: its columns, then those of profiles, then those of
             problems.
             People and problems without an answer have no row.
 
@@ -256,7 +256,7 @@ class CrowdData:
 
         Args:
             path: where to.
-            keep_formulas: write such texts as they are, for programs that are no spreadsheets.
+            keep_formulas: write such texts as they are, for programs that are not spreadsheets.
 
         Raises:
             ValueError: on another file type, and if participants or problems without answers would be lost.
@@ -278,7 +278,7 @@ class CrowdData:
     def to_crowdkit(self) -> pd.DataFrame:
         """The answers with Crowd-Kit's columns ``task``, ``worker``, ``label``.
 
-        Crowd-Kit labels are single, so an approval ballot becomes one row an option: task "problem|option", label 1 if
+        Crowd-Kit labels are single, so an approval ballot becomes one row per option: task "problem|option", label 1 if
         the option is on the ballot, else 0. Repeats become several rows of one worker.
 
         Example:
@@ -295,8 +295,8 @@ class CrowdData:
         labels: pd.DataFrame,
         *,
         scale: Scale | str | None = None,
-        repeats: str = "refuse",
-        missing: str = "refuse",
+        repeats: Repeats = "refuse",
+        missing: Missing = "refuse",
     ) -> CrowdData:
         """Build from Crowd-Kit's columns ``task``, ``worker``, ``label``; ballots as :meth:`to_crowdkit` writes them.
 

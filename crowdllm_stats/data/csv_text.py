@@ -9,7 +9,7 @@ from typing import BinaryIO
 import pandas as pd
 
 _QUOTED = rb'"(?:[^"]++|"")*+"'
-#: Whole values with the comma or line break behind each; a quote inside a value without quotes is a letter.
+#: Whole values with the comma or line break behind each; a quote inside an unquoted value is plain text.
 _WHOLE = re.compile(rb"(?:(?:" + _QUOTED + rb'(?=[,\r\n])|[^",\r\n][^,\r\n]*+)?+[,\r\n]++)*+')
 _CLOSED_EARLY = re.compile(_QUOTED + rb'[^",\r\n]')
 _ENDED = re.compile(rb"(?:" + _QUOTED + rb'|[^"].*+)?+', re.DOTALL)
@@ -63,8 +63,8 @@ _PLAIN_NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:ini
 def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     """The table with an apostrophe before every text, and every column's name, that a spreadsheet would run.
 
-    That is what begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return and is no number ("-1" stays); also
-    such a text behind apostrophes, so that :func:`with_formulas` gives back all texts as they were.
+    That is what begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return and is not a number ("-1" stays);
+    also such a text behind apostrophes, so that :func:`with_formulas` gives back all texts as they were.
 
     Example:
         >>> without_formulas(pd.DataFrame({"problem": ["=1+1", "-1", "q1"]}))["problem"].tolist()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats.data.assemble import Repeats
 from crowdllm_stats.data.crowd import CrowdData, ordinal
 
 #: The survey's statements; people say from 1 (not at all) to 5 (fully) how far they agree.
@@ -50,10 +51,10 @@ class Example:
     """The example's four parts, see :func:`load_example`.
 
     Attributes:
-        human: 8 answers a problem.
-        digital: the twins of these answers and 200 unlabelled answers a problem.
+        human: 8 answers per problem.
+        digital: the twins of these answers and 200 unlabelled answers per problem.
         truth: columns ``problem`` and ``mean``, the population's mean answer.
-        reference: 10 answers a problem of the LLM without a persona, participant "llm", repeats kept.
+        reference: 10 answers per problem of the LLM without a persona, participant "llm", repeats kept.
     """
 
     human: CrowdData
@@ -145,7 +146,11 @@ def _population_mean(location: FloatArray) -> FloatArray:
 
 
 def _data(
-    answers: FloatArray, given: NDArray[np.bool_], people: pd.DataFrame, problems: pd.DataFrame, repeats: str = "refuse"
+    answers: FloatArray,
+    given: NDArray[np.bool_],
+    people: pd.DataFrame,
+    problems: pd.DataFrame,
+    repeats: Repeats = "refuse",
 ) -> CrowdData:
     """A table of the given cells; with a single participant, the cells of a row are that participant's repeats."""
     row, column = np.nonzero(given)

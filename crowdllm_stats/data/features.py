@@ -41,8 +41,8 @@ class Features:
     def __post_init__(self) -> None:
         if self.table.ndim != 2 or self.table.shape[0] != len(self.problems) or self.table.shape[1] == 0:
             raise ValueError(
-                f"features has shape {self.table.shape} for {len(self.problems)} problems; expected a row a problem, "
-                "at least one column"
+                f"features has shape {self.table.shape} for {len(self.problems)} problems; expected one row per "
+                "problem and at least one column"
             )
         if len(set(self.problems)) < len(self.problems):
             raise ValueError("problems must be different ids; a problem stands there twice")

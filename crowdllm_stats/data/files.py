@@ -54,7 +54,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a CSV (UTF-8, comma) or Parquet file.
 
     Every CSV column comes as categories of text, exactly as written ("007" stays "007", an empty cell is ""); so
-    a large file takes a few bytes a cell; only the apostrophe that :func:`write_table` sets before a formula is taken
+    a large file takes a few bytes per cell; only the apostrophe that :func:`write_table` sets before a formula is taken
     off. Parquet columns keep their types. A manifest beside the file may tell how many rows there must be.
 
     Raises:
@@ -93,7 +93,7 @@ def write_table(frame: pd.DataFrame, path: str | os.PathLike[str], *, keep_formu
     Args:
         frame: the table.
         path: where to.
-        keep_formulas: write such texts as they are, for programs that are no spreadsheets.
+        keep_formulas: write such texts as they are, for programs that are not spreadsheets.
 
     Raises:
         ValueError: on an unknown ending.
@@ -122,13 +122,13 @@ def _read_parquet(file: Path) -> pd.DataFrame:
 
     most, size = most_bytes(file), 0
     with _parquet_errors(file), pq.ParquetFile(file) as source:
-        schema, told = source.schema_arrow, source.metadata
-        groups = [told.row_group(number).total_byte_size for number in range(told.num_row_groups)]
-        told_size = max(sum(groups), CELL * told.num_rows * told.num_columns)
+        schema, noted = source.schema_arrow, source.metadata
+        groups = [noted.row_group(number).total_byte_size for number in range(noted.num_row_groups)]
+        claimed = max(sum(groups), CELL * noted.num_rows * noted.num_columns)
         _compare_names(source)
     _check_number(len(schema.names), file)
     _refuse_twice(schema.names, file)
-    if told_size > most:
+    if claimed > most:
         raise too_large(file, most)
     text = [field.name for field in schema if pa.types.is_string(field.type)]
     batches: list[Any] = []
@@ -144,11 +144,11 @@ def _read_parquet(file: Path) -> pd.DataFrame:
     if size > most:
         raise too_large(file, most)
     with _parquet_errors(file):
-        if sum(batch.num_rows for batch in batches) != told.num_rows:
-            raise ValueError(f"it tells of {told.num_rows} rows and holds {sum(batch.num_rows for batch in batches)}")
+        if sum(batch.num_rows for batch in batches) != noted.num_rows:
+            raise ValueError(f"it claims {noted.num_rows} rows and holds {sum(batch.num_rows for batch in batches)}")
         table = pa.Table.from_batches(batches, batches[0].schema if batches else schema).unify_dictionaries()
         del batches
-        # pandas' notes hold names and kinds once more; what they say of an index without a name is no column.
+        # pandas' notes hold names and kinds once more; what they say of an index without a name is not a column.
         table = table.select([name for name in table.column_names if not _NAMELESS_INDEX.fullmatch(name)])
         frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True, ignore_metadata=True)
     return frame
@@ -275,10 +275,10 @@ def _one_line(error: Exception) -> str:
 
 
 def refuse_shorter(file: Path, rows: int) -> None:
-    """Refuse a table that has another number of rows than the manifest beside it tells, or lost its last line's end.
+    """Refuse a table that has another number of rows than the manifest beside it says, or lost its last line's end.
 
     Args:
-        file: the table; without a manifest that tells of rows, nothing is known and nothing refused.
+        file: the table; without a manifest that says how many rows there are, nothing is known and nothing refused.
         rows: number of rows that were read.
 
     Raises:
@@ -291,21 +291,21 @@ def refuse_shorter(file: Path, rows: int) -> None:
         >>> refuse_shorter(place, 2)
         Traceback (most recent call last):
         ...
-        ValueError: ... holds 2 rows where its manifest tells of 3: ...
+        ValueError: ... holds 2 rows where its manifest says 3: ...
     """
     manifest = file.with_name(f"{file.name}{MANIFEST}")
-    told = _output(manifest)
-    there = told.get("rows")
+    output = _output(manifest)
+    there = output.get("rows")
     remedy = f"write it again, or remove {manifest.name} if it was changed on purpose"
     if isinstance(there, int) and there != rows:
-        raise ValueError(f"{file} holds {rows:,} rows where its manifest tells of {there:,}: it was cut off; {remedy}")
-    whole = told.get("bytes")
+        raise ValueError(f"{file} holds {rows:,} rows where its manifest says {there:,}: it was cut off; {remedy}")
+    whole = output.get("bytes")
     if isinstance(whole, int) and file.suffix.lower() == ".csv" and file.stat().st_size < whole and _lacks_end(file):
-        raise ValueError(f"{file} ends within a line and is shorter than its manifest tells: it was cut off; {remedy}")
+        raise ValueError(f"{file} ends within a line and is shorter than its manifest says: it was cut off; {remedy}")
 
 
 def _output(manifest: Path) -> dict[str, object]:
-    """What a manifest tells of its file; nothing where there is none that can be read."""
+    """What a manifest says of its file; nothing where there is none that can be read."""
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

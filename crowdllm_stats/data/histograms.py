@@ -45,7 +45,7 @@ class Histograms:
 
     @property
     def totals(self) -> FloatArray:
-        """Answers a problem, shape (T,)."""
+        """Answers per problem, shape (T,)."""
         return np.asarray(self.counts.sum(axis=1))
 
     @property
@@ -92,7 +92,7 @@ class Histograms:
         return self.select(name for name, total in zip(self.problems, self.totals, strict=True) if total > 0.0)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a problem: ``problem`` and a column an answer."""
+        """One row per problem: ``problem`` and one column per answer."""
         names = [f"{answer:g}" if isinstance(answer, float) else answer for answer in self.answers]
         frame = pd.DataFrame(self.counts, columns=pd.Index(names))
         frame.insert(0, "problem", list(self.problems))

@@ -102,7 +102,7 @@ def of_ballots(frame: pd.DataFrame, scale: Scale) -> pd.DataFrame:
         scale: of kind "approval".
 
     Returns:
-        A row a ballot and option: task "problem|option", label 1 (on the ballot) or 0.
+        One row per ballot and option: task "problem|option", label 1 (on the ballot) or 0.
 
     Example:
         >>> from crowdllm_stats.data.scale import approval

@@ -8,6 +8,7 @@ import os
 import pandas as pd
 
 from crowdllm_stats._base.checks import check_choice
+from crowdllm_stats.data.assemble import Missing
 from crowdllm_stats.data.crowd import CrowdData, ordinal
 from crowdllm_stats.data.files import locate, read_table
 
@@ -24,7 +25,7 @@ TASKS = {
 
 
 def popquorn(
-    name: str = "offensiveness", folder: str | os.PathLike[str] | None = None, *, missing: str = "refuse"
+    name: str = "offensiveness", folder: str | os.PathLike[str] | None = None, *, missing: Missing = "refuse"
 ) -> CrowdData:
     """Read one of POPQUORN's rating tasks; answers are whole numbers from 1 to 5.
 
@@ -107,7 +108,7 @@ _SHORT = {
 def popquorn_llm_ratings(
     model: str = "gpt4", personas: int = 12, folder: str | os.PathLike[str] | None = None
 ) -> CrowdData:
-    """Read the ratings one LLM gave to POPQUORN's offensiveness texts, one participant a persona.
+    """Read the ratings one LLM gave to POPQUORN's offensiveness texts, one participant per persona.
 
     Cells where the model refused or gave a number outside 1 to 5 are left out and counted in ``exclusions`` as
     "empty" and "out of range". Refusals are far from random.

@@ -1,4 +1,4 @@
-"""What a backbone says of a problem: a distribution over the admissible answers, and what follows from it."""
+"""What a backbone says about a problem: a distribution over the admissible answers, and what follows from it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,8 @@ from crowdllm_stats._base.random import generator
 from crowdllm_stats._base.unpacking import read_arrays
 from crowdllm_stats._base.whole_files import write_arrays
 
-AGGREGATORS = ("expected", "mean", "majority")
+Aggregator = Literal["expected", "mean", "majority"]
+AGGREGATORS: tuple[Aggregator, ...] = get_args(Aggregator)
 
 
 class Backbone(Protocol):
@@ -28,8 +29,8 @@ class Backbone(Protocol):
         """The distribution of answers to every problem, and with profiles for every problem and profile.
 
         Args:
-            problems: a row a problem, column ``problem`` (its id) and what the backbone reads, usually ``text``.
-            profiles: a row a person, column ``participant`` (an id) and the profile columns.
+            problems: one row per problem, column ``problem`` (its id) and what the backbone reads, usually ``text``.
+            profiles: one row per person, column ``participant`` (an id) and the profile columns.
         """
         ...
 
@@ -180,7 +181,7 @@ class Reference:
         return self._with(raw - logsumexp(raw, axis=2, keepdims=True), source=source)
 
     def sample(self, k: int, *, seed: int) -> Any:
-        """K answers a problem and profile, shape (T, P, K): numbers, or words on a scale of words.
+        """K answers per problem and profile, shape (T, P, K): numbers, or words on a scale of words.
 
         A problem's draws depend on the seed, its id and the profile's id alone, not on what else is asked.
 
@@ -197,7 +198,7 @@ class Reference:
                 index[row, column] = np.searchsorted(cumulative[row, column], rng.random(draws), side="right")
         return np.asarray(self.answers)[index]
 
-    def decision(self, how: str = "expected", *, k: int = 8, seed: int = 0) -> FloatArray:
+    def decision(self, how: Aggregator = "expected", *, k: int = 8, seed: int = 0) -> FloatArray:
         """The reference answer ``y_ref = h_M(y'_1, ..., y'_K)`` of every problem and profile, shape (T, P).
 
         Args:
@@ -238,7 +239,7 @@ class Reference:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a problem and profile: ``problem``, ``profile``, a column ``p_ANSWER`` each, ``admissible_mass``."""
+        """One row per problem and profile: ``problem``, ``profile``, ``p_ANSWER`` of every answer, the mass."""
         people = len(self.profiles)
         data: dict[str, Any] = {
             "problem": np.repeat(self.problems, people),

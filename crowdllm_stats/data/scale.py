@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray, check_array, check_bounds, check_count
-
-KINDS = ("continuous", "ordinal", "categorical", "approval")
 
 #: Joins the options of one approval ballot in a text cell.
 BALLOT_MARK = "|"
@@ -36,7 +34,7 @@ class Scale:
         (1.0, 5.0)
     """
 
-    kind: str
+    kind: Literal["continuous", "ordinal", "categorical", "approval"]
     low: float | None = None
     high: float | None = None
     levels: tuple[float, ...] = ()
@@ -126,7 +124,7 @@ def as_scale(scale: Scale | str | None) -> Scale:
     """A scale as callers may give it: a :class:`Scale`, a text for :meth:`Scale.parse`, or None for any number.
 
     Raises:
-        ValueError: on a text that is no scale, and on anything else.
+        ValueError: on a text that is not a scale, and on anything else.
 
     Example:
         >>> print(as_scale("1,2,3"))

@@ -1,4 +1,4 @@
-"""The few lines that tell a reader what a data set holds."""
+"""A few lines on what a data set holds."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _count(table: pd.DataFrame, name: str) -> str:
 
 def _per(responses: pd.DataFrame) -> str:
     problem, person = (responses[name].value_counts() for name in ("problem", "participant"))
-    return f"{_span(problem)} responses a problem (median {problem.median():g}), {_span(person)} a participant"
+    return f"{_span(problem)} responses per problem (median {problem.median():g}), {_span(person)} per participant"
 
 
 def _span(counts: pd.Series) -> str:
@@ -54,7 +54,7 @@ def _answers(answers: pd.Series, scale: Scale) -> str:
     if scale.numeric:
         return f"answers from {answers.min():g} to {answers.max():g}, mean {answers.mean():.3g}"
     if scale.kind == "approval":
-        return f"{answers.map(len).mean():.3g} options a ballot; {_top(answers.explode())}"
+        return f"{answers.map(len).mean():.3g} options per ballot; {_top(answers.explode())}"
     return _top(answers)
 
 

@@ -1,10 +1,11 @@
-"""Twin-2K-500: answers of named people and of their LLM twins, one wide file a side."""
+"""Twin-2K-500: answers of named people and of their LLM twins, one wide file for each."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,8 @@ MEGA_STUDY_SOURCE = "github.com/TianyiPeng/Twin-2K-500-Mega-Study"
 ITEMS_SOURCE = "github.com/yw3453/syn-digits"
 
 #: How the twins of the items were prompted, and the file of their answers.
-PROMPTS = {
+Prompt = Literal["text_persona", "demographics_only"]
+PROMPTS: dict[Prompt, str] = {
     "text_persona": "llm_text_persona_gpt41_mini.csv",
     "demographics_only": "llm_demographics_only_gpt41_mini.csv",
 }
@@ -53,13 +55,13 @@ class TwinAnswers:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TwinStudy:
-    """Wide answers of people and of their twins, a row a person and a column a question, NaN where not asked.
+    """Wide answers of people and of their twins, one row per person and one column per question, NaN where not asked.
 
     Attributes:
         human: answers of people, indexed by ``participant``.
         digital: of their twins, same rows and columns.
-        scales: one row a question: ``question`` (index), ``study``, ``low``, ``high``, and ``widened``, whether answers
-            lay beyond the ends that the data name, which are then those of the answers.
+        scales: one row per question: ``question`` (index), ``study``, ``low``, ``high``, and ``widened``, whether
+            answers lay beyond the ends that the data name, which are then those of the answers.
     """
 
     human: pd.DataFrame
@@ -156,7 +158,7 @@ def twin2k_mega_study(folder: str | os.PathLike[str] | None = None) -> TwinStudy
     return TwinStudy(human, digital, _scales(human, digital, named["study_name"], low, high))
 
 
-def twin2k_items(prompt: str = "text_persona", folder: str | os.PathLike[str] | None = None) -> TwinStudy:
+def twin2k_items(prompt: Prompt = "text_persona", folder: str | os.PathLike[str] | None = None) -> TwinStudy:
     """Read the 123 questions of Twin-2K-500 with the twins of one of two prompts.
 
     Args:
@@ -209,8 +211,8 @@ def _wide(path: Path) -> pd.DataFrame:
     table = read_table(path)
     if "TWIN_ID" not in table.columns:
         raise ValueError(f"{path.name}: no column 'TWIN_ID' of people's ids; its first is {table.columns[0]!r}")
-    told = table["TWIN_ID"]
-    numbers = pd.to_numeric(told.mask(told == ""), errors="coerce")  # written 1.0 in one file, 1 in others
+    given = table["TWIN_ID"]
+    numbers = pd.to_numeric(given.mask(given == ""), errors="coerce")  # written 1.0 in one file, 1 in others
     known = as_ids(numbers, f"{path.name}: TWIN_ID")
     if known.missing.any():
         raise ValueError(

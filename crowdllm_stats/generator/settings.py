@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from crowdllm_stats._base.checks import as_numbers, check_choice, check_count
-from crowdllm_stats.data.reference import AGGREGATORS
+from crowdllm_stats.data.reference import AGGREGATORS, Aggregator
 from crowdllm_stats.generator.blender import FAMILIES
 
 OBJECTIVES = ("likelihood", "paper")
@@ -62,7 +62,7 @@ class Settings:
 
     objective: str = "likelihood"
     family: str | None = None
-    decision: str = "expected"
+    decision: Aggregator = "expected"
     k: int = 8
     mixing: int = 0
     mixing_dim: int = 8

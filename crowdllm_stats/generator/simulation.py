@@ -227,7 +227,7 @@ def arviz_object(answers: Any, participants: Sequence[str], problems: Sequence[s
         answers: numbers or words, shape (T, N).
         participants: ids of the N draws, a coordinate along ``draw``.
         problems: ids of the T problems.
-        loss: of training, a number a step.
+        loss: of training, one number per step.
     """
     import arviz
 
@@ -270,7 +270,7 @@ def recruit(
         return _given(people, n)
     if people is not None and not isinstance(people, ProfileGenerator):
         raise ValueError(
-            f"people must be a table with a row a person or a ProfileGenerator; got {type(people).__name__}"
+            f"people must be a table with one row per person or a ProfileGenerator; got {type(people).__name__}"
         )
     wanted = USUAL if n is None else check_count("n", n)
     if people is None:
@@ -281,21 +281,21 @@ def recruit(
 
 
 def check_people(people: pd.DataFrame) -> None:
-    """Refuse what is no table of people.
+    """Refuse what is not a table of people.
 
     Raises:
         ValueError: on another type, and on a table without a row.
     """
     if not isinstance(people, pd.DataFrame):
-        raise ValueError(f"people must be a table with a row a person; got {type(people).__name__}")
+        raise ValueError(f"people must be a table with one row per person; got {type(people).__name__}")
     if not len(people):
-        raise ValueError("people holds nobody; give a row a person")
+        raise ValueError("people has no row; give one row per person")
 
 
 def _given(people: pd.DataFrame, n: int | None) -> pd.DataFrame:
     """The first n rows of a table, ids as text as everywhere (1 and 1.0 are "1")."""
     if "participant" not in people.columns:
-        raise ValueError("people needs a column 'participant' with an id a row, beside the profile columns")
+        raise ValueError("people needs a column 'participant' with one id per row, beside the profile columns")
     check_people(people)
     ids = as_ids(people["participant"], "people: column 'participant'")
     if ids.missing.any():

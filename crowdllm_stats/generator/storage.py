@@ -49,7 +49,7 @@ def save(settings: Settings, own: Fitted, path: str | os.PathLike[str]) -> None:
     if not place.parent.is_dir():
         raise FileNotFoundError(f"folder {place.parent} is not there")
     scale = {name: getattr(own.scale, name) for name in ("kind", "low", "high", "levels", "options", "k")}
-    told = {
+    described = {
         "format": FORMAT,
         "settings": settings.to_dict(),
         "scale": scale,
@@ -60,7 +60,7 @@ def save(settings: Settings, own: Fitted, path: str | os.PathLike[str]) -> None:
         "tuning": own.tuning.to_dict("list"),
         **{name: getattr(own, name) for name in _NUMBERS},
     }
-    arrays: dict[str, Any] = {"told": np.asarray(json.dumps(told)), "problems": np.asarray(own.problems)}
+    arrays: dict[str, Any] = {"told": np.asarray(json.dumps(described)), "problems": np.asarray(own.problems)}
     arrays["people"] = np.asarray(own.people, dtype=str)
     arrays |= {name: _small(getattr(own, name)) for name in _ARRAYS}
     arrays |= {f"vectors/{name}": _small(value) for name, value in own.vectors.to_arrays().items()}
@@ -86,18 +86,18 @@ def load(path: str | os.PathLike[str], build: Callable[[Settings, Fitted], Model
     try:
         if "told" not in given:
             raise ValueError(
-                f"it holds {', '.join(list(given)[:5]) or 'nothing'}, but not what a generator's file tells"
+                f"it holds {', '.join(list(given)[:5]) or 'nothing'}, but not the description of a generator"
             )
-        told = json.loads(str(given["told"]))
-        if told["format"] != FORMAT:
-            raise ValueError(f"its format is {told['format']!r}, not {FORMAT!r}")
+        described = json.loads(str(given["told"]))
+        if described["format"] != FORMAT:
+            raise ValueError(f"its format is {described['format']!r}, not {FORMAT!r}")
         scale: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in told["scale"].items()
+            name: tuple(value) if isinstance(value, list) else value for name, value in described["scale"].items()
         }
-        _refuse_huge({**told["settings"], "n_profiles": told["n_profiles"]})
-        settings = Settings.from_dict(told["settings"])
-        profiles = pd.DataFrame(told["profiles"], index=range(told["n_profiles"]))
-        numbers: dict[str, Any] = {name: told[name] for name in _NUMBERS}
+        _refuse_huge({**described["settings"], "n_profiles": described["n_profiles"]})
+        settings = Settings.from_dict(described["settings"])
+        profiles = pd.DataFrame(described["profiles"], index=range(described["n_profiles"]))
+        numbers: dict[str, Any] = {name: described[name] for name in _NUMBERS}
         tables: dict[str, Any] = {name: np.asarray(given[name], dtype=np.float64) for name in _ARRAYS}
         fitted = Fitted(
             params=_nested({name[7:]: value for name, value in given.items() if name.startswith("params/")}),
@@ -105,12 +105,12 @@ def load(path: str | os.PathLike[str], build: Callable[[Settings, Fitted], Model
             vectors=ProblemVectors.from_arrays(
                 {name[8:]: value for name, value in given.items() if name.startswith("vectors/")}
             ),
-            encoder=ProfileEncoder.from_dict(told["encoder"]),
+            encoder=ProfileEncoder.from_dict(described["encoder"]),
             profiles=profiles,
-            recruiter=None if told["recruiter"] is None else ProfileGenerator.from_dict(told["recruiter"]),
+            recruiter=None if described["recruiter"] is None else ProfileGenerator.from_dict(described["recruiter"]),
             problems=tuple(given["problems"].tolist()),
             people=tuple(given["people"].tolist()),
-            tuning=pd.DataFrame(told["tuning"]),
+            tuning=pd.DataFrame(described["tuning"]),
             **tables,
             **numbers,
         )
@@ -133,10 +133,10 @@ def load(path: str | os.PathLike[str], build: Callable[[Settings, Fitted], Model
         ) from None
 
 
-def _refuse_huge(told: Mapping[str, Any]) -> None:
+def _refuse_huge(described: Mapping[str, Any]) -> None:
     for name in _COUNTS:
-        if told.get(name, 0) > _MOST:
-            raise ValueError(f"{name} is {told[name]}, at most {_MOST:,} is read from a file")
+        if described.get(name, 0) > _MOST:
+            raise ValueError(f"{name} is {described[name]}, at most {_MOST:,} is read from a file")
 
 
 def _finite(array: Any) -> bool:

@@ -49,7 +49,7 @@ def cross_fitted_twins(
     Args:
         model: fitted to the same problems; its weights are not used.
         human: the human answers.
-        n: further people, at least one a fold.
+        n: further people, at least one per fold.
         folds: number of folds.
         seed: of folds, fits and answers.
         progress: called with folds done and folds in all.
@@ -107,7 +107,7 @@ def cross_fitted_twins(
         scale=human.scale,
     )
     why = (
-        f"{folds} folds of people: a twin answers from a generator fitted without his fold, {n} further people are "
+        f"{folds} folds of people: a twin answers from a generator fitted without their fold, {n} further people are "
         "shared out over the folds' generators with profiles drawn from the real people's."
     )
     if unseen:
@@ -138,7 +138,7 @@ def twins_by_problem(
         progress: called with folds done and folds in all.
 
     Raises:
-        ValueError: on fewer problems than two a fold, a scale of words, problems the model does not know, a generator
+        ValueError: on fewer problems than two per fold, a scale of words, problems the model does not know, a generator
             without effects of people.
 
     Example:
@@ -186,7 +186,7 @@ def twins_by_problem(
         "without any answer to the problem; it knows people from their answers to other problems."
     )
     if unseen:
-        why += f" {unseen} times a person without answers outside a fold answers as an average person of his profile."
+        why += f" {unseen} times a person without answers outside a fold answers as an average person of their profile."
     why += _chosen_before(model)
     return Twins(digital, fold, why)
 
@@ -200,8 +200,8 @@ def expected_answers(learned: CrowdLLM, problems: list[str], known: CrowdLLM, pe
         known: fitted generator that knows the problems' vectors and reference decisions.
         people: column ``participant`` and the profile columns.
     """
-    fitted, told = learned.fitted, known.fitted
-    rows = told.rows(problems)
+    fitted, source = learned.fitted, known.fitted
+    rows = source.rows(problems)
     place = {name: row for row, name in enumerate(fitted.people)}
     ids = people["participant"].tolist()
     k = fitted.decision.shape[1]
@@ -210,9 +210,9 @@ def expected_answers(learned: CrowdLLM, problems: list[str], known: CrowdLLM, pe
         if name in place:
             shift[row], spread[row] = fitted.person_effect[place[name]], fitted.person_spread[place[name]]
     table = {
-        "x": told.x[rows],
-        "reference": told.decision[rows],
-        "centred": told.decision[rows] - fitted.vectors.decision_mean,
+        "x": source.x[rows],
+        "reference": source.decision[rows],
+        "centred": source.decision[rows] - fitted.vectors.decision_mean,
     }
     values = expected_table(
         learned.belief(learned.blender), fitted.params, table, fitted.encoder.transform(people), shift, spread

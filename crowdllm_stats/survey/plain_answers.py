@@ -10,7 +10,7 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.messages import BadInput
-from crowdllm_stats.data.assemble import Wishes, assemble
+from crowdllm_stats.data.assemble import Missing, Wishes, assemble
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.files import read_table
 from crowdllm_stats.data.layout import with_our_names
@@ -60,7 +60,7 @@ def plain_answers(
     return _by_problem(mine)
 
 
-def from_table(frame: pd.DataFrame, source: str, missing: str = "refuse") -> CrowdData:
+def from_table(frame: pd.DataFrame, source: str, missing: Missing = "refuse") -> CrowdData:
     """A table with the columns ``problem`` and ``response`` as the answers of one participant, "reference".
 
     Args:

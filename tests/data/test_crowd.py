@@ -123,14 +123,14 @@ def test_ballots():
     frame = long_table(response=[("pool", "park"), "bridge", ["park"], np.array(["bridge", "pool"])])
     data = CrowdData.from_frame(frame, scale=scale)
     assert data.responses["response"].tolist() == [("park", "pool"), ("bridge",), ("park",), ("pool", "bridge")]
-    assert "options a ballot" in str(data)
+    assert "options per ballot" in str(data)
 
 
 def test_summary():
     assert str(CrowdData.from_frame(long_table(), scale=FIVE)).splitlines() == [
         "CrowdData",
         "  2 problems, 3 participants, 4 responses",
-        "  1 to 3 responses a problem (median 2), 1 to 2 a participant",
+        "  1 to 3 responses per problem (median 2), 1 to 2 per participant",
         "  scale: ordinal 1, 2, 3, 4, 5 (answers from 1 to 5, mean 2.75)",
         "  profile gender: Man (2), Woman (1)",
         "  problem columns: text",

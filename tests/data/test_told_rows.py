@@ -26,9 +26,7 @@ def test_a_whole_table_is_read(answers):
 def test_a_table_cut_off_between_lines_is_refused(answers, lines):
     place = answers()
     place.write_bytes(b"".join(place.read_bytes().splitlines(keepends=True)[:lines]))
-    with pytest.raises(
-        ValueError, match=rf"holds {lines - 1} rows where its manifest tells of 14: it was cut off; .* re"
-    ):
+    with pytest.raises(ValueError, match=rf"holds {lines - 1} rows where its manifest says 14: it was cut off; .* re"):
         read_table(place)
 
 

@@ -408,8 +408,8 @@ def test_repeats_ballots_words_and_scales_that_do_not_fit(rated, made):
         ({"seed": -1}, "seed must be a whole number of at least 0"),
         ({"people": pd.DataFrame({"participant": ["a"], "group": ["middle"]})}, "middle"),
         ({"people": pd.DataFrame({"participant": ["a"], "colour": ["red"]})}, "lacks the column"),
-        ({"people": pd.DataFrame({"participant": [], "group": []})}, "people holds nobody"),
-        ({"people": ["ann", "bob"]}, "people must be a table with a row a person.*; got list"),
+        ({"people": pd.DataFrame({"participant": [], "group": []})}, "people has no row"),
+        ({"people": ["ann", "bob"]}, "people must be a table with one row per person.*; got list"),
     ],
 )
 @pytest.mark.parametrize("verb", ["predict", "simulate"])
@@ -426,8 +426,8 @@ def test_questions_that_cannot_be_answered(rated, verb, asked, told):
         (pd.DataFrame({"participant": ["a", "b"], "group": ["left"] * 2}), 3, "3 are wanted"),
         (pd.DataFrame({"participant": [1, "1"], "group": ["left"] * 2}), None, "1 different participant"),
         (pd.DataFrame({"participant": ["a", None], "group": ["left"] * 2}), None, "'participant' is empty in 1 of 2"),
-        (pd.DataFrame({"participant": [], "group": []}), None, "people holds nobody"),
-        (["a", "b"], None, "people must be a table with a row a person or a ProfileGenerator; got list"),
+        (pd.DataFrame({"participant": [], "group": []}), None, "people has no row"),
+        (["a", "b"], None, "people must be a table with one row per person or a ProfileGenerator; got list"),
         (None, 0, "n must be a whole number of at least 1"),
     ],
 )

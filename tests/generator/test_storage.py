@@ -86,7 +86,7 @@ def test_files_that_are_cut_off_changed_or_foreign(written, tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("told", None, "it holds problems, people, .*, but not what a generator's file tells"),
+        ("told", None, "it holds problems, people, .*, but not the description of a generator"),
         ("told", np.asarray(json.dumps({"format": "something else"})), "its format is 'something else'"),
         ("x", np.zeros((3, 5)), "26 problems but 3 vectors"),
         ("effect", np.full((26, 1), np.nan), "effect holds numbers that are not finite"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray
 
-KINDS = ("categorical", "ordered", "continuous")
+Kind = Literal["categorical", "ordered", "continuous"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 #: What a caller may say of a column: one of ``KINDS``, or the levels of an ordered column from lowest to highest.
 Kinds = Mapping[str, str | Sequence[Any]]
@@ -36,7 +37,7 @@ class ProfileColumn:
     """
 
     name: str
-    kind: str
+    kind: Kind
     levels: tuple[Any, ...] = ()
 
     def codes(self, values: pd.Series, what: str) -> NDArray[np.int64]:
@@ -66,7 +67,7 @@ class ProfileColumn:
         """The values of a continuous column, shape (N,).
 
         Raises:
-            ValueError: on missing values, infinities and values that are no numbers.
+            ValueError: on missing values, infinities and values that are not numbers.
         """
         refuse_missing(values, self.name, what)
         if not _numeric(values):
@@ -95,7 +96,7 @@ class ProfileColumn:
         Raises:
             ValueError: on another kind than the three, or levels that do not fit it.
         """
-        column = cls(str(given["name"]), str(given["kind"]), tuple(given["levels"]))
+        column = cls(str(given["name"]), given["kind"], tuple(given["levels"]))
         if column.kind not in KINDS or bool(column.levels) == (column.kind == "continuous"):
             raise ValueError(f"column {column.name!r}: kind {column.kind!r} with {len(column.levels)} levels; kind "
                              f"must be one of {', '.join(KINDS)}, with levels unless continuous")  # fmt: skip
@@ -111,7 +112,7 @@ def read_columns(
     numbers, categorical otherwise. Levels of a Categorical are its categories; of any other column its values, sorted.
 
     Args:
-        profiles: a row a person.
+        profiles: one row per person.
         kinds: "categorical", "ordered" or "continuous" by column, or for an ordered column its levels, lowest first.
         what: how messages name the table.
 
@@ -125,7 +126,7 @@ def read_columns(
         ['ordered', 'continuous']
     """
     if not isinstance(profiles, pd.DataFrame):
-        raise ValueError(f"{what} must be a pandas DataFrame, a row a person; got {type(profiles).__name__}")
+        raise ValueError(f"{what} must be a pandas DataFrame, one row per person; got {type(profiles).__name__}")
     names = [name for name in profiles.columns if name != ID]
     if len(set(map(str, names))) < len(names):
         raise ValueError(f"{what}: a column name stands twice in {list(map(str, names))}; rename one")
@@ -168,12 +169,12 @@ def _read(values: pd.Series, wish: str | Sequence[Any] | None, what: str) -> Pro
         column.codes(values, what)
         return column
     categorical = isinstance(values.dtype, pd.CategoricalDtype)
-    kind = wish
-    if kind is None and categorical:
+    kind = next((one for one in KINDS if one == wish), None)
+    if wish is None and categorical:
         kind = "ordered" if values.cat.ordered else "categorical"
-    elif kind is None:
+    elif wish is None:
         kind = "continuous" if _numeric(values) else "categorical"
-    if kind not in KINDS:
+    if kind is None:
         raise ValueError(f"kinds: {name!r} must be one of {', '.join(KINDS)} or a list of levels, lowest first; "
                          f"got {wish!r}")  # fmt: skip
     if kind == "continuous":
@@ -213,7 +214,7 @@ def _some(values: Sequence[Any], most: int = 8) -> str:
     return f"{shown} and {len(values) - most} more" if len(values) > most else shown or "none"
 
 
-#: Allowed values by column (for a continuous column the pair lowest, highest), or table -> one boolean a row.
+#: Allowed values by column (for a continuous column the pair lowest, highest), or table -> one boolean per row.
 Qualified = Mapping[str, Sequence[Any]] | Callable[[pd.DataFrame], Any]
 
 
@@ -225,8 +226,8 @@ def check_rule(rule: Qualified | None, columns: Sequence[ProfileColumn] | None) 
         columns: the profile columns, None where they are not known beforehand.
 
     Raises:
-        ValueError: on a rule of another type, a column that is not there, a value that is not among its levels, a pair
-            (lowest, highest) that is none.
+        ValueError: on a rule of another type, a column that is not there, a value that is not among its levels, a
+            continuous column without a pair (lowest, highest).
 
     Example:
         >>> adults = {"age": ["25-29", "30-34"]}
@@ -254,11 +255,11 @@ def qualifies(rule: Qualified | None, profiles: pd.DataFrame, continuous: Sequen
 
     Args:
         rule: as :func:`check_rule` returned it.
-        profiles: a row a person.
+        profiles: one row per person.
         continuous: names of the continuous columns, whose rule is a pair (lowest, highest), both included.
 
     Raises:
-        ValueError: if a function returns anything but one boolean a row; on a column that is not there.
+        ValueError: if a function returns anything but one boolean per row; on a column that is not there.
 
     Example:
         >>> people = pd.DataFrame({"gender": ["Man", "Woman"], "income": [10.0, 20.0]})
@@ -270,7 +271,7 @@ def qualifies(rule: Qualified | None, profiles: pd.DataFrame, continuous: Sequen
     if callable(rule):
         answer = np.asarray(rule(profiles.copy()))
         if answer.shape != (len(profiles),) or answer.dtype != np.bool_:
-            raise ValueError(f"qualified must return one boolean a row, shape ({len(profiles)},); got shape "
+            raise ValueError(f"qualified must return one boolean per row, shape ({len(profiles)},); got shape "
                              f"{answer.shape} of type {answer.dtype}")  # fmt: skip
         return answer
     found = np.ones(len(profiles), dtype=np.bool_)

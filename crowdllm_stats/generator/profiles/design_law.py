@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,7 @@ class TableLaw:
         """Read what :meth:`to_dict` gave.
 
         Raises:
-            ValueError: on a combination of levels that are not there, and on shares that are none.
+            ValueError: on a combination of unknown levels, and on shares that are negative or do not sum to 1.
         """
         columns = tuple(ProfileColumn.from_dict(column) for column in given["columns"])
         shares = _shares(given["shares"])
@@ -122,7 +122,7 @@ class MarginLaw:
         """Read what :meth:`to_dict` gave.
 
         Raises:
-            ValueError: on margins that are no shares of their columns' levels.
+            ValueError: on margins that are not shares of their columns' levels.
         """
         latent = given["latent"]
         columns = tuple(ProfileColumn.from_dict(column) for column in given["columns"])
@@ -153,6 +153,9 @@ def _table(columns: tuple[ProfileColumn, ...], codes: Codes) -> pd.DataFrame:
     return pd.DataFrame(made, index=range(len(codes)))
 
 
+#: What a column with given margins can be.
+Discrete = Literal["categorical", "ordered"]
+
 #: How far shares may be from summing to 1 (published ones are rounded); they are then divided by their sum.
 ROUNDING = 0.005
 
@@ -161,7 +164,7 @@ def law_of_table(table: pd.DataFrame, weight: str = "weight", kinds: Kinds | Non
     """The law that gives each row of a table its weight; nothing is smoothed, numbers are levels of their own.
 
     Args:
-        table: a row a combination, the profile columns and a column of weights.
+        table: one row per combination, the profile columns and a column of weights.
         weight: name of that column; weights are at least 0 and divided by their sum.
         kinds: "categorical" or "ordered" or levels, by column; numbers are ordered otherwise.
 
@@ -200,7 +203,7 @@ def law_of_table(table: pd.DataFrame, weight: str = "weight", kinds: Kinds | Non
 def law_of_margins(
     margins: Mapping[str, Mapping[Any, float]],
     correlation: Mapping[tuple[str, str], float] | None = None,
-    kinds: Mapping[str, str] | None = None,
+    kinds: Mapping[str, Discrete] | None = None,
 ) -> MarginLaw:
     """Columns with given margins, independent or joined by a Gaussian copula.
 

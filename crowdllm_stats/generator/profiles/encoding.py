@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,22 +12,23 @@ import pandas as pd
 from crowdllm_stats._base.checks import FloatArray, check_choice
 from crowdllm_stats.generator.profiles.columns import Kinds, ProfileColumn, read_columns
 
-ORDERED = ("score", "score and one-hot")
+Ordered = Literal["score", "score and one-hot"]
+ORDERED: tuple[Ordered, ...] = get_args(Ordered)
 
 
 @dataclass(frozen=True)
 class ProfileEncoder:
-    """A fixed coding of profile tables as P numbers a person.
+    """A fixed coding of profile tables as P numbers per person.
 
-    - categorical: one-hot, a coordinate a level;
+    - categorical: one-hot, one coordinate per level;
     - ordered with L levels: the score ``rank / (L - 1)`` in [0, 1] (0 if L = 1), and on request one-hot beside it;
     - continuous: ``(x - centre) / spread``, mean and standard deviation of the table it was fitted to (a column
       that is constant there has spread 1).
 
     Attributes:
         columns: the profile columns, in the table's order.
-        centres: one number a column, 0 unless continuous.
-        spreads: one positive number a column, 1 unless continuous.
+        centres: one number per column, 0 unless continuous.
+        spreads: one positive number per column, 1 unless continuous.
         ordered: "score" or "score and one-hot".
 
     Example:
@@ -42,14 +43,14 @@ class ProfileEncoder:
     columns: tuple[ProfileColumn, ...]
     centres: tuple[float, ...]
     spreads: tuple[float, ...]
-    ordered: str = "score"
+    ordered: Ordered = "score"
 
     @classmethod
-    def fit(cls, profiles: pd.DataFrame, kinds: Kinds | None = None, *, ordered: str = "score") -> ProfileEncoder:
+    def fit(cls, profiles: pd.DataFrame, kinds: Kinds | None = None, *, ordered: Ordered = "score") -> ProfileEncoder:
         """Learn levels, centres and spreads from a table.
 
         Args:
-            profiles: a row a person; ``participant`` is left aside. Without any other column P = 0.
+            profiles: one row per person; ``participant`` is left aside. Without any other column P = 0.
             kinds: "categorical", "ordered", "continuous" or an ordered column's levels, by column; see
                 :func:`crowdllm_stats.generator.profiles.columns.read_columns` for the columns it does not name.
             ordered: "score", or "score and one-hot" to let a network bend the scale.

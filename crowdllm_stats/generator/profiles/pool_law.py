@@ -41,7 +41,7 @@ class PoolLaw:
         """Learn from a pool.
 
         Args:
-            profiles: a row a person.
+            profiles: one row per person.
             kinds: as :func:`crowdllm_stats.generator.profiles.columns.read_columns`.
             ridge: strength of shrinking towards independence, positive; None for cross-validation, pair by pair.
 
@@ -55,7 +55,7 @@ class PoolLaw:
         """
         columns = read_columns(profiles, kinds)
         if len(profiles) == 0:
-            raise ValueError("profiles holds nobody; a pool needs at least one person")
+            raise ValueError("profiles has no row; a pool needs at least one person")
         if ridge is not None and not 0.0 < float(ridge) < np.inf:
             raise ValueError(f"ridge must be a positive number, small to keep all association; got {ridge!r}")
         discrete = [column for column in columns if column.kind != "continuous"]

@@ -12,14 +12,21 @@ from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import check_count
 from crowdllm_stats.generator.profiles.columns import ID, Kinds, Qualified, check_rule, qualifies
-from crowdllm_stats.generator.profiles.design_law import CallableLaw, MarginLaw, TableLaw, law_of_margins, law_of_table
+from crowdllm_stats.generator.profiles.design_law import (
+    CallableLaw,
+    Discrete,
+    MarginLaw,
+    TableLaw,
+    law_of_margins,
+    law_of_table,
+)
 from crowdllm_stats.generator.profiles.pool_law import PoolLaw, as_emitted, rare_combinations
 from crowdllm_stats.generator.profiles.recruits import ProfileFit, Profiles, profile_fit
 from crowdllm_stats.generator.random import uniforms
 
 #: People drawn at a time.
 CHUNK = 1 << 16
-#: Draws by which it is judged beforehand whether enough of them are accepted, and the least share that is enough.
+#: Draws by which it is decided beforehand whether enough of them are accepted, and the least share that is enough.
 PILOT, LEAST_ACCEPTED = 4000, 0.0025
 #: Draws a person has; at the least share a person runs out of them with probability 1e-11.
 MOST_DRAWS = 10_000
@@ -107,12 +114,12 @@ class ProfileGenerator:
         """Learn from a pool of candidates.
 
         Args:
-            profiles: a row a person; ``participant`` is left aside. A column of whole numbers gives whole numbers.
+            profiles: one row per person; ``participant`` is left aside. A column of whole numbers gives whole numbers.
             noise: scale of the noise.
             kinds: "categorical", "ordered", "continuous" or an ordered column's levels lowest first, by column; see
                 :func:`crowdllm_stats.generator.profiles.columns.read_columns` for the others.
             qualified: whom to keep, by redrawing the others: allowed values by column (a pair lowest, highest for a
-                continuous one), or a function of the table giving one boolean a row.
+                continuous one), or a function of the table giving one boolean per row.
             k_anonymity: combinations of all discrete and whole-number columns that 1 to k - 1 people of the pool hold
                 are redrawn; combinations that nobody holds are kept. Columns of real numbers are left out of the
                 comparison: being smoothed they repeat nobody's value, but with probability 0.
@@ -144,7 +151,7 @@ class ProfileGenerator:
         *,
         correlation: Mapping[tuple[str, str], float] | None = None,
         noise: float = 1.0,
-        kinds: Mapping[str, str] | None = None,
+        kinds: Mapping[str, Discrete] | None = None,
         qualified: Qualified | None = None,
     ) -> ProfileGenerator:
         """From published margins alone; columns are independent unless correlations are given.
@@ -263,7 +270,7 @@ class ProfileGenerator:
         """Theorem 1's distance between n generated people and a target population, and its bound.
 
         Args:
-            target: profiles of the target, a row a person, with the generator's columns.
+            target: profiles of the target, one row per person, with the generator's columns.
             seed: of the people, splits, directions and bootstrap.
             n: people to generate.
             smoothing: eta of the bound.

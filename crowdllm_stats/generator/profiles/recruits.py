@@ -98,8 +98,8 @@ def profile_fit(
     profiles are bounded, as the theorem asks.
 
     Args:
-        generated: a row a person.
-        target: a row a person, with all columns of ``generated``.
+        generated: one row per person.
+        target: one row per person, with all columns of ``generated``.
         kinds: as :func:`crowdllm_stats.generator.profiles.columns.read_columns`.
         smoothing: eta of Theorem 1, for the bound.
         epsilon: accuracy of Theorem 1, for the bound.

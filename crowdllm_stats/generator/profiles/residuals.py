@@ -70,7 +70,7 @@ class ContinuousColumns:
         return cls(slopes, residuals, width, grids, margins)
 
     def scores(self, places: NDArray[np.int64], points: FloatArray, noise: float) -> FloatArray:
-        """z as a function of uniforms: the person k first, then a number a column, (n, 1 + C) to (n, C).
+        """z as a function of uniforms: the person k first, then one number per column, (n, 1 + C) to (n, C).
 
         Args:
             places: where the ones of the discrete columns' coding stand, shape (n, D).

@@ -43,7 +43,7 @@ def test_features_are_joined_by_id():
         Features.of(["a", "b"], [[1.0], [np.nan]])
     with pytest.raises(ValueError, match="stands there twice"):
         Features.of(["a", "a"], [[1], [2]])
-    with pytest.raises(ValueError, match="a row a problem"):
+    with pytest.raises(ValueError, match="one row per problem"):
         Features.of(["a", "b", "c"], [[1, 2], [3, 4]])
 
 

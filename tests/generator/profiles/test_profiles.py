@@ -373,7 +373,7 @@ def test_from_pool_refuses(pool, change, says):
 
 
 def test_pools_are_checked(pool):
-    with pytest.raises(ValueError, match="holds nobody"):
+    with pytest.raises(ValueError, match="has no row"):
         ProfileGenerator.from_pool(pool[["income"]].head(0))
     with pytest.raises(ValueError, match="'job' has 1 missing"):
         ProfileGenerator.from_pool(pool.assign(job=[None, *pool["job"][1:]]))
@@ -454,7 +454,7 @@ def test_sample_refuses(pool):
     with pytest.raises(ValueError, match="seed must be a whole number"):
         plain.sample(1, seed=-1)
     strange = ProfileGenerator.from_margins(MARGINS, qualified=lambda table: table["gender"])
-    with pytest.raises(ValueError, match="one boolean a row"):
+    with pytest.raises(ValueError, match="one boolean per row"):
         strange.sample(1, seed=1)
     lost = ProfileGenerator.from_law(law, qualified={"town": ["A"]})
     with pytest.raises(ValueError, match="qualified names the column 'town'"):
