@@ -25,7 +25,7 @@ from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats.inference.theorem3_safe_decision.excess_test import (
     MOST,
     NEARLY_ALL,
-    Evidence,
+    LLMEvidence,
     excess_p_values,
     rare_answer_p_values,
     share_alike,
@@ -76,7 +76,7 @@ def people_of(rng, kind, shape):
 def evidence_of(crowd, plain):
     """As `safe_decision` has it with bounds, realised answers and eta to be estimated."""
     size, given = plain.shape
-    return Evidence(
+    return LLMEvidence(
         crowd=crowd, reference=plain.mean(axis=1), answers=given, var=plain.var(axis=1, ddof=1),
         floor=np.full(size, 1.0 / (given - 1)), eta=None, noise_var=None, share=np.ones(size), cost=np.zeros(size),
         hold_reference=True,

@@ -18,7 +18,7 @@ from crowdllm_stats.inference.fay_herriot.logit_regression import LogitRegressio
 from crowdllm_stats.inference.fay_herriot.model import Prior, fit_fay_herriot, regression_rows
 from crowdllm_stats.inference.fay_herriot.predictive import (
     Ahead,
-    Prediction,
+    Predicted,
     predict_bounded,
     predict_free,
     predict_known,
@@ -284,7 +284,7 @@ def refuse_few(design: FloatArray) -> None:
         )
 
 
-def _on_the_scale(direct: Direct, ends: tuple[float, float], ahead: Ahead) -> Prediction:
+def _on_the_scale(direct: Direct, ends: tuple[float, float], ahead: Ahead) -> Predicted:
     """The bounded model on the scale from 0 to 1, its numbers moved back to the scale of the answers."""
     low, length = ends[0], ends[1] - ends[0]
     share, var = (direct.mean - low) / length, direct.var / length**2
@@ -332,7 +332,7 @@ def _cross_fit(design: FloatArray, mean: FloatArray, var: FloatArray, count: Flo
 
 
 def _assemble(
-    got: Prediction, direct: Direct, ahead: Ahead, why: str, flags: dict[str, Any], notices: tuple[str, ...]
+    got: Predicted, direct: Direct, ahead: Ahead, why: str, flags: dict[str, Any], notices: tuple[str, ...]
 ) -> AcrossProblems:
     mean, count, people = direct.mean, direct.count, direct.people
     seen = np.zeros_like(mean) if people is None else count / people

@@ -25,7 +25,7 @@ FEW = 5.0
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Predicted:
     """The mean over the answers not seen, of each of T problems; every array has shape (T,).
 
     ``mean``, ``var``, ``lower``, ``upper``; ``weight`` is the pull of the problem's own mean, ``center`` what it is
@@ -56,7 +56,7 @@ class Ahead:
         return 1.0 - OUTSIDE * (1.0 - self.level) * problems / (problems + FEW)
 
 
-def predict_free(prior: Prior, dispersion: Dispersion, mean: FloatArray, count: FloatArray, ahead: Ahead) -> Prediction:
+def predict_free(prior: Prior, dispersion: Dispersion, mean: FloatArray, count: FloatArray, ahead: Ahead) -> Predicted:
     """Without bounds: normal prior and answers, mixed over the between-problem variance B and the variance v.
 
     In every part the weight is ``B / (B + v/n)``, the posterior variance ``B v/n / (B + v/n)``, plus ``v / rest``; a
@@ -82,7 +82,7 @@ def predict_free(prior: Prior, dispersion: Dispersion, mean: FloatArray, count: 
 
 def predict_bounded(
     fit: LogitRegression, dispersion: Dispersion, share: FloatArray, count: FloatArray, ahead: Ahead
-) -> Prediction:
+) -> Predicted:
     """On the scale from 0 to 1: Beta prior and quasi-binomial answers, mixed over rho and the dispersion phi.
 
     In every part the prior is a Beta of precision ``k = 1/rho - 1``, the answers are ``N = n / phi`` trials, the weight
@@ -137,7 +137,7 @@ def _mixed(
     between: FloatArray,
     ahead: Ahead,
     ends: Callable[[FloatArray, FloatArray, FloatArray, float], tuple[FloatArray, FloatArray]],
-) -> Prediction:
+) -> Predicted:
     """Moments and interval of the mixture with weights ``part`` (T, J, F, C); the other four axes broadcast to it."""
     problems = len(center)
 
@@ -149,7 +149,7 @@ def _mixed(
     expected = np.sum(weight * moved, axis=1)
     scatter = np.sum(weight * (moved - expected[:, None]) ** 2, axis=1)
     lower, upper = ends(moved, flat(each), weight, ahead.held)
-    return Prediction(
+    return Predicted(
         mean=expected,
         var=np.sum(weight * flat(each), axis=1) + scatter,
         lower=lower,
@@ -161,7 +161,7 @@ def _mixed(
     )
 
 
-def predict_known(design: FloatArray, mean: FloatArray, sampling: FloatArray, ahead: Ahead) -> Prediction:
+def predict_known(design: FloatArray, mean: FloatArray, sampling: FloatArray, ahead: Ahead) -> Predicted:
     """``mean_t = x_t' beta + u_t + e_t``, ``Var u_t = A`` unknown, ``Var e_t = sampling_t`` known.
 
     The estimate is the EBLUP: ``A`` by restricted maximum likelihood (REML), ``beta`` by generalised least squares,
@@ -194,7 +194,7 @@ def predict_known(design: FloatArray, mean: FloatArray, sampling: FloatArray, ah
     weights = np.broadcast_to(weight, means.shape)
     lower, upper = ends_of_normals(means, variances, weights, ahead.held)
     away = means - estimate[:, None]
-    return Prediction(
+    return Predicted(
         mean=estimate + shift,
         var=np.sum(weights * (variances + away**2), axis=1),
         lower=np.minimum(lower, estimate) + shift,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from scipy.special import stdtrit
 
@@ -12,7 +10,7 @@ from crowdllm_stats.inference.intervals.ends import all_equal, one_sided
 from crowdllm_stats.inference.intervals.sample import Core, Sample
 
 
-def serfling(n: int, population: Any) -> FloatArray:
+def serfling(n: int, population: FloatArray | None) -> FloatArray:
     """Factor of ``1/n`` when drawing n of m without replacement: ``1-(n-1)/m``, or ``(1-n/m)(1+1/n)`` beyond half of m.
 
     1 for an unlimited population (None). Source: Bardenet and Maillard 2015, Bernoulli 21, equation (4) and Theorem
@@ -111,7 +109,12 @@ def betting(sample: Sample) -> Core:
 
 
 def betting_set(
-    values: FloatArray, low: float, high: float, miss: float, alternative: Alternative, population: Any = None
+    values: FloatArray,
+    low: float,
+    high: float,
+    miss: float,
+    alternative: Alternative,
+    population: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Ends of the hedged-capital confidence set for the mean of values in [low, high].
 

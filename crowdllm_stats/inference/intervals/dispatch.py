@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Unpack
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +16,7 @@ from crowdllm_stats._base.result import unbatch
 from crowdllm_stats.inference.intervals.interval_result import Interval, IntervalTable
 from crowdllm_stats.inference.intervals.methods import HUMAN_ONLY, METHODS, USE_BOUNDS, MethodChoice, MethodName
 from crowdllm_stats.inference.intervals.one_law import LawCheck, law_of
-from crowdllm_stats.inference.intervals.sample import Core, Options, Sample, read_sample
+from crowdllm_stats.inference.intervals.sample import Core, Sample, read_sample
 from crowdllm_stats.inference.intervals.scale import scale_notice, two_valued
 
 #: What to know before using the method for ratings on answers of two values.
@@ -145,13 +145,31 @@ def interval(
     return compute(sample, method)
 
 
+class IntervalOptions(TypedDict, total=False):
+    """The keyword arguments that :func:`interval` and :func:`compare_intervals` share."""
+
+    level: float
+    alternative: Alternative
+    weights: ArrayLike | None
+    clusters: ArrayLike | None
+    bounds: ArrayLike | None
+    step: float | None
+    folds: ArrayLike | None
+    population_size: ArrayLike | None
+    census: bool
+    beliefs: ArrayLike | None
+    eta: ArrayLike
+    seed: int | None
+    check_law: bool
+
+
 def compare_intervals(
     human: ArrayLike,
     digital_labeled: ArrayLike | None = None,
     digital_unlabeled: ArrayLike | None = None,
     *,
     methods: Sequence[str] | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[IntervalOptions],
 ) -> IntervalTable:
     """Every interval method that applies, on the same answers; those that do not are listed with the reason.
 
@@ -242,7 +260,7 @@ def compute(sample: Sample, method: str, law: LawCheck | None = None) -> Interva
     if method not in METHODS:
         raise ValueError(f"method must be 'auto' or one of {', '.join(map(repr, METHODS))}; got {method!r}")
     chosen = METHODS[method]
-    answer = _warned(sample, chosen.name, chosen(sample), None if asked in HUMAN_ONLY else law)
+    answer = _wrap(sample, chosen.name, chosen(sample), None if asked in HUMAN_ONLY else law)
     first = ""
     if sample.bounds is None and asked in USE_BOUNDS:
         first = scale_notice(sample.human, sample.n)
@@ -251,27 +269,24 @@ def compute(sample: Sample, method: str, law: LawCheck | None = None) -> Interva
     return dataclasses.replace(answer, notices=(first, *answer.notices)) if first else answer
 
 
-def _warned(sample: Sample, method: MethodName, core: Core, law: LawCheck | None) -> Interval:
-    """The wrapped answer; where twins and crowd are of two laws, it says so first, and flags the problems."""
-    answer = _wrap(sample, method, core)
-    if law is None or not law.differs:
-        return answer
-    what = "So auto uses the human answers alone." if method in HUMAN_ONLY else f"Method {method!r} used them anyway."
-    return dataclasses.replace(
-        answer, flags={**law.flags(), **answer.flags}, notices=(f"{law.notice} {what}", *answer.notices)
-    )
-
-
-def _wrap(sample: Sample, method: MethodName, core: Core) -> Interval:
+def _wrap(sample: Sample, method: MethodName, core: Core, law: LawCheck | None) -> Interval:
+    """The answer; where twins and crowd are of two laws, it says so first, and flags the problems."""
     if sample.alternative == "two-sided":
         half = 0.5 * (core.upper - core.lower)
     elif sample.alternative == "larger":
         half = core.estimate - core.lower
     else:
         half = core.upper - core.estimate
+    flags = {sentence: mask for sentence, mask in core.flags.items() if np.any(mask)}
+    notices: tuple[str, ...] = ()
+    if law is not None and law.differs:
+        used = METHODS[method].digital
+        what = f"Method {method!r} used them anyway." if used else "So auto uses the human answers alone."
+        flags, notices = {**law.flags(), **flags}, (f"{law.notice} {what}",)
     return Interval(
         why=core.why,
-        flags={sentence: mask for sentence, mask in core.flags.items() if np.any(mask)},
+        flags=flags,
+        notices=notices,
         estimate=unbatch(core.estimate),
         lower=unbatch(core.lower),
         upper=unbatch(core.upper),

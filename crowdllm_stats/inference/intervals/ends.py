@@ -9,13 +9,12 @@ reports/inference/small_sample_choice.md and reports/inference/levels.md.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.inference.intervals.sample import Sample
+from crowdllm_stats.inference.intervals.sample import Flags, Sample
 
 #: The flag for estimates that were moved.
 MOVED = "the estimate fell outside the possible range and was moved to its end"
@@ -42,7 +41,10 @@ def symmetric_ends(sample: Sample, estimate: FloatArray, half_width: FloatArray)
 
 
 def one_sided(
-    sample: Sample, lower: FloatArray, upper: FloatArray, ends: tuple[Any, Any] = (-np.inf, np.inf)
+    sample: Sample,
+    lower: FloatArray,
+    upper: FloatArray,
+    ends: tuple[ArrayLike, ArrayLike] = (-np.inf, np.inf),
 ) -> tuple[FloatArray, FloatArray]:
     """Replace the end that ``alternative`` leaves open by ``ends``.
 
@@ -62,7 +64,7 @@ def one_sided(
     return np.asarray(lower), np.asarray(upper)
 
 
-def all_equal(sample: Sample) -> dict[str, Any]:
+def all_equal(sample: Sample) -> Flags:
     """The flag for problems whose human answers are all the same.
 
     Returns:
@@ -84,7 +86,7 @@ def feasible_range(sample: Sample) -> tuple[FloatArray, FloatArray]:
     return np.asarray(share * low + (1.0 - share) * seen), np.asarray(share * high + (1.0 - share) * seen)
 
 
-def outside(sample: Sample, estimate: FloatArray) -> FloatArray:
+def outside(sample: Sample, estimate: FloatArray) -> NDArray[np.bool_]:
     """Where the estimate lies outside the feasible range, by more than rounding.
 
     Args:
@@ -138,7 +140,7 @@ def upper_share(mean: FloatArray, variance: FloatArray, people: FloatArray, prob
 
 def half_answer_ends(
     sample: Sample, estimate: FloatArray, variance: FloatArray, leverage: FloatArray, widen: FloatArray | float = 1.0
-) -> tuple[FloatArray, FloatArray, FloatArray, dict[str, Any]]:
+) -> tuple[FloatArray, FloatArray, FloatArray, Flags]:
     """Estimate and ends on the scale, each end by :func:`upper_share` (the lower one on the mirrored scale).
 
     Args:

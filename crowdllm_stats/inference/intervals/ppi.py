@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from scipy.special import ndtri
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.intervals.ends import all_equal, symmetric_ends
-from crowdllm_stats.inference.intervals.sample import Core, Sample
+from crowdllm_stats.inference.intervals.sample import Core, Flags, Sample
 
 PAIRING = (
     "It needs each human's twin, made by a generator that never saw these humans' answers, labelled humans who are a "
@@ -45,7 +43,7 @@ def ppi_plus(sample: Sample) -> Core:
     return _lam_interval(sample, twins, lam, why, flags)
 
 
-def tuned_lam(sample: Sample, twins: FloatArray) -> tuple[FloatArray, dict[str, Any]]:
+def tuned_lam(sample: Sample, twins: FloatArray) -> tuple[FloatArray, Flags]:
     """The PPI++ weight of the digital answers and the flags that explain a weight of 0.
 
     ``lambda = cov(y, f) / ((1 + n/N) var(f, crowd))``, clipped to [0, 1]; 0 where twins and crowd are all equal.
@@ -69,7 +67,7 @@ def tuned_lam(sample: Sample, twins: FloatArray) -> tuple[FloatArray, dict[str, 
     return np.clip(raw, 0.0, 1.0), weight_flags(twins, raw)
 
 
-def weight_flags(twins: FloatArray, raw: FloatArray) -> dict[str, Any]:
+def weight_flags(twins: FloatArray, raw: FloatArray) -> Flags:
     """Why the digital answers got no weight: equal twins, or twins that do not rise with their humans.
 
     Args:
@@ -91,7 +89,7 @@ def weight_flags(twins: FloatArray, raw: FloatArray) -> dict[str, Any]:
     }
 
 
-def _lam_interval(sample: Sample, twins: FloatArray, lam: FloatArray, why: str, flags: dict[str, Any]) -> Core:
+def _lam_interval(sample: Sample, twins: FloatArray, lam: FloatArray, why: str, flags: Flags) -> Core:
     crowd_mean, crowd_var = sample.crowd_moments
     rectifier = sample.human - lam[..., None] * twins
     centre = sample.mean(rectifier)

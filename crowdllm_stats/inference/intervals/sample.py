@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from crowdllm_stats._base.checks import (
     ALTERNATIVES,
@@ -23,6 +23,11 @@ from crowdllm_stats._base.checks import (
     check_same_batch,
 )
 from crowdllm_stats._base.messages import BadInput
+
+#: A sentence, and the problems it holds for: mask of batch shape.
+Flags = dict[str, NDArray[np.bool_]]
+
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 #: Values of one block of rows that fit the processor's cache.
 _BLOCK = 1 << 16
@@ -42,7 +47,7 @@ class Core:
     variance: FloatArray | None
     lam: FloatArray | None
     why: str
-    flags: dict[str, Any]
+    flags: Flags
     comparable: FloatArray | None = None
 
 
@@ -60,10 +65,10 @@ class Sample:
     level: float
     alternative: Alternative
     weights: FloatArray | None
-    clusters: np.ndarray[Any, Any] | None
+    clusters: NDArray[np.generic] | None
     bounds: tuple[float, float] | None
     step: float | None
-    folds: np.ndarray[Any, Any] | None
+    folds: NDArray[np.intp] | None
     population_size: FloatArray | None
     census: bool
     beliefs: FloatArray | None
@@ -149,7 +154,7 @@ class Sample:
         return np.asarray(1.0 / (1.0 + self.crowd_ratio))
 
     @cached_property
-    def keys(self) -> tuple[np.ndarray[Any, Any], int] | None:
+    def keys(self) -> tuple[NDArray[np.intp], int] | None:
         """Code of every answer's cluster, distinct over problems, and their number; None where all stand alone."""
         if self.clusters is None:
             return None
@@ -211,24 +216,6 @@ class Sample:
         """
         sums = self.per_unit(contributions)
         return np.asarray((sums**2 / (1.0 - self.unit_share)).sum(axis=-1))
-
-
-class Options(TypedDict, total=False):
-    """The keyword arguments that :func:`read_sample` and all functions of answers share."""
-
-    level: float
-    alternative: Alternative
-    weights: ArrayLike | None
-    clusters: ArrayLike | None
-    bounds: ArrayLike | None
-    step: float | None
-    folds: ArrayLike | None
-    population_size: ArrayLike | None
-    census: bool
-    beliefs: ArrayLike | None
-    eta: ArrayLike
-    seed: int | None
-    check_law: bool
 
 
 def row_moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -333,7 +320,7 @@ def read_sample(
     )
 
 
-def _read_folds(folds: ArrayLike, crowd: FloatArray | None, y: FloatArray) -> tuple[np.ndarray[Any, Any], FloatArray]:
+def _read_folds(folds: ArrayLike, crowd: FloatArray | None, y: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
     if crowd is None or crowd.ndim < 2:
         raise ValueError("folds needs digital_unlabeled of shape (..., F, N): one row of crowd answers a fold's model")
     count = crowd.shape[-2]
@@ -346,10 +333,15 @@ def _read_folds(folds: ArrayLike, crowd: FloatArray | None, y: FloatArray) -> tu
     whole = codes.astype(np.intp)
     if np.any(whole != codes) or whole.min() < 0 or whole.max() >= count:
         raise ValueError(f"folds must hold whole numbers from 0 to {count - 1} (digital_unlabeled has {count} folds)")
+    return _beside("folds", whole, y), crowd
+
+
+def _beside(name: str, values: NDArray[_Kind], y: FloatArray) -> NDArray[_Kind]:
+    """One value for every human answer."""
     try:
-        return np.broadcast_to(whole, y.shape), crowd
+        return np.broadcast_to(values, y.shape)
     except ValueError:
-        raise ValueError(f"folds has shape {codes.shape}, which does not fit human's {y.shape}") from None
+        raise ValueError(f"{name} has shape {values.shape}, which does not fit human's {y.shape}") from None
 
 
 def _read_population(
@@ -397,14 +389,10 @@ def _read_weights(weights: ArrayLike | None, y: FloatArray) -> FloatArray | None
         raise ValueError(
             f"weights holds {np.count_nonzero(w <= 0.0)} that are zero or negative; leave people without weight out"
         )
-    try:
-        w = np.broadcast_to(w, y.shape)
-    except ValueError:
-        raise ValueError(f"weights has shape {w.shape}, which does not fit human's {y.shape}") from None
-    return w
+    return _beside("weights", w, y)
 
 
-def _read_clusters(clusters: ArrayLike | None, y: FloatArray) -> np.ndarray[Any, Any] | None:
+def _read_clusters(clusters: ArrayLike | None, y: FloatArray) -> NDArray[np.generic] | None:
     if clusters is None:
         return None
     labels = np.asarray(clusters)
@@ -414,10 +402,7 @@ def _read_clusters(clusters: ArrayLike | None, y: FloatArray) -> np.ndarray[Any,
         if any(label is None or label != label for label in labels.ravel()):
             raise ValueError("clusters holds missing labels: name the cluster (the person) of every human answer")
         labels = labels.astype(str)
-    try:
-        labels = np.broadcast_to(labels, y.shape)
-    except ValueError:
-        raise ValueError(f"clusters has shape {labels.shape}, which does not fit human's {y.shape}") from None
+    labels = _beside("clusters", labels, y)
     ordered = np.sort(labels, axis=-1)
     if np.any(np.all(ordered == ordered[..., :1], axis=-1)):
         raise ValueError("clusters leaves a problem with a single cluster: at least 2 independent people are needed")

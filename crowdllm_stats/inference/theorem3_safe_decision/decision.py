@@ -15,7 +15,7 @@ from crowdllm_stats.inference.intervals.sample import Sample, read_sample
 from crowdllm_stats.inference.theorem3_safe_decision.excess_test import (
     MOST,
     NEARLY_ALL,
-    Evidence,
+    LLMEvidence,
     excess_p_values,
     rare_answer_p_values,
     share_alike,
@@ -245,11 +245,11 @@ class _Case:
             sure = sure | (self.cost == 0.0) | (self.share == 0.0) | (self.noise.eta is not None)
         return (self.mu == 0.0) & sure
 
-    def evidence(self) -> Evidence:
+    def evidence(self) -> LLMEvidence:
         """For the tests with an estimated reference; a problem without spread gets one that is not used."""
         noise = self.noise
         unused = noise.exact.astype(np.float64)
-        return Evidence(
+        return LLMEvidence(
             crowd=self.mu + noise.mean,
             reference=noise.mean,
             answers=noise.answers,

@@ -40,7 +40,7 @@ ETA_NODES, ETA_WEIGHTS = normal_nodes(20)
 
 
 @dataclasses.dataclass(frozen=True)
-class Evidence:
+class LLMEvidence:
     """The crowd and the LLM's answers, shape (batch,) each.
 
     ``crowd``: its mean, belief mean plus mean reference. ``share``: the part of eta in c, ``1 - eta_ref/eta``.
@@ -60,7 +60,7 @@ class Evidence:
     cost: FloatArray
     hold_reference: bool
 
-    def part(self, rows: Any) -> Evidence:
+    def part(self, rows: Any) -> LLMEvidence:
         """The problems ``rows``, with two axes behind for y* and eta."""
         kept = {
             field.name: getattr(self, field.name)[rows][:, None, None]
@@ -70,7 +70,7 @@ class Evidence:
         return dataclasses.replace(self, **kept)
 
 
-def excess_p_values(evidence: Evidence, low: Means, high: Means) -> tuple[FloatArray, FloatArray]:
+def excess_p_values(evidence: LLMEvidence, low: Means, high: Means) -> tuple[FloatArray, FloatArray]:
     """p-values of "safe" (against ``L >= L'``) and of "unsafe" (against ``L <= L'``).
 
     Args:
@@ -101,7 +101,7 @@ def _handicapped(p: FloatArray, amount: float) -> FloatArray:
     return np.asarray(ndtr(ndtri(np.clip(p, 0.0, 1.0)) + amount))
 
 
-def _averaged(evidence: Evidence, means: Means) -> tuple[FloatArray, FloatArray]:
+def _averaged(evidence: LLMEvidence, means: Means) -> tuple[FloatArray, FloatArray]:
     """Both p-values averaged over y* and eta."""
     y = means.values[:, :, None]
     spread = np.maximum(evidence.var, evidence.floor)
@@ -121,7 +121,7 @@ def _eta_ratios(answers: int) -> FloatArray:
     return np.asarray((answers - 1.0) / chdtri(answers - 1.0, ndtr(-ETA_NODES)))
 
 
-def _holding_tests(evidence: Evidence, y: FloatArray, one: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _holding_tests(evidence: LLMEvidence, y: FloatArray, one: FloatArray) -> tuple[FloatArray, FloatArray]:
     """For given y* and variance ``one`` of a reference answer; the crowd's mean is known.
 
     L > L' means ``(y_ref - y*)^2 + share eta < a``, ``a = (crowd - y*)^2 + cost``. Against it speaks a large
@@ -154,7 +154,7 @@ def _holding_tests(evidence: Evidence, y: FloatArray, one: FloatArray) -> tuple[
     return safe, unsafe
 
 
-def _linear_tests(evidence: Evidence, y: FloatArray, one: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _linear_tests(evidence: LLMEvidence, y: FloatArray, one: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The belief mean is known, so the excess is linear in the reference: normal tests for given y* and eta."""
     mu = evidence.crowd - evidence.reference
     base = mu * (mu - 2.0 * (y - evidence.reference)) + evidence.cost
@@ -212,7 +212,12 @@ def share_alike(answers: FloatArray, bounds: tuple[float, float] | None) -> Floa
 
 
 def rare_answer_p_values(
-    evidence: Evidence, answers: FloatArray, bounds: tuple[float, float] | None, low: Means, high: Means, rows: Any
+    evidence: LLMEvidence,
+    answers: FloatArray,
+    bounds: tuple[float, float] | None,
+    low: Means,
+    high: Means,
+    rows: Any,
 ) -> tuple[FloatArray, FloatArray]:
     """p-values of "safe" and of "unsafe", eta and the mean reference estimated from ``answers`` alone.
 
@@ -254,7 +259,7 @@ class _Risk:
     mean of the answers given, which to first order is nothing else, or, where that would favour "unsafe", not at all.
     """
 
-    evidence: Evidence
+    evidence: LLMEvidence
     answers: FloatArray
     bounds: tuple[float, float] | None
 
