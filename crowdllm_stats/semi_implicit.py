@@ -145,7 +145,7 @@ def refuse_auxiliary(guide: Callable[..., Any], *args: Any, **kwargs: Any) -> No
         **kwargs: its keyword arguments.
 
     Raises:
-        ValueError: naming the auxiliary sites: under NumPyro's own objectives they are no semi-implicit mixing, and
+        ValueError: naming the auxiliary sites: under NumPyro's own objectives they are not semi-implicit mixing, and
             the objective can exceed the evidence.
 
     Example:

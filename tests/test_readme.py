@@ -139,7 +139,7 @@ def test_from_ones_own_answers_to_the_three_jobs(small_files, capsys, monkeypatc
         assert main(shlex.split(command)) == 0, capsys.readouterr().err
         told += capsys.readouterr().out
     assert "Written: model.npz" in told
-    assert "The model was told as context: You take part in a survey." in told
+    assert "As context the model was given: You take part in a survey." in told
     for title in ("Population mean of each problem", "no worse than", "Risk of the crowd's mean"):
         assert title in told
 

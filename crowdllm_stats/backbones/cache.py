@@ -270,7 +270,7 @@ def _pack(values: Sequence[float]) -> bytes:
     except (TypeError, ValueError):
         raise ValueError(f"values must be a list of numbers; got {values!r}") from None
     if any(math.isnan(number) for number in numbers):
-        raise ValueError(f"values holds NaN, which is no answer; got {numbers!r}")
+        raise ValueError(f"values holds NaN, which is not an answer; got {numbers!r}")
     return struct.pack(f"<{len(numbers)}d", *numbers)
 
 

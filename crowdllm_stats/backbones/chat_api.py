@@ -81,7 +81,7 @@ def text_of(answer: Mapping[str, Any]) -> str:
     """The reply's text; "" where there is none.
 
     Raises:
-        ServerError: if the answer is no chat completion.
+        ServerError: if the answer is not a chat completion.
 
     Example:
         >>> text_of({"choices": [{"message": {"content": " 3"}}]})
@@ -91,7 +91,7 @@ def text_of(answer: Mapping[str, Any]) -> str:
     if content is None:
         return ""
     if not isinstance(content, str):
-        raise ServerError(f"the server's reply is no text but {type(content).__name__}; is this a chat endpoint?")
+        raise ServerError(f"the server's reply is not text but {type(content).__name__}; is this a chat endpoint?")
     return content
 
 
@@ -101,7 +101,7 @@ def masses_of(answer: Mapping[str, Any], options: Options) -> TokenMasses | None
     An empty list (the model said nothing at all) leaves every answer unseen.
 
     Raises:
-        ServerError: if the answer is no chat completion, or its list makes no sense.
+        ServerError: if the answer is not a chat completion, or its list makes no sense.
     """
     listed = _choice(answer).get("logprobs")
     tokens = listed.get("content") if isinstance(listed, Mapping) else None
@@ -175,7 +175,7 @@ def read_tokens(tokens: Iterable[Mapping[str, Any]], options: Options) -> TokenM
     for entry in tokens:
         token, log = (entry.get("token"), entry.get("logprob")) if isinstance(entry, Mapping) else (None, None)
         if not isinstance(token, str) or isinstance(log, bool) or not isinstance(log, int | float):
-            raise ValueError(f"an entry of top_logprobs is no token with a log-probability: {entry!r}")
+            raise ValueError(f"an entry of top_logprobs is not a token with a log-probability: {entry!r}")
         if math.isnan(log) or log > 1e-3:
             raise ValueError(f"token {token!r} has the log-probability {log!r}, which must be at most 0")
         probability = math.exp(min(log, 0.0))

@@ -32,7 +32,7 @@ class Cleaned:
     """A text without control tokens.
 
     Attributes:
-        text: with a space after the first letter of each token, so that the tokenizer reads plain characters.
+        text: with a space after the first character of each token, so that the tokenizer reads plain characters.
         found: how many there were.
     """
 
@@ -45,7 +45,7 @@ class ControlTokens:
 
     Args:
         tokens: the literal tokens; what looks like one of the usual marks counts as well.
-        how: "escape" puts a space after a token's first letter and counts; "refuse" raises.
+        how: "escape" puts a space after a token's first character and counts; "refuse" raises.
 
     Raises:
         ValueError: on another ``how``.

@@ -65,7 +65,7 @@ class BackboneCheck:
         return True if self.reversal.upper < 0.0 else False if self.reversal.lower > 0.0 else None
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a check: ``check``, ``value``, ``lower``, ``upper``, ``competent`` (what to hope for)."""
+        """One row per check: ``check``, ``value``, ``lower``, ``upper``, ``competent`` (what to hope for)."""
         rows: list[tuple[str, float | None, float | None, float | None, str]] = [
             ("scale reversal, correlation", self.reversal.r, self.reversal.lower, self.reversal.upper, "near -1"),
             ("option order, correlation", self.order.r, self.order.lower, self.order.upper, "near 1"),
@@ -159,7 +159,7 @@ def check_backbone(
     Args:
         backbone: with labelled answers (``options``), and a template without ``{persona}``.
         problems: as for ``backbone.reference``.
-        profiles: a row a person; at least two.
+        profiles: a row per person; at least two.
         persona_template: template with ``{persona}``, needed with profiles.
         level: confidence of the intervals.
 

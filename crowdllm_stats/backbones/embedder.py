@@ -34,7 +34,7 @@ class Embedding:
     source: dict[str, Any] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a text, columns ``e0``, ``e1``, ..."""
+        """A row per text, columns ``e0``, ``e1``, ..."""
         return pd.DataFrame(self.vectors, columns=[f"e{place}" for place in range(self.vectors.shape[1])])
 
     def __str__(self) -> str:
@@ -173,7 +173,7 @@ def _tfidf(texts: list[str], train: list[str], dimension: int, seed: int) -> Emb
     try:
         table = words.fit_transform(train)
     except ValueError as error:
-        raise ValueError(f"train: {error}; give texts with words of two letters or more") from None
+        raise ValueError(f"train: {error}; give texts with words of two characters or more") from None
     if min(table.shape) < 3:
         raise ValueError(
             f"train has {table.shape[0]} text(s) with {table.shape[1]} word(s); 'tfidf' needs three of each"

@@ -62,7 +62,7 @@ MODELS: dict[str, Package] = {
         gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
         licence="Apache-2.0",
         note="SmolLM2-135M-Instruct, quantised to 4 bits (Q4_1), as fp32. A demonstration model of 135 million "
-        "parameters: it proves the pipeline end to end and is no evidence of what language models think; as a judge "
+        "parameters: it proves the pipeline end to end and is not evidence of what language models think; as a judge "
         "of offensiveness it loses to a constant, and it does not read the scale.",
     ),
     "minilm": Package(
@@ -79,7 +79,7 @@ MODELS: dict[str, Package] = {
             "model/sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
         },
         licence="Apache-2.0 (the packaging MIT)",
-        note="all-MiniLM-L6-v2, a sentence embedder of 22.7 million parameters: 384 numbers a text, English.",
+        note="all-MiniLM-L6-v2, a sentence embedder of 22.7 million parameters: 384 numbers per text, English.",
     ),
 }
 
@@ -152,8 +152,8 @@ def find_model(name: str, *, cache: str | os.PathLike[str] | None = None) -> Fet
         path = folder / file
         if not path.is_file():
             raise ValueError(f"{path} is missing: {again}")
-        told = path.stat()
-        if _known_sha256(path, told.st_size, told.st_mtime_ns) != entry["sha256"]:
+        facts = path.stat()
+        if _known_sha256(path, facts.st_size, facts.st_mtime_ns) != entry["sha256"]:
             raise ValueError(f"{path} was changed or cut off, its hash is not that of the manifest: {again}")
     return Fetched(name, folder, "cache", manifest)
 

@@ -12,16 +12,18 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-import httpx
 import numpy as np
 
 from crowdllm_stats._base.checks import check_count
 from crowdllm_stats._base.random import text_number
 from crowdllm_stats._base.shown import one_line
 from crowdllm_stats.backbones.key_censor import KeyCensor
+
+if TYPE_CHECKING:
+    import httpx
 
 Answer = TypeVar("Answer")
 
@@ -128,13 +130,13 @@ class JsonServer:
         try:
             return read(self._tried(path, json.dumps(body, sort_keys=True).encode("utf-8"), key))
         except ServerError as error:
-            told = error
+            failure = error
         censor = KeyCensor(key)
         # Raised here, not above: an error raised while another is handled holds on to that one's uncensored text.
-        text = one_line(censor(str(told)[:LARGEST_TROUBLE]))
+        text = one_line(censor(str(failure)[:LARGEST_TROUBLE]))
         shown = text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]} ..."
-        code = told.code if told.code in FILTERED else one_line(censor(told.code))
-        raise ServerError(shown, told.status, code)
+        code = failure.code if failure.code in FILTERED else one_line(censor(failure.code))
+        raise ServerError(shown, failure.status, code)
 
     def censored(self, text: str) -> str:
         """What a server said, without the key and in one line that steers no terminal."""
@@ -155,6 +157,8 @@ class JsonServer:
         raise AssertionError("unreachable")
 
     def _once(self, path: str, content: bytes, key: str | None) -> dict[str, Any]:
+        import httpx
+
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "crowdllm-stats",
                    "Accept-Encoding": "identity"}  # fmt: skip
         if key:
@@ -177,7 +181,7 @@ class JsonServer:
         except (ValueError, RecursionError):
             raise _Passing(f"the answer is not JSON: {_short(raw, key)!r}") from None
         if not isinstance(answer, dict):
-            raise ServerError(f"{self.url} answered with JSON that is no object: {_short(raw, key)!r}")
+            raise ServerError(f"{self.url} answered with JSON that is not an object: {_short(raw, key)!r}")
         return answer
 
     async def _reply(self, path: str, content: bytes, headers: dict[str, str]) -> tuple[httpx.Response, bytes]:
@@ -186,6 +190,8 @@ class JsonServer:
         The time-out is asyncio's: httpx's own count anew with every piece that arrives, so that a server that drips
         would hold a request open for ever.
         """
+        import httpx
+
         proxies = not _is_loopback(self.url)
         async with (
             asyncio.timeout(self.timeout),
@@ -232,7 +238,7 @@ class JsonServer:
         key = (os.environ.get(self.api_key_env, "") if self.api_key_env else "").strip()
         if any(not 32 < ord(letter) < 127 for letter in key):
             raise ValueError(
-                f"the environment variable {self.api_key_env} holds spaces, line ends or letters that no key has; "
+                f"the environment variable {self.api_key_env} holds spaces, line ends or characters that no key has; "
                 "set it to the key alone"
             )
         return key or None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 #: What stands in a key's place.
 STARS = "***"
 
-#: A shorter key is no secret, and taking it out would garble every number in a message.
+#: A shorter key is not a secret, and taking it out would garble every number in a message.
 SHORTEST = 4
 
 _SLASHES = r"\\+u([0-9a-f]{4})|\\+U([0-9a-f]{8})|\\+u\{([0-9a-f]{1,6})\}|\\+x([0-9a-f]{2})"

@@ -135,7 +135,7 @@ class LanguageModel:
         """The tokens of every answer as it stands after a prompt.
 
         Raises:
-            ValueError: if an answer's letters merge with the prompt's last ones into one token.
+            ValueError: if an answer's characters merge with the prompt's last ones into one token.
         """
         found = []
         for answer in answers:
@@ -197,26 +197,26 @@ def read_network(kind: Any, folder: str, **loading: Any) -> Any:
     """
     _check_layers(Path(folder), **loading)
     try:
-        network, told = kind.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **loading)
+        network, report = kind.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **loading)
     except RuntimeError:  # it says which weights in its log alone
-        raise ValueError("its weights do not fit the sizes that its configuration tells") from None
-    lacking = sorted(name for name in told["missing_keys"] if not name.startswith("pooler."))  # which nothing uses
+        raise ValueError("its weights do not fit the sizes that its configuration states") from None
+    lacking = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))  # which nothing uses
     if lacking:
         raise ValueError(f"{len(lacking)} of its weights are missing, for instance {lacking[0]}")
     return network.eval()
 
 
 def _check_layers(folder: Path, **loading: Any) -> None:
-    """Refuse a folder whose configuration tells of more layers than it has weights: all of them would be made first."""
+    """Refuse a folder whose configuration states more layers than it has weights: all of them would be made first."""
     weights = 0
     for file in folder.glob("*.safetensors"):
         with safe_open(file, framework="pt") as opened:
             weights += len(opened.keys())
-    told = {name: value for name, value in loading.items() if name != "dtype"}
-    config = transformers.AutoConfig.from_pretrained(str(folder), **told) if weights else None
+    plain = {name: value for name, value in loading.items() if name != "dtype"}
+    config = transformers.AutoConfig.from_pretrained(str(folder), **plain) if weights else None
     layers = getattr(config, "num_hidden_layers", 0)
     if layers > weights:
-        raise ValueError(f"its configuration tells of {layers} layers, and it has {weights} weights")
+        raise ValueError(f"its configuration states {layers} layers, and it has {weights} weights")
 
 
 def tail(prompt: str) -> str:

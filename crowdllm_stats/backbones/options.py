@@ -18,7 +18,7 @@ class Options:
 
     Raises:
         ValueError: on fewer than two answers, repeated or empty ones, numbers mixed with words, labels of another
-            number, an order that is no permutation.
+            number, an order that is not a permutation.
 
     Example:
         >>> scale = Options.of([1, 2, 3], {1: "mild", 2: "middling", 3: "strong"})

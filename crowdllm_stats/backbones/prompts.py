@@ -239,8 +239,8 @@ def build_prompts(
 
     Args:
         template: whose slots are filled.
-        problems: a row a problem, column ``problem`` (id) and the columns that the slots name, usually ``text``.
-        profiles: a row a person, column ``participant`` and either ``persona`` or the profile columns (see
+        problems: a row per problem, column ``problem`` (id) and the columns that the slots name, usually ``text``.
+        profiles: a row per person, column ``participant`` and either ``persona`` or the profile columns (see
             :func:`describe`).
         options: the answers.
         requirements: for ``{requirements}`` where the problems have no such column.
@@ -296,8 +296,10 @@ def build_prompts(
     personas: tuple[str, ...] = ("",)
     if profiles is not None:
         people = ids_of(profiles, "participant", "profiles")
-        told = [guard.clean(text, f"profile {name!r}") for text, name in zip(describe(profiles), people, strict=True)]
-        personas, escaped = tuple(one.text for one in told), escaped + sum(one.found for one in told)
+        personal = [
+            guard.clean(text, f"profile {name!r}") for text, name in zip(describe(profiles), people, strict=True)
+        ]
+        personas, escaped = tuple(one.text for one in personal), escaped + sum(one.found for one in personal)
     rows = tuple({slot: columns[slot][row] for slot in columns} for row in range(len(names)))
     return Prompts(template, options, names, people, personas, rows, escaped)
 
@@ -313,17 +315,17 @@ def describe(profiles: pd.DataFrame) -> list[str]:
         ['age: 18-24; race: Asian', 'race: White']
     """
     columns = ["persona"] if "persona" in profiles.columns else [c for c in profiles.columns if c != "participant"]
-    told = []
+    personal = []
     for row in profiles[columns].itertuples(index=False, name=None):
         said = [(name, str(value).strip()) for name, value in zip(columns, row, strict=True) if not pd.isna(value)]
-        told.append("; ".join(text if name == "persona" else f"{name}: {text}" for name, text in said if text))
-    empty = [str(one) for one, text in zip(profiles["participant"], told, strict=True) if not text]
+        personal.append("; ".join(text if name == "persona" else f"{name}: {text}" for name, text in said if text))
+    empty = [str(one) for one, text in zip(profiles["participant"], personal, strict=True) if not text]
     if empty:
         raise ValueError(
             f"{len(empty)} profile(s) say nothing, for instance {empty[0]!r}: give them a column 'persona', "
             "or ask without profiles"
         )
-    return told
+    return personal
 
 
 def _texts(column: pd.Series, name: str, ids: tuple[str, ...]) -> list[str]:
@@ -352,12 +354,12 @@ def ids_of(table: pd.DataFrame, column: str, name: str) -> tuple[str, ...]:
     """The ids in a column of a table, each present and different.
 
     Args:
-        table: a row an id.
+        table: a row per id.
         column: "problem" or "participant".
         name: how messages name the table.
 
     Raises:
-        ValueError: if it is no table, is empty, has no such column, or an id is missing or repeated.
+        ValueError: if it is not a table, is empty, has no such column, or an id is missing or repeated.
 
     Example:
         >>> ids_of(pd.DataFrame({"problem": [3, 1]}), "problem", "problems")

@@ -75,7 +75,8 @@ class RecordedBackbone:
         columns = [name for name in data.participants.columns if name != "participant"] if on is None else list(on)
         unknown = [name for name in columns if name not in data.participants.columns]
         if unknown:
-            raise ValueError(f"on: {unknown[0]!r} is no profile column; there are {_some(data.participants.columns)}")
+            have = _some(data.participants.columns)
+            raise ValueError(f"on: {unknown[0]!r} is not a profile column; there are {have}")
         self.on = tuple(columns)
         self._said = _words(data.participants, columns)
         self._counts = self._counted(data)
@@ -85,8 +86,8 @@ class RecordedBackbone:
         """The recorded distribution of every problem, and with profiles for every problem and profile.
 
         Args:
-            problems: a row a problem, column ``problem``.
-            profiles: a row a person, column ``participant`` and the columns of ``on``.
+            problems: a row per problem, column ``problem``.
+            profiles: a row per person, column ``participant`` and the columns of ``on``.
 
         Returns:
             Reference with ``n_samples``, the answers behind each distribution; ``admissible_mass`` is not known.

@@ -91,7 +91,7 @@ UNIT = re.compile(r"\s+(?:stars?|points?)\b", re.IGNORECASE)
 #: The scale that a reply says it answers on, "a scale of 1 to 10".
 SCALE = re.compile(r"\bscale (?:of|from) (\d+) ?(?:to|-|\u2013) ?(\d+)", re.IGNORECASE)
 
-#: "2 and a half", "3 or more", "3/10" are no answers.
+#: "2 and a half", "3 or more", "3/10" are not answers.
 NO_SINGLE = re.compile(
     r"(?:\s+(?:stars?|points?))?\s*(?:/|%|out of)"
     r"|\s+(?:and (?:a|one) (?:half|quarter)|or (?:more|less|fewer|higher|lower|above|below|greater)\b)",
@@ -137,7 +137,7 @@ DECLINES = re.compile(
     re.IGNORECASE,
 )
 
-#: "Yes, I'd be happy to help!" is no answer.
+#: "Yes, I'd be happy to help!" is not an answer.
 OFFERS = re.compile(
     r"\b(?:happy|glad|here) to (?:help|assist|answer)\b|\bhow (?:can|may) i (?:help|assist)\b"
     r"|\bplease (?:provide|share|give|clarify|specify)\b"

@@ -1,4 +1,4 @@
-"""Answers by real generation: K texts a prompt, the prompt read once, each text parsed or counted as a failure."""
+"""Answers by real generation: K texts per prompt, the prompt read once, each text parsed or counted as a failure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from crowdllm_stats.data.reference import Reference, kinds_text
 
 @dataclass(frozen=True, eq=False)
 class Generated:
-    """K generated answers a problem.
+    """K generated answers per problem.
 
     Attributes:
         problems: ids, T of them.
@@ -113,8 +113,8 @@ def generate(
         scorer: reads the model.
         tokenizer: turns tokens to text; its end token and the model's end a text.
         prompts: token ids.
-        seeds: one a prompt; its texts depend on nothing else that is drawn.
-        k: texts a prompt.
+        seeds: one per prompt; its texts depend on nothing else that is drawn.
+        k: texts per prompt.
         temperature: 0 takes the likeliest token.
         max_new_tokens: most tokens a text.
     """

@@ -31,7 +31,7 @@ LARGE_UNSEEN = 0.05
 class ServerBackbone:
     """Asks a model behind an OpenAI-compatible server (OpenAI, vLLM, llama.cpp, Ollama, ``transformers serve``).
 
-    Mode "logprobs" asks once a problem and profile for the likeliest first tokens (``logprobs``, ``top_logprobs``) at
+    Mode "logprobs" asks once per problem and profile for the likeliest first tokens (``logprobs``, ``top_logprobs``) at
     temperature 1, adds up what each answer's tokens have, and normalises over the answers; ``temperature`` is applied
     to the result. An answer outside the list gets probability 0; what all such answers can have at most is in
     ``source`` (``largest_unseen_share``, of the answers' mass), and a warning says if that is above 5 %.
@@ -41,7 +41,7 @@ class ServerBackbone:
     ``notices`` say it too) and the cells in which all read answers are the same (``unanimous``: all of them at
     temperature 0, and where a server does not sample). Each of the K answers has its own
     seed, from ``seed`` and the ids, and its own place in the cache; ask one at a time (``concurrency=1``) of a server
-    whose seed is common to all requests. Servers cut the tail when they sample unless told otherwise: llama.cpp wants
+    whose seed is common to all requests. Servers cut the tail when they sample unless asked otherwise: llama.cpp wants
     ``extra={"top_k": 0, "min_p": 0.0}``.
 
     Mode "auto" goes on with the kind of answer that the cache holds for these prompts; else it takes log-probabilities
@@ -68,7 +68,7 @@ class ServerBackbone:
         api_key_env: environment variable of the key, sent if it is set. By default ``OPENAI_API_KEY`` is sent to OpenAI
             (https://api.openai.com and hosts below it) and no key to anybody else: name the variable to send its key.
         mode: "auto", "logprobs" or "samples".
-        k: answers a problem and profile in mode "samples".
+        k: answers per problem and profile in mode "samples".
         temperature: of the answers.
         missing: cells without any readable answer: "refuse", or "drop" the problems they belong to (counted).
         cache: an :class:`AnswerCache`, or the file of one; a run that was cut off goes on from there.
@@ -153,8 +153,8 @@ class ServerBackbone:
         """The model's distribution of answers to every problem, and with profiles for every problem and profile.
 
         Args:
-            problems: a row a problem, column ``problem`` and those the template names, usually ``text``.
-            profiles: a row a person, column ``participant`` and ``persona`` or profile columns; needs a template with
+            problems: a row per problem, column ``problem`` and those the template names, usually ``text``.
+            profiles: a row per person, column ``participant`` and ``persona`` or profile columns; needs a template with
                 ``{persona}``.
 
         Returns:

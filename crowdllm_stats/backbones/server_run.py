@@ -58,11 +58,11 @@ class ServerAnswers:
         rows = np.asarray(~silent.any(axis=1), dtype=bool)
         names = tuple(name for name, stays in zip(problems, rows, strict=True) if stays)
         if silent.any() and (not drop or not names):
-            told = kinds_text(self.counts["without_answer"])
+            kinds = kinds_text(self.counts["without_answer"])
             first = problems[int(np.argmin(rows))]
             raise ValueError(
                 f"{int(silent.sum())} of {silent.size} cell(s) have no readable answer, for instance problem {first!r} "
-                f"({told or 'none of the likely first tokens is an answer'}); "
+                f"({kinds or 'none of the likely first tokens is an answer'}); "
                 + ('say missing="drop" to leave such problems out, or ' if names else "")
                 + "let the template ask for the answer alone, or allow longer replies with max_tokens="
             )
@@ -77,7 +77,7 @@ class ServerAnswers:
 
 
 def from_logprobs(stored: Sequence[Sequence[float]], shape: tuple[int, int], answers: int) -> ServerAnswers:
-    """Normalise the masses of the answers; one stored list a cell: A masses, answers unseen, their bound.
+    """Normalise the masses of the answers; one stored list per cell: A masses, answers unseen, their bound.
 
     Example:
         >>> found = from_logprobs([[0.3, 0.1, 0.0, 1.0, 0.02]], (1, 1), 3)
@@ -142,7 +142,7 @@ class ServerRun:
         request: how to ask.
         prompts: what to ask, T problems and P profiles.
         cache: of answers; None asks everything.
-        k: answers a prompt when sampling.
+        k: answers per prompt when sampling.
         temperature: of the samples.
         seed: of the samples; None sends none.
         concurrency: requests at once.
@@ -177,14 +177,14 @@ class ServerRun:
             "served_models": sorted(self._served),
         }
 
-    def mode(self, told: str) -> tuple[str, str]:
-        """The mode to use and why: as told, or for "auto" what the cache holds or the first answer brings.
+    def mode(self, wanted: str) -> tuple[str, str]:
+        """The mode to use and why: as asked for, or for "auto" what the cache holds or the first answer brings.
 
         Raises:
             ServerError: if the server cannot be asked at all.
         """
-        if told != "auto":
-            return told, "as asked for"
+        if wanted != "auto":
+            return wanted, "as asked for"
         clash = first_tokens_clash(self.prompts.options)
         if clash:
             return "samples", clash
@@ -256,8 +256,8 @@ class ServerRun:
                 kept = "are lost: pass cache= to keep them"
                 if self.cache is not None:
                     kept = "are in the cache: ask again to go on"
-                told = f"{error}; {done} of {len(jobs)} answers {kept}"
-                raise ServerError(told, error.status, error.code) from None
+                message = f"{error}; {done} of {len(jobs)} answers {kept}"
+                raise ServerError(message, error.status, error.code) from None
 
     def _ask(self, mode: str, cell: tuple[int, int], repeat: int) -> list[float] | None:
         """One answer as numbers, stored; None if log-probabilities were asked for and not given.

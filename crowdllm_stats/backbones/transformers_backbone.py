@@ -119,8 +119,8 @@ class TransformersBackbone:
         """The distribution of answers to every problem, and with profiles for every problem and profile.
 
         Args:
-            problems: a row a problem, column ``problem`` (its id) and the columns the template's slots name.
-            profiles: a row a person, ``participant`` and ``persona`` or the profile columns; the template then needs
+            problems: a row per problem, column ``problem`` (its id) and the columns the template's slots name.
+            profiles: a row per person, ``participant`` and ``persona`` or the profile columns; the template then needs
                 the slot ``{persona}``.
 
         Returns:
@@ -169,14 +169,14 @@ class TransformersBackbone:
         max_new_tokens: int = 4,
         seed: int,
     ) -> Generated:
-        """K real answers a problem, as read: the slow cross-check of :meth:`reference`.
+        """K real answers per problem, as read: the slow cross-check of :meth:`reference`.
 
         The answers read are not exactly the reference's distribution: texts such as "4.5" begin with an admissible
         answer and are none. With ``max_new_tokens=1`` and answers of one token the two agree.
 
         Args:
             problems: as for :meth:`reference`.
-            k: texts a problem.
+            k: texts per problem.
             temperature: 0 takes the likeliest token each time, so that all K texts are equal.
             max_new_tokens: most tokens a text.
             seed: with the problem's id decides its texts, whatever else is asked.

@@ -1,4 +1,4 @@
-"""One answer a problem out of many: mean, median, majority vote, Dawid-Skene, GLAD."""
+"""One answer per problem out of many: mean, median, majority vote, Dawid-Skene, GLAD."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Aggregate:
     Attributes:
         how: the method.
         problems: ids of the problems with an answer, in the order of the data.
-        answers: the aggregated answers, one a problem (numbers, or words on a scale of words).
+        answers: the aggregated answers, one per problem (numbers, or words on a scale of words).
         n_answers: how many answers each rests on.
         unanswered: ids of the problems that nobody answered; they have no aggregate.
     """
@@ -42,7 +42,7 @@ class Aggregate:
     unanswered: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a problem: ``problem``, ``answer``, ``n_answers``."""
+        """One row per problem: ``problem``, ``answer``, ``n_answers``."""
         return pd.DataFrame({"problem": list(self.problems), "answer": self.answers, "n_answers": self.n_answers})
 
     def __str__(self) -> str:

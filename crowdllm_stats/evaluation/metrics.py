@@ -202,7 +202,7 @@ def check_distributions(predicted: ArrayLike, shape: tuple[int, ...]) -> FloatAr
     table = check_array("predicted", predicted, nonnegative=True)
     if table.shape != tuple(shape):
         raise ValueError(
-            f"predicted has shape {table.shape}, expected {tuple(shape)}: a row a problem, a column an answer"
+            f"predicted has shape {table.shape}, expected {tuple(shape)}: a row per problem, a column per answer"
         )
     off = np.abs(table.sum(axis=1) - 1.0)
     if off.max() > 1e-6:
@@ -293,7 +293,7 @@ def error_by_size(
         seed: of the draws; a problem's depend on it and its id alone.
 
     Returns:
-        ``workers`` and ``mae``, one row a size.
+        ``workers`` and ``mae``, one row per size.
 
     Raises:
         ValueError: on a size below 1, as :func:`crowdllm_stats.evaluation.metrics.score`.

@@ -133,7 +133,7 @@ def evaluate(
             it knows of problems (texts, embeddings, reference answers) it brings along.
         data: human answers.
         protocol: see :func:`held_out`.
-        seeds: one a split; they seed the split and the drawn answers.
+        seeds: one per split; they seed the split and the drawn answers.
         fraction: share held out.
         distance: see :func:`crowdllm_stats.evaluation.metrics.score`.
 

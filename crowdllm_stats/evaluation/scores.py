@@ -28,7 +28,7 @@ class Scores:
     cosine; "wd", the mean Wasserstein distance. Each averages over all rows, so splits of equal size count alike.
 
     Attributes:
-        per_problem: one row a problem and split: ``problem``, ``split``, ``error_AGGREGATE`` (prediction minus truth),
+        per_problem: one row per problem and split: ``problem``, ``split``, ``error_AGGREGATE`` (prediction less truth),
             ``cosine``, ``wasserstein``.
         how: "exact" or "sampled", see :func:`crowdllm_stats.evaluation.metrics.score`.
 
@@ -51,7 +51,7 @@ class Scores:
         if self.per_problem.empty:
             raise ValueError("there is no problem to score")
         if self.per_problem.duplicated(["problem", "split"]).any():
-            raise ValueError("a problem stands twice in one split; score every problem once a split")
+            raise ValueError("a problem stands twice in one split; score every problem once per split")
         if self.per_problem.isna().to_numpy().any():
             raise ValueError("per_problem holds missing values; a problem without an answer cannot be scored")
 
@@ -66,7 +66,7 @@ class Scores:
         return tuple(names)
 
     def contributions(self, metric: str) -> FloatArray:
-        """What each row adds to the metric, one value a row; "rmse" is the root of their mean, the others their mean.
+        """What each row adds to the metric, one value per row; "rmse" is the root of their mean, the others their mean.
 
         Raises:
             ValueError: on a metric that is not at hand.
@@ -134,7 +134,7 @@ class Scores:
         return self.value("resolution")
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a metric: ``metric``, ``value``, ``standard_error``, ``n_problems``, ``n_splits``."""
+        """One row per metric: ``metric``, ``value``, ``standard_error``, ``n_problems``, ``n_splits``."""
         return pd.DataFrame(
             {
                 "metric": list(self.metrics),

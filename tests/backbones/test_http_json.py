@@ -1,4 +1,4 @@
-"""Talking to a server: retries and their waits, time-outs, refusals, bodies that are no JSON; the key never shown."""
+"""Talking to a server: retries and their waits, time-outs, refusals, bodies that are not JSON; the key never shown."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_trouble_that_does_not_pass_is_told(waits):
         (404, b"<html>not here</html>", "HTTP 404.*not here.*usually ends in /v1"),
         (418, b"", "no reason given"),
         (418, b"[" * 9000, "HTTP 418"),
-        (200, [1, 2], "no object"),
+        (200, [1, 2], "not an object"),
     ],
 )
 def test_refusals_are_not_tried_again(waits, status, body, message):

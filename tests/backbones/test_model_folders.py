@@ -101,8 +101,8 @@ def test_weights_that_are_missing_are_not_drawn_at_random(folders, name):
     ("key", "value", "said"),
     [
         ("num_hidden_layers", 9, "of its weights are missing"),
-        ("num_hidden_layers", 10**9, "tells of 1000000000 layers"),
-        ("vocab_size", 10**10, "its weights do not fit the sizes that its configuration tells"),
+        ("num_hidden_layers", 10**9, "states 1000000000 layers"),
+        ("vocab_size", 10**10, "its weights do not fit the sizes that its configuration states"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused_in_one_line(folders, name, key, value, said, capfd):

@@ -159,7 +159,7 @@ def test_answers_off_the_scale_are_refused():
     [
         (lambda: RecordedBackbone(made(), missing="drop"), "missing must be one of 'refuse', 'pool'; got 'drop'"),
         (lambda: RecordedBackbone(made(), persona="nobody"), "'nobody' is not a participant.*person, male"),
-        (lambda: RecordedBackbone(made(), on=["age"]), "'age' is no profile column"),
+        (lambda: RecordedBackbone(made(), on=["age"]), "'age' is not a profile column"),
         (lambda: RecordedBackbone(made(), answers=[1, 1]), "two different"),
         (lambda: RecordedBackbone(made()).reference(pd.DataFrame({"problem": ["z"]})), "not in the table of answers"),
         (lambda: RecordedBackbone(made()).reference(pd.DataFrame({"id": ["a"]})), "no column 'problem'.*id"),

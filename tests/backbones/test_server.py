@@ -243,7 +243,7 @@ def test_requests_that_wait_to_try_again_give_up_when_another_has_failed_for_goo
         ({"choices": []}, "no choices, but 'choices'"),
         ({}, "an empty object"),
         ({"choices": [{"text": "3"}]}, "holds no message"),
-        ({"choices": [{"message": {"content": [1]}}]}, "no text but list"),
+        ({"choices": [{"message": {"content": [1]}}]}, "not text but list"),
     ],
 )
 def test_answers_of_another_shape_are_an_error(answer, message):

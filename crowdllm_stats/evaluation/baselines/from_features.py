@@ -15,7 +15,7 @@ from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.histograms import Histograms
 from crowdllm_stats.evaluation.baselines.base import need_features, training_table
 
-#: Penalties tried, three a decade, times the answers and the mean variance of a feature.
+#: Penalties tried, three per decade, times the answers and the mean variance of a feature.
 _GRID = np.logspace(-4.0, 3.0, 22)
 
 

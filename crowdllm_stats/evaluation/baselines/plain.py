@@ -32,7 +32,7 @@ class SameForAll:
     distribution: FloatArray
 
     def predict(self, problems: Sequence[str]) -> FloatArray:
-        """The distribution, once a problem: shape (T, A). Any id will do."""
+        """The distribution, once per problem: shape (T, A). Any id will do."""
         return np.tile(self.distribution, (len(problems), 1))
 
 

@@ -28,7 +28,7 @@ RECORDED = "recorded:"
 #: The plain answers of the example that the package makes up.
 EXAMPLE = "example:reference"
 
-#: What a model is told where a template asks for it and neither the caller nor the problems say anything.
+#: What a model is given where a template asks for it and neither the caller nor the problems say anything.
 CONTEXT = "You take part in a survey."
 REQUIREMENTS = "Give your own answer to the question."
 
@@ -93,7 +93,7 @@ def read_references(
         personas: profiles that a model is asked as, column ``participant`` and others; without them it is asked
             without persona alone.
         persona_template: of a model's prompt with a persona.
-        context: what a model is told of the survey, where the prompt has ``{context}`` and the problems have no such
+        context: what a model is given about the survey, where the prompt has ``{context}`` and the problems no such
             column; :data:`CONTEXT` by default.
         requirements: how a model is asked to answer, likewise; :data:`REQUIREMENTS` by default.
 
@@ -122,26 +122,26 @@ def read_references(
             f"backbone {backbone!r} is neither recorded:MODEL, a .csv or .parquet file, smollm2, a model's folder "
             "nor a hub id such as owner/model"
         )
-    told = {"context": context or CONTEXT, "requirements": requirements or REQUIREMENTS}
-    return _of_model(backbone, data, template, personas, persona_template, told)
+    slots = {"context": context or CONTEXT, "requirements": requirements or REQUIREMENTS}
+    return _of_model(backbone, data, template, personas, persona_template, slots)
 
 
 def of_probabilities(
     frame: pd.DataFrame, data: CrowdData, *, name: str = "table", source: Mapping[str, Any] | None = None
 ) -> References:
-    """References from a table of probabilities: a row a problem, or a row a problem and profile.
+    """References from a table of probabilities: a row per problem, or a row per problem and profile.
 
     Args:
         frame: column ``problem`` (or ``instance_id``), a column ``p_ANSWER`` or ``pANSWER`` for every answer of the
-            scale, and ``profile`` where personas were asked (an empty profile is no persona). Rows may be off a sum of
-            1 by 0.001 for rounding; they are divided by it.
+            scale, and ``profile`` where personas were asked (an empty profile is not a persona). Rows may be off a sum
+            of 1 by 0.001 for rounding; they are divided by it.
         data: the human answers; every problem of theirs needs a row.
         name: of the backbone.
         source: for the manifest.
 
     Raises:
-        ValueError: on missing columns or problems, what is no number, negative numbers, sums off 1, a row that is there
-            twice, a scale without a list of answers.
+        ValueError: on missing columns or problems, what is not a number, negative numbers, sums off 1, a row that is
+            there twice, a scale without a list of answers.
 
     Example:
         >>> from crowdllm_stats import load_example
@@ -180,7 +180,7 @@ def of_probabilities(
         first = int(np.flatnonzero(bad)[0])
         shown = f"it holds {raw[first].min():g}" if raw[first].min() < 0.0 else f"it sums to {total[first]:.4g}"
         raise ValueError(
-            f"{name}: {int(bad.sum())} of {len(bad)} row(s) are no probabilities, the first of problem "
+            f"{name}: {int(bad.sum())} of {len(bad)} row(s) are not probabilities, the first of problem "
             f"{ids.iloc[first]!r} ({shown}); make every row at least 0 and divide it by its sum"
         )
     wanted = data.problems["problem"]
@@ -211,7 +211,7 @@ def of_probabilities(
 
 
 def _numbers(table: pd.DataFrame, ids: pd.Series, name: str) -> FloatArray:
-    """The columns of probabilities, refusing what is no number."""
+    """The columns of probabilities, refusing what is not a number."""
     columns = []
     for column in table.columns:
         words = table[column].astype(object)
@@ -268,7 +268,7 @@ def _of_model(
     template: str,
     personas: pd.DataFrame | None,
     persona_template: str,
-    told: Mapping[str, str],
+    slots: Mapping[str, str],
 ) -> References:
     answers = data.scale.levels or data.scale.options
     asked = Template.load(template)
@@ -290,16 +290,16 @@ def _of_model(
         template=template,
         answers=answers or None,
         cache=cache_folder() / "answers.sqlite",
-        context=told["context"],
-        requirements=told["requirements"],
+        context=slots["context"],
+        requirements=slots["requirements"],
     )
     alone = model.reference(data.problems)
     people = None
     if personas is not None:
         people = model.with_template(persona_template).reference(data.problems, personas)
     mass = "" if alone.admissible_mass is None else f"{float(np.median(alone.admissible_mass)):.3g}"
-    own = [slot for slot in model.template.slots if slot in told and slot not in data.problems.columns]
-    notes = tuple(f"The model was told as {slot}: {told[slot]}" for slot in own)
+    own = [slot for slot in model.template.slots if slot in slots and slot not in data.problems.columns]
+    notes = tuple(f"As {slot} the model was given: {slots[slot]}" for slot in own)
     notes += (f"Median probability of all admissible answers together: {mass}.",) if mass else ()
     facts = {re.sub(r"\W", "_", key): value for key, value in alone.source.items()}
     return References(backbone, alone, people, {"name": backbone, **facts}, notes)

@@ -91,7 +91,7 @@ def spread_check(
     if not ids.shape == human.shape == predicted.shape or ids.ndim != 1:
         raise ValueError(
             f"problems {ids.shape}, human_variance {human.shape} and predicted_variance {predicted.shape} must be of "
-            "one length, a row a problem"
+            "one length, a row per problem"
         )
     kept = ~np.isnan(human)
     groups = np.unique(ids[kept], return_inverse=True)[1]

@@ -141,7 +141,7 @@ def run_study(
         texts: the embedding's, of all problems.
         name: of the data.
         protocol: see :func:`crowdllm_stats.evaluation.held_out`.
-        seeds: one a split; they seed split, fits and draws.
+        seeds: one per split; they seed split, fits and draws.
         objective: which CrowdLLM is compared with ridge, "likelihood" or "paper"; the rows hold both.
         only: names of the rows to make, all that can be made by default; the compared CrowdLLM and a ridge among them.
         progress: called with words before each step.
@@ -162,20 +162,20 @@ def run_study(
     chosen = tuple(int(seed) for seed in seeds)
     if not chosen or len(set(chosen)) < len(chosen):
         raise ValueError(f"seeds must be at least one whole number and all different; got {list(chosen)}")
-    told = progress or (lambda step: None)
+    report = progress or (lambda step: None)
     made = _chosen(_fitting(rows(references, texts, protocol, **settings), data), only, BY_OBJECTIVE[objective])
     splits = []
     for split in _held_out(data, protocol, chosen):
         seed, predicted = split.seed, {}
         for row, fit in made.made.items():
-            told(f"split {seed}: {row}")
+            report(f"split {seed}: {row}")
             predicted[row] = fit(split.train, split.truth.problems, seed)
         splits.append(_Split(split, predicted))
     scores = {row: _scored(splits, row) for row in made.made}
     labels = []
     if protocol == "paper":
-        labels = [_labels(data, splits, "dawid-skene", told), _labels(data, splits[:GLAD_SPLITS], "glad", told)]
-    told("comparisons")
+        labels = [_labels(data, splits, "dawid-skene", report), _labels(data, splits[:GLAD_SPLITS], "glad", report)]
+    report("comparisons")
     return CaseStudy(
         data=name,
         backbone=references.name,
@@ -258,7 +258,7 @@ def _unlearned(splits: Sequence[_Split]) -> dict[str, dict[str, Scores]]:
 
 
 def _labels(
-    data: CrowdData, splits: Sequence[_Split], how: str, told: Callable[[str], None]
+    data: CrowdData, splits: Sequence[_Split], how: str, report: Callable[[str], None]
 ) -> dict[str, Scores]:  # fmt: skip
     """Errors of Dawid-Skene or GLAD on virtual crowds; the human crowd is aggregated once."""
     human = aggregate(data, how)
@@ -268,7 +268,7 @@ def _labels(
         drawn = {row: made.probabilities for row, made in one.predicted.items()}
         for row, shares in {**drawn, PERFECT: one.split.truth.shares}.items():
             digital = virtual_crowd(data, shares, problems, seed=seed)
-            told(f"split {seed}: {how} of {row}")
+            report(f"split {seed}: {how} of {row}")
             other = aggregate(digital, how)
             ours, theirs = (
                 pd.Series(part.answers, index=list(part.problems)).loc[list(problems)].to_numpy(dtype=np.float64)

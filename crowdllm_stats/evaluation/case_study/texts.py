@@ -31,7 +31,7 @@ class Texts:
     Attributes:
         model: "minilm", a folder, "tfidf" or "none".
         problems: ids.
-        texts: one a problem; none for "none".
+        texts: one per problem; none for "none".
         fixed: the embedding, where it does not depend on the training problems.
     """
 

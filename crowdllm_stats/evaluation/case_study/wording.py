@@ -38,7 +38,7 @@ _ROWS = {
 
 
 def published(data: str) -> pd.DataFrame:
-    """The published rows of a data set (Gemma3-12B backbone): ``row`` and a column a metric; empty where there is none.
+    """The published rows of a data set (Gemma3-12B backbone): ``row`` and a column per metric; empty without any.
 
     Args:
         data: the data set's name.
@@ -125,7 +125,7 @@ def main_table(study: CaseStudy) -> pd.DataFrame:
     """MAE, RMSE, CS and WD of every row, exact and sampled, each with its standard error, and the published rows.
 
     Returns:
-        One row a predictor, all cells text; "MAE published" and so on in the protocol "paper" alone, empty where the
+        One row per predictor, all cells text; "MAE published" and so on in the protocol "paper" alone, empty where the
         paper has no such row.
     """
     table = _wide(study, tuple(MAIN), ("exact", "sampled"))

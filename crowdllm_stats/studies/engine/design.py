@@ -152,11 +152,11 @@ class Design:
         """
         for name, kept in only.items():
             if name not in self.factors:
-                raise ValueError(f"{name!r} is no factor of {self.name}; factors: {', '.join(self.factors)}")
+                raise ValueError(f"{name!r} is not a factor of {self.name}; factors: {', '.join(self.factors)}")
             stray = [level for level in kept if level not in self.factors[name]]
             if stray or not kept:
-                told = levels_text(stray) or "nothing"
-                raise ValueError(f"{told} is no level of {name!r}; levels: {levels_text(self.factors[name])}")
+                named = levels_text(stray) or "nothing"
+                raise ValueError(f"{named} is not a level of {name!r}; levels: {levels_text(self.factors[name])}")
         factors = {
             name: tuple(level for level in levels if level in only.get(name, levels))
             for name, levels in self.factors.items()

@@ -112,12 +112,13 @@ def _where(
             found[name] = tuple(levels) if isinstance(levels, list) else (levels,)
             continue
         if name not in factors:
-            raise ValueError(f"{key} names {name!r}, which is no factor of this study; factors: {', '.join(factors)}")
+            known_factors = ", ".join(factors)
+            raise ValueError(f"{key} names {name!r}, which is not a factor of this study; factors: {known_factors}")
         read = read_levels(name, levels if isinstance(levels, list) else [levels], known, f"{key}:")
         stray = [level for level in read if level not in factors[name]]
         if stray:
             raise ValueError(
-                f"{key}: {levels_text(stray)} is no level of factor {name!r}; levels: {levels_text(factors[name])}"
+                f"{key}: {levels_text(stray)} is not a level of factor {name!r}; levels: {levels_text(factors[name])}"
             )
         found[name] = read
     return found

@@ -1,7 +1,7 @@
 """Performance measures of a method over the replicates of one cell, each with its Monte Carlo standard error.
 
 Source: Morris, White and Crowther 2019, Using simulation studies to evaluate statistical methods, Statistics in
-Medicine 38, table 6; contrasts between measures that are no means go by their influence on single replicates.
+Medicine 38, table 6; contrasts between measures that are not means go by their influence on single replicates.
 """
 
 from __future__ import annotations
@@ -340,7 +340,7 @@ def _read(entry: Any, outcomes: Sequence[str], level: float | None) -> MeasureSp
             )
         for part in (above, below):
             if entry[part] not in outcomes:
-                raise ValueError(f"measures: {entry[part]!r} is no outcome; known: {', '.join(outcomes)}")
+                raise ValueError(f"measures: {entry[part]!r} is not an outcome; known: {', '.join(outcomes)}")
         if not isinstance(entry["name"], str):
             raise ValueError(f"measures: name must be a text; got {entry['name']!r}")
         return MeasureSpec(entry["name"], above, entry[above], entry[below])

@@ -1,4 +1,4 @@
-"""What a simulator can be told: its parameters, each with a kind, a default and limits, and what they mean."""
+"""What a study can set of a simulator: its parameters, each with a kind, a default and limits, and what they mean."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class StudyPlan:
     Attributes:
         design: the study.
         pilot: replicates of the pilot, in a sample of its cells.
-        precision: one row a measure: ``mcse`` the study will have (the largest over methods and pilot cells), and the
+        precision: one row per measure: ``mcse`` the study will have (the largest over methods and pilot cells), and the
             ``replicates`` that the wanted one takes (NaN where none is wanted).
         seconds_low: of the whole study with ``workers``, if every block were as quick as the quicker pilot blocks.
         seconds_high: likewise for the slower ones.

@@ -1,4 +1,4 @@
-"""The results of a study: one row a cell, method and measure, each number with its Monte Carlo standard error."""
+"""The results of a study: one row per cell, method and measure, each number with its Monte Carlo standard error."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Results:
 
     Attributes:
         design: the study.
-        frame: one row a cell, method and measure: the factors, ``method``, ``measure``, ``value``, ``mcse``, ``lower``
+        frame: one row per cell, method and measure: factors, ``method``, ``measure``, ``value``, ``mcse``, ``lower``
             and ``upper`` (95% for the value with endless replicates; Wilson for proportions), ``replicates`` that
             count, ``successes`` (proportions only), ``failed`` replicates, ``note`` (why a pair was skipped).
-        contrasts: one row a cell, method other than the reference, and measure: ``difference`` from the reference
+        contrasts: one row per cell, method other than the reference, and measure: ``difference`` from the reference
             method on the same replicates, ``mcse``, ``lower``, ``upper``, ``replicates``; empty without a reference.
         folder: of the finished blocks.
     """
@@ -138,7 +138,7 @@ class Results:
 
 
 def overview(results: Results) -> pd.DataFrame:
-    """One row a method and measure: its values over the cells that were run.
+    """One row per method and measure: its values over the cells that were run.
 
     Returns:
         Columns ``method``, ``measure``, ``cells``, ``mean``, ``smallest``, ``largest``, ``largest_mcse`` (Monte Carlo
@@ -160,7 +160,7 @@ def overview(results: Results) -> pd.DataFrame:
 
 
 def wide(results: Results, measure: str) -> pd.DataFrame:
-    """One row a cell, one column a method: the value and its standard error as text, a dash where skipped.
+    """One row per cell, one column per method: the value and its standard error as text, a dash where skipped.
 
     Args:
         results: of a study.
@@ -189,7 +189,7 @@ def drawn(results: Results, picture: Picture) -> pd.DataFrame:
         picture: of kind "lines" or "coverage", with a factor on its horizontal axis.
 
     Returns:
-        One row a line of the picture, one column a level on its axis, all cells text; a dash where nothing was run.
+        One row per line of the picture, one column per level on its axis, all cells text; a dash where nothing was run.
     """
     rows = results.part(picture.measure, where=picture.where)
     rows = rows[rows["value"].notna()]

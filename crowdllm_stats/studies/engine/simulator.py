@@ -96,7 +96,7 @@ class Simulator:
         outcomes: numbers that come out of every (job, method); those of :data:`STANDARD` have their known meaning and
             make the measures bias, coverage, width and so on possible. A measure of any other outcome is its mean.
         proportions: the outcomes that are 0 or 1; their mean is a share, with a Wilson interval.
-        optional: outcomes that a method may not have: NaN there is no failure, measures of it are left empty.
+        optional: outcomes that a method may not have: NaN there is not a failure, measures of it are left empty.
         block: jobs of one block, unless the study says; a block takes about a second at best.
         results: version of its results, part of a study's identity: to be raised whenever a change of code changes a
             number that comes out, so that older blocks are refused instead of mixed with new ones.

@@ -74,7 +74,7 @@ def test_bad_files_are_refused(tmp_path):
         of_probabilities(TABLE.drop(columns="p_3"), HUMAN)
     with pytest.raises(ValueError, match="no column problem, p_1; a file of references holds problem"):
         of_probabilities(TABLE.drop(columns=["problem", "p_1"]), HUMAN)
-    with pytest.raises(ValueError, match=r"2 of 25 row\(s\) are no prob.*, the first of problem 'q03' \(it sums to 2"):
+    with pytest.raises(ValueError, match=r"2 of 25 row\(s\) are not prob.*, the first of problem 'q03' \(it sums to 2"):
         of_probabilities(TABLE.assign(p_1=TABLE["p_1"].where(~TABLE["problem"].isin(["q03", "q05"]), 2.0)), HUMAN)
     with pytest.raises(ValueError, match=r"1 of 25 row\(s\) .* problem 'q02' \(it holds -0.1\); make every row"):
         of_probabilities(TABLE.assign(p_1=TABLE["p_1"].where(TABLE["problem"] != "q02", -0.1)), HUMAN)

@@ -47,9 +47,9 @@ def test_quick_levels_give_way_to_those_asked_for() -> None:
 @pytest.mark.parametrize(
     ("only", "message"),
     [
-        ({"colour": (1,)}, "'colour' is no factor of some; factors: reading"),
-        ({"noise": (7.0,)}, "7 is no level of 'noise'; levels: 0, 1, 2"),
-        ({"noise": ()}, "nothing is no level of 'noise'"),
+        ({"colour": (1,)}, "'colour' is not a factor of some; factors: reading"),
+        ({"noise": (7.0,)}, "7 is not a level of 'noise'; levels: 0, 1, 2"),
+        ({"noise": ()}, "nothing is not a level of 'noise'"),
     ],
 )
 def test_unknown_factors_and_levels_are_refused(only: dict[str, Any], message: str) -> None:
@@ -65,7 +65,7 @@ def test_the_command_reads_levels_as_the_study_has_them() -> None:
     assert part.factors["workers"] == (40,)
     assert part.name == "figure9-0+2-model-40"
     assert _design("figure9", False, None).n_cells == 1296
-    with pytest.raises(ValueError, match="fog is no level of 'noise'; levels: 0, 1, 2"):
+    with pytest.raises(ValueError, match="fog is not a level of 'noise'; levels: 0, 1, 2"):
         _design("figure9", False, ["noise=fog"])
     for text in (["noise"], ["noise=1", "noise=2"]):
         with pytest.raises(ValueError, match="--only must be FACTOR=LEVEL"):
