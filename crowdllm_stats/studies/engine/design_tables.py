@@ -1,4 +1,9 @@
-"""The parts of a study file: how each key and table is read, and what is said of one that is wrong."""
+"""The parts of a study file: how each key and table is read, and what is said of one that is wrong.
+
+Neither pydantic nor msgspec: nearly every check holds a key against the simulator or against other keys (factors,
+levels, methods, measures), which a schema cannot say; it would save the 50 lines that check shapes and take as many to
+turn its errors into one line that names the mend.
+"""
 
 from __future__ import annotations
 
