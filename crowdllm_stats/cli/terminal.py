@@ -1,10 +1,10 @@
-"""The one way to the terminal: nothing in a text of a file, a name or a server steers it."""
+"""The one way to the terminal: nothing in a text of a file, a name or a server steers it; how far a command is."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -84,3 +84,34 @@ def screen(*, stderr: bool = False, pipe_width: int | None = None) -> Console:
     if pipe_width is not None and not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = pipe_width
     return made
+
+
+def progress_line() -> Callable[[int, int], None]:
+    """One line that is written over: called with (done, total), it says "1,000 of 20,000".
+
+    Example:
+        >>> progress_line()(3, 12)  # silent here: stderr is no terminal
+    """
+
+    def say(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if done >= total else ""
+            print(f"\r{done:,} of {total:,}", end=end, file=raw(sys.stderr), flush=True)
+
+    return say
+
+
+@contextmanager
+def status_line(first: str) -> Iterator[Callable[[str], None]]:
+    """A turning mark and the step at work: called with the step's name; inside the block only.
+
+    Example:
+        >>> with status_line("reading") as say:
+        ...     say("fitting")
+    """
+    console = screen(stderr=True)
+    if not console.is_terminal:
+        yield lambda step: None
+        return
+    with console.status(first) as status:
+        yield status.update

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from command_line import BOTH, run, run_json, survey
 
 from crowdllm_stats.cli import main
+from crowdllm_stats.cli.shell import build
 
 
 def test_the_installed_program_as_a_process(tmp_path: Path) -> None:
@@ -107,3 +109,15 @@ def test_ids_with_markup_and_long_ids_leave_numbers_whole(
     assert "..." in line
     for name in ("estimate", "lower", "upper"):
         assert f"{row[name]:.4g}" in line
+
+
+def test_every_description_and_option_is_explained_in_sentences() -> None:
+    commands = [typer.main.get_command(build([]))]
+    while commands:
+        command = commands.pop()
+        commands += getattr(command, "commands", {}).values()
+        texts = [command.help.partition("\f")[0].strip()]
+        texts += [parameter.help for parameter in command.params if getattr(parameter, "help", None)]
+        for text in texts:
+            assert text[0].isupper(), text
+            assert text.endswith("."), text
