@@ -1,4 +1,4 @@
-"""Text as it may be shown: whatever steers a terminal, or turns a line round, is written as its code."""
+"""Text as it may be shown: whatever steers a terminal, or turns a line round, as its code; a number with its noun."""
 
 from __future__ import annotations
 
@@ -39,6 +39,16 @@ def one_line(text: str, encoding: str = "utf-8") -> str:
         q1 q2\\u0007
     """
     return visible(" ".join(text.split()), encoding)
+
+
+def several(count: int, noun: str) -> str:
+    """A number and its noun.
+
+    Example:
+        >>> several(1, "problem"), several(2, "problem")
+        ('1 problem', '2 problems')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _code(character: str) -> str:

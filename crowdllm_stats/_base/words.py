@@ -118,13 +118,3 @@ def coded(series: pd.Series) -> tuple[NDArray[np.int64], list[Any]]:
     """
     codes, values = distinct(series)
     return codes, values.tolist()
-
-
-def several(count: int, noun: str) -> str:
-    """A number and its noun.
-
-    Example:
-        >>> several(1, "problem"), several(2, "problem")
-        ('1 problem', '2 problems')
-    """
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdllm_stats._base.json_values import json_text
-from crowdllm_stats._base.words import several
+from crowdllm_stats._base.shown import several
 from crowdllm_stats.cli.options import (
     AsJson,
     DataFolder,

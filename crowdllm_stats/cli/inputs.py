@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crowdllm_stats._base.messages import inside
-from crowdllm_stats._base.words import several, some
+from crowdllm_stats._base.shown import several
+from crowdllm_stats._base.words import some
 from crowdllm_stats.cli.options import Reading, Tables
 from crowdllm_stats.data.layout import OURS, column_named, separated_by
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crowdllm_stats._base.words import several
+from crowdllm_stats._base.shown import several
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData, Scale

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from crowdllm_stats._base.json_values import json_text
 from crowdllm_stats._base.messages import for_command
-from crowdllm_stats._base.shown import one_line, visible
+from crowdllm_stats._base.shown import one_line, several, visible
 from crowdllm_stats._base.whole_files import write_whole
-from crowdllm_stats._base.words import several
 from crowdllm_stats.cli.terminal import screen
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray, check_count, check_level
-from crowdllm_stats._base.words import several
+from crowdllm_stats._base.shown import several
 from crowdllm_stats.inference.fay_herriot.across_answers import AcrossAnswers, across_answers
 from crowdllm_stats.survey.by_shape import rows_of
 from crowdllm_stats.survey.first_look import open_survey

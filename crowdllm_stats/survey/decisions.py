@@ -13,7 +13,7 @@ from scipy.special import stdtrit
 
 from crowdllm_stats._base.checks import FloatArray, check_level
 from crowdllm_stats._base.messages import BadInput, Message
-from crowdllm_stats._base.words import several
+from crowdllm_stats._base.shown import several
 from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.inference.kappa import BackboneQuality, backbone_quality
 from crowdllm_stats.inference.theorem3_safe_decision import SafeDecision, safe_decision

@@ -13,7 +13,7 @@ from scipy.special import ndtri, stdtr
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.messages import BadInput, Message
-from crowdllm_stats._base.words import several
+from crowdllm_stats._base.shown import several
 from crowdllm_stats.data.crowd import CrowdData, Scale
 from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.survey.one_law import SurveyLaw, survey_law

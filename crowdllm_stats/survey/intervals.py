@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import ALTERNATIVES, Alternative, FloatArray, check_choice, check_count, check_level
 from crowdllm_stats._base.messages import BadInput, Message, said
-from crowdllm_stats._base.words import several
+from crowdllm_stats._base.shown import several
 from crowdllm_stats.inference.intervals import CROWD_FROM, HUMAN_ONLY, METHODS, Interval, auto_method
 from crowdllm_stats.inference.intervals.dispatch import TWO_VALUES_BY_NAME, compute
 from crowdllm_stats.inference.intervals.methods import CHOICES, USE_BOUNDS, MethodChoice

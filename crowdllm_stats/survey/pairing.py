@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crowdllm_stats._base.words import several
+from crowdllm_stats._base.shown import several
 from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.survey.twin_tables import FloatArray, IntArray, TwinTable, by_name, by_profile
 

@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 
 from crowdllm_stats._base.checks import Alternative, FloatArray
 from crowdllm_stats._base.messages import BadInput
-from crowdllm_stats._base.words import several
+from crowdllm_stats._base.shown import several
 from crowdllm_stats.inference.intervals import HUMAN_ONLY, Interval
 from crowdllm_stats.inference.intervals import interval as calculator
 from crowdllm_stats.inference.intervals.methods import MethodChoice, MethodName

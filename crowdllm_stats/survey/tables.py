@@ -13,7 +13,7 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.messages import BadInput, Message, said
-from crowdllm_stats._base.words import several
+from crowdllm_stats._base.shown import several
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.scale import Scale, as_scale, ordinal
 from crowdllm_stats.inference.intervals.scale import neighbours, rating
