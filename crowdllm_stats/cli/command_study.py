@@ -262,7 +262,7 @@ def _check_drawing(design: Design) -> None:
 
 @contextmanager
 def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
-    """One bar on stderr; nothing where that is no terminal."""
+    """One bar on stderr; nothing where that is not a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = screen(stderr=True)
@@ -281,7 +281,7 @@ def _print_results(results: Results, found: Sequence[Verdict]) -> None:
     print(table_words(results))
     failed = int(results.failures["failed"].sum())
     if failed:
-        print(f"Failed: {failed} results are not a number; counted by method and cell, left out of the measures.")
+        print(f"Failed: {failed} results are not numbers; counted by method and cell, left out of the measures.")
     if len(results.skipped):
         print(f"Skipped: {len(results.skipped)} pairs of cell and method, as the study file says.")
     for verdict in found:

@@ -122,7 +122,7 @@ def _folders(named: Path | None) -> list[Path] | None:
 
 @contextmanager
 def _progress(only: list[str], folders: list[Path] | None, pictures: bool) -> Iterator[Callable[[str], None]]:
-    """One bar on stderr; nothing where that is no terminal."""
+    """One bar on stderr; nothing where that is not a terminal."""
     from rich.progress import Progress
 
     from crowdllm_stats.verify.load import find_results, select

@@ -93,7 +93,7 @@ class Tables:
         str | None, typer.Option(metavar="OURS=YOURS,...", help="Name the columns of DIGITAL in the same way.")
     ] = None
     problem_column: Annotated[
-        str, typer.Option(metavar="NAME", help="The problem's column, where it has this name in both tables.")
+        str, typer.Option(metavar="NAME", help="Name the problem's column where both tables call it the same.")
     ] = "problem"
     participant_column: Annotated[
         str, typer.Option(metavar="NAME", help="Name the participant's column where both tables call it the same.")
@@ -106,7 +106,9 @@ class Tables:
     ] = False
     missing: Annotated[
         str | None,
-        typer.Option(metavar="CODES", help="Codes for a missing answer, for instance 77,88,99; left out and counted."),
+        typer.Option(
+            metavar="CODES", help="Leave out answers with these codes, for instance 77,88,99, and count them."
+        ),
     ] = None
     as_given: Annotated[
         bool, typer.Option("--as-given", help="Keep HUMANS and DIGITAL in this order, although they look exchanged.")

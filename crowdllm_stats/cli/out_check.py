@@ -29,7 +29,7 @@ def check_file(option: str, out: Path | None, endings: Sequence[str], params: Ma
 
     Raises:
         ValueError: on an unknown ending, a folder, a place that cannot be written to, a file that another parameter
-            names, one of the data folder, or one whose manifest would replace a file that is none.
+            names, one of the data folder, or one whose manifest would replace a file that is not a manifest.
         FileNotFoundError: if its folder does not exist.
     """
     from crowdllm_stats._base.manifest import manifest_path
@@ -56,7 +56,9 @@ def check_file(option: str, out: Path | None, endings: Sequence[str], params: Ma
     if out.exists() and not is_manifest(manifest) and (folder := _read_from(out, params)):
         raise ValueError(f"{option} {out} is a file of the folder {folder} that is read; write to another file")
     if manifest.exists() and not is_manifest(manifest):
-        raise ValueError(f"{option} {out}: its manifest would replace {manifest}, which is none; write to another file")
+        raise ValueError(
+            f"{option} {out}: its manifest would replace {manifest}, which is not a manifest; write to another file"
+        )
     if out.is_file() and not os.access(out, os.W_OK):
         raise ValueError(f"{option} {out} is write-protected; write to another file")
     _try(option, out, Path(os.path.realpath(out)).parent)
@@ -98,8 +100,8 @@ def check_folder(option: str, folder: Path, marks: Sequence[str], params: Mappin
 
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    """Whether two names mean one file: through links, other spellings of a folder, or letters the file system takes
-    for the same; of files that are not there yet, whether they could.
+    """Whether two names mean one file: through links, other spellings of a folder, or upper and lower case that
+    the file system does not distinguish; of files that are not there yet, whether they could.
 
     Example:
         >>> same_file("a/../new.csv", "new.csv"), same_file("new.csv", "other.csv")

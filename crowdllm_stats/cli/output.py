@@ -270,7 +270,7 @@ def table_of(report: Report, columns: Sequence[str], id_width: int = ID_WIDTH) -
     from rich.table import Table
     from rich.text import Text
 
-    def cells(row: Row) -> list[Text]:  # Text, for whatever is in an id is no markup
+    def cells(row: Row) -> list[Text]:  # Text, for whatever is in an id is not markup
         words = {name: one_line(word(row.get(name)), sys.stdout.encoding or "utf-8") for name in columns}
         if "problem" in words:
             words["problem"] = cut(words["problem"], id_width)
@@ -310,7 +310,7 @@ def word(value: Any) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """A text of at most ``width`` letters, its middle left out where it is longer: ids often differ at the end.
+    """A text of at most ``width`` characters, its middle left out where it is longer: ids often differ at the end.
 
     Example:
         >>> cut("question-about-the-weather-17", 16), cut("q17", 16)
@@ -323,12 +323,12 @@ def cut(text: str, width: int) -> str:
 
 
 def bars(rows: Sequence[Row], label: str, width: int = 60) -> str:
-    """One line a row: its label, and a bar from lower to upper with a dot at the estimate, all on one axis.
+    """One line per row: its label, and a bar from lower to upper with a dot at the estimate, all on one axis.
 
     Args:
         rows: with the keys estimate, lower, upper and ``label``; rows without an estimate are left out.
         label: the key that names a row.
-        width: letters of the axis.
+        width: characters of the axis.
 
     Returns:
         The lines and the axis; an end that is unlimited, or off the picture, is drawn as an arrow.

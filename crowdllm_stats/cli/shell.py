@@ -41,9 +41,9 @@ DEBUG = "CROWDLLM_STATS_DEBUG"
 
 #: What the help says of them.
 EXIT_CODES = (
-    "Exit codes: 0 fine (also where the reader of a pipe leaves early: the work is done to its end); 2 bad input, or a "
-    "closed standard output, before any work; 1 any other failure, also being stopped (Ctrl-C, SIGTERM, SIGHUP) and a "
-    "standard output that cannot be written."
+    "Exit code 0 means success, also where the reader of a pipe leaves early, as the work is done to its end; 2 means "
+    "bad input, or a closed standard output, before any work; 1 means any other failure, also being stopped (Ctrl-C, "
+    "SIGTERM, SIGHUP) and a standard output that cannot be written."
 )
 
 BAD_INPUT = 2
@@ -212,5 +212,3 @@ ON_TABLES: dict[str, Callable[..., Report]] = {
     "distribution": distribution,
     "planner": planner,
 }
-
-__all__ = ["HUMANS_ALONE", "ON_TABLES", "demo"]

@@ -69,7 +69,7 @@ def screen(*, stderr: bool = False, pipe_width: int | None = None) -> Console:
 
     Args:
         stderr: whether it writes to standard error.
-        pipe_width: characters in a line where it is no terminal and COLUMNS does not say.
+        pipe_width: characters in a line where it is not a terminal and COLUMNS does not say.
     """
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
@@ -90,7 +90,7 @@ def progress_line() -> Callable[[int, int], None]:
     """One line that is written over: called with (done, total), it says "1,000 of 20,000".
 
     Example:
-        >>> progress_line()(3, 12)  # silent here: stderr is no terminal
+        >>> progress_line()(3, 12)  # silent here: stderr is not a terminal
     """
 
     def say(done: int, total: int) -> None:

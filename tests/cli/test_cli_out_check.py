@@ -67,7 +67,7 @@ def test_the_manifest_replaces_neither_an_input_nor_what_is_no_manifest(tmp_path
     out, place = tmp_path / "a.csv", write(tmp_path / "a.csv.manifest.json", "{}")
     with pytest.raises(ValueError, match="its manifest would replace the input file"):
         check_file("--out", out, [".csv"], {"out": out, "template": place})
-    with pytest.raises(ValueError, match="its manifest would replace .*, which is none"):
+    with pytest.raises(ValueError, match="its manifest would replace .*, which is not a manifest"):
         check_file("--out", out, [".csv"], {"out": out})
     write(tmp_path / "a.csv.manifest.json", json.dumps({"program": "crowdllm-stats"}))
     check_file("--out", out, [".csv"], {"out": out})
