@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -27,7 +27,7 @@ from crowdllm_stats.studies.engine.parameters import Value, cell_text
 from crowdllm_stats.studies.engine.simulator import Job
 from crowdllm_stats.studies.simulators.figure9.samples import learned, responses_of
 from crowdllm_stats.studies.simulators.figure9.simulator import FIGURE9
-from crowdllm_stats.studies.simulators.fits import PAPER, Batch, Sample, fit, paper_loss, steps_of
+from crowdllm_stats.studies.simulators.fits import PAPER, Sample, _draws, _training_data, fit
 from crowdllm_stats.studies.simulators.population import COORDINATES
 from reports import command_line, typed
 
@@ -46,8 +46,43 @@ def jobs(workers: int, questions: int) -> list[Job]:
     return [Job(cell, replicate, 909, cell_text(cell, FIGURE9.parameters)) for replicate in range(FITS)]
 
 
+class Batch(NamedTuple):
+    """B answers of one fit with the draws of one step; problem's and person's coordinates side by side and a 1."""
+
+    row: torch.Tensor
+    reference: torch.Tensor
+    centred: torch.Tensor
+    answer: torch.Tensor
+    weight: torch.Tensor
+    psi: torch.Tensor
+    noise: torch.Tensor
+
+
+def pack(params: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Weights of one fit as few matrices, with which the loop is fastest."""
+    e, d = ({name: np.asarray(leaf) for name, leaf in params[part].items()} for part in ("encoder", "decoder"))
+    linear = [np.concatenate([e[f"x_{of}"], e[f"v_{of}"], e[f"bias_{of}"][None]]) for of in ("mean", "spread")]
+    return {
+        "hidden": np.concatenate([e["x_hidden"], e["v_hidden"], e["bias_hidden"][None]]),
+        "linear": np.concatenate(linear, axis=1),
+        "psi": e["psi_hidden"],
+        "heads": np.concatenate([e["mean"], e["spread"]], axis=1),
+        "trust": e["trust"],
+        "delta": d["delta_hidden"],
+        "said_hidden": np.concatenate([d["v_hidden"], d["bias_hidden"][None]]),
+        "out": d["out"],
+        "bias_out": d["bias_out"],
+    }
+
+
+def columns_of(one: Sample) -> list[torch.Tensor]:
+    """Rows, reference, centred and answer of a sample."""
+    row = np.concatenate([one.x, one.v, np.ones((len(one.answer), 1))], axis=1)
+    return [torch.tensor(part, dtype=torch.float32) for part in (row, one.reference, one.centred, one.answer)]
+
+
 def torch_loss(p: dict[str, torch.Tensor], batch: Batch, diversity: float) -> torch.Tensor:
-    """Eq. 4 as :func:`paper_loss`, in PyTorch."""
+    """Eq. 4 as :meth:`Belief.paper_loss`, in PyTorch."""
     first, n_x = PAPER.mixing + 1, COORDINATES
     own, linear = batch.row @ p["hidden"], batch.row @ p["linear"]
     hidden = torch.tanh(batch.psi @ p["psi"] + own)
@@ -66,10 +101,9 @@ def torch_loss(p: dict[str, torch.Tensor], batch: Batch, diversity: float) -> to
 
 def torch_fit(one: Sample, start: dict[str, Any], size: int, steps: int) -> float:
     """CPU seconds of a plain loop: batch, draws, loss, backward, Adam."""
-    p = {name: torch.tensor(np.asarray(leaf), requires_grad=True) for name, leaf in start.items()}
+    p = {name: torch.tensor(leaf, requires_grad=True) for name, leaf in pack(start).items()}
     optimiser = torch.optim.Adam(p.values(), lr=1e-3)
-    columns = [torch.tensor(np.asarray(getattr(one, name), dtype=np.float32))
-               for name in ("row", "reference", "centred", "answer")]  # fmt: skip
+    columns = columns_of(one)
     n, draws = len(one.answer), PAPER.mixing + 1 + PAPER.draws
     weight = torch.full((size,), 1.0 / size)
     generator = torch.Generator().manual_seed(one.start % 2**31)
@@ -102,22 +136,14 @@ def check_same(one: Sample, start: dict[str, Any], size: int) -> float:
     Raises:
         AssertionError: if it is above 1e-4.
     """
-    rng = np.random.default_rng(1)
-    columns = [np.asarray(getattr(one, name)[:size], dtype=np.float32)
-               for name in ("row", "reference", "centred", "answer")]  # fmt: skip
-    draws = PAPER.mixing + 1 + PAPER.draws
-    batch = Batch(
-        columns[0],
-        columns[1],
-        columns[2],
-        columns[3],
-        np.full(size, 1.0 / size, dtype=np.float32),
-        rng.standard_normal((draws, size, PAPER.mixing_dim), dtype=np.float32),
-        rng.standard_normal((PAPER.draws + 1, size), dtype=np.float32),
-    )
-    ours = float(paper_loss(PAPER, start, batch, one.diversity))
-    p = {name: torch.tensor(np.asarray(leaf)) for name, leaf in start.items()}
-    theirs = float(torch_loss(p, Batch(*(torch.tensor(part) for part in batch)), one.diversity))
+    draws = jax.tree.map(lambda leaf: leaf[0, 0], _draws([one], size, 0, 1))
+    data = jax.tree.map(lambda leaf: leaf[0], _training_data([one], size)).take(np.arange(size), 1.0)
+    ours = float(PAPER.paper_loss(start, draws, data))
+    p = {name: torch.tensor(leaf) for name, leaf in pack(start).items()}
+    psi, noise = (torch.tensor(part) for part in draws)
+    columns = [part[:size] for part in columns_of(one)]
+    batch = Batch(*columns, torch.full((size,), 1.0 / size), psi, noise[..., 0])
+    theirs = float(torch_loss(p, batch, one.diversity))
     assert abs(ours / theirs - 1) < 1e-4, (ours, theirs)
     return abs(ours / theirs - 1)
 
@@ -125,16 +151,15 @@ def check_same(one: Sample, start: dict[str, Any], size: int) -> float:
 def compare(workers: int, questions: int, batch: int, turns: int) -> dict[str, Any]:
     """One row: milliseconds of CPU per fit and step on either side, and the ratio, each with its range over the turns."""
     n = workers * questions
-    steps, size = min(MOST_STEPS, steps_of(n, batch, epochs=100)), min(batch, n)
+    steps, size = min(MOST_STEPS, 100 * -(-n // batch)), min(batch, n)
     ours, theirs = [], []
     for turn in range(turns + 1):
         made = [learned(job, responses_of(job)) for job in jobs(workers, questions)]
         begin = time.process_time()
-        fits = fit(made, COORDINATES, batch=batch, steps=steps).trained
-        fits = {name: np.asarray(leaf) for name, leaf in fits.items()}  # waits for the result
+        fits = jax.tree.map(np.asarray, fit(made, batch=batch, steps=steps).trained)  # waits for the result
         spent = time.process_time() - begin
-        assert all(np.isfinite(leaf).all() for leaf in fits.values())
-        first = {name: leaf[0] for name, leaf in fits.items()}
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(fits))
+        first = jax.tree.map(lambda leaf: leaf[0], fits)
         check_same(made[0], first, size)
         loop = torch_fit(made[0], first, size, steps if turn else 3)
         if turn:  # the first turn compiles

@@ -76,10 +76,10 @@ def predicted_answers(model, problems, seed):
         **networks.of_problems(fitted.params["encoder"], arrays["x"], arrays["centred"]),
         "effect": arrays["effect"],
     }
-    code = beliefs(fitted.params, problem, people)
+    mean, sd = beliefs(fitted.params, problem, people)
     sigma = np.exp(np.asarray(fitted.params["blender"]["log_sigma"], dtype=np.float64))
-    total = np.sqrt(np.asarray(code["sd"], dtype=np.float64)[..., 0] ** 2 + sigma**2)
-    centre = np.asarray(arrays["reference"])[:, None, 0] + np.asarray(code["mean"], dtype=np.float64)[..., 0]
+    total = np.sqrt(np.asarray(sd, dtype=np.float64)[..., 0] ** 2 + sigma**2)
+    centre = np.asarray(arrays["reference"])[:, None, 0] + np.asarray(mean, dtype=np.float64)[..., 0]
     return centre + total * np.asarray(people.noise, dtype=np.float64)[None, :, 0]
 
 

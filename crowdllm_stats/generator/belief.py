@@ -1,9 +1,9 @@
-"""The belief generator as NumPyro programs: the paper's objective (Eq. 4) and the likelihood of the answers."""
+"""The belief generator's two objectives: the paper's (Eq. 4) and the likelihood of the answers, a NumPyro program."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,17 +14,16 @@ from numpyro.infer import Trace_ELBO
 
 from crowdllm_stats.generator import networks
 from crowdllm_stats.generator.blender import Blender
+from crowdllm_stats.generator.networks import NormalBelief, Params
 from crowdllm_stats.semi_implicit import SemiImplicit
 
-Params = dict[str, Any]
+Objective = Literal["likelihood", "paper"]
 
-OBJECTIVES = ("likelihood", "paper")
-
-#: With mixing draws, in spreads of the answers at the start: size of the components' means, their standard deviation.
+#: With mixing draws, at the start and over the answers' standard deviation: size of the components' means, their sd.
 MEANS_APART, COMPONENT = 1.5, 0.3
 
 
-class Answers(NamedTuple):
+class TrainingData(NamedTuple):
     """Arrays of a training set: T problems, N people, n answers.
 
     Attributes:
@@ -38,7 +37,8 @@ class Answers(NamedTuple):
         weight: what an answer counts, (n,): 1 under the likelihood, ``1 / (N T_i)`` under the paper's objective, and 0
             for answers that are held out.
         share: how often a batch goes into the whole, (); 1 for all answers.
-        ridge: precisions of the linear weights, the network's and the linear weights of the spread, (3,).
+        ridge: precisions of the linear weights, the network's and the linear weights of the log sd, (3,).
+        diversity: factor on the belief's own randomness in the blender, (); 1 as published (paper's objective).
     """
 
     x: jax.Array
@@ -51,16 +51,29 @@ class Answers(NamedTuple):
     weight: jax.Array
     share: jax.Array
     ridge: jax.Array
+    diversity: jax.Array
 
-    def take(self, rows: jax.Array, share: Any) -> Answers:
+    def take(self, rows: jax.Array, share: Any) -> TrainingData:
         """A batch of the answers."""
         part = {name: getattr(self, name)[rows] for name in ("problem", "person", "answer", "weight")}
         return self._replace(**part, share=share)
 
 
+class Draws(NamedTuple):
+    """Random numbers of one step under the paper's objective.
+
+    Attributes:
+        psi: mixing draws, first M + 1 of the encoder, then J of the decisions, (M + 1 + J, n, Q); None without mixing.
+        noise: standard normal draws, first of the encoder's belief, then J of the decisions', (1 + J, n, K).
+    """
+
+    psi: jax.Array | None
+    noise: jax.Array
+
+
 @dataclass(frozen=True)
 class Belief:
-    """The belief generator's fixed sizes and constants; its programs are methods.
+    """The belief generator's fixed sizes and constants; its objectives are methods.
 
     Attributes:
         blender: see :class:`Blender`.
@@ -71,7 +84,6 @@ class Belief:
         loss_weight: lambda of Eq. 4.
         person_effects: whether people keep a belief, and a spread, over problems (likelihood).
         problem_effects: whether problems have a belief that text and reference do not explain (likelihood).
-        diversity: factor on the belief's own randomness in the blender (paper's objective), 1 as published.
     """
 
     blender: Blender
@@ -82,7 +94,6 @@ class Belief:
     loss_weight: float = 1.0
     person_effects: bool = True
     problem_effects: bool = True
-    diversity: float = 1.0
 
     def initial(self, key: jax.Array, n_x: int, n_v: int, n_problems: int, n_people: int, sigma: float) -> Params:
         """Starting values of everything learned; ``sigma`` in rating units.
@@ -114,13 +125,16 @@ class Belief:
             params["blender"] = self.blender.initial(COMPONENT * sigma)
         return params
 
-    def encode(self, params: Params, data: Answers, psi: jax.Array | None) -> Params:
-        """Mean and log sd of every answer's belief given the mixing draws, without effects; shape (..., n, K)."""
+    def encode(
+        self, params: Params, data: TrainingData, psi: jax.Array | None, shift: networks.Effect = 0.0,
+        log_factor: networks.Effect = 0.0,
+    ) -> NormalBelief:  # fmt: skip
+        """The belief behind every answer given the mixing draws and effects, shape (..., n, K); Eq. 1."""
         problems = networks.of_problems(params["encoder"], data.x, data.centred)
         people = networks.of_people(params["encoder"], data.v)
         problem = {name: rows[data.problem] for name, rows in problems.items()}
         person = {name: rows[data.person] for name, rows in people.items()}
-        return networks.encode(params["encoder"], problem, person, psi)
+        return networks.encode(params["encoder"], problem, person, psi, shift, log_factor)
 
     def psi(self, key: jax.Array, n: int) -> jax.Array | None:
         """Mixing draws, independent for every answer, shape (M + 1, n, Q); None without mixing."""
@@ -128,14 +142,14 @@ class Belief:
 
     # -- the likelihood of the answers -----------------------------------------------------------------------------
 
-    def likelihood_model(self, params: Params, data: Answers) -> None:
+    def likelihood_model(self, params: Params, data: TrainingData) -> None:
         """``a_i ~ N(0, tau_a^2)``, ``e_i ~ N(kappa a_i, tau_e^2)``, ``b_t ~ N(0, tau_b^2)`` and the answers' marginal.
 
         ``p(y_it | a, e, b) = E_psi E_delta F(y; y_ref + delta, sigma^2)`` with
         ``delta | psi ~ N(mu(x_t, v_i, psi) + a_i + b_t, (s(x_t, v_i, psi) exp(e_i))^2)``, over M + 1 mixing draws.
         """
         shapes = {name: params[name]["mean"].shape for name in ("person", "spread", "problem")}
-        shift = spread = jnp.zeros(())
+        shift = log_factor = jnp.zeros(())
         k = self.blender.belief_dim
         if self.person_effects:
             tau = jnp.exp(params["log_tau_person"])
@@ -143,14 +157,13 @@ class Belief:
             centre = (person * params["couple"]).sum(axis=1, keepdims=True)
             tau = jnp.exp(params["log_tau_spread"])
             extra = numpyro.sample("spread", dist.Normal(centre, tau).to_event(2))
-            shift, spread = person[data.person], extra[data.person]
+            shift, log_factor = person[data.person], extra[data.person]
         if self.problem_effects:
             tau = jnp.exp(params["log_tau_problem"])
             problem = numpyro.sample("problem", dist.Normal(0.0, tau).expand(shapes["problem"]).to_event(2))
             shift = shift + problem[data.problem]
         n = data.problem.shape[0]
-        code = self.encode(params, data, self.psi(numpyro.prng_key(), n))
-        mean, sd = code["mean"] + shift, jnp.exp(code["log_sd"] + spread)
+        mean, sd = self.encode(params, data, self.psi(numpyro.prng_key(), n), shift, log_factor)
         noise = jax.random.normal(numpyro.prng_key(), (*mean.shape[:-1], k))
         reference = data.reference[data.problem]
         each = self.blender.log_prob(params["blender"], data.answer, reference, mean, sd, noise)
@@ -159,7 +172,7 @@ class Belief:
         numpyro.factor("answers", (each * data.weight).sum() * data.share)
         numpyro.factor("weights", -self.penalty(params, data.ridge))
 
-    def likelihood_guide(self, params: Params, data: Answers) -> None:
+    def likelihood_guide(self, params: Params, data: TrainingData) -> None:
         """Independent normals for the effects of people and problems."""
         names = (("person", "spread") if self.person_effects else ()) + (("problem",) if self.problem_effects else ())
         for name in names:
@@ -172,45 +185,52 @@ class Belief:
 
     # -- the paper's objective -------------------------------------------------------------------------------------
 
-    def paper_model(self, params: Params, data: Answers) -> None:
-        """Prior and decoder of Eq. 4, and its loss on the decisions as a factor.
+    def draws_of(self, key: jax.Array, n: int) -> Draws:
+        """The random numbers of one step: mixing draws are independent for every answer and decision."""
+        k, m, q = self.blender.belief_dim, self.mixing, self.mixing_dim
+        # The order in which NumPyro's Trace_ELBO hands out keys to a model (belief, decisions) and guide (psi, belief).
+        of_model, of_guide = jax.random.split(key)
+        of_guide, of_psi = jax.random.split(of_guide)
+        of_belief = jax.random.split(of_guide)[1]
+        first, second = jax.random.split(jax.random.split(jax.random.split(of_model)[0])[1])
+        believed = jax.random.normal(of_belief, (m + 1, n, k))[:1]
+        noise = jnp.concatenate([believed, jax.random.normal(second, (self.draws, n, k))])
+        if not m:
+            return Draws(None, noise)
+        psi = [jax.random.normal(of_psi, (m + 1, n, q)), jax.random.normal(first, (self.draws, n, q))]
+        return Draws(jnp.concatenate(psi), noise)
 
-        ``delta ~ N(0, 1)``, ``x_t ~ N(D(delta, g_z(v_i)), I)`` with the log-density averaged over the coordinates, and
-        ``-lambda l(yhat, y)``: squared error of the mean of J blended decisions; on a categorical scale the
-        cross-entropy of their averaged distribution (the printed indicator has the wrong sign and no gradient).
+    def paper_loss(self, params: Params, draws: Draws, data: TrainingData) -> jax.Array:
+        """Eq. 4 on given draws: minus the surrogate bound, and lambda times the loss of the decisions.
+
+        ``sum_i w_i [log q_M(delta) - log N(delta; 0, 1) - mean_d log N(x_d; D(delta, v)_d, 1) + lambda l(yhat, y)]``
+        with delta one draw of the semi-implicit encoder ``q_M``. The log-density of x is averaged over its coordinates.
         """
+        first = self.mixing + 1
         weight = data.weight * data.share
-        k = self.blender.belief_dim
-        with numpyro.handlers.scale(scale=weight):
-            delta = numpyro.sample("belief", dist.Normal(jnp.zeros((weight.shape[0], k)), 1.0).to_event(1))
-        if data.x.shape[1]:
-            said = networks.decode(params["decoder"], delta, data.v[data.person])
-            with numpyro.handlers.scale(scale=weight / data.x.shape[1]):
-                numpyro.sample("x", dist.Normal(said, 1.0).to_event(1), obs=data.x[data.problem])
-        numpyro.factor("answers", -self.loss_weight * (weight * self.decision_loss(params, data)).sum())
+        x, v = data.x[data.problem], data.v[data.person]
+        code = networks.encode_pairs(params["encoder"], x, data.centred[data.problem], v, draws.psi)
+        if self.mixing:
+            law: dist.Distribution = SemiImplicit(dist.Normal(code.mean[:first], code.sd[:first]).to_event(1))
+            delta = code.mean[0] + code.sd[0] * draws.noise[0]
+            code = NormalBelief(code.mean[first:], code.sd[first:])
+        else:
+            law = dist.Normal(*code).to_event(1)
+            delta = code.mean + code.sd * draws.noise[0]
+        lost = law.log_prob(delta) - dist.Normal(jnp.zeros_like(delta), 1.0).to_event(1).log_prob(delta)
+        if x.shape[1]:
+            said = networks.decode(params["decoder"], delta, v)
+            lost = lost - dist.Normal(said, 1.0).log_prob(x).mean(axis=1)
+        return (weight * (lost + self.loss_weight * self.decision_loss(data, code, draws.noise[1:]))).sum()
 
-    def paper_guide(self, params: Params, data: Answers) -> None:
-        """The semi-implicit encoder, mixing draws independent for every answer."""
-        weight = data.weight * data.share
-        code = self.encode(params, data, self.psi(numpyro.prng_key(), weight.shape[0]))
-        component = dist.Normal(code["mean"], jnp.exp(code["log_sd"])).to_event(1)
-        law = SemiImplicit(component) if self.mixing else component
-        with numpyro.handlers.scale(scale=weight):
-            numpyro.sample("belief", law)
-
-    def decision_loss(self, params: Params, data: Answers) -> jax.Array:
+    def decision_loss(self, data: TrainingData, believed: NormalBelief, noise: jax.Array) -> jax.Array:
         """``l(yhat, y)`` of every answer, ``yhat`` the mean of J decisions ``y_ref + delta``; shape (n,).
 
-        The blender's own noise, which adds the constant ``sigma^2 / J``, and the ends of a bounded scale are left out.
+        Squared error of the mean of J blended decisions; on a categorical scale the cross-entropy of their averaged
+        distribution (the printed indicator has the wrong sign and no gradient). The blender's own noise, which adds
+        the constant ``sigma^2 / J``, and the ends of a bounded scale are left out.
         """
-        n, k = data.problem.shape[0], self.blender.belief_dim
-        key = numpyro.prng_key()
-        first, second = jax.random.split(key)
-        psi = jax.random.normal(first, (self.draws, n, self.mixing_dim)) if self.mixing else None
-        code = self.encode(params, data, psi)
-        noise = jax.random.normal(second, (self.draws, n, k))
-        delta = code["mean"] + self.diversity * jnp.exp(code["log_sd"]) * noise
-        location = data.reference[data.problem] + delta
+        location = data.reference[data.problem] + (believed.mean + data.diversity * believed.sd * noise)
         if self.blender.family == "categorical":
             mixed = logsumexp(jax.nn.log_softmax(location, axis=-1), axis=0) - jnp.log(self.draws)
             return -jnp.take_along_axis(mixed, data.answer[:, None], axis=-1)[:, 0]
@@ -221,29 +241,29 @@ class Belief:
 
     # -- what is minimised -----------------------------------------------------------------------------------------
 
-    def loss(self, objective: str, params: Params, key: jax.Array, data: Answers) -> jax.Array:
-        """Minus NumPyro's ``Trace_ELBO`` of the chosen objective; the likelihood's an answer."""
-        paper = objective == "paper"
-        model, guide = (self.paper_model, self.paper_guide) if paper else (self.likelihood_model, self.likelihood_guide)
-        value = Trace_ELBO().loss(key, {}, model, guide, params, data)
-        return value if paper else value / (data.weight.sum() * data.share)
+    def loss(self, objective: Objective, params: Params, key: jax.Array, data: TrainingData) -> jax.Array:
+        """What is minimised: :meth:`paper_loss`, or minus NumPyro's ``Trace_ELBO`` of the likelihood per answer."""
+        if objective == "paper":
+            return self.paper_loss(params, self.draws_of(key, data.problem.shape[0]), data)
+        value = Trace_ELBO().loss(key, {}, self.likelihood_model, self.likelihood_guide, params, data)
+        return value / (data.weight.sum() * data.share)
 
-    def held_out_loss(self, objective: str, params: Params, key: jax.Array, data: Answers) -> jax.Array:
+    def held_out_loss(self, objective: Objective, params: Params, key: jax.Array, data: TrainingData) -> jax.Array:
         """Loss on answers to other problems by the same people: effects of people at their mean, of problems at 0."""
         if objective == "paper":
             return self.loss("paper", params, key, data)
         each = self.typical_log_prob(params, key, data, jnp.zeros(()))
         return -(each * data.weight).sum() / data.weight.sum()
 
-    def typical_log_prob(self, params: Params, key: jax.Array, data: Answers, effect: jax.Array) -> jax.Array:
+    def typical_log_prob(self, params: Params, key: jax.Array, data: TrainingData, effect: jax.Array) -> jax.Array:
         """``log p`` of every answer, people's effects at their mean and every problem's at ``effect``; shape (n,)."""
         first, second = jax.random.split(key)
-        code = self.encode(params, data, self.psi(first, data.problem.shape[0]))
-        mean, log_sd = code["mean"] + effect, code["log_sd"]
+        shift, log_factor = effect, jnp.zeros(())
         if self.person_effects:
-            mean = mean + params["person"]["mean"][data.person]
-            log_sd = log_sd + params["spread"]["mean"][data.person]
+            shift = effect + params["person"]["mean"][data.person]
+            log_factor = params["spread"]["mean"][data.person]
+        mean, sd = self.encode(params, data, self.psi(first, data.problem.shape[0]), shift, log_factor)
         noise = jax.random.normal(second, mean.shape)
         reference = data.reference[data.problem]
-        each = self.blender.log_prob(params["blender"], data.answer, reference, mean, jnp.exp(log_sd), noise)
+        each = self.blender.log_prob(params["blender"], data.answer, reference, mean, sd, noise)
         return logsumexp(each, axis=0) - jnp.log(self.mixing + 1) if self.mixing else each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from jax.scipy.special import log_ndtr, logsumexp, ndtr
 from crowdllm_stats._base.checks import FloatArray, check_choice
 from crowdllm_stats.data.scale import Scale, continuous
 
-FAMILIES = ("normal", "truncated", "ordinal", "categorical")
+Family = Literal["normal", "truncated", "ordinal", "categorical"]
 
 #: Stands for an open end of the scale, in standard deviations beyond cut and centre; finite, as gradients must be.
 _OPEN = 30.0
@@ -51,12 +51,12 @@ class Blender:
         [1.5, 2.5, 3.5, 4.5]
     """
 
-    family: str
+    family: Family
     answers: tuple[Any, ...] = ()
     bounds: tuple[float, float] | None = None
 
     @classmethod
-    def of_scale(cls, scale: Scale, family: str | None = None) -> Blender:
+    def of_scale(cls, scale: Scale, family: Family | None = None) -> Blender:
         """The family a scale asks for, or the one named.
 
         Raises:
@@ -64,15 +64,15 @@ class Blender:
         """
         if scale.kind == "approval":
             raise ValueError("ballots are not modelled as one answer; turn every option into a problem with yes or no")
-        natural = {"ordinal": "ordinal", "categorical": "categorical"}.get(
-            scale.kind, "normal" if scale.bounds is None else "truncated"
-        )
-        chosen = natural if family is None else check_choice("family", family, FAMILIES)
-        allowed = {
+        if family is not None:
+            check_choice("family", family, get_args(Family))
+        laws: dict[str, tuple[Family, ...]] = {
             "ordinal": ("ordinal", "normal", "truncated"),
             "categorical": ("categorical",),
-            "continuous": ("normal",) if scale.bounds is None else ("normal", "truncated"),
-        }[scale.kind]
+            "continuous": ("normal",) if scale.bounds is None else ("truncated", "normal"),
+        }
+        allowed = laws[scale.kind]
+        chosen = family or allowed[0]
         if chosen not in allowed:
             raise ValueError(f"family {chosen!r} does not fit a {scale.kind} scale; use {' or '.join(allowed)}")
         if chosen == "ordinal":

@@ -16,9 +16,10 @@ from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator import storage
-from crowdllm_stats.generator.belief import Belief, Params
+from crowdllm_stats.generator.belief import Belief
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.fitted import Fitted
+from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.generator.participation import Participation
 from crowdllm_stats.generator.prediction import Prediction, even_people, predict
 from crowdllm_stats.generator.problem_table import problem_table
@@ -123,7 +124,7 @@ class CrowdLLM:
         seed = check_count("seed", seed, least=0)
         check_data(data, reference, embedding)
         blender = Blender.of_scale(data.scale, self.settings.family)
-        part = prepare(data, reference, embedding, blender, self.settings, seed)
+        part = prepare(data, reference, embedding, blender, self.settings.components)
         unit = training_unit(part.answers, blender, self.settings.objective)
         belief = self.belief(blender_in(blender, unit))
         inside = replace(part, answers=answers_in(part.answers, blender, unit))
@@ -147,7 +148,7 @@ class CrowdLLM:
 
     def belief(self, blender: Blender) -> Belief:
         """The belief generator's constants for a blender."""
-        names = ("hidden", "mixing", "mixing_dim", "draws", "loss_weight", "person_effects", "problem_effects")
+        names = ("hidden", "mixing", "mixing_dim", "person_effects", "problem_effects")
         return Belief(blender, **{name: getattr(self.settings, name) for name in names})
 
     def _kept(self, data: CrowdData, part: Prepared, trained: Trained, tuned: Tuned, skipped: int, seed: int) -> Fitted:
@@ -158,9 +159,8 @@ class CrowdLLM:
         if self.settings.objective == "paper":
             for name in ("log_tau_problem", "log_tau_person", "log_tau_spread", "couple"):
                 params.pop(name)
-            # On a scale of words the objective trains the distribution itself, at temperature 1.
-            words = data.scale.kind == "categorical"
-            sigma = np.float32(0.0 if words else np.log(max(self.settings.sigma, 1e-6)))
+            # The objective trains decisions without noise; on a scale of words the distribution, at temperature 1.
+            sigma = np.float32(0.0 if data.scale.kind == "categorical" else np.log(1e-6))
             params["blender"] = {**params["blender"], "log_sigma": sigma}
         else:
             params.pop("decoder")
@@ -202,7 +202,7 @@ class CrowdLLM:
         self, problems: Iterable[Any], reference: Reference | None, embedding: Features | None, effect: str
     ) -> dict[str, Any]:
         """Arrays of problems, see :func:`crowdllm_stats.generator.problem_table.problem_table`."""
-        return problem_table(self.fitted, self.settings, self.blender.family, problems, reference, embedding, effect)
+        return problem_table(self.fitted, self.blender.family, problems, reference, embedding, effect)
 
     def predict(
         self, problems: Iterable[Any] | None = None, *, reference: Reference | None = None,
@@ -248,7 +248,7 @@ class CrowdLLM:
         people: pd.DataFrame | ProfileGenerator | None = None, participation: Participation | None = None,
         reference: Reference | None = None, embedding: Features | None = None, effect: str = "fitted",
     ) -> CrowdData:  # fmt: skip
-        """Answers of virtual people: step 1 to 4 of the paper's box.
+        """TrainingData of virtual people: step 1 to 4 of the paper's box.
 
         A person keeps his effects over problems. An answer depends on the seed, the person's id and the problem's id
         alone: not on who else is asked, nor in which order.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.data.crowd import Scale
-from crowdllm_stats.generator.belief import Params
+from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.generator.problems import ProblemVectors
 from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator

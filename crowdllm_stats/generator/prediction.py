@@ -17,7 +17,8 @@ from scipy.stats import qmc
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator import networks
-from crowdllm_stats.generator.belief import Belief, Params
+from crowdllm_stats.generator.belief import Belief
+from crowdllm_stats.generator.networks import NormalBelief, Params
 
 #: Problems worked on at once.
 BLOCK = 64
@@ -72,21 +73,17 @@ class Prediction:
         return "\n".join([*lines, self.why])
 
 
-def beliefs(params: Params, problem: Params, people: People) -> Params:
-    """Mean and sd of every person's belief about every problem given his draws; (T, S, K) each.
+def beliefs(params: Params, problem: Params, people: People) -> NormalBelief:
+    """Every person's belief about every problem given their draws, shape (T, S, K).
 
     Args:
         params: learned parameters.
         problem: :func:`networks.of_problems`, with ``effect`` (T, K), rows of T problems.
         people: S people.
     """
-    person = networks.of_people(params["encoder"], people.v)
     wide = {name: rows[:, None] for name, rows in problem.items()}
-    code = networks.encode(params["encoder"], wide, person, people.psi)
-    return {
-        "mean": code["mean"] + people.shift + wide["effect"],
-        "sd": jnp.exp(code["log_sd"] + people.spread),
-    }
+    person, shift = networks.of_people(params["encoder"], people.v), people.shift + wide["effect"]
+    return networks.encode(params["encoder"], wide, person, people.psi, shift, people.spread)
 
 
 @partial(jax.jit, static_argnums=(0,))
@@ -97,16 +94,16 @@ def _block(
     """Per problem: probabilities (or first two moments) of the answers, and the belief's moments."""
     blender = belief.blender
     problem = {**networks.of_problems(params["encoder"], x, centred), "effect": effect}
-    code = beliefs(params, problem, people)
-    given = (params["blender"], reference[:, None], code["mean"], code["sd"], people.noise)
+    mean, sd = beliefs(params, problem, people)
+    given = (params["blender"], reference[:, None], mean, sd, people.noise)
     out = {
-        "belief_mean": code["mean"].mean(axis=(1, 2)),
-        "belief_second": (code["mean"] ** 2 + code["sd"] ** 2).mean(axis=(1, 2)),
+        "belief_mean": mean.mean(axis=(1, 2)),
+        "belief_second": (mean**2 + sd**2).mean(axis=(1, 2)),
     }
     if blender.answers:
         return {**out, "probabilities": blender.probabilities(*given).mean(axis=1)}
-    mean, variance = blender.moments(*given)
-    return {**out, "first": mean.mean(axis=1), "second": (variance + mean**2).mean(axis=1)}
+    first, variance = blender.moments(*given)
+    return {**out, "first": first.mean(axis=1), "second": (variance + first**2).mean(axis=1)}
 
 
 def predict(
@@ -174,8 +171,8 @@ def _expected(
     """Expected answers of S people to T problems at effect 0, shape (T, S)."""
     problem = networks.of_problems(params["encoder"], x, centred)
     problem = {**problem, "effect": jnp.zeros((x.shape[0], belief.blender.belief_dim))}
-    code = beliefs(params, problem, people)
-    given = (params["blender"], reference[:, None], code["mean"], code["sd"], people.noise)
+    mean, sd = beliefs(params, problem, people)
+    given = (params["blender"], reference[:, None], mean, sd, people.noise)
     if belief.blender.answers:
         return belief.blender.probabilities(*given) @ jnp.asarray(belief.blender.answers)
     return belief.blender.moments(*given)[0]

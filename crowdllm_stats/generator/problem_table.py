@@ -10,8 +10,8 @@ import numpy as np
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
+from crowdllm_stats.generator.blender import Family
 from crowdllm_stats.generator.fitted import Fitted
-from crowdllm_stats.generator.settings import Settings
 from crowdllm_stats.generator.training_set import check_embedding, check_reference, decisions
 
 EFFECTS = ("typical", "fitted")
@@ -21,14 +21,13 @@ _ROUNDING = 1e-4
 
 
 def problem_table(
-    fitted: Fitted, settings: Settings, family: str, problems: Iterable[Any], reference: Reference | None,
+    fitted: Fitted, family: Family, problems: Iterable[Any], reference: Reference | None,
     embedding: Features | None, effect: str,
 ) -> dict[str, Any]:  # fmt: skip
     """Arrays of problems: ids, ``x``, ``reference``, ``centred``, ``effect`` (T, K) and ``known`` (T,).
 
     Args:
         fitted: what the generator learned.
-        settings: its hyper-parameters.
         family: of its blender.
         problems: ids; those of the training set need neither reference nor embedding.
         reference: of the others; where it holds training problems too, their decisions must be those fitted to.
@@ -62,10 +61,10 @@ def problem_table(
         shift[known] = fitted.effect[rows]
     if new and reference is not None:
         x[~known] = fitted.vectors.transform(new, reference, embedding)
-        own[~known] = decisions(reference, new, settings, family, fitted.seed)
+        own[~known] = decisions(reference, new, family)
     if reference is not None:
         held = set(reference.problems)
-        _refuse_another(fitted, settings, family, tuple(n for n in names if n in place and n in held), reference)
+        _refuse_another(fitted, family, tuple(n for n in names if n in place and n in held), reference)
     return {
         "problems": names,
         "x": x,
@@ -87,15 +86,13 @@ def _names(problems: Iterable[Any]) -> tuple[str, ...]:
     return names
 
 
-def _refuse_another(
-    fitted: Fitted, settings: Settings, family: str, told: tuple[str, ...], reference: Reference
-) -> None:
+def _refuse_another(fitted: Fitted, family: Family, told: tuple[str, ...], reference: Reference) -> None:
     """Effects of training problems stand beside the reference answers that they were fitted with, and no others."""
     if not told:
         return
     fitted.vectors.check_answers(reference)
     stored = fitted.decision[fitted.rows(told)]
-    given = decisions(reference, told, settings, family, fitted.seed)
+    given = decisions(reference, told, family)
     room = _ROUNDING * max(1.0, float(np.abs(stored).max()))
     other = np.flatnonzero((np.abs(given - stored) > room).any(axis=1))
     if other.size:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from crowdllm_stats._base.checks import as_numbers, check_choice, check_count
-from crowdllm_stats.data.reference import AGGREGATORS, Aggregator
-from crowdllm_stats.generator.blender import FAMILIES
+from crowdllm_stats.generator.belief import Objective
+from crowdllm_stats.generator.blender import Family
 
-OBJECTIVES = ("likelihood", "paper")
+#: The paper's objective has Adam's rate constant, stops early and takes batches; the likelihood's has it fall to 0
+#: along a cosine and takes all answers in a step.
+LEARNING_RATE: Mapping[Objective, float] = {"likelihood": 1e-2, "paper": 1e-3}
+STEPS: Mapping[Objective, int] = {"likelihood": 600, "paper": 3000}
+BATCH_SIZE: Mapping[Objective, int | None] = {"likelihood": None, "paper": 256}
+
+#: Precision of the linear weights of the log sd (likelihood).
+RIDGE_LOG_SD = 100.0
 
 
 @dataclass(frozen=True)
@@ -22,12 +30,8 @@ class Settings:
     Attributes:
         objective: "likelihood" (of the answers, Monte Carlo over the belief) or "paper" (Eq. 4).
         family: the blender's, see :class:`Blender`; by the scale without it.
-        decision: how K reference answers become one, see :meth:`Reference.decision`.
-        k: reference answers drawn, the paper's K; idle with decision "expected".
         mixing: M, further mixing draws of the semi-implicit encoder; 0 is the paper's plain normal VAE.
         mixing_dim: Q, coordinates of a mixing draw.
-        draws: J, beliefs averaged for one decision in training under the paper's objective.
-        loss_weight: lambda of Eq. 4.
         hidden: width of the hidden layers.
         components: principal components kept of the embedding.
         person_effects: whether people keep a belief over problems (likelihood).
@@ -35,17 +39,12 @@ class Settings:
         ridge: candidates for the precision of the linear weights (likelihood); with several candidates the held-out
             problems decide, by the log-likelihood of their answers.
         ridge_network: candidates for the precision of the network's weights (likelihood).
-        ridge_spread: candidates for the precision of the linear weights of the spread (likelihood).
-        sigma: the blender's noise under the paper's objective, in rating units; idle on a scale of words.
         learning_rate: of Adam.
         steps: most steps of Adam.
-        batch_size: answers a step; all without it.
-        decay: whether the learning rate falls to 0 along a cosine.
-        restarts: starts run side by side, the best is kept.
-        held_out: share of the training problems that is held out first: the candidates of ``ridge``, the spread of new
-            problems' effects and, without ``decay``, the number of steps are judged on them; 0 for none of this.
+        held_out: share of the training problems that is held out first: the candidates of ``ridge``, the sd of new
+            problems' effects and, under the paper's objective, the number of steps are judged on them; 0 for none of
+            this.
         refit: whether the fit is made again on all training problems with what was found.
-        patience: looks (every 50 steps) without a better held-out loss before training stops, without ``decay``.
         population: virtual people behind a prediction.
 
     Raises:
@@ -60,63 +59,44 @@ class Settings:
         crowdllm_stats...BadInput: mixing must be a whole number of at least 0; got -1
     """
 
-    objective: str = "likelihood"
-    family: str | None = None
-    decision: Aggregator = "expected"
-    k: int = 8
+    objective: Objective = "likelihood"
+    family: Family | None = None
     mixing: int = 0
     mixing_dim: int = 8
-    draws: int = 10
-    loss_weight: float = 1.0
     hidden: int = 64
     components: int = 128
     person_effects: bool = True
     problem_effects: bool = True
     ridge: tuple[float, ...] = (10.0, 40.0)
     ridge_network: tuple[float, ...] = (15.0, 40.0, 100.0)
-    ridge_spread: tuple[float, ...] = (100.0,)
-    sigma: float = 0.0
     learning_rate: float | None = None
     steps: int | None = None
-    batch_size: int | None = None
-    decay: bool | None = None
-    restarts: int = 1
     held_out: float = 0.2
     refit: bool = True
-    patience: int = 4
     population: int = 1024
 
     def __post_init__(self) -> None:
-        check_choice("objective", self.objective, OBJECTIVES)
+        check_choice("objective", self.objective, get_args(Objective))
         if self.family is not None:
-            check_choice("family", self.family, FAMILIES)
-        check_choice("decision", self.decision, AGGREGATORS)
-        paper = self.objective == "paper"
-        for name, value in (("learning_rate", 1e-3 if paper else 1e-2), ("steps", 3000 if paper else 600),
-                            ("decay", not paper)):  # fmt: skip
+            check_choice("family", self.family, get_args(Family))
+        for name, usual in (("learning_rate", LEARNING_RATE), ("steps", STEPS)):
             if getattr(self, name) is None:
-                object.__setattr__(self, name, value)
-        if paper and self.batch_size is None:
-            object.__setattr__(self, "batch_size", 256)
-        for name, least in (("k", 1), ("mixing", 0), ("mixing_dim", 1), ("draws", 1), ("hidden", 1), ("components", 0),
-                            ("steps", 1), ("restarts", 1), ("patience", 1), ("population", 2)):  # fmt: skip
+                object.__setattr__(self, name, usual[self.objective])
+        for name, least in (("mixing", 0), ("mixing_dim", 1), ("hidden", 1), ("components", 0), ("steps", 1),
+                            ("population", 2)):  # fmt: skip
             object.__setattr__(self, name, check_count(name, getattr(self, name), least))
-        if self.batch_size is not None:
-            object.__setattr__(self, "batch_size", check_count("batch_size", self.batch_size))
-        for name in ("person_effects", "problem_effects", "decay", "refit"):
+        for name in ("person_effects", "problem_effects", "refit"):
             if getattr(self, name) not in (True, False):
                 raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
             object.__setattr__(self, name, bool(getattr(self, name)))
-        for name in ("ridge", "ridge_network", "ridge_spread"):
+        for name in ("ridge", "ridge_network"):
             value = getattr(self, name)
             given = as_numbers(name, value)
             object.__setattr__(self, name, tuple(np.atleast_1d(given).ravel().tolist()))
             if not getattr(self, name) or not all(0.0 <= one < 1e12 for one in getattr(self, name)):
                 raise ValueError(f"{name} must be numbers of at least 0; got {value!r}")
-        for name in ("loss_weight", "sigma", "learning_rate"):
-            low = 0.0 if name != "learning_rate" else 1e-12
-            object.__setattr__(self, name, _number(name, getattr(self, name), low, 1e12))
-        object.__setattr__(self, "held_out", _number("held_out", self.held_out, 0.0, 0.5))
+        for name, low, high in (("learning_rate", 1e-12, 1e12), ("held_out", 0.0, 0.5)):
+            object.__setattr__(self, name, _number(name, getattr(self, name), low, high))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -124,8 +104,8 @@ class Settings:
 
     @property
     def ridges(self) -> tuple[tuple[float, float, float], ...]:
-        """All candidates (linear, network, spread)."""
-        return tuple(product(self.ridge, self.ridge_network, self.ridge_spread))
+        """All candidates for the precisions of the linear weights, the network's, and those of the log sd."""
+        return tuple(product(self.ridge, self.ridge_network, (RIDGE_LOG_SD,)))
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Settings:

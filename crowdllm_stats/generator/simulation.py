@@ -19,7 +19,8 @@ from crowdllm_stats._base.checks import FloatArray, check_count
 from crowdllm_stats._base.whole_files import whole_file
 from crowdllm_stats.data.ids import as_ids
 from crowdllm_stats.generator import networks
-from crowdllm_stats.generator.belief import Belief, Params
+from crowdllm_stats.generator.belief import Belief
+from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.generator.participation import Participation
 from crowdllm_stats.generator.prediction import effects
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
@@ -48,7 +49,7 @@ class Drawn:
 def _answers(
     belief: Belief, params: Params, v: jax.Array, keys: jax.Array, problems: dict[str, jax.Array]
 ) -> jax.Array:
-    """Answers of a block of people to T problems, shape (T, block).
+    """TrainingData of a block of people to T problems, shape (T, block).
 
     Every person has a key of their own, (seed, id), from which their kept effects come; every answer's draws come from
     that key and the problem's number: nothing depends on who else answers what.
@@ -66,9 +67,8 @@ def _answers(
             lambda one: jax.random.normal(jax.random.fold_in(one, problem["number"]), (q + (1 if closed else k + 1),))
         )(keys)
         row = {name: problem[name][None] for name in ("hidden", "mean", "spread")}
-        code = networks.encode(params["encoder"], row, person, drawn[:, :q] if q else None)
-        mean = code["mean"] + shift + problem["effect"]
-        sd = jnp.exp(code["log_sd"] + spread)
+        psi = drawn[:, :q] if q else None
+        mean, sd = networks.encode(params["encoder"], row, person, psi, shift + problem["effect"], spread)
         if closed:
             total = jnp.sqrt(sd[:, 0] ** 2 + jnp.exp(2 * params["blender"]["log_sigma"]))
             value = problem["reference"][0] + mean[:, 0] + total * drawn[:, q]

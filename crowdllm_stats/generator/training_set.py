@@ -12,12 +12,12 @@ from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
-from crowdllm_stats.generator.belief import Answers, Params
-from crowdllm_stats.generator.blender import Blender
+from crowdllm_stats.generator.belief import Objective, TrainingData
+from crowdllm_stats.generator.blender import Blender, Family
 from crowdllm_stats.generator.fitted import Fitted
+from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.generator.problems import ProblemVectors
 from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
-from crowdllm_stats.generator.settings import Settings
 
 #: Least probability of an option under the reference, so that its logarithm stays finite.
 _LEAST = 1e-3
@@ -35,28 +35,25 @@ class Prepared:
         encoder: codes profiles.
     """
 
-    answers: Answers
+    answers: TrainingData
     problems: tuple[str, ...]
     people: tuple[str, ...]
     vectors: ProblemVectors
     encoder: ProfileEncoder
 
 
-def decisions(
-    reference: Reference, problems: tuple[str, ...], settings: Settings, family: str, seed: int
-) -> FloatArray:
-    """Reference decisions averaged over the reference's profiles, (T, 1); ``log p_ref`` (T, K) on a scale of words."""
+def decisions(reference: Reference, problems: tuple[str, ...], family: Family) -> FloatArray:
+    """Reference means averaged over the reference's profiles, (T, 1); ``log p_ref`` (T, K) on a scale of words."""
     chosen = reference.select(problems)
     if family == "categorical":
         shares = np.maximum(chosen.probabilities.mean(axis=1), _LEAST)
         return np.asarray(np.log(shares / shares.sum(axis=1, keepdims=True)))
-    return np.asarray(chosen.decision(settings.decision, k=settings.k, seed=seed).mean(axis=1, keepdims=True))
+    return np.asarray(chosen.mean.mean(axis=1, keepdims=True))
 
 
 def prepare(
-    data: CrowdData, reference: Reference | Fitted, embedding: Features | None, blender: Blender, settings: Settings,
-    seed: int,
-) -> Prepared:  # fmt: skip
+    data: CrowdData, reference: Reference | Fitted, embedding: Features | None, blender: Blender, components: int
+) -> Prepared:
     """Arrays of the problems and people that have an answer.
 
     Args:
@@ -65,8 +62,7 @@ def prepare(
             coding of profiles are taken over.
         embedding: likewise, or None.
         blender: see :meth:`Blender.encode`.
-        settings: hyper-parameters.
-        seed: of K reference answers.
+        components: principal components kept of the embedding.
 
     Raises:
         ValueError: on repeats, problems without reference or embedding.
@@ -82,14 +78,14 @@ def prepare(
         rows = reference.rows(problems)
         own, x = reference.decision[rows], reference.x[rows]
     else:
-        own = decisions(reference, problems, settings, blender.family, seed)
+        own = decisions(reference, problems, blender.family)
         encoder = ProfileEncoder.fit(answered)
-        vectors = ProblemVectors.fit(problems, reference, embedding, settings.components, own)
+        vectors = ProblemVectors.fit(problems, reference, embedding, components, own)
         x = vectors.transform(problems, reference, embedding)
     row = {name: place for place, name in enumerate(problems)}
     who = {name: place for place, name in enumerate(people)}
     person = table["participant"].map(who).to_numpy(dtype=np.int32)
-    arrays = Answers(
+    arrays = TrainingData(
         x=jnp.asarray(x, dtype=jnp.float32),
         v=jnp.asarray(encoder.transform(answered), dtype=jnp.float32),
         reference=jnp.asarray(own, dtype=jnp.float32),
@@ -100,11 +96,14 @@ def prepare(
         weight=jnp.ones(len(table)),
         share=jnp.ones(()),
         ridge=jnp.ones(3),
+        diversity=jnp.ones(()),
     )
     return Prepared(arrays, problems, people, vectors, encoder)
 
 
-def weighted(answers: Answers, kept: NDArray[np.bool_], objective: str, ridge: tuple[float, float, float]) -> Answers:
+def weighted(
+    answers: TrainingData, kept: NDArray[np.bool_], objective: Objective, ridge: tuple[float, float, float]
+) -> TrainingData:
     """The training set with weight on some answers alone: 1 each, or ``1 / (N T_i)`` under the paper's objective.
 
     Args:
@@ -122,7 +121,7 @@ def weighted(answers: Answers, kept: NDArray[np.bool_], objective: str, ridge: t
     return answers._replace(weight=jnp.asarray(weight, dtype=jnp.float32), ridge=jnp.asarray(ridge, dtype=jnp.float32))
 
 
-def unit_of(answers: Answers, blender: Blender) -> float:
+def unit_of(answers: TrainingData, blender: Blender) -> float:
     """Spread of the answers in units of training, at least a thousandth; 1 on a scale of words."""
     if blender.family == "categorical":
         return 1.0
@@ -197,7 +196,7 @@ FAR = 3.0
 _MEANS = ("mean", "x_mean", "v_mean", "bias_mean")
 
 
-def training_unit(answers: Answers, blender: Blender, objective: str) -> float:
+def training_unit(answers: TrainingData, blender: Blender, objective: Objective) -> float:
     """The power of two next to the size of beliefs; 1 on a scale of words and under the paper's objective.
 
     Learning rate, penalties and the ends of the belief's spread are sizes in rating units. Learned in units of this
@@ -226,7 +225,7 @@ def training_unit(answers: Answers, blender: Blender, objective: str) -> float:
     return float(2.0 ** np.round(np.log2(max(float(values.std()), float(told.std()), apart, gap, 1e-6))))
 
 
-def values_of(answers: Answers, blender: Blender) -> FloatArray:
+def values_of(answers: TrainingData, blender: Blender) -> FloatArray:
     """The answers as numbers, shape (n,); places on an ordinal scale are looked up."""
     values = np.asarray(answers.answer, dtype=np.float64)
     return np.asarray(blender.answers)[values.astype(np.int64)] if blender.family == "ordinal" else values
@@ -249,7 +248,7 @@ def blender_in(blender: Blender, unit: float) -> Blender:
     return replace(blender, answers=tuple(float(one) / unit for one in blender.answers), bounds=bounds)
 
 
-def answers_in(answers: Answers, blender: Blender, unit: float) -> Answers:
+def answers_in(answers: TrainingData, blender: Blender, unit: float) -> TrainingData:
     """The training set with answers and references divided by ``unit``; places on an ordinal scale stay.
 
     Args:

@@ -13,8 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from crowdllm_stats.generator.belief import Answers, Belief, Params
+from crowdllm_stats.generator.belief import Belief, TrainingData
 from crowdllm_stats.generator.blender import Blender
+from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.generator.random import root_key
 from crowdllm_stats.generator.settings import Settings
 from crowdllm_stats.generator.training import PIECE, Trained, Trainer
@@ -29,7 +30,7 @@ class Tuned:
     """What was found.
 
     Attributes:
-        ridge: the three precisions.
+        ridge: the three precisions, see :attr:`Settings.ridges`.
         steps: steps of Adam; None for all.
         sd: standard deviation of a new problem's effect; None where it was not judged.
         table: one row a candidate: precisions, sd, held-out loss.
@@ -100,8 +101,7 @@ def tune(
             start,
             weighted(part.answers, ~left, settings.objective, ridge),
             seed=seed,
-            aside=None if settings.decay else aside,
-            patience=settings.patience,
+            aside=None if likelihood else aside,
             progress=told,
         )
         skipped += trained.skipped
@@ -111,14 +111,14 @@ def tune(
             loss, sd = -new.log_likelihood, new.sd
         else:
             loss = trainer.judge(trained.params, aside, seed)
-        rows.append([*ridge, sd, loss, trained.steps])
+        rows.append([*ridge[:2], sd, loss, trained.steps])
         if loss < least:
             least = loss
-            steps = None if settings.decay else min(PIECE * (int(np.argmin(trained.held_out)) + 1), trained.steps)
+            steps = None if likelihood else min(PIECE * (int(np.argmin(trained.held_out)) + 1), trained.steps)
             best = Tuned(ridge, steps, sd, pd.DataFrame(), trained.held_out, 0, trained)
     if best is None:
         raise ValueError("no candidate of ridge gave a finite held-out loss; lower learning_rate")
-    table = pd.DataFrame(rows, columns=["ridge", "ridge_network", "ridge_spread", "sd", "loss", "steps"])
+    table = pd.DataFrame(rows, columns=["ridge", "ridge_network", "sd", "loss", "steps"])
     return Tuned(best.ridge, best.steps, best.sd, table, best.held_out, skipped, best.trained)
 
 
@@ -142,7 +142,7 @@ class NewProblems:
     log_likelihood: float
 
 
-def problem_sd(belief: Belief, params: Params, held_out: Answers, unit: float, seed: int) -> NewProblems:
+def problem_sd(belief: Belief, params: Params, held_out: TrainingData, unit: float, seed: int) -> NewProblems:
     """Maximum likelihood estimate of ``tau`` in ``b_t ~ N(0, tau^2)`` for problems the fit has not seen.
 
     ``max_tau sum_t log int prod_i p(y_it | b) N(b; 0, tau^2) db`` over a grid, effects of people at their fitted mean.

@@ -230,14 +230,14 @@ def _chosen_before(model: CrowdLLM) -> str:
     """What all answers had a part in."""
     if not len(model.fitted.tuning):
         return ""
-    what = "The penalties" if model.settings.decay else "The number of training steps"
+    what = "The penalties" if model.settings.objective == "likelihood" else "The number of training steps"
     return f" {what} of all folds' fits are those of the generator given, chosen on all answers."
 
 
 def _same_settings(model: CrowdLLM) -> dict[str, Any]:
     """The hyper-parameters that ``model`` found, for refits without another search."""
     table = model.fitted.tuning
-    names = ("ridge", "ridge_network", "ridge_spread")
+    names = ("ridge", "ridge_network")
     found = {name: (getattr(model.settings, name)[0],) for name in names}
     if len(table):
         best = table.loc[table["loss"].idxmin()]

@@ -13,7 +13,7 @@ jax = pytest.importorskip("jax")
 import jax.numpy as jnp
 
 from crowdllm_stats import categorical, ordinal
-from crowdllm_stats.generator.belief import Answers, Belief
+from crowdllm_stats.generator.belief import Belief, TrainingData
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.training_set import weighted
 
@@ -28,10 +28,12 @@ def data_of(answer=(3.0, 2.5, 4.0, 1.0, 2.0, 5.0, 3.3), k=1):
     arrays = {
         "x": rng.normal(size=(T, D)), "v": rng.normal(size=(N, P)), "reference": reference,
         "centred": reference - reference.mean(axis=0), "weight": np.ones(7), "share": 1.0, "ridge": [2.0, 3.0, 5.0],
+        "diversity": 1.0,
     }  # fmt: skip
     kind = jnp.float32 if k == 1 and np.asarray(answer).dtype.kind == "f" else jnp.int32
     whole = {name: jnp.asarray(value, dtype=jnp.float32) for name, value in arrays.items()}
-    return Answers(**whole, problem=jnp.asarray(PROBLEM), person=jnp.asarray(PERSON), answer=jnp.asarray(answer, kind))
+    rows = {"problem": jnp.asarray(PROBLEM), "person": jnp.asarray(PERSON), "answer": jnp.asarray(answer, kind)}
+    return TrainingData(**whole, **rows)
 
 
 def params_of(belief, mixing_weights=1.0):
@@ -112,9 +114,8 @@ def test_the_papers_objective_is_equation_4():
 
 
 def test_without_diversity_the_belief_has_no_noise_of_its_own_in_the_blender():
-    still = Belief(Blender("normal"), hidden=H, draws=4, loss_weight=0.7, diversity=0.0)
-    params, data = params_of(still), paper_data()
-    assert_close(losses(still, "paper", params, data), paper_by_hand(params, data, WEIGHT, diversity=0.0))
+    params, data = params_of(PAPER), paper_data()._replace(diversity=jnp.zeros(()))
+    assert_close(losses(PAPER, "paper", params, data), paper_by_hand(params, data, WEIGHT, diversity=0.0))
 
 
 def test_held_out_answers_change_nothing():
@@ -236,9 +237,8 @@ def test_decisions_on_levels_and_words():
     mean = encoded(params, data)[0][:, 0]
 
     def found(belief, params, data):
-        import numpyro
-
-        return np.asarray(jax.jit(numpyro.handlers.seed(belief.decision_loss, jax.random.key(1)))(params, data))
+        noise = jax.random.normal(jax.random.key(1), (belief.draws, 7, belief.blender.belief_dim))
+        return np.asarray(jax.jit(lambda: belief.decision_loss(data, belief.encode(params, data, None), noise))())
 
     truth = np.array([1.0, 2, 9, 1, 2, 9, 9])
     expected = (np.asarray(data.reference)[PROBLEM, 0] + mean - truth) ** 2

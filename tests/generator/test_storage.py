@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -76,8 +77,10 @@ def test_files_that_are_cut_off_changed_or_foreign(written, tmp_path):
         match="is not a whole generator file, it is damaged, cut off or of another type: .*zip file; write it again",
     ):
         CrowdLLM.load(broken)
+    with zipfile.ZipFile(written) as file:
+        largest = max(file.infolist(), key=lambda one: one.compress_size)
     flipped = bytearray(whole)
-    flipped[len(whole) // 3] ^= 0xFF
+    flipped[largest.header_offset + 30 + len(largest.filename) + largest.compress_size // 2] ^= 0xFF
     broken.write_bytes(bytes(flipped))
     with pytest.raises(ValueError, match="is not a whole generator file"):
         CrowdLLM.load(broken)

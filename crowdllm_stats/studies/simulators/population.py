@@ -125,12 +125,11 @@ class RealPopulation:
             problems: rows of problems, (n,).
             profiles: coded profiles, (n, P).
         """
-        from crowdllm_stats.generator import networks
+        from crowdllm_stats.generator.networks import encode_pairs
 
-        problem = networks.of_problems(self.encoder, self.x[problems], self.centred[problems][:, None])  # type: ignore[arg-type]
-        code = networks.encode(self.encoder, problem, networks.of_people(self.encoder, profiles), None)  # type: ignore[arg-type]
-        mean, log_sd = (np.asarray(code[name], dtype=np.float64)[:, 0] for name in ("mean", "log_sd"))
-        return mean, np.exp(log_sd)
+        code = encode_pairs(self.encoder, self.x[problems], self.centred[problems][:, None], profiles, None)
+        mean, sd = (np.asarray(one, dtype=np.float64)[:, 0] for one in code)
+        return mean, sd
 
     def mean_belief(self, problems: Rows, profiles: FloatArray) -> FloatArray:
         """m of every problem averaged over people, shape (len(problems),).

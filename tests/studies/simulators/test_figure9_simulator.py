@@ -17,7 +17,15 @@ from crowdllm_stats.studies.simulators.figure9.questions import questions
 from crowdllm_stats.studies.simulators.figure9.responses import ask
 from crowdllm_stats.studies.simulators.figure9.samples import examination, learned, responses_of
 from crowdllm_stats.studies.simulators.figure9.simulator import FIGURE9
-from crowdllm_stats.studies.simulators.fits import Sample, _orders, fit, steps_of
+from crowdllm_stats.studies.simulators.fits import (
+    PAPER,
+    Sample,
+    _draws,
+    _orders,
+    _training_data,
+    draw_beliefs,
+    fit,
+)
 from crowdllm_stats.studies.simulators.population import COORDINATES, RealPopulation, real_population
 from crowdllm_stats.studies.simulators.readings import READINGS, reading
 
@@ -191,42 +199,42 @@ def test_too_few_questions_are_refused():
 
 def made(seed, n=7, n_x=3, diversity=1.0):
     rng = np.random.default_rng(seed)
-    row = np.concatenate([rng.normal(size=(n, n_x + 2)), np.ones((n, 1))], axis=1).astype(np.float32)
-    reference = rng.normal(3.0, 1.0, n)
-    return Sample(row, reference, reference - reference.mean(), reference + row[:, 0], diversity, seed,
+    x, v, reference = rng.normal(size=(n, n_x)), rng.normal(size=(n, 2)), rng.normal(3.0, 1.0, n)
+    return Sample(x, v, reference, reference - reference.mean(), reference + x[:, 0], diversity, seed,
                   np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2]))  # fmt: skip
 
 
 def test_a_fit_does_not_depend_on_its_neighbours():
-    alone = fit([made(1), made(2)], 3, batch=4, steps=9)
-    beside = fit([made(5), made(1)], 3, batch=4, steps=9)
-    for name, leaf in alone.trained.items():
-        np.testing.assert_allclose(leaf[0], beside.trained[name][1], rtol=1e-5, atol=1e-6)
-        assert not np.array_equal(leaf[0], alone.untrained[name][0])
+    alone = fit([made(1), made(2)], batch=4, steps=9)
+    beside = fit([made(5), made(1)], batch=4, steps=9)
+    for part, other, start in zip(*map(jax.tree.leaves, (alone.trained, beside.trained, alone.untrained)), strict=True):
+        np.testing.assert_allclose(part[0], other[1], rtol=1e-5, atol=1e-6)
+        assert not np.array_equal(part[0], start[0])
 
 
 def test_steps_are_those_of_adam():
-    """Against optax on the same batches and draws."""
+    """Against optax in a plain loop on the same batches and draws."""
     import optax
 
-    from crowdllm_stats.studies.simulators import fits
-
-    batches = next(iter(fits._pieces([made(3), made(4)], fits.PAPER, 4, 9)))
-    ours = fit([made(3), made(4)], 3, batch=4, steps=9)
-    slope_of = jax.jit(jax.grad(lambda some, batch: fits.paper_loss(fits.PAPER, some, batch, 1.0)))
-    params = {name: leaf[0] for name, leaf in ours.untrained.items()}
+    some, again = [made(3), made(4)], [made(3), made(4)]
+    draws = _draws(again, 4, 0, 9)
+    batches = [_orders(one.order, 7, 4, 9) for one in again]
+    own = jax.tree.map(lambda leaf: leaf[0], _training_data(again, 4))
+    ours = fit(some, batch=4, steps=9)
+    params = jax.tree.map(lambda leaf: leaf[0], ours.untrained)
     optimiser = optax.adam(1e-3)
     state = optimiser.init(params)
 
     @jax.jit
-    def follow(params, state, batch):
-        change, state = optimiser.update(slope_of(params, batch), state)
+    def follow(params, state, drawn, rows):
+        change, state = optimiser.update(jax.grad(PAPER.paper_loss)(params, drawn, own.take(rows, 1.0)), state)
         return optax.apply_updates(params, change), state
 
     for step in range(9):
-        params, state = follow(params, state, jax.tree.map(lambda leaf, step=step: leaf[step, 0], batches))
-    for name, leaf in params.items():
-        np.testing.assert_allclose(ours.trained[name][0], leaf, rtol=1e-3, atol=2e-5)
+        drawn = jax.tree.map(lambda leaf, step=step: leaf[step, 0], draws)
+        params, state = follow(params, state, drawn, batches[0][step])
+    for ours_leaf, leaf in zip(*map(jax.tree.leaves, (ours.trained, params)), strict=True):
+        np.testing.assert_allclose(ours_leaf[0], leaf, rtol=1e-3, atol=2e-5)
 
 
 def test_every_epoch_goes_through_all_answers():
@@ -235,11 +243,19 @@ def test_every_epoch_goes_through_all_answers():
     for epoch in orders.reshape(3, 8):
         assert sorted(epoch[:7]) == list(range(7))
         assert epoch[7] == epoch[0]
-    assert steps_of(7, 4, epochs=3) == 6
-    with pytest.raises(ValueError, match="give epochs or steps"):
-        steps_of(7, 4)
     with pytest.raises(ValueError, match=r"equal size; got \[6, 7\]"):
-        fit([made(1), made(2, n=6)], 3, batch=4, steps=2)
+        fit([made(1), made(2, n=6)], batch=4, steps=2)
+
+
+def test_a_fit_that_fails_has_no_numbers_and_its_neighbour_has():
+    broken = made(2)
+    broken.answer[:] = np.nan
+    fits = fit([broken, made(1)], batch=4, steps=9)
+    x, v, psi, flat = (np.zeros((2, 5, width)) for width in (3, 2, 8, 1))
+    delta, sd = draw_beliefs(fits.trained, x, v, flat[..., 0], psi, flat[..., 0], np.ones(2))
+    assert np.isnan(delta[0]).all()
+    assert np.isfinite(delta[1]).all()
+    assert np.isfinite(sd[1]).all()
 
 
 def test_fits_learn_and_diversity_reaches_the_virtual_workers():

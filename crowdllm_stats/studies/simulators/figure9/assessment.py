@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.simulators.figure9.questions import Questions
-from crowdllm_stats.studies.simulators.fits import Fits, draw_beliefs
+from crowdllm_stats.studies.simulators.fits import Fits, Params, draw_beliefs
 from crowdllm_stats.studies.simulators.population import RealPopulation
 
 
@@ -57,14 +55,6 @@ class Grades:
     answers: FloatArray
 
 
-def rows_of(
-    population: RealPopulation, problems: NDArray[np.int64], profiles: NDArray[np.floating[Any]]
-) -> NDArray[np.float32]:
-    """Problem's and person's coordinates side by side and a 1, (n, D + P + 1)."""
-    ones = np.ones((len(problems), 1))
-    return np.concatenate([population.given[problems], profiles, ones], axis=1).astype(np.float32)
-
-
 def examine(population: RealPopulation, fits: Fits, examinations: Sequence[Examination]) -> Grades:
     """Average the answers of k virtual workers a question, blender noise 0, and compare with the truth.
 
@@ -76,12 +66,7 @@ def examine(population: RealPopulation, fits: Fits, examinations: Sequence[Exami
     count = len(examinations)
     tests, k = examinations[0].noise.shape
     problems = np.stack([np.repeat(one.asked.test, k) for one in examinations])
-    row = np.stack(
-        [
-            rows_of(population, own, one.profiles.reshape(tests * k, -1))
-            for own, one in zip(problems, examinations, strict=True)
-        ]
-    )
+    x, v = population.given[problems], np.stack([one.profiles.reshape(tests * k, -1) for one in examinations])
     centred = population.reference[problems] - np.array([one.centre for one in examinations])[:, None]
     psi = np.stack([one.psi.reshape(tests * k, -1) for one in examinations])
     noise = np.stack([one.noise.reshape(-1) for one in examinations])
@@ -89,8 +74,8 @@ def examine(population: RealPopulation, fits: Fits, examinations: Sequence[Exami
     reference = population.reference[np.stack([one.asked.test for one in examinations])]
     truth = np.stack([one.asked.truth for one in examinations])
 
-    def answered(packed: dict[str, object]) -> tuple[FloatArray, FloatArray]:
-        delta, sd = draw_beliefs(packed, row, centred, psi, noise, diversity)
+    def answered(params: Params) -> tuple[FloatArray, FloatArray]:
+        delta, sd = draw_beliefs(params, x, v, centred, psi, noise, diversity)
         return reference + delta.reshape(count, tests, k).mean(axis=2), sd.mean(axis=1)
 
     (answers, spread), (before, spread_before) = answered(fits.trained), answered(fits.untrained)

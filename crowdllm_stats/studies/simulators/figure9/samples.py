@@ -9,7 +9,7 @@ import numpy as np
 
 from crowdllm_stats.studies.engine.parameters import InputFile, Value
 from crowdllm_stats.studies.engine.simulator import Job
-from crowdllm_stats.studies.simulators.figure9.assessment import Examination, rows_of
+from crowdllm_stats.studies.simulators.figure9.assessment import Examination
 from crowdllm_stats.studies.simulators.figure9.questions import Questions, questions
 from crowdllm_stats.studies.simulators.figure9.responses import Responses, ask
 from crowdllm_stats.studies.simulators.fits import PAPER, Sample
@@ -74,7 +74,8 @@ def learned(job: Job, got: Responses) -> Sample:
     population = population_of(job)
     reference = population.reference[got.problem]
     return Sample(
-        row=rows_of(population, got.problem, got.profiles[got.worker]),
+        x=population.given[got.problem],
+        v=got.profiles[got.worker],
         reference=reference,
         centred=reference - centre_of(job, got),
         answer=got.answer,

@@ -136,7 +136,7 @@ class Figure9(Simulator):
 
         batch, pairs = whole(jobs[0].cell, "batch"), [(job, responses_of(job)) for job in jobs]
         population = population_of(jobs[0])
-        fits = fit([learned(*pair) for pair in pairs], population.coordinates, batch=batch, steps=steps)
+        fits = fit([learned(*pair) for pair in pairs], batch=batch, steps=steps)
         return examine(population, fits, [examination(*pair) for pair in pairs])
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.engine.simulator import Job
@@ -21,7 +23,6 @@ from crowdllm_stats.studies.simulators.figure9.samples import (
     responses_of,
     whole,
 )
-from crowdllm_stats.studies.simulators.figure9_coverage.digital import digital_answers
 from crowdllm_stats.studies.simulators.figure9_coverage.judging import Evidence
 from crowdllm_stats.studies.simulators.figure9_coverage.people import (
     Judges,
@@ -30,8 +31,8 @@ from crowdllm_stats.studies.simulators.figure9_coverage.people import (
     judged_questions,
     own_people,
 )
-from crowdllm_stats.studies.simulators.fits import Packed, fit
-from crowdllm_stats.studies.simulators.population import RealPopulation
+from crowdllm_stats.studies.simulators.fits import PAPER, Params, draw_beliefs, fit
+from crowdllm_stats.studies.simulators.population import RealPopulation, Rows
 
 #: (text of the cell, replicate): names a fit.
 Name = tuple[str, int]
@@ -59,13 +60,13 @@ class TrainedCrowd:
     Attributes:
         jobs: of Figure 9's study, one a fit.
         responses: what each fit learned from.
-        packed: trained weights, a leading axis of F.
+        params: trained weights, a leading axis of F.
         place: number of a fit by its name.
     """
 
     jobs: Sequence[Job]
     responses: Sequence[Responses]
-    packed: Packed
+    params: Params
     place: Mapping[Name, int]
 
     @classmethod
@@ -78,8 +79,7 @@ class TrainedCrowd:
         """
         got = [responses_of(job) for job in jobs]
         batch = whole(jobs[0].cell, "batch")
-        coordinates = population_of(jobs[0]).coordinates
-        fits = fit([learned(*pair) for pair in zip(jobs, got, strict=True)], coordinates, batch=batch, steps=steps)
+        fits = fit([learned(*pair) for pair in zip(jobs, got, strict=True)], batch=batch, steps=steps)
         place = {(job.cell_name, job.replicate): number for number, job in enumerate(jobs)}
         return cls(jobs, got, jax.tree.map(np.asarray, fits.trained), place)
 
@@ -127,16 +127,16 @@ class TrainedCrowd:
         ]
         rngs = [job.own_rng("crowd", people, str(size)) for job in self.jobs]
         return digital_answers(
-            self.population, self.packed, *self._told(range(len(self.jobs))), problem, profiles, rngs
+            self.population, self.params, *self._told(range(len(self.jobs))), problem, profiles, rngs
         )
 
     def _answers(
         self, places: Sequence[int], judges: Sequence[Judges], rngs: Sequence[np.random.Generator]
     ) -> FloatArray:
         """Digital answers of the judges' twins, (R, T, n)."""
-        packed = jax.tree.map(lambda leaf: leaf[np.asarray(places)], self.packed)
+        params = jax.tree.map(lambda leaf: leaf[np.asarray(places)], self.params)
         problem, profiles = [one.problem for one in judges], [one.profiles for one in judges]
-        return digital_answers(self.population, packed, *self._told(places), problem, profiles, rngs)
+        return digital_answers(self.population, params, *self._told(places), problem, profiles, rngs)
 
     def _told(self, places: Sequence[int]) -> tuple[FloatArray, FloatArray]:
         centre = [centre_of(self.jobs[place], self.responses[place]) for place in places]
@@ -165,3 +165,30 @@ def _group(
         level=level,
     )
     return Group(rows, whole_pool, answered)
+
+
+def digital_answers(
+    population: RealPopulation, params: Params, centre: FloatArray, diversity: FloatArray,
+    problem: Sequence[Rows], profiles: Sequence[NDArray[np.floating[Any]]], rngs: Sequence[np.random.Generator],
+) -> FloatArray:  # fmt: skip
+    """``y_ref + one belief draw`` of every person by each of F fits, without further noise; shape (F, T, k).
+
+    Twins and crowd answer by this one rule, so that at one question they follow one law, given the profile.
+
+    Args:
+        population: the real one, for questions and references.
+        params: weights, a leading axis of F.
+        centre: mean y_ref of each fit's training problems, (F,).
+        diversity: factor on the belief's own randomness, (F,).
+        problem: rows of the T questions, one array a fit.
+        profiles: coded, (T, k, P) a fit.
+        rngs: of the beliefs, one a fit.
+    """
+    tests, k = profiles[0].shape[:2]
+    every = np.stack([np.repeat(one, k) for one in problem])
+    v = np.stack([one.reshape(tests * k, -1) for one in profiles])
+    reference = population.reference[every]
+    psi = np.stack([rng.standard_normal((tests * k, PAPER.mixing_dim)) for rng in rngs])
+    noise = np.stack([rng.standard_normal(tests * k) for rng in rngs])
+    delta, _ = draw_beliefs(params, population.given[every], v, reference - centre[:, None], psi, noise, diversity)
+    return np.asarray(reference + delta).reshape(len(rngs), tests, k)

@@ -9,8 +9,7 @@ import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray, check_choice
 from crowdllm_stats.studies.engine.simulator import Job
-from crowdllm_stats.studies.simulators.figure9.assessment import rows_of
-from crowdllm_stats.studies.simulators.fits import PAPER, Sample, draw_beliefs, fit
+from crowdllm_stats.studies.simulators.fits import PAPER, Params, Sample, draw_beliefs, fit
 from crowdllm_stats.studies.simulators.population import RealPopulation, Rows
 from crowdllm_stats.studies.simulators.trained.kinds import RESIDUALS, as_answers
 from crowdllm_stats.studies.simulators.trained.survey import People, Survey
@@ -86,13 +85,12 @@ def answer_for(
     """
     n = len(surveys[0].learned.answers)
     fold = None if folds is None else folds_of(n, folds)
-    rows = [_rows(population, one) for one in surveys]
     parts = []
     for k in range(1 if folds is None else folds):
         chosen = np.arange(n) if fold is None else np.flatnonzero(fold != k)
         samples = [_sample(job, population, one, chosen, k) for job, one in zip(jobs, surveys, strict=True)]
-        fits = fit(samples, population.coordinates, batch=batch, steps=steps)
-        parts.append(_draw(jobs, surveys, population, fits.trained, rows, k))
+        fits = fit(samples, batch=batch, steps=steps)
+        parts.append(_draw(jobs, surveys, population, fits.trained, k))
     found = []
     for place, one in enumerate(surveys):
         answers = as_answers(np.stack([part[place] for part in parts]), one.family)
@@ -105,7 +103,7 @@ def interval_data(survey: Survey, digital: Digital, residuals: str) -> IntervalD
     """The humans, twins and crowd that a kind of residuals stands for, and how much the generators remember.
 
     "in-sample": the people learned from, with twins by the generator that learned from them (Theorem 5's wording).
-    "cross-fitted": the same people, each with the twin of the generator that has not seen him. "fresh": the first n
+    "cross-fitted": the same people, each with the twin of the generator that has not seen them. "fresh": the first n
     strangers. Residuals' sds are about each question's and generator's own mean, pooled over questions and generators.
 
     Args:
@@ -161,7 +159,8 @@ def _sample(job: Job, population: RealPopulation, survey: Survey, chosen: Rows, 
     problem = np.tile(survey.questions, len(chosen))
     reference = population.reference[problem]
     return Sample(
-        row=rows_of(population, problem, np.repeat(people.profiles, count, axis=0)),
+        x=population.given[problem],
+        v=np.repeat(people.profiles, count, axis=0),
         reference=reference,
         centred=reference - _centre(population, survey),
         answer=people.answers.reshape(-1),
@@ -172,25 +171,21 @@ def _sample(job: Job, population: RealPopulation, survey: Survey, chosen: Rows, 
     )
 
 
-def _rows(population: RealPopulation, survey: Survey) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Coordinates of everybody with every question, (M T, D + P + 1), M = n + S + N."""
-    everybody = np.concatenate([survey.learned.profiles, survey.strangers.profiles, survey.crowd])
-    count = len(survey.questions)
-    return rows_of(population, np.tile(survey.questions, len(everybody)), np.repeat(everybody, count, axis=0))
-
-
 def _draw(
-    jobs: Sequence[Job], surveys: Sequence[Survey], population: RealPopulation, packed: dict[str, object],
-    rows: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float32]]], k: int,
-) -> FloatArray:  # fmt: skip
-    """Continuous answers of the k-th generators for everybody, (J, M, T)."""
-    size, count = len(rows[0]), len(surveys[0].questions)
+    jobs: Sequence[Job], surveys: Sequence[Survey], population: RealPopulation, params: Params, k: int
+) -> FloatArray:
+    """Continuous answers of the k-th generators for everybody, (J, M, T), M = n + S + N."""
+    everybody = [np.concatenate([one.learned.profiles, one.strangers.profiles, one.crowd]) for one in surveys]
+    count = len(surveys[0].questions)
+    questions = np.stack([np.tile(one.questions, len(everybody[0])) for one in surveys])
+    size = questions.shape[1]
     psi = np.empty((len(jobs), size, PAPER.mixing_dim))
     noise = np.empty((len(jobs), size))
     for place, job in enumerate(jobs):
         rng = job.own_rng("digital", str(k))
         psi[place], noise[place] = rng.standard_normal((size, PAPER.mixing_dim)), rng.standard_normal(size)
-    reference = np.stack([np.tile(population.reference[one.questions], size // count) for one in surveys])
+    reference = population.reference[questions]
     centred = reference - np.array([_centre(population, one) for one in surveys])[:, None]
-    delta, _ = draw_beliefs(packed, np.stack(rows), centred, psi, noise, np.ones(len(jobs)))
+    v = np.stack([np.repeat(one, count, axis=0) for one in everybody])
+    delta, _ = draw_beliefs(params, population.given[questions], v, centred, psi, noise, np.ones(len(jobs)))
     return np.asarray((reference + delta).reshape(len(jobs), -1, count))

@@ -99,13 +99,12 @@ class TrainedSimulator(Simulator):
         return f"{cell_text(sizes, self.parameters)}; {folded}"
 
     def prepare(self, jobs: Sequence[Job], methods: Sequence[str]) -> None:
-        """Read the population and compile, a whole piece and what is left of one: without results."""
+        """Read the population and compile, a piece of steps without results."""
         from crowdllm_stats.studies.simulators.fits import PIECE
 
         key = (len(jobs), self.shape(jobs[0].cell))
         if key not in _COMPILED:
-            steps = _whole(jobs[0].cell, "steps")
-            _simulate(jobs, steps=min(steps, PIECE + steps % PIECE))
+            _simulate(jobs, steps=min(PIECE, _whole(jobs[0].cell, "steps")))
             _COMPILED.add(key)
 
     def run(self, jobs: Sequence[Job], methods: Sequence[str]) -> Mapping[str, FloatArray]:
