@@ -81,6 +81,6 @@ def test_a_file_holds_the_same_json(capsys: pytest.CaptureFixture[str], tmp_path
 def test_a_result_that_is_not_a_number_is_no_result(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crowdllm_stats.survey.intervals.saved", lambda row: float("nan"))
+    monkeypatch.setattr("crowdllm_stats.survey.per_problem.saved", lambda row: float("nan"))
     words = run(capsys, "interval", *BOTH, "--method", "classical", "--json", code=1)
     assert "ArithmeticError: saved of problem q01 is not a number" in words
