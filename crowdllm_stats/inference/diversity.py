@@ -1,4 +1,4 @@
-"""How far the digital answers' distribution is from the humans', and how much of it is want of diversity."""
+"""How far the digital answers' distribution is from the humans', and how much of it is a lack of diversity."""
 
 from __future__ import annotations
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 #: Methods that need one twin a person and one crowd; those that need a generator a fold; those that need bounds.
 PAIRED = ("crowdllm", "ppi", "ppi++", "ppi-small", "ppi++-small")
 FOLDED = ("cross-fitted", "cross-fitted-small")
-SLOPED = ("ppi++-small", "cross-fitted-small")
 
 #: Parameters that blocks may mix: they change numbers, not sizes.
 _FREE = ("family", "noise", "level", "effect")
@@ -69,14 +68,17 @@ class TrainedSimulator(Simulator):
 
     def refuses(self, cell: Mapping[str, Value], method: str) -> str | None:
         """Methods for other twins than the cell's, without the ends of the scale, and a slope from two people."""
-        if method in FOLDED and cell["residuals"] != "cross-fitted":
+        from crowdllm_stats.inference.intervals import METHODS
+
+        wanted = METHODS[method]
+        if wanted.folds and cell["residuals"] != "cross-fitted":
             return "it needs a generator for each fold"
-        if method in PAIRED and cell["residuals"] == "cross-fitted":
+        if wanted.digital and not wanted.folds and cell["residuals"] == "cross-fitted":
             return "it knows one generator, not one for each fold"
-        if method == "classical-small" and cell["family"] == "normal":
+        if wanted.bounds == "needed" and cell["family"] == "normal":
             return "it needs the ends of the scale"
-        if method in SLOPED and cell["n"] == 2:
-            return "it needs 3 people"
+        if _whole(cell, "n") < wanted.least:
+            return f"it needs {wanted.least} people"
         return None
 
     def check(self, cell: Mapping[str, Value]) -> None:
