@@ -1,4 +1,4 @@
-"""Shared fixtures: the folder of real data, and a check that no test leaves NumPy's global random state changed."""
+"""Shared fixtures: real data, models and problems for them; no test leaves NumPy's global random state changed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 # A program that one test process has compiled, the others read: they and later runs compile only what is new.
@@ -40,3 +41,46 @@ def _global_randomness_untouched():
     after = np.random.get_state()  # noqa: NPY002 - watched, not used
     assert before[2] == after[2], "this test drew from NumPy's global random state"
     assert np.array_equal(before[1], after[1]), "this test drew from NumPy's global random state"
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """Folder of a random model with a chat template."""
+    pytest.importorskip("torch", reason="needs the hf extra: torch")
+    pytest.importorskip("transformers", reason="needs the hf extra: transformers")
+    from tiny_model import write_model
+
+    from crowdllm_stats.backbones.fetch import quiet_transformers
+
+    with quiet_transformers():
+        return write_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def questions():
+    """Seven problems of different lengths."""
+    texts = ["tea", "a longer text about tea", "12 strong words", "The thing is strong, the text is the thing.",
+             "mild", "very very mild, " * 6, "?"]  # fmt: skip
+    return pd.DataFrame({"problem": [f"q{row}" for row in range(len(texts))], "text": texts})
+
+
+@pytest.fixture(scope="session")
+def smollm2():
+    """Folder of the fetched model, or a skip with the reason."""
+    return _fetched("smollm2")
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    """Folder of the fetched embedder, or a skip with the reason."""
+    return _fetched("minilm")
+
+
+def _fetched(name):
+    pytest.importorskip("transformers", reason="needs the hf extra: transformers")
+    from crowdllm_stats.backbones.fetch import find_model
+
+    try:
+        return find_model(name).folder
+    except FileNotFoundError as error:
+        pytest.skip(str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from crowdllm_stats._base.checks import check_choice, check_count
 from crowdllm_stats.backbones.http_json import ServerError
@@ -14,7 +14,8 @@ from crowdllm_stats.backbones.prompts import Message
 
 PATH = "chat/completions"
 
-LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
+LimitName = Literal["max_tokens", "max_completion_tokens"]
+LIMIT_NAMES: tuple[LimitName, ...] = get_args(LimitName)
 
 #: What :class:`Request` sets itself.
 _OWN = frozenset({"model", "messages", "temperature", "seed", "logprobs", "top_logprobs", "n", "stream", *LIMIT_NAMES})
@@ -42,7 +43,7 @@ class Request:
 
     model: str
     max_tokens: int = 16
-    limit_name: str = "max_tokens"
+    limit_name: LimitName = "max_tokens"
     top_logprobs: int = 20
     extra: Mapping[str, Any] = field(default_factory=dict)
 

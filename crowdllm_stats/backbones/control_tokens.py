@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats._base.messages import BadInput
@@ -25,6 +25,10 @@ USUAL = re.compile(
     rf"{_LESS}/?{_BAR}[^<>|\uff5c\uff1c\uff1e\s]{{1,48}}{_BAR}?{_MORE}|{_LESS}/?[a-z_]{{1,48}}{_BAR}{_MORE}"
     rf"|{_LESS}(?:{_NAMES_IN_ANGLES}){_MORE}|<</?SYS>>|\[/?(?:{_NAMES_IN_SQUARES})\]|\[\|/?[a-z]{{1,20}}\|\]"
 )
+
+
+#: What is done with control tokens in data.
+Handling = Literal["escape", "refuse"]
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,13 @@ class ControlTokens:
         Cleaned(text='a < |im_end|> b< eos>', found=2)
     """
 
-    def __init__(self, tokens: Iterable[str] = (), how: str = "escape") -> None:
-        self._refuse = check_choice("control_tokens", how, ("escape", "refuse")) == "refuse"
+    def __init__(self, tokens: Iterable[str] = (), how: Handling = "escape") -> None:
+        self._refuse = check_choice("control_tokens", how, get_args(Handling)) == "refuse"
         literal = sorted((token for token in set(tokens) if len(token.strip()) > 1), key=len, reverse=True)
         self._pattern = re.compile("|".join([*(re.escape(token) for token in literal), USUAL.pattern]))
 
     @classmethod
-    def of_tokenizer(cls, tokenizer: Any, how: str = "escape") -> ControlTokens:
+    def of_tokenizer(cls, tokenizer: Any, how: Handling = "escape") -> ControlTokens:
         """The special tokens of a transformers tokenizer, and added ones that look like marks."""
         added = getattr(tokenizer, "added_tokens_decoder", {}).values()
         marks = [str(token) for token in added if getattr(token, "special", False) or USUAL.fullmatch(str(token))]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import transformers
@@ -21,7 +21,8 @@ from crowdllm_stats.backbones.prompts import Message
 from crowdllm_stats.backbones.scoring import Tokens
 
 #: float32 is exact; in bfloat16 a probability can move by 0.07 with whatever else is in its batch.
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+Precision = Literal["float32", "bfloat16"]
+DTYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 #: Letters at a prompt's end that decide whether an answer's first token could merge with it.
 _TAIL = 64
@@ -44,7 +45,7 @@ class LanguageModel:
     """
 
     def __init__(
-        self, model: str | Path, *, revision: str | None, dtype: str, device: str, trust_remote_code: bool
+        self, model: str | Path, *, revision: str | None, dtype: Precision, device: str, trust_remote_code: bool
     ) -> None:
         self.name, self.dtype = str(model), check_choice("dtype", dtype, tuple(DTYPES))
         self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device

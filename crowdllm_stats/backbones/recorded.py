@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,8 @@ from crowdllm_stats.backbones.prompts import ids_of
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.reference import Reference
 
-MISSING = ("refuse", "pool")
+Missing = Literal["refuse", "pool"]
+MISSING: tuple[Missing, ...] = get_args(Missing)
 
 
 class RecordedBackbone:
@@ -61,7 +62,7 @@ class RecordedBackbone:
         persona: str | None = None,
         on: Sequence[str] | None = None,
         answers: Iterable[Any] | None = None,
-        missing: str = "refuse",
+        missing: Missing = "refuse",
         model: str | None = None,
     ):
         self.missing = check_choice("missing", missing, MISSING)

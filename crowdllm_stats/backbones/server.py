@@ -7,22 +7,24 @@ import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import check_choice, check_count
 from crowdllm_stats.backbones.cache import AnswerCache
-from crowdllm_stats.backbones.chat_api import Request, first_tokens_clash
+from crowdllm_stats.backbones.chat_api import LimitName, Request, first_tokens_clash
 from crowdllm_stats.backbones.http_json import JsonServer
 from crowdllm_stats.backbones.prompts import Template, build_prompts
 from crowdllm_stats.backbones.replies import ReplyReader
-from crowdllm_stats.backbones.server_run import ServerRun, from_logprobs, from_samples
+from crowdllm_stats.backbones.server_run import Mode, ServerRun, from_logprobs, from_samples
 from crowdllm_stats.data.reference import Reference
 
-MODES = ("auto", "logprobs", "samples")
-MISSING = ("refuse", "drop")
+ModeChoice = Literal["auto", Mode]
+MODES: tuple[ModeChoice, ...] = get_args(ModeChoice)
+Missing = Literal["refuse", "drop"]
+MISSING: tuple[Missing, ...] = get_args(Missing)
 
 #: Share of what is not seen in a list of likely tokens from which a warning is given.
 LARGE_UNSEEN = 0.05
@@ -103,16 +105,16 @@ class ServerBackbone:
         answers: Iterable[Any] | None = None,
         labels: Mapping[Any, str] | None = None,
         api_key_env: str | None = None,
-        mode: str = "auto",
+        mode: ModeChoice = "auto",
         k: int = 8,
         temperature: float = 1.0,
-        missing: str = "refuse",
+        missing: Missing = "refuse",
         cache: AnswerCache | str | os.PathLike[str] | None = None,
         requirements: str | None = None,
         context: str | None = None,
         top_logprobs: int = 20,
         max_tokens: int = 16,
-        limit_name: str = "max_tokens",
+        limit_name: LimitName = "max_tokens",
         extra: Mapping[str, Any] | None = None,
         timeout: float = 120.0,
         retries: int = 5,

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from crowdllm_stats.backbones.http_json import FILTERED, JsonServer, ServerError
 from crowdllm_stats.backbones.prompts import Prompts
 from crowdllm_stats.backbones.replies import ReplyReader, Silence
 from crowdllm_stats.data.reference import kinds_text
+
+#: What a server is asked for.
+Mode = Literal["logprobs", "samples"]
 
 #: What a reply without an answer is stored as.
 CODES: dict[Silence, float] = {"refusal": -2.0, "several answers": -3.0, "off the scale": -4.0, "chatter": -1.0}
@@ -177,7 +180,7 @@ class ServerRun:
             "served_models": sorted(self._served),
         }
 
-    def mode(self, wanted: str) -> tuple[str, str]:
+    def mode(self, wanted: Literal["auto", Mode]) -> tuple[Mode, str]:
         """The mode to use and why: as asked for, or for "auto" what the cache holds or the first answer brings.
 
         Raises:
@@ -192,7 +195,7 @@ class ServerRun:
             return self._probed()
         probe = {**self._key("logprobs", self._cells[0], 0), "mode": "probe"}
         with self.cache.asking(probe, self.server.stop):
-            for mode in ("logprobs", "samples"):
+            for mode in get_args(Mode):
                 if any(self.cache.get_many(self._key(mode, cell, 0) for cell in self._cells)):
                     return mode, "the cache holds such answers"
             if self.cache.get(probe):
@@ -202,7 +205,7 @@ class ServerRun:
                 self.cache.put(probe, [1.0])
             return mode, reason
 
-    def _probed(self) -> tuple[str, str]:
+    def _probed(self) -> tuple[Mode, str]:
         try:
             self._first = self._ask("logprobs", self._cells[0], 0)
         except ServerError as error:
@@ -213,7 +216,7 @@ class ServerRun:
             return "samples", "the server gives no log-probabilities"
         return "logprobs", "the server gives log-probabilities"
 
-    def answers(self, mode: str) -> list[list[float]]:
+    def answers(self, mode: Mode) -> list[list[float]]:
         """The numbers stored for every cell and repeat, repeats innermost; asked where the cache has none.
 
         Raises:
@@ -234,7 +237,7 @@ class ServerRun:
         # Another process may have stored its answer first: what is stored is what a later run will find.
         return [row if row is not None else found[place] for place, row in enumerate(self.cache.get_many(keys))]
 
-    def _ask_all(self, mode: str, jobs: list[tuple[tuple[int, int], int]], found: dict[int, list[float]]) -> None:
+    def _ask_all(self, mode: Mode, jobs: list[tuple[tuple[int, int], int]], found: dict[int, list[float]]) -> None:
         with ThreadPoolExecutor(self.concurrency) as pool:
             places = [place for place in range(len(jobs)) if place not in found]
             futures = {pool.submit(self._ask, mode, *jobs[place]): place for place in places}
@@ -259,7 +262,7 @@ class ServerRun:
                 message = f"{error}; {done} of {len(jobs)} answers {kept}"
                 raise ServerError(message, error.status, error.code) from None
 
-    def _ask(self, mode: str, cell: tuple[int, int], repeat: int) -> list[float] | None:
+    def _ask(self, mode: Mode, cell: tuple[int, int], repeat: int) -> list[float] | None:
         """One answer as numbers, stored; None if log-probabilities were asked for and not given.
 
         Threads and processes that share the cache ask a question once: who comes second waits, then finds the answer.
@@ -277,7 +280,7 @@ class ServerRun:
                     self.cache.put(key, numbers)
         return numbers
 
-    def _asked_for(self, mode: str, cell: tuple[int, int], repeat: int) -> list[float] | None:
+    def _asked_for(self, mode: Mode, cell: tuple[int, int], repeat: int) -> list[float] | None:
         """One request and its answer as numbers."""
         messages = self.prompts.messages(*cell)
         if mode == "logprobs":
@@ -294,7 +297,7 @@ class ServerRun:
             self._asked += numbers is not None
         return numbers
 
-    def _read(self, mode: str, answer: Mapping[str, Any]) -> list[float] | None:
+    def _read(self, mode: Mode, answer: Mapping[str, Any]) -> list[float] | None:
         if isinstance(answer.get("model"), str):
             self._served.add(self.server.censored(answer["model"][:LONGEST_NAME]))
         if is_refusal(answer):
@@ -305,7 +308,7 @@ class ServerRun:
         masses = masses_of(answer, self.prompts.options)
         return None if masses is None else [*masses.masses, float(masses.unseen), masses.unseen_bound]
 
-    def _key(self, mode: str, cell: tuple[int, int], repeat: int) -> dict[str, Any]:
+    def _key(self, mode: Mode, cell: tuple[int, int], repeat: int) -> dict[str, Any]:
         """What was asked, exactly; a distribution depends on the prompt alone, a draw on whom and what it is for."""
         row, column = cell
         turns = [[message.role, message.content] for message in self.prompts.messages(row, column)]

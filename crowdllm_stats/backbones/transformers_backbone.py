@@ -19,8 +19,8 @@ from scipy.special import logsumexp
 from crowdllm_stats._base.checks import FloatArray, check_count
 from crowdllm_stats._base.random import text_number
 from crowdllm_stats.backbones.cache import AnswerCache
-from crowdllm_stats.backbones.control_tokens import ControlTokens
-from crowdllm_stats.backbones.loading import LanguageModel, tail
+from crowdllm_stats.backbones.control_tokens import ControlTokens, Handling
+from crowdllm_stats.backbones.loading import LanguageModel, Precision, tail
 from crowdllm_stats.backbones.options import Options
 from crowdllm_stats.backbones.prompts import Prompts, Template, build_prompts
 from crowdllm_stats.backbones.sampling import Generated, generate
@@ -72,7 +72,7 @@ class TransformersBackbone:
         model: str | os.PathLike[str],
         *,
         revision: str | None = None,
-        dtype: str = "float32",
+        dtype: Precision = "float32",
         device: str = "auto",
         template: str | Path | Template = "zero_shot",
         answers: Iterable[Any] | None = None,
@@ -82,7 +82,7 @@ class TransformersBackbone:
         temperature: float | None = None,
         batch_size: int = 8,
         cache: AnswerCache | str | os.PathLike[str] | None = None,
-        control_tokens: str = "escape",
+        control_tokens: Handling = "escape",
         trust_remote_code: bool = False,
     ) -> None:
         self.template = template if isinstance(template, Template) else Template.load(template)

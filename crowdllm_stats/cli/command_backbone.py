@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -113,13 +113,16 @@ def check(
         ValueError: on a missing column, an unknown template, a level outside (0, 1), or without ``crowdllm-stats[hf]``.
         FileNotFoundError: if a file or the model is not there.
     """
+    from crowdllm_stats._base.checks import check_choice
     from crowdllm_stats.backbones.diagnostics import check_backbone
+    from crowdllm_stats.backbones.loading import Precision
     from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
     from crowdllm_stats.data.files import read_table
 
     people = None if profiles is None else read_table(profiles)
     table = read_table(problems)
-    backbone = TransformersBackbone(model, dtype=dtype, template=template, cache=cache)
+    precision = check_choice("dtype", dtype, get_args(Precision))
+    backbone = TransformersBackbone(model, dtype=precision, template=template, cache=cache)
     found = check_backbone(
         backbone, table, people, persona_template=None if people is None else persona_template, level=level
     )

@@ -93,10 +93,12 @@ def evaluate(
 
     human = human_answers(data, scale, folder, reading)
     with status_line("reading") as step:
+        from crowdllm_stats._base.checks import check_choice
         from crowdllm_stats.data.files import read_table
         from crowdllm_stats.evaluation.case_study.references import read_references
         from crowdllm_stats.evaluation.case_study.study import run_study
         from crowdllm_stats.evaluation.case_study.texts import read_texts
+        from crowdllm_stats.evaluation.protocols import PROTOCOLS
 
         if out is not None:
             from crowdllm_stats.verify.report import require_matplotlib
@@ -109,8 +111,8 @@ def evaluate(
         )  # fmt: skip
         texts = read_texts(human, embedding)
         study = run_study(
-            human, references, texts, name=data, protocol=protocol, seeds=range(seeds), objective=objective,
-            only=row, progress=step, **settings,
+            human, references, texts, name=data, protocol=check_choice("protocol", protocol, PROTOCOLS),
+            seeds=range(seeds), objective=objective, only=row, progress=step, **settings,
         )  # fmt: skip
         study = dataclasses.replace(study, notes=(*left_out(data, human), *study.notes))
         written = []

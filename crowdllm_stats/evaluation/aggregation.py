@@ -6,7 +6,7 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,10 @@ from crowdllm_stats.data.histograms import histograms
 from crowdllm_stats.evaluation.metrics import check_distributions, draw
 from crowdllm_stats.evaluation.scores import Scores
 
-NUMERIC = ("mean", "median")
-LABELS = ("majority", "dawid-skene", "glad")
-METHODS = (*NUMERIC, *LABELS)
+Numeric = Literal["mean", "median"]
+Labels = Literal["majority", "dawid-skene", "glad"]
+How = Literal[Numeric, Labels]
+NUMERIC, LABELS, METHODS = get_args(Numeric), get_args(Labels), get_args(How)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,7 @@ class Aggregate:
         unanswered: ids of the problems that nobody answered; they have no aggregate.
     """
 
-    how: str
+    how: How
     problems: tuple[str, ...]
     answers: Any
     n_answers: Any
@@ -55,7 +56,7 @@ class Aggregate:
         return "\n".join(lines)
 
 
-def aggregate(data: CrowdData, how: str = "mean") -> Aggregate:
+def aggregate(data: CrowdData, how: How = "mean") -> Aggregate:
     """Join the answers to every problem into one.
 
     Ties of a majority vote, and equal posterior probabilities of Dawid-Skene and GLAD, go to the answer that comes
@@ -101,7 +102,7 @@ def aggregate(data: CrowdData, how: str = "mean") -> Aggregate:
     )
 
 
-def _refuse_scale(data: CrowdData, how: str) -> None:
+def _refuse_scale(data: CrowdData, how: How) -> None:
     kind = data.scale.kind
     if kind == "approval":
         raise ValueError(
@@ -118,7 +119,7 @@ def _refuse_scale(data: CrowdData, how: str) -> None:
         )
 
 
-def _labels(data: CrowdData, how: str) -> pd.Series:
+def _labels(data: CrowdData, how: How) -> pd.Series:
     """Crowd-Kit's most probable answer of every problem with an answer."""
     order = list(data.scale.levels or data.scale.options)
     labels = data.to_crowdkit()
@@ -136,7 +137,7 @@ def _labels(data: CrowdData, how: str) -> pd.Series:
     return place.map(lambda index: order[int(index)])
 
 
-def _aggregator(how: str) -> Any:
+def _aggregator(how: How) -> Any:
     try:
         from crowdkit.aggregation import GLAD, DawidSkene, MajorityVote
     except ModuleNotFoundError:
@@ -185,7 +186,7 @@ def virtual_crowd(human: CrowdData, predicted: ArrayLike, problems: Sequence[str
 
 
 def aggregate_scores(
-    human: CrowdData, digital: CrowdData, how: Sequence[str] = ("dawid-skene", "glad"), *, split: int = 0
+    human: CrowdData, digital: CrowdData, how: Sequence[How] = ("dawid-skene", "glad"), *, split: int = 0
 ) -> Scores:
     """Errors of aggregates: the digital crowd's less the human crowd's, each aggregated by itself.
 

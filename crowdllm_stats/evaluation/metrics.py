@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,11 @@ from crowdllm_stats._base.checks import FloatArray, check_array, check_choice, c
 from crowdllm_stats._base.random import generator
 from crowdllm_stats._base.result import Result
 from crowdllm_stats.data.histograms import Histograms
-from crowdllm_stats.evaluation.scores import Scores
+from crowdllm_stats.evaluation.scores import Scores, Way
 
-WAYS = ("exact", "sampled")
-DISTANCES = ("scale", "probabilities")
+Distance = Literal["scale", "probabilities"]
+WAYS: tuple[Way, ...] = get_args(Way)
+DISTANCES: tuple[Distance, ...] = get_args(Distance)
 
 #: Halves and ties are recognised up to this much rounding.
 _ROUNDING = 1e-9
@@ -33,8 +34,8 @@ def score(
     truth: Histograms,
     predicted: ArrayLike,
     *,
-    how: str = "exact",
-    distance: str = "scale",
+    how: Way = "exact",
+    distance: Distance = "scale",
     seed: int = 0,
     split: int = 0,
 ) -> Scores:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.histograms import Histograms, histograms
-from crowdllm_stats.evaluation.metrics import score
-from crowdllm_stats.evaluation.scores import Scores, pooled
+from crowdllm_stats.evaluation.metrics import Distance, score
+from crowdllm_stats.evaluation.scores import Scores, Way, pooled
 
-PROTOCOLS = ("paper", "new-problems")
+Protocol = Literal["paper", "new-problems"]
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 #: Anything that learns from answers and returns a distribution a problem: (train, ids of T problems) -> (T, A).
 Predictor = Callable[[CrowdData, tuple[str, ...]], ArrayLike]
@@ -33,7 +34,7 @@ class HeldOut:
         unanswered: how many of these problems nobody answered; they are not scored.
     """
 
-    protocol: str
+    protocol: Protocol
     seed: int
     train: CrowdData
     truth: Histograms
@@ -48,7 +49,7 @@ class HeldOut:
         )
 
 
-def held_out(data: CrowdData, protocol: str, *, seed: int, fraction: float = 0.2) -> HeldOut:
+def held_out(data: CrowdData, protocol: Protocol, *, seed: int, fraction: float = 0.2) -> HeldOut:
     """Split the answers as a protocol says.
 
     "paper": a share of the people is held out with all their answers; the truth of *every* problem is the histogram of
@@ -97,7 +98,7 @@ class Evaluation:
         unanswered: problems without any answer, left out, summed over splits.
     """
 
-    protocol: str
+    protocol: Protocol
     exact: Scores
     sampled: Scores
     unanswered: int = 0
@@ -120,11 +121,11 @@ class Evaluation:
 def evaluate(
     predictor: Predictor,
     data: CrowdData,
-    protocol: str = "new-problems",
+    protocol: Protocol = "new-problems",
     *,
     seeds: Iterable[Any] = range(5),
     fraction: float = 0.2,
-    distance: str = "scale",
+    distance: Distance = "scale",
 ) -> Evaluation:
     """Fit and score a predictor on every split of a protocol.
 
@@ -154,13 +155,12 @@ def evaluate(
     chosen = [int(seed) for seed in seeds]
     if not chosen or len(set(chosen)) < len(chosen):
         raise ValueError(f"seeds must be at least one whole number and all different; got {chosen}")
-    exact: list[Scores] = []
-    sampled: list[Scores] = []
+    ways: dict[Way, list[Scores]] = {"exact": [], "sampled": []}
     unanswered = 0
     for seed in chosen:
         split = held_out(data, protocol, seed=seed, fraction=fraction)
         made = predictor(split.train, split.truth.problems)
         unanswered += split.unanswered
-        for how, parts in (("exact", exact), ("sampled", sampled)):
+        for how, parts in ways.items():
             parts.append(score(split.truth, made, how=how, distance=distance, seed=seed, split=seed))
-    return Evaluation(protocol, pooled(exact), pooled(sampled), unanswered)
+    return Evaluation(protocol, pooled(ways["exact"]), pooled(ways["sampled"]), unanswered)

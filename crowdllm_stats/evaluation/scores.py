@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,10 @@ from crowdllm_stats._base.result import Result
 RESOLVED = 0.5
 
 _ERRORS = ("mean", "median", "majority", "dawid-skene", "glad")
+
+
+#: Of the predicted distribution itself, or of as many answers drawn from it as people gave.
+Way = Literal["exact", "sampled"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +49,7 @@ class Scores:
     """
 
     per_problem: pd.DataFrame
-    how: str
+    how: Way
 
     def __post_init__(self) -> None:
         if self.per_problem.empty:

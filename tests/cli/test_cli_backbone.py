@@ -42,7 +42,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny, files, capsys, monkeypatch,
     for arguments, said in (
         (["fetch", "gpt4"], "name must be one of 'smollm2', 'minilm'"),
         (["check", "smollm2", str(files / "problems.csv")], "run `crowdllm-stats backbone fetch smollm2`"),
-        (["check", str(tiny), str(files / "people.csv")], "the column 'problem'"),
+        (["check", str(tiny), str(files / "people.csv")], "problems has no column 'problem'"),
         (["check", str(tiny), str(files / "none.csv")], "none.csv"),
         (["check", str(tiny), str(files / "problems.csv"), "--template", "x"], "template 'x' is neither a file"),
     ):

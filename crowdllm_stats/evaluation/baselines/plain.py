@@ -13,7 +13,7 @@ from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.histograms import Histograms
 from crowdllm_stats.evaluation.baselines.base import training_table
-from crowdllm_stats.evaluation.metrics import score
+from crowdllm_stats.evaluation.metrics import Distance, score
 from crowdllm_stats.evaluation.scores import Scores
 
 
@@ -124,7 +124,7 @@ class OwnRaters:
         return OwnHistograms(training_table(train))
 
 
-def noise_floor(truth: Histograms, *, seed: int, distance: str = "scale", split: int = 0) -> Scores:
+def noise_floor(truth: Histograms, *, seed: int, distance: Distance = "scale", split: int = 0) -> Scores:
     """Split each problem's answers at random into halves and score the first as a prediction of the second.
 
     What another crowd of half the size would score; a generator that knew the true distributions would score better,

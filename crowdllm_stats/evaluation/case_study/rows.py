@@ -25,6 +25,7 @@ from crowdllm_stats.evaluation.baselines import (
 )
 from crowdllm_stats.evaluation.case_study.references import References
 from crowdllm_stats.evaluation.case_study.texts import Texts
+from crowdllm_stats.evaluation.protocols import Protocol
 
 RIDGE = "ridge"
 RIDGE_SCALED = "ridge, blocks of equal size"
@@ -74,7 +75,7 @@ class Rows:
     left_out: Mapping[str, str]
 
 
-def rows(references: References, texts: Texts, protocol: str, **settings: Any) -> Rows:
+def rows(references: References, texts: Texts, protocol: Protocol, **settings: Any) -> Rows:
     """All rows of a case study.
 
     Ridge sees what CrowdLLM sees: the embedding and the probabilities of every answer under every persona. It is fitted

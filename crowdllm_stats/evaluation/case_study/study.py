@@ -12,7 +12,7 @@ import pandas as pd
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.evaluation import HeldOut, held_out, paired_difference, virtual_crowd
-from crowdllm_stats.evaluation.aggregation import aggregate
+from crowdllm_stats.evaluation.aggregation import Labels, aggregate
 from crowdllm_stats.evaluation.baselines import noise_floor
 from crowdllm_stats.evaluation.case_study.references import References
 from crowdllm_stats.evaluation.case_study.rows import (
@@ -28,7 +28,8 @@ from crowdllm_stats.evaluation.case_study.rows import (
 from crowdllm_stats.evaluation.case_study.spread import human_variances, spread_check
 from crowdllm_stats.evaluation.case_study.texts import Texts
 from crowdllm_stats.evaluation.metrics import error_by_size, score
-from crowdllm_stats.evaluation.scores import Scores, pooled
+from crowdllm_stats.evaluation.protocols import Protocol
+from crowdllm_stats.evaluation.scores import Scores, Way, pooled
 
 #: Rows that nothing learned makes: what sampling alone leaves, and how far people are from people.
 PERFECT, FLOOR = "the true histograms themselves", "half of the raters against the other half"
@@ -71,7 +72,7 @@ class CaseStudy:
     data: str
     backbone: str
     embedding: str
-    protocol: str
+    protocol: Protocol
     objective: str
     seeds: tuple[int, ...]
     scores: pd.DataFrame
@@ -90,7 +91,7 @@ class CaseStudy:
         frame.insert(1, "backbone", self.backbone)
         return frame
 
-    def value(self, row: str, metric: str, how: str = "exact") -> float:
+    def value(self, row: str, metric: str, how: Way = "exact") -> float:
         """One score.
 
         Raises:
@@ -126,7 +127,7 @@ def run_study(
     texts: Texts,
     *,
     name: str = "answers",
-    protocol: str = "new-problems",
+    protocol: Protocol = "new-problems",
     seeds: Iterable[int] = range(5),
     objective: str = "likelihood",
     only: Sequence[str] | None = None,
@@ -199,7 +200,7 @@ def run_study(
     )
 
 
-def _held_out(data: CrowdData, protocol: str, seeds: Sequence[int]) -> list[HeldOut]:
+def _held_out(data: CrowdData, protocol: Protocol, seeds: Sequence[int]) -> list[HeldOut]:
     """The splits; refused before anything is fitted where they score too few problems."""
     splits = [held_out(data, protocol, seed=seed) for seed in seeds]
     scored = {name for split in splits for name in split.truth.problems}
@@ -258,7 +259,7 @@ def _unlearned(splits: Sequence[_Split]) -> dict[str, dict[str, Scores]]:
 
 
 def _labels(
-    data: CrowdData, splits: Sequence[_Split], how: str, report: Callable[[str], None]
+    data: CrowdData, splits: Sequence[_Split], how: Labels, report: Callable[[str], None]
 ) -> dict[str, Scores]:  # fmt: skip
     """Errors of Dawid-Skene or GLAD on virtual crowds; the human crowd is aggregated once."""
     human = aggregate(data, how)

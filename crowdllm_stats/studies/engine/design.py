@@ -7,10 +7,12 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from crowdllm_stats.studies.engine.measures import MeasureSpec
 from crowdllm_stats.studies.engine.parameters import InputFile, Parameter, Value, cell_text, plain
+
+PictureKind = Literal["lines", "coverage", "zip", "nested-loop", "map"]
 
 #: Most cells of one study, and most rows (cells times replicates times methods).
 MOST_CELLS, MOST_ROWS = 1_000_000, 1_000_000_000
@@ -59,7 +61,7 @@ class Picture:
         log: horizontal axis on a logarithmic scale.
     """
 
-    kind: str
+    kind: PictureKind
     file: str
     measure: str
     x: str | None

@@ -8,17 +8,15 @@ turn its errors into one line that names the mend.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
-from crowdllm_stats._base.checks import check_count
-from crowdllm_stats.studies.engine.design import Claim, Picture, Skip, levels_text
+from crowdllm_stats._base.checks import check_choice, check_count
+from crowdllm_stats.studies.engine.design import Claim, Picture, PictureKind, Skip, levels_text
 from crowdllm_stats.studies.engine.measures import MeasureSpec
 from crowdllm_stats.studies.engine.parameters import Parameter, Value
 
 #: Most bytes of a study's name: ``-quick`` and the levels of ``--only`` are put behind it.
 _LONGEST_NAME = 120
-
-PICTURE_KINDS = ("lines", "coverage", "zip", "nested-loop", "map")
 
 
 def only_known(table: Mapping[str, Any], known: set[str], where: str) -> None:
@@ -203,9 +201,8 @@ def read_picture(
         {"kind", "file", "measure", "x", "y", "row", "column", "color", "where", "title", "log"},
         "a [[picture]] table",
     )
-    kind, file = read_text(entry, "kind"), read_text(entry, "file")
-    if kind not in PICTURE_KINDS:
-        raise ValueError(f"picture kind must be one of {', '.join(PICTURE_KINDS)}; got {kind!r}")
+    kind = check_choice("picture kind", read_text(entry, "kind"), get_args(PictureKind))
+    file = read_text(entry, "file")
     if not _plain_name(file) or "." in file:
         raise ValueError(f"picture file must be a plain name without folder or ending; got {file!r}")
     names = [spec.name for spec in measures]

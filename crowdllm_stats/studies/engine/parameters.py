@@ -7,12 +7,13 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats._base.manifest import sha256
 
-KINDS = ("number", "whole", "choice", "flag", "numbers", "file")
+Kind = Literal["number", "whole", "choice", "flag", "numbers", "file"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Parameter:
     """
 
     meaning: str
-    kind: str = "number"
+    kind: Kind = "number"
     default: Value | None = None
     least: float = -math.inf
     most: float = math.inf

@@ -105,7 +105,7 @@ BAD = [
     ({"claim": [{"text": "a", "measure": "power", "method": "plain", "at_least": 1}]}, "claim names measure 'power'"),
     ({"claim": [{"text": "a", "measure": "bias", "method": "p", "at_least": 1}]}, "claim names method 'p'"),
     ({"claim": [{"text": "a", "measure": "bias", "method": "plain"}]}, "claim 'a' needs at_least, at_most or both"),
-    ({"picture": [{"kind": "pie", "file": "a"}]}, "picture kind must be one of lines"),
+    ({"picture": [{"kind": "pie", "file": "a"}]}, "picture kind must be one of 'lines'"),
     ({"picture": [{"kind": "lines", "file": "../a", "x": "n"}]}, "picture file must be a plain name"),
     ({"picture": [{"kind": "lines", "file": "a"}]}, "picture 'a' of kind 'lines' needs x"),
     ({"picture": [{"kind": "lines", "file": "a", "x": "n"}]}, "picture 'a' does not show 'mean' (0, 1, 2)"),
