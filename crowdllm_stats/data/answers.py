@@ -20,14 +20,14 @@ _NO_NUMBER = {"", "na", "n/a", "nan", "null", "none", "<na>", "."}
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """A column of answers (float, text, or tuples of text) and which rows hold none."""
+class GivenAnswers:
+    """A column of answers as they were given (numbers, texts, or tuples of texts), and which rows hold none."""
 
     given: NDArray[Any]
     missing: NDArray[np.bool_]
 
 
-def as_answers(column: pd.Series, scale: Scale, label: str) -> Answers:
+def as_answers(column: pd.Series, scale: Scale, label: str) -> GivenAnswers:
     """Read a column of answers onto ``scale``.
 
     On a numeric scale an answer is a number or its text; empty cells, NaN, None and the words NA, N/A, NaN, null and
@@ -50,7 +50,7 @@ def as_answers(column: pd.Series, scale: Scale, label: str) -> Answers:
     return _choices(column, scale, label)
 
 
-def _numbers(column: pd.Series, scale: Scale, label: str) -> Answers:
+def _numbers(column: pd.Series, scale: Scale, label: str) -> GivenAnswers:
     if pd.api.types.is_complex_dtype(column.dtype):
         raise ValueError(f"{label} holds complex numbers; answers must be real ones")
     if pd.api.types.is_numeric_dtype(column.dtype):
@@ -72,7 +72,7 @@ def _numbers(column: pd.Series, scale: Scale, label: str) -> Answers:
             f"{label} holds {int(off.sum())} of {len(values)} answers off the scale ({scale}): {some(found)} "
             f"in {rows_text(off)}; correct the answers or the scale"
         )
-    return Answers(values, missing)
+    return GivenAnswers(values, missing)
 
 
 def _parsed(column: pd.Series, label: str) -> tuple[FloatArray, NDArray[np.bool_]]:
@@ -114,7 +114,7 @@ def _is_blank(value: Any) -> bool:
     return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
-def _choices(column: pd.Series, scale: Scale, label: str) -> Answers:
+def _choices(column: pd.Series, scale: Scale, label: str) -> GivenAnswers:
     try:
         codes, found = coded(column)
     except TypeError:
@@ -123,7 +123,7 @@ def _choices(column: pd.Series, scale: Scale, label: str) -> Answers:
     unknown = [place for place, text in enumerate(words) if text != "" and text not in scale.options]
     _refuse_unknown([found[place] for place in unknown], np.isin(codes, unknown), scale, label)
     values = np.array([*words, ""], dtype=object)[codes]
-    return Answers(values, values == "")
+    return GivenAnswers(values, values == "")
 
 
 #: Two words for one answer: programs write yes and no as True and False.
@@ -158,7 +158,7 @@ def _refuse_unknown(unknown: Sequence[Any], rows: NDArray[np.bool_], scale: Scal
         )
 
 
-def _ballots(column: pd.Series, scale: Scale, label: str) -> Answers:
+def _ballots(column: pd.Series, scale: Scale, label: str) -> GivenAnswers:
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, cells = coded(column)
     else:  # lists cannot be hashed, so every row is its own cell
@@ -181,7 +181,7 @@ def _ballots(column: pd.Series, scale: Scale, label: str) -> Answers:
             )
     ordered = (tuple(sorted(ballot, key=place.__getitem__)) for ballot in ballots)
     values = np.fromiter(ordered, dtype=object, count=len(ballots))[codes]
-    return Answers(values, (sizes == 0)[codes])
+    return GivenAnswers(values, (sizes == 0)[codes])
 
 
 def _ballot(cell: Any) -> tuple[str, ...]:

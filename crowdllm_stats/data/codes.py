@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.messages import BadInput
-from crowdllm_stats.data.answers import Answers, as_answers
+from crowdllm_stats.data.answers import GivenAnswers, as_answers
 from crowdllm_stats.data.ids import Ids
 from crowdllm_stats.data.scale import Scale
 
@@ -53,7 +53,7 @@ def without_codes(
     return pd.Series(np.where(coded, np.nan, free.given)), coded
 
 
-def refuse_codes(answers: Answers, problem: Ids, label: str) -> None:
+def refuse_codes(answers: GivenAnswers, problem: Ids, label: str) -> None:
     """Ask about whole numbers that look like codes beside the other answers, and repeat.
 
     To all problems together, or (beyond 10) to one: numbers far outside all others, at least 5 and twice the range of
@@ -67,7 +67,8 @@ def refuse_codes(answers: Answers, problem: Ids, label: str) -> None:
     Example:
         >>> given = np.array([3.0, 7, 0, 10, 99, 99])
         >>> sound = np.zeros(6, dtype=bool)
-        >>> refuse_codes(Answers(given, sound), Ids(np.zeros(6, dtype=np.int64), np.array(["q"])), "column 'response'")
+        >>> one = Ids(np.zeros(6, dtype=np.int64), np.array(["q"]))
+        >>> refuse_codes(GivenAnswers(given, sound), one, "column 'response'")
         Traceback (most recent call last):
         ...
         crowdllm_stats...BadInput: column 'response' holds 2 answers (99) far outside all others (0 to 10); ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,9 @@ from crowdllm_stats.generator.random import id_keys, id_numbers
 
 #: People worked on at once; memory grows with this times the number of problems.
 BLOCK = 8192
+
+#: The answers of an ordinal or categorical scale.
+Levels = FloatArray | NDArray[np.str_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,7 @@ def _place_type(n_answers: int) -> type[np.signedinteger[Any]]:
 
 
 def draw_blocks(
-    belief: Belief, params: Params, table: dict[str, Any], ids: list[str], coded: Any,
+    belief: Belief, params: Params, table: dict[str, Any], ids: list[str], coded: Callable[[slice], FloatArray],
     participation: Participation | None, seed: int,
 ) -> Iterator[Drawn]:  # fmt: skip
     """Blocks of people one after the other.
@@ -122,9 +125,7 @@ def draw_blocks(
         yield Drawn(some, answers, given)
 
 
-def long_table(
-    drawn: Drawn, ids: Any, problems: tuple[str, ...], levels: FloatArray | NDArray[np.str_] | None
-) -> pd.DataFrame:
+def long_table(drawn: Drawn, ids: list[str], problems: tuple[str, ...], levels: Levels | None) -> pd.DataFrame:
     """A block as columns problem, participant, response."""
     size = drawn.answers.shape[1]
     answers = drawn.answers if levels is None else levels[drawn.answers.astype(np.int64)]
@@ -139,8 +140,8 @@ def long_table(
 
 
 def write_parquet(
-    blocks: Iterator[Drawn], ids: list[str], problems: tuple[str, ...], levels: Any, path: str | os.PathLike[str],
-    progress: Any = None,
+    blocks: Iterator[Drawn], ids: list[str], problems: tuple[str, ...], levels: Levels | None,
+    path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None,
 ) -> int:  # fmt: skip
     """Stream blocks to one Parquet file: problem and participant as dictionaries, answers as int8 where they fit.
 
@@ -170,14 +171,7 @@ def write_parquet(
         raise ValueError(f"path: answers are streamed to a file that ends in .parquet; got {place}")
     if not place.parent.is_dir():
         raise FileNotFoundError(f"folder {place.parent} is not there")
-    words = levels is not None and np.asarray(levels).dtype.kind in "US"
-    whole = levels is not None and not words and _fits(levels)
-    if words:
-        kind = pa.dictionary(pa.from_numpy_dtype(_place_type(len(levels))), pa.string())
-    elif levels is not None:
-        kind = pa.int8() if whole else pa.float64()
-    else:
-        kind = pa.float32()
+    kind, column = _arrow_answers(levels)
     schema = pa.schema(
         [
             ("problem", pa.dictionary(pa.int32(), pa.string())),
@@ -197,16 +191,10 @@ def write_parquet(
             row = np.repeat(np.arange(len(problems), dtype=np.int32), size)[keep]
             who = np.tile(np.arange(size, dtype=np.int32), len(problems))[keep]
             flat = drawn.answers.reshape(-1)[keep]
-            if words:
-                response = pa.DictionaryArray.from_arrays(pa.array(flat), pa.array(list(levels)))
-            elif levels is None:
-                response = pa.array(flat.astype(np.float32))
-            else:
-                response = pa.array(np.asarray(levels, dtype=np.int8 if whole else np.float64)[flat])
             columns = [
                 pa.DictionaryArray.from_arrays(pa.array(row), names),
                 pa.DictionaryArray.from_arrays(pa.array(who), pa.array(ids[drawn.people])),
-                response,
+                column(flat),
             ]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=len(flat) or 1)
             total += len(flat)
@@ -215,9 +203,20 @@ def write_parquet(
     return total
 
 
-def _fits(levels: Any) -> bool:
-    numbers = np.asarray(levels, dtype=np.float64)
-    return bool(np.all(numbers == np.round(numbers)) and np.all(np.abs(numbers) <= 127))
+def _arrow_answers(levels: Levels | None) -> tuple[Any, Callable[[NDArray[Any]], Any]]:
+    """The type of the column of answers, and how places on the scale (or numbers) become such a column."""
+    import pyarrow as pa
+
+    if levels is None:
+        return pa.float32(), lambda given: pa.array(given.astype(np.float32))
+    if levels.dtype.kind in "US":
+        words = pa.array(levels.tolist())
+        kind = pa.dictionary(pa.from_numpy_dtype(_place_type(len(levels))), pa.string())
+        return kind, lambda places: pa.DictionaryArray.from_arrays(pa.array(places), words)
+    numbers = levels.astype(np.float64)
+    if np.all(numbers == np.round(numbers)) and np.all(np.abs(numbers) <= 127):
+        return pa.int8(), lambda places: pa.array(numbers.astype(np.int8)[places])
+    return pa.float64(), lambda places: pa.array(numbers[places])
 
 
 def arviz_object(answers: Any, participants: Sequence[str], problems: Sequence[str], loss: FloatArray) -> Any:

@@ -42,8 +42,7 @@ class TableLaw:
 
     def draw(self, uniforms: FloatArray, noise: float) -> pd.DataFrame:
         """Profiles as a function of uniforms, shape (n, d); see ``draw_codes``."""
-        drawn = draw_codes(self.columns, self.conditional, uniforms, noise)
-        return _table(self.columns, drawn.codes)
+        return _table(self.columns, draw_codes(self.columns, self.conditional, uniforms, noise))
 
     def conditional(self, combinations: Codes) -> FloatArray:
         """Law of the next column given the first ones: shares of the rows that agree, shape (G, levels)."""
@@ -105,7 +104,7 @@ class MarginLaw:
             uniforms = inside(ndtr(ndtri(uniforms) @ self.latent.T))
         codes = np.empty(uniforms.shape, dtype=np.int64)
         for place, column in enumerate(self.columns):
-            codes[:, place] = draw_codes([column], _alone(self.margins[place]), uniforms[:, [place]], noise).codes[:, 0]
+            codes[:, place] = draw_codes([column], _alone(self.margins[place]), uniforms[:, [place]], noise)[:, 0]
         return _table(self.columns, codes)
 
     def to_dict(self) -> dict[str, Any]:

@@ -102,13 +102,13 @@ class PoolLaw:
             noise: scale of the noise, at least 0; 1 for the law itself.
         """
         count = len(self.discrete)
-        drawn = draw_codes(self.discrete, self.conditional, uniforms[:, :count], noise)
+        codes = draw_codes(self.discrete, self.conditional, uniforms[:, :count], noise)
         made: dict[str, Any] = {
-            column.name: column.values(drawn.codes[:, place]) for place, column in enumerate(self.discrete)
+            column.name: column.values(codes[:, place]) for place, column in enumerate(self.discrete)
         }
         if self.continuous is not None:
             numeric = [column.name for column in self.columns if column.kind == "continuous"]
-            places = _places(self.discrete, drawn.codes)
+            places = _places(self.discrete, codes)
             made |= dict(zip(numeric, self.continuous.draw(places, uniforms[:, count:], noise), strict=True))
         return pd.DataFrame({column.name: made[column.name] for column in self.columns}, index=range(len(uniforms)))
 
@@ -209,27 +209,12 @@ Codes = NDArray[np.int64]
 _LEAST = 2.0**-53
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """Codes of n people in D columns, and the G different combinations among them.
-
-    Attributes:
-        codes: shape (n, D).
-        groups: which combination each person holds, shape (n,).
-        combinations: shape (G, D).
-    """
-
-    codes: Codes
-    groups: Codes
-    combinations: Codes
-
-
 def draw_codes(
     columns: Sequence[ProfileColumn],
     conditional: Callable[[Codes], FloatArray],
     uniforms: FloatArray,
     noise: float,
-) -> Drawn:
+) -> Codes:
     """Draw column after column as a function of uniforms.
 
     Args:
@@ -240,14 +225,14 @@ def draw_codes(
             ``p(x)^(1 / noise)`` (the likeliest at 0), an ordered one the level at share ``Phi(noise * Phi^-1(u))``.
 
     Returns:
-        Drawn.
+        Codes of n people, shape (n, D).
 
     Example:
         >>> gender = ProfileColumn("gender", "categorical", ("Man", "Woman"))
         >>> shares = lambda before: np.tile([0.4, 0.6], (len(before), 1))
-        >>> draw_codes([gender], shares, np.array([[0.3], [0.5]]), 1.0).codes.tolist()
+        >>> draw_codes([gender], shares, np.array([[0.3], [0.5]]), 1.0).tolist()
         [[0], [1]]
-        >>> draw_codes([gender], shares, np.array([[0.3], [0.5]]), 0.0).codes.tolist()
+        >>> draw_codes([gender], shares, np.array([[0.3], [0.5]]), 0.0).tolist()
         [[1], [1]]
     """
     people = len(uniforms)
@@ -259,7 +244,7 @@ def draw_codes(
         found, keys = pd.factorize(groups * law.shape[1] + codes[:, place])
         before, last = np.divmod(keys, law.shape[1])
         groups, combinations = np.asarray(found, dtype=np.int64), np.column_stack([combinations[before], last])
-    return Drawn(codes, groups, combinations)
+    return codes
 
 
 def inside(uniforms: FloatArray) -> FloatArray:
