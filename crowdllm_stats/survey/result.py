@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,9 @@ Row = dict[str, Any]
 
 #: Rows that are printed; to_frame() has them all.
 SHOWN = 10
+
+#: What stands for the explanation in print.
+WHY = ".why says what these numbers rest on."
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,8 +87,8 @@ class SurveyResult:
             reasons = list(self.excluded.values())
             lines += [f"  {reasons.count(reason)} x {reason}" for reason in sorted(set(reasons))]
         lines += [f"- {note}" for note in self.notes]
-        words = textwrap.wrap(self.why, 100, initial_indent="  ", subsequent_indent="  ")
-        return "\n".join([*self.notices, type(self).__name__, *(f"  {line}" for line in lines), *words])
+        lines.append(WHY)
+        return "\n".join([*self.notices, type(self).__name__, *(f"  {line}" for line in lines)])
 
 
 def _shown(row: Row) -> list[str]:

@@ -69,6 +69,7 @@ def test_a_command_prints_what_its_function_returns(job, example, capsys):
     assert json.loads(json.dumps(function(*frames, scale="1,2,3,4,5").to_dict()["rows"])) == plain["rows"]
     assert found.to_frame().index.name == "problem"
     assert str(found).startswith("\n".join(found.notices))
+    assert str(found).endswith(".why says what these numbers rest on.")
     for row in found.summary:
         assert f"{row['problem']}: " in str(found)
 
