@@ -13,7 +13,7 @@ import numpy as np
 import sympy
 
 from crowdllm_stats.inference.theorem3_safe_decision import safe_decision
-from crowdllm_stats.inference.theorem3_safe_decision.excess_test import Evidence, rare_answer_p_values, share_alike
+from crowdllm_stats.inference.theorem3_safe_decision.excess_test import LLMEvidence, rare_answer_p_values, share_alike
 from crowdllm_stats.inference.theorem3_safe_decision.human_mean import Means, mean_below
 from crowdllm_stats.verify import Check, agree, enumeration, identity, numeric
 
@@ -74,7 +74,7 @@ class _Problem:
 def _batch(problems: Sequence[_Problem], rows: Any, other: Sequence[_Problem] = ()) -> tuple[Any, Any]:
     """The library's p-values of several problems at once; ``other`` has what is said of y* from above."""
     zero = np.zeros(len(problems))
-    evidence = Evidence(
+    evidence = LLMEvidence(
         crowd=np.array([one.crowd for one in problems]), reference=np.array([one.reference for one in problems]),
         answers=len(problems[0].answers), var=zero, floor=zero, eta=None, noise_var=None,
         share=np.array([one.share for one in problems]), cost=np.array([one.cost for one in problems]),
