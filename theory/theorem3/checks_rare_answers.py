@@ -130,12 +130,13 @@ def _problems() -> tuple[_Problem, ...]:
             means, chance = (y, y + float(rng.uniform(-0.3, 0.3))), float(rng.uniform(0.2, 0.8))
             cost = float(rng.choice([0.0, 0.2]))
             found.append(_Problem(tuple(answers), crowd, share, cost, held, means, chance, bounds))
+    found.append(_Problem((3.0, 3.0, 3.0, 4.0), 2.95, 0.05, 0.0, False, (3.0, 3.2), 0.5, None))
     return tuple(found)
 
 
 def _worked_out() -> list[Check]:
     checks = []
-    for held, share in product((True, False), (1.0, 0.75, 0.5, 0.0)):
+    for held, share in (*product((True, False), (1.0, 0.75, 0.5, 0.0)), (False, 0.05)):
         mine = [one for one in _problems() if (one.held, one.share) == (held, share)]
         pairs = [(one.computed(), one.p_values()) for one in mine]
         where = f"beliefs {'of the answers' if held else 'of a generator'}, share {share:g}"
@@ -218,10 +219,10 @@ def _alike_by_definition(answers: Sequence[float], near: float) -> Fraction:
 
 def _alike() -> list[Check]:
     checks = []
-    for name, bounds, near in (("a scale of 100", (0.0, 100.0), 5.0), ("no scale", None, 0.0)):
+    for name, bounds, near in (("a scale of 100", (10.0, 110.0), 5.0), ("no scale", None, 0.0)):
         wrong, count = 0, 0
         for given in range(1, 6):
-            tables = list(product((20.0, 25.0, 25.5, 31.0), repeat=given))
+            tables = list(product((20.0, 20.05, 25.0, 25.5, 31.0), repeat=given))
             found = share_alike(np.array(tables), bounds)
             wanted = [float(_alike_by_definition(table, near)) for table in tables]
             wrong, count = wrong + int(np.sum(np.abs(found - wanted) > 1e-12)), count + len(tables)
