@@ -21,7 +21,17 @@ from crowdllm_stats.inference.intervals.confidence_sets import (
     hoeffding_half,
     serfling,
 )
-from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity, numeric, rate_at_least, simulation
+from crowdllm_stats.verify import (
+    Check,
+    Statement,
+    agree,
+    counterexample,
+    enumeration,
+    identity,
+    numeric,
+    rate_at_least,
+    simulation,
+)
 
 STATEMENT = Statement(
     name="confidence_sets",
@@ -212,7 +222,7 @@ def _halves() -> list[Check]:
 
 
 def _covers(name: str, least: float, cases: int, level: float, says: str) -> Check:
-    return numeric(name, least >= level, says, f"lowest of {cases} exact coverages {least:.4f}, level {level}")
+    return enumeration(name, least >= level, says, f"lowest of {cases} exact coverages {least:.4f}, level {level}")
 
 
 def _enumerated() -> list[Check]:

@@ -13,7 +13,7 @@ import sympy
 
 from crowdllm_stats.inference.conformal import _rank, _split, conformal_new_problems
 from crowdllm_stats.inference.fay_herriot.dispersion import fit_variance_function
-from crowdllm_stats.verify import Check, Statement, counterexample, identity, numeric, simulation
+from crowdllm_stats.verify import Check, Statement, counterexample, enumeration, identity, numeric, simulation
 
 STATEMENT = Statement(
     name="conformal",
@@ -38,12 +38,12 @@ def _rank_checks() -> list[Check]:
         found = [_coverage_of_ranks(range(c + 1), k) for k in range(1, c + 1)]
         wanted = [Fraction(k, c + 1) for k in range(1, c + 1)]
         says = "all (C+1)! orders of distinct scores: P(new score <= k-th smallest of C) = k/(C+1)"
-        checks.append(numeric(f"rank, C = {c}", found == wanted, says, f"k = 1..{c}: {', '.join(map(str, found))}"))
+        checks.append(enumeration(f"rank, C = {c}", found == wanted, says, f"k = 1..{c}: {', '.join(map(str, found))}"))
     tied = [0, 0, 1, 1, 1]
     found = [_coverage_of_ranks(tied, k) for k in range(1, 5)]
     says = "with ties the probability is at least k/(C+1)"
     holds = all(share >= Fraction(k, 5) for k, share in enumerate(found, start=1))
-    checks.append(numeric("ties", holds, says, f"scores 0 0 1 1 1: {', '.join(map(str, found))}"))
+    checks.append(enumeration("ties", holds, says, f"scores 0 0 1 1 1: {', '.join(map(str, found))}"))
     return checks
 
 
@@ -141,7 +141,7 @@ def _exhaustive(
     wanted = Fraction(math.ceil((c + 1) * Fraction(str(level))), c + 1)
     says = f"the first of {new} new problem(s) is covered in exactly k/(C+1) of all exchanges, level {level:g}"
     name = f"exhaustive, level {level:g}, {new} new{', bounded' if bounds else ''}"
-    return numeric(name, Fraction(held, total) == wanted, says, f"{held} of {total}, wanted {wanted}")
+    return enumeration(name, Fraction(held, total) == wanted, says, f"{held} of {total}, wanted {wanted}")
 
 
 def _line(digital: Any, human: Any, rows: Any) -> Any:
@@ -222,7 +222,7 @@ def _limit_checks() -> list[Check]:
     mean_noise = Fraction(3, 4) * -1 + Fraction(1, 4) * 3
     level = Fraction(1, 2)
     checks = [
-        numeric("observed mean", mean_noise == 0 and observed >= level,
+        enumeration("observed mean", mean_noise == 0 and observed >= level,
                 "C = 1, k = 1: the observed mean is covered at least at level 1/2",
                 f"covered with probability {observed}, noise of mean {mean_noise}"),
         counterexample(

@@ -14,7 +14,16 @@ import sympy
 from sympy import Integer, Rational, sqrt
 
 from crowdllm_stats.inference.kappa import BackboneQuality, backbone_quality
-from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity, main, numeric
+from crowdllm_stats.verify import (
+    Check,
+    Statement,
+    agree,
+    counterexample,
+    enumeration,
+    identity,
+    main,
+    numeric,
+)
 
 STATEMENT = Statement(
     name="kappa",
@@ -49,7 +58,7 @@ def _exchangeable() -> list[Check]:
             name = f"{word} gaps, P = {problems}, level {level}"
             says = "P(new gap <= kappa) = r/(P + 1) without ties, at least that with ties"
             checks.append(
-                numeric(name, holds and count >= (problems + 1) * level - 1e-9, says, f"{held}/{problems + 1}")
+                enumeration(name, holds and count >= (problems + 1) * level - 1e-9, says, f"{held}/{problems + 1}")
             )
     return checks
 
@@ -72,7 +81,7 @@ def _half() -> list[Check]:
     return [
         identity("2 level - 1", 1 - worst.subs(share, Rational(1, 2)), 2 * level - 1, "1 - (1 - level)/q at q = 1/2"),
         _pushed(),
-        numeric(
+        enumeration(
             "2 level - 1 is sharp",
             *_population({2: Fraction(1, 5), 0: Fraction(4, 5)}, {2: {-1: Fraction(1, 2), 1: Fraction(1, 2)}}, 1, 4, 5),
         ),
@@ -91,7 +100,7 @@ def _pushed() -> Check:
             made += 1
             failed += abs(gap) > k and outward < share
     says = "P(|D + e| > k) >= q P(|D| > k), q = min(P(e >= 0), P(e <= 0))"
-    return numeric("pushed outward", failed == 0, says, f"{made} exact cases, {failed} against")
+    return enumeration("pushed outward", failed == 0, says, f"{made} exact cases, {failed} against")
 
 
 def _population(
@@ -126,7 +135,7 @@ def _failures() -> list[Check]:
     corrected = _enumerated()
     two = backbone_quality([[1.0, 1.0], [4.0, 4.0]], [[0.0], [0.0]], level=0.9)
     return [
-        numeric("skewed noise, exact", skewed == formula, "1 - (9/10)^9 by the calculator", f"{float(skewed):.4f}"),
+        enumeration("skewed noise, exact", skewed == formula, "1 - (9/10)^9 by the calculator", f"{float(skewed):.4f}"),
         counterexample(
             "noise of mean 0",
             skewed >= Fraction(8, 10),

@@ -11,7 +11,7 @@ import sympy
 
 from crowdllm_stats import interval
 from crowdllm_stats.inference.intervals.one_law import chance_of_sum, same_law
-from crowdllm_stats.verify import Check, Statement, counterexample, identity, main, numeric, simulation
+from crowdllm_stats.verify import Check, Statement, counterexample, enumeration, identity, main, numeric, simulation
 
 STATEMENT = Statement(
     name="one_law",
@@ -96,9 +96,11 @@ def _levels() -> list[Check]:
             worst = float(np.max(np.abs(got - exact)[exact < 0.2]))
             where = f"{name}, n = {picked}"
             says = "no more alarms at 0.01, 0.05 and 0.1 than that"
-            checks.append(numeric(f"level, {where}", alarms <= 1.0, says, f"{len(got)} choices, ratio {alarms:.2f}"))
+            checks.append(
+                enumeration(f"level, {where}", alarms <= 1.0, says, f"{len(got)} choices, ratio {alarms:.2f}")
+            )
             says = "within 0.06 where the exact p-value is below 0.2"
-            checks.append(numeric(f"p-value, {where}", worst <= 0.06, says, f"largest difference {worst:.3f}"))
+            checks.append(enumeration(f"p-value, {where}", worst <= 0.06, says, f"largest difference {worst:.3f}"))
     return checks
 
 
@@ -113,7 +115,7 @@ def _range_level() -> list[Check]:
         for k in hits:
             hits[k] += beyond >= k
     return [
-        numeric(
+        enumeration(
             f"range, k = {k}",
             hits[k] * math.comb(size, k) == len(choices) * math.comb(picked, k),
             "P(k of the n twins lie above all others) = C(n, k) / C(n + N, k)",

@@ -15,7 +15,7 @@ from scipy import stats
 from crowdllm_stats.inference.intervals import interval
 from crowdllm_stats.inference.intervals.binomial_limits import Draws, exact_ends, one_sided_limit, smooth_ends
 from crowdllm_stats.inference.intervals.scale import neighbours, rating
-from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity, numeric
+from crowdllm_stats.verify import Check, Statement, agree, counterexample, enumeration, identity, numeric
 
 STATEMENT = Statement(
     name="proportion",
@@ -122,7 +122,8 @@ def _two_sided() -> list[Check]:
         agree("Blaker's limits", pairs,
               "the limits are the ends of the acceptable shares, found on a grid and by halving", 1e-8),
         agree("Blaker's limits, finite", finite,
-              "in a finite population: every number of ones in turn, in exact fractions"),
+              "in a finite population: every number of ones in turn, in exact fractions",
+                kind="exact enumeration"),
     ]  # fmt: skip
 
 
@@ -150,7 +151,12 @@ def _one_sided() -> list[Check]:
             "one-sided limits are quantiles of the beta law; the other end is open",
         ),
         agree("tail at the limit", tails, "P(X >= x) at the lower limit is the error probability"),
-        agree("one-sided, finite", finite, "in a finite population: every number of ones in turn, in exact fractions"),
+        agree(
+            "one-sided, finite",
+            finite,
+            "in a finite population: every number of ones in turn, in exact fractions",
+            kind="exact enumeration",
+        ),
     ]
 
 
@@ -173,7 +179,7 @@ def _levels() -> list[Check]:
     z2 = stats.norm.ppf(0.975) ** 2
     lowest = (0.1 + z2 / 20 - math.sqrt(z2) * math.sqrt(0.009 + z2 / 400)) / (1 + z2 / 10)
     return [
-        *(numeric(f"level, {side}", gap >= -1e-9, f"{side}: coverage beside every end is at least the level",
+        *(enumeration(f"level, {side}", gap >= -1e-9, f"{side}: coverage beside every end is at least the level",
                 f"lowest coverage less level {gap:.1e}, {cases // 3} shares") for side, gap in least.items()),
         numeric("monotone", rises, "one more yes never lowers an end", "n 2, 5, 10, 31; four levels; three kinds"),
         counterexample("Wilson", wilson >= Fraction(95, 100) or lowest <= float(p), "Wilson's interval has level 0.95",
@@ -396,13 +402,15 @@ def _enumerated() -> list[Check]:
             if relation == 0.0:
                 longest = max(longest, float((chance @ answer.half_width) / (chance @ alone.half_width)))
     return [
-        numeric(
+        enumeration(
             "level with twins",
             least >= 0.95,
             "ten people, all 286 tables: at least 0.95 in 18 settings",
             f"lowest {least:.4f}",
         ),
-        numeric("useless twins", longest <= 1.03, "useless twins make it at most 3% longer", f"longest {longest:.4f}"),
+        enumeration(
+            "useless twins", longest <= 1.03, "useless twins make it at most 3% longer", f"longest {longest:.4f}"
+        ),
     ]
 
 

@@ -13,7 +13,16 @@ import sympy
 from sympy import Rational
 
 from crowdllm_stats.inference.proposition1_llm_risk import llm_risk
-from crowdllm_stats.verify import Check, Statement, counterexample, fields_agree, identity, numeric, simulation
+from crowdllm_stats.verify import (
+    Check,
+    Statement,
+    counterexample,
+    enumeration,
+    fields_agree,
+    identity,
+    numeric,
+    simulation,
+)
 from crowdllm_stats.verify.algebra import all_answers, average, expectation, ring_mean
 
 STATEMENT = Statement(
@@ -142,12 +151,12 @@ def _counterexamples() -> list[Check]:
         for name, p, setting in cases
     ]  # fmt: skip
     checks += [
-        numeric(f"exact sum, {name}", p["exact"] == p["risk"], EXACT, f"L' = {p['risk']}, sum = {p['exact']}")
+        enumeration(f"exact sum, {name}", p["exact"] == p["risk"], EXACT, f"L' = {p['risk']}, sum = {p['exact']}")
         for name, p, _ in cases
     ]  # fmt: skip
     three = _by_definition(*_people(), PHI, 3)
     checks.append(
-        numeric("exact sum, mean of three answers", three["exact"] == three["risk"], EXACT,
+        enumeration("exact sum, mean of three answers", three["exact"] == three["risk"], EXACT,
                 f"L' = {three['risk']}, sum = {three['exact']}")
     )  # fmt: skip
     return checks
@@ -171,7 +180,8 @@ def _unbiased(given: int, k: int, repeats: int) -> Check:
     complete = set(known) == (set(result.columns) if given > 1 else {"exact", "published", "L1", "L2"})
     check = fields_agree(f"calculator: R={given} answers, k_averaged={k}, {repeats} per person",
                     {name: np.mean(value) for name, value in known.items()}, wanted,
-                    f"mean over all {len(human) * len(answers):,} data sets = the quantity")  # fmt: skip
+                    f"mean over all {len(human) * len(answers):,} data sets = the quantity",
+                kind="exact enumeration")  # fmt: skip
     return check if complete else Check(check.name, check.kind, check.about, check.says, False, True, str(set(known)))
 
 

@@ -129,19 +129,33 @@ def _unbiased_checks() -> list[Check]:
         exact = np.sum((hat @ spread) ** 2, axis=1)
         says = "levels alone: E k sum_i (x' K q_i)^2 = Var(x' beta) over all signs"
         got = np.mean([each.regression_var for each in found], axis=0)
-        checks.append(agree(f"unbiased for levels, {name}", [(got, exact)], says))
+        checks.append(agree(f"unbiased for levels, {name}", [(got, exact)], says, kind="exact enumeration"))
         load = np.array([hat[0] @ spread @ a for a in levels])
         own = np.array([(spread @ a)[0] for a in levels])
         if x.shape[1] == 1:
             others = (load - hat[0, 0] * own) / (1 - hat[0, 0])
             says = "Cov(own error, regression on the others) = overlap Var(regression), levels alone"
-            checks.append(agree(f"overlap, {name}", [(found[0].overlap[0] * exact[0], np.mean(own * others))], says))
+            checks.append(
+                agree(
+                    f"overlap, {name}",
+                    [(found[0].overlap[0] * exact[0], np.mean(own * others))],
+                    says,
+                    kind="exact enumeration",
+                )
+            )
     problem, person = _designs()["same people"]
     signs = _every_sign(9)
     found_var = [person_errors(AnswersOfPeople(e, problem, person), rows, weight).regression_var for e in signs]
     hat = rows @ np.linalg.inv((rows * weight[:, None]).T @ rows) @ (rows * weight[:, None]).T
     says = "rests alone, the same people: unbiased too"
-    checks.append(agree("unbiased for rests", [(np.mean(found_var, axis=0), np.sum(hat**2, axis=1) / 3)], says))
+    checks.append(
+        agree(
+            "unbiased for rests",
+            [(np.mean(found_var, axis=0), np.sum(hat**2, axis=1) / 3)],
+            says,
+            kind="exact enumeration",
+        )
+    )
     return checks
 
 

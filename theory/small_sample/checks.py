@@ -14,7 +14,7 @@ from scipy import stats
 from scipy.special import ndtr, stdtrit
 
 from crowdllm_stats.inference.intervals import interval
-from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity, numeric, simulation
+from crowdllm_stats.verify import Check, Statement, agree, counterexample, enumeration, identity, numeric, simulation
 
 STATEMENT = Statement(
     name="small_sample",
@@ -751,7 +751,7 @@ def _levels() -> list[Check]:
         truth = float(np.arange(points) @ np.array(margin))
         rate = float(weight @ ((answer.lower <= truth) & (truth <= answer.upper)))
         says = f"{name}, n = {n}, level {level}: 'classical-small' covers at least the level less 0.015 (enumerated)"
-        checks.append(numeric(f"{name}, n = {n}, {level}", rate >= level - 0.015, says, f"{rate:.4f}"))
+        checks.append(enumeration(f"{name}, n = {n}, {level}", rate >= level - 0.015, says, f"{rate:.4f}"))
     return checks
 
 
@@ -918,7 +918,7 @@ def _unbiased_by_folds() -> list[Check]:
         crowd = (_learn(everyone, 0) + _learn(everyone, 1)) / 2
         naive += weight * (crowd + sum((Fraction(y) - _learn(everyone, x) for x, y in people), Fraction(0)) / 4)
     return [
-        numeric(
+        enumeration(
             "unbiased by folds",
             folded == Fraction(1, 2),
             "two folds, a generator that learns: E(estimate) = y* = 1/2 exactly",

@@ -14,7 +14,16 @@ from sympy import Rational, Symbol
 
 from crowdllm_stats.inference.risk_average import average_over_problems
 from crowdllm_stats.inference.theorem2_risk import RiskDecomposition, risk_decomposition
-from crowdllm_stats.verify import Check, Statement, counterexample, fields_agree, identity, numeric, simulation
+from crowdllm_stats.verify import (
+    Check,
+    Statement,
+    counterexample,
+    enumeration,
+    fields_agree,
+    identity,
+    numeric,
+    simulation,
+)
 from crowdllm_stats.verify.algebra import all_answers, average, expectation, ring_mean, same
 
 STATEMENT = Statement(
@@ -273,7 +282,7 @@ def _counterexamples() -> list[Check]:
         )
     )  # fmt: skip
     checks += [
-        numeric(f"exact sum, {name}", _sum_exact(p, n) == p["L"], STATEMENT.exact.split(";")[0],
+        enumeration(f"exact sum, {name}", _sum_exact(p, n) == p["L"], STATEMENT.exact.split(";")[0],
                 f"L = {p['L']}, sum = {_sum_exact(p, n)}")
         for name, p, n in (("unaligned", unaligned, 2), ("perfect twins", perfect, 2), ("generic crowd", generic, 3))
     ]  # fmt: skip
@@ -320,13 +329,16 @@ def _calculator() -> list[Check]:
     alone = {name: exact[name] for name in ("L", "L1", "L5", "exact", "published")}
     says = "risk_decomposition returns the exact numbers"
     return [
-        fields_agree("calculator: whole probability space", whole.components(), exact, says),
+        fields_agree("calculator: whole probability space", whole.components(), exact, says,
+                kind="exact enumeration"),
         fields_agree("calculator: far from 0", far.components(), exact, f"{says} (answers near 1000)"),
         fields_agree("calculator: other axes", turned.components(), exact, f"{says} (axes named)"),
         fields_agree("calculator: unbiased with replicates", _means(unbiased), exact,
-                "mean over all 46,656 data sets of 2 + 2 replicates = the quantity"),
+                "mean over all 46,656 data sets of 2 + 2 replicates = the quantity",
+                kind="exact enumeration"),
         fields_agree("calculator: unbiased without replicates", _means(once), alone,
-                "mean over all 216 data sets of one answer each = the quantity"),
+                "mean over all 216 data sets of one answer each = the quantity",
+                kind="exact enumeration"),
         _batch_check(),
         _flag_check(),
         _bootstrap_check(),

@@ -13,7 +13,7 @@ from scipy import stats
 
 from crowdllm_stats.inference.intervals import interval
 from crowdllm_stats.inference.intervals.confidence_sets import betting_set
-from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity, numeric
+from crowdllm_stats.verify import Check, Statement, agree, counterexample, enumeration, identity, numeric
 
 STATEMENT = Statement(
     name="theorem4",
@@ -221,13 +221,13 @@ def _twentieths() -> list[Check]:
     for p in steps:  # the same margins, with the two misses made disjoint: q = 1 + 1/20 - p
         disjoint += Fraction(1, 20) * (p > choices[0] and Fraction(21, 20) - p > alpha - choices[0])
     return [
-        numeric(
+        enumeration(
             "fixed gamma",
             all(value == Fraction(342, 400) >= 1 - alpha for value in fixed.values()),
             "independent sets, gamma fixed at 1/20 or at 2/20: coverage (19/20)(18/20) = 342/400 >= 17/20",
             str({str(g): str(v) for g, v in fixed.items()}),
         ),
-        numeric(
+        enumeration(
             "union bound is sharp",
             disjoint == 1 - alpha,
             "with disjoint misses the coverage is exactly 1 - alpha",
@@ -239,7 +239,7 @@ def _twentieths() -> list[Check]:
             "with gamma chosen to minimise the realised width the set still covers with 1 - alpha",
             f"coverage {narrow} < {1 - alpha}",
         ),
-        numeric(
+        enumeration(
             "two alpha",
             1 - narrow <= 2 * alpha and 1 - narrow == 1 - Fraction(18, 20) ** 2,
             "whatever chooses gamma, nested sets miss with at most 2 (alpha - 1/20) <= 2 alpha here",
