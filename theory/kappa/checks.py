@@ -13,7 +13,7 @@ import numpy as np
 import sympy
 from sympy import Integer, Rational, sqrt
 
-from crowdllm_stats.inference.kappa import BackboneQuality, backbone_quality
+from crowdllm_stats.inference.kappa import BackboneQuality, backbone_quality, noise_free_quantile
 from crowdllm_stats.verify import (
     Check,
     Statement,
@@ -252,6 +252,11 @@ def _by_quadrature(gaps: list[float], noise: list[float], level: float) -> float
     return high
 
 
+def _gap_and_noise(human: Sequence[int], reference: Sequence[int]) -> tuple[float, float]:
+    noise = _noise(human) + (_noise(reference) if len(reference) > 1 else 0)
+    return sum(human) / len(human) - sum(reference) / len(reference), float(noise)
+
+
 def _noise(values: Sequence[int]) -> Any:
     """s^2/n in exact numbers."""
     count = len(values)
@@ -286,7 +291,24 @@ def _points() -> list[Check]:
     single = backbone_quality([[1.0], [2.0, 4.0]], [[1.0], [1.0]], level=0.5)
     nothing = (single.kappa_corrected, single.gap_sd, single.noise_sd) == (None, None, None)
     checks.append(numeric("one answer", nothing, "the noise of one human answer cannot be told", "None"))
-    return checks + _interval() + _words()
+    return checks + _corrected_levels() + _interval() + _words()
+
+
+def _corrected_levels() -> list[Check]:
+    """The noise-free quantile averaged over 15 levels: the steps of both grids of tau cancel."""
+    levels = [0.06 * number for number in range(1, 16)]
+    cases = {
+        "noise as large as the spread": ([8.0, 11.0, 5.0, 14.0, 9.0, 2.0, 6.0], [9.0, 4.0, 16.0, 12.0, 6.0, 9.0, 7.0]),
+        "more noise than spread": ([3.0, 3.2, 2.9, 3.1, 3.05], [4.0, 3.0, 5.0, 4.0, 4.0]),
+        "gaps of both signs": ([-20.0, 31.0, 5.0, 14.0, 9.0], [90.0, 40.0, 160.0, 120.0, 10.0]),
+    }
+    says = "the quantile of the drawn gaps over the posterior of tau"
+    return [
+        agree(f"corrected quantiles, {name}",
+              [(np.mean([noise_free_quantile(np.array([gaps]), np.array([noise]), level)[0] for level in levels]),
+                np.mean([_by_quadrature(gaps, noise, level) for level in levels]))], says, 5e-4)
+        for name, (gaps, noise) in cases.items()
+    ]  # fmt: skip
 
 
 def _interval() -> list[Check]:
@@ -302,7 +324,11 @@ def _interval() -> list[Check]:
     low = values[0] + 0.975 * (values[1] - values[0])
     high = values[38] + 0.025 * (values[39] - values[38])
     says = "0.025 and 0.975 quantiles over resampled problems"
+    gap, noise = (np.array(column) for column in zip(*map(_gap_and_noise, human, reference), strict=True))
+    own = np.sort([noise_free_quantile(gap[None, row], noise[None, row], level)[0] for row in draws])
+    ends = [own[0] + 0.975 * (own[1] - own[0]), own[38] + 0.025 * (own[39] - own[38])]
     return [
+        agree("interval places", [(found.corrected_lower, ends[0]), (found.corrected_upper, ends[1])], says),
         agree("interval lower", [(found.corrected_lower, low)], says, 0.02, where=f"{resamples} resamples"),
         agree("interval upper", [(found.corrected_upper, high)], says, 0.02, where=f"{resamples} resamples"),
     ]
