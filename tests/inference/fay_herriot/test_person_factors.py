@@ -2,14 +2,16 @@
 
 import numpy as np
 
-from crowdllm_stats.inference.fay_herriot.person_errors import Answers, person_factors
+from crowdllm_stats.inference.fay_herriot.person_errors import AnswersOfPeople, person_factors
 
 
 def survey(rng, questions=60, people=5, loading=None, sd=0.6):
     table = rng.normal(size=(questions, people)) + 0.5 * rng.normal(size=people)
     if loading is not None:
         table = table + sd * np.outer(loading, rng.normal(size=people))
-    return Answers(table.ravel(), np.repeat(np.arange(questions), people), np.tile(np.arange(people), questions))
+    return AnswersOfPeople(
+        table.ravel(), np.repeat(np.arange(questions), people), np.tile(np.arange(people), questions)
+    )
 
 
 def test_a_level_alone_is_no_further_way():
@@ -41,7 +43,7 @@ def test_too_few_questions_or_answers_per_person_give_no_column():
     rng = np.random.default_rng(4)
     sign = np.tile([-1.0, 1.0], 10)
     assert person_factors(survey(rng, 20, 5, sign, 2.0), np.ones((20, 1))).shape == (20, 0)
-    different = Answers(rng.normal(size=160), np.repeat(np.arange(40), 4), np.arange(160))
+    different = AnswersOfPeople(rng.normal(size=160), np.repeat(np.arange(40), 4), np.arange(160))
     assert person_factors(different, np.ones((40, 1))).shape == (40, 0)
 
 
@@ -49,6 +51,6 @@ def test_the_same_answers_give_the_same_columns_in_any_order():
     rng = np.random.default_rng(5)
     answers = survey(rng, people=8, loading=np.tile([-1.0, 1.0], 30), sd=1.5)
     order = rng.permutation(len(answers.value))
-    other = Answers(answers.value[order], answers.question[order], answers.person[order])
+    other = AnswersOfPeople(answers.value[order], answers.question[order], answers.person[order])
     one, two = (person_factors(each, np.ones((60, 1)))[:, 0] for each in (answers, other))
     assert abs(abs(np.corrcoef(one, two)[0, 1]) - 1.0) < 1e-9
