@@ -18,11 +18,10 @@ from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator import storage
 from crowdllm_stats.generator.belief import Belief
 from crowdllm_stats.generator.blender import Blender
-from crowdllm_stats.generator.fitted import Fitted
+from crowdllm_stats.generator.fitted import Fitted, problem_table
 from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.generator.participation import Participation
 from crowdllm_stats.generator.prediction import Prediction, even_people, predict
-from crowdllm_stats.generator.problem_table import problem_table
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
 from crowdllm_stats.generator.settings import Settings
 from crowdllm_stats.generator.simulation import (
@@ -201,7 +200,7 @@ class CrowdLLM:
     def problem_table(
         self, problems: Iterable[Any], reference: Reference | None, embedding: Features | None, effect: str
     ) -> dict[str, Any]:
-        """Arrays of problems, see :func:`crowdllm_stats.generator.problem_table.problem_table`."""
+        """Arrays of problems, see :func:`crowdllm_stats.generator.fitted.problem_table`."""
         return problem_table(self.fitted, self.blender.family, problems, reference, embedding, effect)
 
     def predict(
@@ -219,7 +218,7 @@ class CrowdLLM:
             embedding: their embedding.
             effect: "fitted" gives training problems the effect learned from their own answers; "typical" gives every
                 problem the median effect of a new one, 0.
-            people: profiles of the population, a row a person; the training people by default.
+            people: profiles of the population, one row per person; the training people by default.
             seed: of the even draws behind it.
 
         Raises:
@@ -236,7 +235,7 @@ class CrowdLLM:
         unknown = np.where(table["known"], 0.0, fitted.new_problem_sd)
         why = (
             f"{self.settings.objective} objective, {int(table['known'].sum())} problem(s) with the effect learned from "
-            f"their own answers, the others at the median effect; {len(drawn.v)} virtual people a problem."
+            f"their own answers, the others at the median effect; {len(drawn.v)} virtual people per problem."
         )
         return predict(
             belief, fitted.params, table["problems"], table["x"], table["centred"], table["reference"], table["effect"],
@@ -250,7 +249,7 @@ class CrowdLLM:
     ) -> CrowdData:  # fmt: skip
         """TrainingData of virtual people: step 1 to 4 of the paper's box.
 
-        A person keeps his effects over problems. An answer depends on the seed, the person's id and the problem's id
+        People keep their effects over problems. An answer depends on the seed, the person's id and the problem's id
         alone: not on who else is asked, nor in which order.
 
         Args:
@@ -381,8 +380,8 @@ class CrowdLLM:
         return model
 
     def __str__(self) -> str:
-        told = self.settings
-        head = f"CrowdLLM, {told.objective} objective, {told.mixing} further mixing draws"
+        settings = self.settings
+        head = f"CrowdLLM, {settings.objective} objective, {settings.mixing} further mixing draws"
         if self._fitted is None:
             return f"{head}, not fitted"
         own = self._fitted

@@ -1,20 +1,29 @@
-"""What fitting a generator learned."""
+"""What fitting a generator learned, and the problems that people are asked as arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray, check_choice
 from crowdllm_stats.data.crowd import Scale
+from crowdllm_stats.data.features import Features
+from crowdllm_stats.data.reference import Reference
+from crowdllm_stats.generator.blender import Family
 from crowdllm_stats.generator.networks import Params
-from crowdllm_stats.generator.problems import ProblemVectors
+from crowdllm_stats.generator.problems import ProblemVectors, check_embedding, check_reference, decisions
 from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
+
+EFFECTS = ("typical", "fitted")
+
+#: How far a reference decision may be from the stored one, of the reference's range: a file holds single precision.
+_ROUNDING = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +42,8 @@ class Fitted:
         decision: their reference decisions, (T, 1) or ``log p_ref`` (T, K).
         effect: their fitted effects, (T, K).
         new_problem_sd: standard deviation of a new problem's effect.
-        history: training loss, a number a step.
-        tuning: one row a candidate of ``ridge``: precisions, standard deviation (`sd`) of new problems, held-out loss.
+        history: training loss, one number per step.
+        tuning: one row per candidate of ``ridge``: precisions, sd of new problems, held-out loss.
         held_out: held-out loss every 50 steps, where training was to stop by it.
         steps: steps of Adam behind ``params``.
         skipped: steps left out since loss or gradient was not finite.
@@ -103,3 +112,91 @@ class Fitted:
             decision=np.concatenate([self.decision, known.decision[rows]]),
             effect=np.concatenate([self.effect, np.zeros((len(names), self.effect.shape[1]))]),
         )
+
+
+def problem_table(
+    fitted: Fitted, family: Family, problems: Iterable[Any], reference: Reference | None,
+    embedding: Features | None, effect: str,
+) -> dict[str, Any]:  # fmt: skip
+    """Arrays of problems: ids, ``x``, ``reference``, ``centred``, ``effect`` (T, K) and ``known`` (T,).
+
+    Args:
+        fitted: what the generator learned.
+        family: of its blender.
+        problems: ids; those of the training set need neither reference nor embedding.
+        reference: of the others; where it holds training problems too, their decisions must be those fitted to.
+        embedding: of the others.
+        effect: "fitted" gives training problems the effect learned from their own answers; "typical" gives every
+            problem 0, the median effect of a new problem.
+
+    Raises:
+        ValueError: on no problem, repeated ones, unknown ones without reference, another reference of a training
+            problem than the generator was fitted with.
+    """
+    check_choice("effect", effect, EFFECTS)
+    names = _names(problems)
+    place = {name: row for row, name in enumerate(fitted.problems)}
+    known = np.array([name in place for name in names])
+    new = tuple(name for name in names if name not in place)
+    if reference is not None:
+        check_reference(reference)
+    check_embedding(embedding)
+    if new and reference is None:
+        raise ValueError(
+            f"{len(new)} problem(s) are not among the training problems, for instance {new[0]!r}; give reference= "
+            "(and embedding=, if fitted with one) for them"
+        )
+    k = fitted.decision.shape[1]
+    x, own = np.zeros((len(names), fitted.x.shape[1])), np.zeros((len(names), k))
+    shift = np.zeros((len(names), k))
+    rows = [place[name] for name in names if name in place]
+    x[known], own[known] = fitted.x[rows], fitted.decision[rows]
+    if effect == "fitted":
+        shift[known] = fitted.effect[rows]
+    if new and reference is not None:
+        x[~known] = fitted.vectors.transform(new, reference, embedding)
+        own[~known] = decisions(reference, new, family)
+    if reference is not None:
+        held = set(reference.problems)
+        _refuse_another(fitted, family, tuple(n for n in names if n in place and n in held), reference)
+    return {
+        "problems": names,
+        "x": x,
+        "reference": own,
+        "centred": own - fitted.vectors.decision_mean,
+        "effect": shift,
+        "known": known & (effect == "fitted"),
+    }
+
+
+def _names(problems: Iterable[Any]) -> tuple[str, ...]:
+    if isinstance(problems, str):
+        raise ValueError(f"problems must be a list of ids; got the text {problems!r}; say [{problems!r}]")
+    names = tuple(str(one) for one in problems)
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1] if len(set(names)) < len(names) else []
+    if not names or twice:
+        which = f", {twice[0]!r} more than once" if twice else ""
+        raise ValueError(f"problems must be at least one id, each once; got {len(names)}{which}")
+    return names
+
+
+def _refuse_another(fitted: Fitted, family: Family, names: tuple[str, ...], reference: Reference) -> None:
+    """Effects of training problems stand beside the reference answers that they were fitted with, and no others."""
+    if not names:
+        return
+    fitted.vectors.check_answers(reference)
+    stored = fitted.decision[fitted.rows(names)]
+    given = decisions(reference, names, family)
+    room = _ROUNDING * max(1.0, float(np.abs(stored).max()))
+    other = np.flatnonzero((np.abs(given - stored) > room).any(axis=1))
+    if other.size:
+        first = int(other[0])
+        raise ValueError(
+            f"reference: {other.size} training problem(s) have another reference answer than the generator was fitted "
+            f"with, for instance {names[first]!r} ({_some(given[first])}, not {_some(stored[first])}); give the new "
+            "problems' alone, reference.select([...]), or fit again with this reference"
+        )
+
+
+def _some(row: Any) -> str:
+    return ", ".join(f"{value:.4g}" for value in row)

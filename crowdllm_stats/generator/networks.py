@@ -44,7 +44,7 @@ def initial_encoder(key: jax.Array, n_x: int, n_v: int, *, hidden: int, mixing_d
 
 
 def of_problems(params: Params, x: jax.Array, reference: jax.Array) -> Params:
-    """``g_x(x_t)``: what every answer to a problem shares, computed once a problem.
+    """``g_x(x_t)``: what every answer to a problem shares, computed once per problem.
 
     Args:
         params: see :func:`initial_encoder`.
@@ -59,7 +59,7 @@ def of_problems(params: Params, x: jax.Array, reference: jax.Array) -> Params:
 
 
 def of_people(params: Params, v: jax.Array) -> Params:
-    """``g_z(v_i)``: what every answer of a person shares, computed once a person; v has shape (N, P)."""
+    """``g_z(v_i)``: what every answer of a person shares, computed once per person; v has shape (N, P)."""
     return {"hidden": v @ params["v_hidden"], "mean": v @ params["v_mean"], "spread": v @ params["v_spread"]}
 
 

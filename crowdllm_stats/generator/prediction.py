@@ -54,7 +54,7 @@ class Prediction:
     why: str
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a problem: mean, variance, belief moments, and a column a probability."""
+        """One row per problem: mean, variance, belief moments, and one column per probability."""
         data: dict[str, Any] = {"problem": list(self.problems)}
         for name in ("mean", "variance", "belief_mean", "belief_second_moment"):
             if getattr(self, name) is not None:

@@ -11,9 +11,13 @@ import numpy as np
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
+from crowdllm_stats.generator.blender import Family
 
 #: Total variance that each block of columns is scaled to, so that neither text nor reference drowns the other.
 BLOCK_VARIANCE = 8.0
+
+#: Least probability of an option under the reference, so that its logarithm stays finite.
+_LEAST = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +96,10 @@ class ProblemVectors:
         Raises:
             ValueError: naming both.
         """
-        told = (tuple(str(answer) for answer in reference.answers), reference.profiles)
-        if told != (self.answers, self.profiles):
+        given = (tuple(str(answer) for answer in reference.answers), reference.profiles)
+        if given != (self.answers, self.profiles):
             raise ValueError(
-                f"the reference has answers {', '.join(told[0])} under {len(told[1])} profile(s); the generator was "
+                f"the reference has answers {', '.join(given[0])} under {len(given[1])} profile(s); the generator was "
                 f"fitted with {', '.join(self.answers)} under {len(self.profiles)}"
             )
 
@@ -152,3 +156,38 @@ class ProblemVectors:
 def _scale(centred: FloatArray) -> float:
     total = float(np.sum(np.mean(centred**2, axis=0)))
     return float(np.sqrt(BLOCK_VARIANCE / total)) if total > 1e-12 else 1.0
+
+
+def decisions(reference: Reference, problems: tuple[str, ...], family: Family) -> FloatArray:
+    """Reference means averaged over the reference's profiles, (T, 1); ``log p_ref`` (T, K) on a scale of words."""
+    chosen = reference.select(problems)
+    if family == "categorical":
+        shares = np.maximum(chosen.probabilities.mean(axis=1), _LEAST)
+        return np.asarray(np.log(shares / shares.sum(axis=1, keepdims=True)))
+    return np.asarray(chosen.mean.mean(axis=1, keepdims=True))
+
+
+def check_reference(reference: Reference | None) -> None:
+    """Refuse what is not reference answers.
+
+    Raises:
+        ValueError: naming the type and the way to a reference.
+    """
+    if not isinstance(reference, Reference):
+        raise ValueError(
+            f"reference must be a Reference, got {type(reference).__name__}; a backbone's reference(problems) gives "
+            "one, Reference.from_probabilities(problems, answers, table) makes one of a table"
+        )
+
+
+def check_embedding(embedding: Features | None) -> None:
+    """Refuse an embedding without problem ids.
+
+    Raises:
+        ValueError: naming the type and the way to features.
+    """
+    if embedding is not None and not isinstance(embedding, Features):
+        raise ValueError(
+            f"embedding must be Features, a row of numbers for each problem id, got {type(embedding).__name__}; make "
+            "them with crowdllm_stats.data.Features.of(problems, vectors), for instance of embed(texts).vectors"
+        )

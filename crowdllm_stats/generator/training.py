@@ -80,7 +80,7 @@ class Trainer:
         steps: most steps of Adam.
         learning_rate: of Adam.
         decay: whether the learning rate falls to 0 along a cosine.
-        batch_size: answers a step, all without it; every epoch goes through all kept answers in a new order.
+        batch_size: answers per step, all without it; every epoch goes through all kept answers in a new order.
         piece: steps of one compiled piece.
     """
 
@@ -117,7 +117,8 @@ class Trainer:
             return (*kept, skipped + (live & ~fine)), value
 
         def step(states: Any, given: Any) -> Any:
-            return jax.vmap(one, (0, 0, 0, None, 0))(states, *given, data)
+            draws, batch, live = given
+            return jax.vmap(one, (0, 0, 0, None, 0))(states, draws, batch, live, data)
 
         return jax.lax.scan(step, states, given)
 

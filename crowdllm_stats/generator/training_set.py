@@ -13,14 +13,11 @@ from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator.belief import Objective, TrainingData
-from crowdllm_stats.generator.blender import Blender, Family
+from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.networks import Params
-from crowdllm_stats.generator.problems import ProblemVectors
+from crowdllm_stats.generator.problems import ProblemVectors, check_embedding, check_reference, decisions
 from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
-
-#: Least probability of an option under the reference, so that its logarithm stays finite.
-_LEAST = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,15 +37,6 @@ class Prepared:
     people: tuple[str, ...]
     vectors: ProblemVectors
     encoder: ProfileEncoder
-
-
-def decisions(reference: Reference, problems: tuple[str, ...], family: Family) -> FloatArray:
-    """Reference means averaged over the reference's profiles, (T, 1); ``log p_ref`` (T, K) on a scale of words."""
-    chosen = reference.select(problems)
-    if family == "categorical":
-        shares = np.maximum(chosen.probabilities.mean(axis=1), _LEAST)
-        return np.asarray(np.log(shares / shares.sum(axis=1, keepdims=True)))
-    return np.asarray(chosen.mean.mean(axis=1, keepdims=True))
 
 
 def prepare(
@@ -128,34 +116,8 @@ def unit_of(answers: TrainingData, blender: Blender) -> float:
     return max(float(values_of(answers, blender).std()), 1e-3)
 
 
-def check_reference(reference: Reference | None) -> None:
-    """Refuse reference answers that are none.
-
-    Raises:
-        ValueError: naming the type and the way to a reference.
-    """
-    if not isinstance(reference, Reference):
-        raise ValueError(
-            f"reference must be a Reference, got {type(reference).__name__}; a backbone's reference(problems) gives "
-            "one, Reference.from_probabilities(problems, answers, table) makes one of a table"
-        )
-
-
-def check_embedding(embedding: Features | None) -> None:
-    """Refuse an embedding without problem ids.
-
-    Raises:
-        ValueError: naming the type and the way to features.
-    """
-    if embedding is not None and not isinstance(embedding, Features):
-        raise ValueError(
-            f"embedding must be Features, a row of numbers for each problem id, got {type(embedding).__name__}; make "
-            "them with crowdllm_stats.data.Features.of(problems, vectors), for instance of embed(texts).vectors"
-        )
-
-
 def check_data(data: CrowdData, reference: Reference | Fitted, embedding: Features | None) -> None:
-    """Refuse what is no data, reference or embedding, too few people or problems, and reference answers off the scale.
+    """Refuse what is not data, reference or embedding, too few people or problems, and reference answers off the scale.
 
     Raises:
         ValueError: naming the argument and its type, the number, or the answer and the scale.
@@ -174,12 +136,12 @@ def check_data(data: CrowdData, reference: Reference | Fitted, embedding: Featur
         if reference.scale != data.scale:
             raise ValueError(f"the generator was fitted on the scale {reference.scale}; the data's is {data.scale}")
         return
-    told = tuple(map(str, reference.answers))
-    if data.scale.kind == "categorical" and told != tuple(data.scale.options):
-        raise ValueError(f"the reference has answers {', '.join(told)}; the data's scale is {data.scale}")
+    said = tuple(map(str, reference.answers))
+    if data.scale.kind == "categorical" and said != tuple(data.scale.options):
+        raise ValueError(f"the reference has answers {', '.join(said)}; the data's scale is {data.scale}")
     if data.scale.numeric:
         if any(isinstance(answer, str) for answer in reference.answers):
-            raise ValueError(f"the reference's answers are words ({', '.join(told)}); the data's scale is {data.scale}")
+            raise ValueError(f"the reference's answers are words ({', '.join(said)}); the data's scale is {data.scale}")
         given = np.asarray(reference.answers, dtype=np.float64)
         off = given[~data.scale.admits(given)]
         if off.size:
@@ -219,10 +181,10 @@ def training_unit(answers: TrainingData, blender: Blender, objective: Objective)
     if objective == "paper":
         _refuse_wide(float(values.std()))
         return 1.0
-    told = np.asarray(answers.reference, dtype=np.float64)[:, 0]
-    apart = float(np.abs((values - told[np.asarray(answers.problem)]).mean())) / FAR
+    references = np.asarray(answers.reference, dtype=np.float64)[:, 0]
+    apart = float(np.abs((values - references[np.asarray(answers.problem)]).mean())) / FAR
     gap = float(np.diff(np.asarray(blender.answers)).min()) if blender.family == "ordinal" else 0.0
-    return float(2.0 ** np.round(np.log2(max(float(values.std()), float(told.std()), apart, gap, 1e-6))))
+    return float(2.0 ** np.round(np.log2(max(float(values.std()), float(references.std()), apart, gap, 1e-6))))
 
 
 def values_of(answers: TrainingData, blender: Blender) -> FloatArray:

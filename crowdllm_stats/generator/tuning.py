@@ -33,7 +33,7 @@ class Tuned:
         ridge: the three precisions, see :attr:`Settings.ridges`.
         steps: steps of Adam; None for all.
         sd: standard deviation of a new problem's effect; None where it was not judged.
-        table: one row a candidate: precisions, sd, held-out loss.
+        table: one row per candidate: precisions, sd, held-out loss.
         held_out: held-out loss every 50 steps of the chosen candidate, where it was looked at.
         skipped: steps left out as not finite.
         trained: the chosen candidate's fit, without the held-out problems; None if nothing was held out.
@@ -92,7 +92,7 @@ def tune(
     least, skipped = np.inf, 0
     for number, ridge in enumerate(candidates):
 
-        def told(done: int, wanted: int, before: int = number) -> None:
+        def report(done: int, wanted: int, before: int = number) -> None:
             if progress is not None:
                 progress(before * wanted + done, len(candidates) * wanted)
 
@@ -102,7 +102,7 @@ def tune(
             weighted(part.answers, ~left, settings.objective, ridge),
             seed=seed,
             aside=None if likelihood else aside,
-            progress=told,
+            progress=report,
         )
         skipped += trained.skipped
         sd = None

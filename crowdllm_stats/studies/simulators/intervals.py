@@ -193,7 +193,7 @@ def draw(jobs: Sequence[Job]) -> Answers:
         jobs: of one cell, differing in their replicate.
 
     Returns:
-        Answers, a row a job; a job's row does not depend on the others.
+        Answers, one row per job; a job's row does not depend on the others.
     """
     cell: Mapping[str, Any] = jobs[0].cell
     n, size, r, eta, bias, memory = (cell[name] for name in ("n", "N", "correlation", "noise", "bias", "memory"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +53,7 @@ class RealPopulation:
     x: FloatArray
     reference: FloatArray
     centred: FloatArray
-    encoder: Mapping[str, Any]
+    encoder: dict[str, Any]
     tau_person: float
     couple: float
     tau_spread: float
@@ -127,7 +126,11 @@ class RealPopulation:
         """
         from crowdllm_stats.generator.networks import encode_pairs
 
-        code = encode_pairs(self.encoder, self.x[problems], self.centred[problems][:, None], profiles, None)
+        # NumPy's arrays, not JAX's: double precision up to the hidden layer.
+        x: Any = self.x[problems]
+        centred: Any = self.centred[problems][:, None]
+        v: Any = profiles
+        code = encode_pairs(self.encoder, x, centred, v, None)
         mean, sd = (np.asarray(one, dtype=np.float64)[:, 0] for one in code)
         return mean, sd
 

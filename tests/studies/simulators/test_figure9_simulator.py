@@ -13,8 +13,7 @@ from crowdllm_stats.generator.shipped import load_population
 from crowdllm_stats.studies.engine.design_file import make_design
 from crowdllm_stats.studies.engine.parameters import cell_text
 from crowdllm_stats.studies.engine.simulator import Job
-from crowdllm_stats.studies.simulators.figure9.questions import questions
-from crowdllm_stats.studies.simulators.figure9.responses import ask
+from crowdllm_stats.studies.simulators.figure9.questions import ask, questions
 from crowdllm_stats.studies.simulators.figure9.samples import examination, learned, responses_of
 from crowdllm_stats.studies.simulators.figure9.simulator import FIGURE9
 from crowdllm_stats.studies.simulators.fits import (
@@ -184,7 +183,7 @@ def test_too_few_questions_are_refused():
     with pytest.raises(ValueError, match="a pool of 5 questions with 5 held out"):
         questions(POPULATION, 1, 0, 1.0, 5, 5, 20)
     asked = questions(POPULATION, 1, 0, 1.0, 9, 3, 20)
-    with pytest.raises(ValueError, match="7 questions a worker are wanted; the pool has 6"):
+    with pytest.raises(ValueError, match="7 questions per worker are wanted; the pool has 6"):
         ask(POPULATION, asked, reading("model"), 1.0, 0.0, 2, 7, np.random.default_rng(1))
     content = {"simulator": "figure9", "factors": {"questions": [5]}, "methods": ["crowdllm"], "measures": ["error"],
                "fixed": {"reading": "model", "length": "steps", "noise": 0, "diversity": 1, "workers": 2, "pool": 6},

@@ -18,8 +18,7 @@ from crowdllm_stats.studies.engine.run import run_study
 from crowdllm_stats.studies.engine.simulator import Job
 from crowdllm_stats.studies.engine.store import Store
 from crowdllm_stats.studies.engine.summarise import summarise
-from crowdllm_stats.studies.simulators.figure9.questions import Questions
-from crowdllm_stats.studies.simulators.figure9.responses import ask
+from crowdllm_stats.studies.simulators.figure9.questions import Questions, ask
 from crowdllm_stats.studies.simulators.population import real_population
 from crowdllm_stats.studies.simulators.readings import reading
 from crowdllm_stats.studies.simulators.trained.digital import Digital, answer_for, folds_of, interval_data

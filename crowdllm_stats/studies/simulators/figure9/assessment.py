@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.studies.simulators.figure9.questions import Questions
-from crowdllm_stats.studies.simulators.fits import Fits, Params, draw_beliefs
+from crowdllm_stats.studies.simulators.fits import Fits, draw_beliefs
 from crowdllm_stats.studies.simulators.population import RealPopulation
 
 
@@ -19,7 +20,7 @@ class Examination:
 
     Attributes:
         asked: the questions.
-        profiles: coded profiles of k virtual workers a held-out question, new ones for each, (T, k, P).
+        profiles: coded profiles of k virtual workers per held-out question, new ones for each, (T, k, P).
         psi: their mixing draws, (T, k, Q).
         noise: standard normal draws of their one belief, (T, k).
         centre: mean y_ref of the fit's training problems.
@@ -36,7 +37,7 @@ class Examination:
 
 @dataclass(frozen=True, eq=False)
 class Grades:
-    """Mean absolute error over the held-out questions, a number a fit.
+    """Mean absolute error over the held-out questions, one number per fit.
 
     Attributes:
         trained: of the fitted generators.
@@ -56,12 +57,12 @@ class Grades:
 
 
 def examine(population: RealPopulation, fits: Fits, examinations: Sequence[Examination]) -> Grades:
-    """Average the answers of k virtual workers a question, blender noise 0, and compare with the truth.
+    """Average the answers of k virtual workers per question, blender noise 0, and compare with the truth.
 
     Args:
         population: the real one.
         fits: F fits.
-        examinations: one a fit, all of equal sizes.
+        examinations: one per fit, all of equal sizes.
     """
     count = len(examinations)
     tests, k = examinations[0].noise.shape

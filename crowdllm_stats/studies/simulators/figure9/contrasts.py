@@ -1,4 +1,4 @@
-"""The five insights as contrasts of log errors: one number a replicate and condition, with the margin claimed."""
+"""The five insights as contrasts of log errors: one number per replicate and condition, with the margin claimed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Panels:
         )
 
     def cell(self, noise: float, diversity: float, workers: int, questions: int) -> FloatArray:
-        """One cell, a number a replicate.
+        """One cell, one number per replicate.
 
         Raises:
             LookupError: if the grid does not have it.
@@ -57,7 +57,7 @@ class Panels:
         return self.cell(noise, diversity, *REFERENCE)
 
     def mean_where(self, noise: float, diversity: float, keep: Callable[[int], bool]) -> FloatArray:
-        """Mean log error over the cells whose number of responses W Q is kept, a number a replicate.
+        """Mean log error over the cells whose number of responses W Q is kept, one number per replicate.
 
         Raises:
             LookupError: if there is none.
@@ -75,7 +75,7 @@ class Condition:
 
     Attributes:
         text: in words.
-        contrast: the contrast on the log scale (or a slope of it), a number a replicate.
+        contrast: the contrast on the log scale (or a slope of it), one number per replicate.
         margin: on the same scale.
         above: whether the claimed side is above the margin, else below.
         ratio: whether the contrast is the log of a ratio, for words.
@@ -89,7 +89,7 @@ class Condition:
 
 
 def slope_on_workers(panel: FloatArray, workers: Sequence[int]) -> FloatArray:
-    """Least-squares slope of log error on log2 W with an effect for each Q, a number a replicate.
+    """Least-squares slope of log error on log2 W with an effect for each Q, one number per replicate.
 
     Args:
         panel: (questions, workers, replicate).

@@ -297,7 +297,7 @@ def _choices() -> str:
 
 
 def fitted_errors(design: Design, store: Store) -> pd.DataFrame:
-    """One row a fit: every parameter of the simulator that varies or has no default, ``replicate``, and the outcomes.
+    """One row per fit: every parameter of the simulator that varies or has no default, ``replicate``, and the outcomes.
 
     Args:
         design: the study.

@@ -16,7 +16,7 @@ def draw_figure9(table: pd.DataFrame, title: str) -> Any:
     """Mean MAE of every cell with its 95% Monte Carlo interval, and two reference lines.
 
     Args:
-        table: one row a fit of one reading and length: columns noise, diversity, questions, workers, ``error``,
+        table: one row per fit of one reading and length: columns noise, diversity, questions, workers, ``error``,
             ``error_untrained``, ``error_reference``.
         title: above the picture.
 

@@ -1,4 +1,4 @@
-"""The questions of one replicate: a pool, the share held out, and the real population's mean answers to these."""
+"""The questions of one replicate, the real population's mean answers to them, and what the workers of a cell answer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.random import generator
 from crowdllm_stats.studies.simulators.population import RealPopulation, Rows
+from crowdllm_stats.studies.simulators.readings import Reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,3 +71,51 @@ def training_truth(
     uniforms = generator(seed, "shared", str(replicate), "truth").random((draws, population.n_uniforms))
     people = population.profiles(uniforms, noise)
     return population.reference[asked.training] + population.mean_belief(asked.training, people)
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """The W Q answers of a cell, worker after worker.
+
+    Attributes:
+        problem: rows of problems, (n,).
+        worker: 0 to W - 1, (n,).
+        profiles: coded profiles of the workers, (W, P).
+        answer: ``y = y_ref + delta + sigma_e N(0, 1)``, (n,).
+    """
+
+    problem: Rows
+    worker: Rows
+    profiles: FloatArray
+    answer: FloatArray
+
+
+def ask(
+    population: RealPopulation, asked: Questions, reading: Reading, epsilon: float, noise: float, workers: int,
+    each: int, rng: np.random.Generator,
+) -> Responses:  # fmt: skip
+    """Let new workers answer.
+
+    Args:
+        population: the real one.
+        asked: the replicate's questions; workers get training questions, each worker their own without repeats.
+        reading: what epsilon means.
+        epsilon: belief diversity.
+        noise: sigma_e.
+        workers: W.
+        each: Q.
+        rng: of everything drawn.
+
+    Raises:
+        ValueError: if there are fewer training questions than ``each``.
+    """
+    if each > len(asked.training):
+        raise ValueError(
+            f"{each} questions per worker are wanted; the pool has {len(asked.training)} training questions"
+        )
+    profiles = population.profiles(rng.random((workers, population.n_uniforms)), reading.profile_noise(epsilon))
+    orders = rng.permuted(np.tile(asked.training, (workers, 1)), axis=1)
+    problem, worker = orders[:, :each].reshape(-1), np.repeat(np.arange(workers), each)
+    delta = reading.beliefs(population, epsilon, problem, worker, profiles, rng)
+    answer = population.reference[problem] + delta + noise * rng.standard_normal(workers * each)
+    return Responses(problem, worker, profiles, answer)

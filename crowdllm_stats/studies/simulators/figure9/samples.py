@@ -10,8 +10,7 @@ import numpy as np
 from crowdllm_stats.studies.engine.parameters import InputFile, Value
 from crowdllm_stats.studies.engine.simulator import Job
 from crowdllm_stats.studies.simulators.figure9.assessment import Examination
-from crowdllm_stats.studies.simulators.figure9.questions import Questions, questions
-from crowdllm_stats.studies.simulators.figure9.responses import Responses, ask
+from crowdllm_stats.studies.simulators.figure9.questions import Questions, Responses, ask, questions
 from crowdllm_stats.studies.simulators.fits import PAPER, Sample
 from crowdllm_stats.studies.simulators.population import RealPopulation, real_population
 from crowdllm_stats.studies.simulators.readings import reading
@@ -21,7 +20,7 @@ def population_of(job: Job) -> RealPopulation:
     """The real population that the job's cell names; one object for all jobs of a process.
 
     Raises:
-        ValueError: if it is no population that :meth:`RealPopulation.of` takes.
+        ValueError: if it is not a population that :meth:`RealPopulation.of` takes.
         FileNotFoundError: if its file is not there.
     """
     source = job.cell["population"]

@@ -112,7 +112,7 @@ class InsightVerdicts:
     stronger: InsightVerdict | None
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a condition, of the five insights."""
+        """One row per condition, of the five insights."""
         rows = []
         for one in self.insights:
             for condition in one.conditions:
@@ -225,7 +225,7 @@ def judge_condition(condition: Condition) -> ConditionVerdict:
 
 
 def panels_of(table: pd.DataFrame) -> Panels:
-    """Panels from one row a fit: columns noise, diversity, questions, workers, replicate, error.
+    """Panels from one row per fit: columns noise, diversity, questions, workers, replicate, error.
 
     Raises:
         ValueError: unless every combination stands there once.

@@ -67,7 +67,7 @@ def _coverage(axis: Any, table: pd.DataFrame, level: float) -> None:
     words = [f"{n} {'new' if people == 'fresh' else 'of its own'}" for people, n in ways.itertuples(index=False)]
     kept = sorted(set(drawn))
     axis.set_xticks(kept, [words[place].replace(" ", "\n", 1) for place in kept])
-    axis.set_xlabel("people a question who judge")
+    axis.set_xlabel("people per question who judge")
     axis.set_title(f"Coverage of the population's mean answer (nominal {level:g})", fontsize=10)
     axis.grid(axis="y", alpha=0.25)
     axis.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0.37, 0.0))
@@ -86,7 +86,7 @@ def _widths(axis: Any, fresh: pd.DataFrame, n: int) -> None:
     ticks = [one for one in (0.25, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 5, 8) if low <= one <= high]
     axis.set_yticks(ticks, [f"{one:g}" for one in ticks])
     axis.minorticks_off()
-    axis.set_title(f"Mean width over Student's t, {n} new people a question", fontsize=10)
+    axis.set_title(f"Mean width over Student's t, {n} new people per question", fontsize=10)
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(0.0, 0.62))
 
 

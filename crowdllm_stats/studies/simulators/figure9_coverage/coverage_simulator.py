@@ -24,7 +24,7 @@ KNOWING = ("safe-published", "safe-exact")
 
 
 class Figure9Coverage(Simulator):
-    """Every fit of Figure 9, judged by n people a question; ``simulations/coverage_figure9.toml`` uses it.
+    """Every fit of Figure 9, judged by n people per question; ``simulations/coverage_figure9.toml`` uses it.
 
     A job is a fit with a way to judge it. Jobs of a block that differ in that way alone share one fit, whose random
     numbers are those that Figure 9's own study gives it: with the same study seed it is the same fit. The crowd's
@@ -42,8 +42,8 @@ class Figure9Coverage(Simulator):
             "fresh",
             choices=("fresh", "in-sample"),
         ),
-        "n": Parameter("people a question", "whole", least=2, most=1000),
-        "N": Parameter("virtual people a question, the crowd", "whole", 100, least=2, most=100_000),
+        "n": Parameter("people per question", "whole", least=2, most=1000),
+        "N": Parameter("virtual people per question, the crowd", "whole", 100, least=2, most=100_000),
         "level": Parameter("nominal confidence", default=0.95, least=0.01, most=0.9999),
     }
     methods: Sequence[str] = (*INTERVALS, *SAFE)

@@ -28,7 +28,7 @@ PANEL = [*RUN, "noise", "diversity"]
 
 
 def judged_fits(results: Results) -> pd.DataFrame:
-    """One row a fit, method and way to judge: reading, length, noise, diversity, workers, questions, people, n,
+    """One row per fit, method and way to judge: reading, length, noise, diversity, workers, questions, people, n,
     method, replicate, and the outcomes; replicates that failed left out (they are counted in ``results.failures``).
 
     Args:

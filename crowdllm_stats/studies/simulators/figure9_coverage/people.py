@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.random import generator
 from crowdllm_stats.studies.engine.simulator import Job
-from crowdllm_stats.studies.simulators.figure9.questions import training_truth
-from crowdllm_stats.studies.simulators.figure9.responses import Responses
+from crowdllm_stats.studies.simulators.figure9.questions import Responses, training_truth
 from crowdllm_stats.studies.simulators.figure9.samples import (
     number,
     population_of,
@@ -78,7 +77,7 @@ def fresh_people(job: Job, told: Job, n: int) -> Judges:
     Args:
         job: gives the random numbers.
         told: of Figure 9's study.
-        n: people a question.
+        n: people per question.
     """
     population, cell = population_of(told), told.cell
     problem, truth, kappa = judged_questions(told, "fresh")
@@ -97,7 +96,7 @@ def own_people(told: Job, got: Responses, n: int) -> Judges:
     Args:
         told: of Figure 9's study.
         got: the responses that the fit learned from.
-        n: people a question.
+        n: people per question.
     """
     problem, truth, kappa = judged_questions(told, "in-sample")
     answers = np.full((len(problem), n), np.nan)
@@ -122,7 +121,7 @@ def crowd_profiles(
         people: one of :data:`PEOPLE`: other virtual people for other questions.
         noise: scale of the profile generator's noise.
         questions: how many.
-        size: virtual people a question.
+        size: virtual people per question.
     """
     uniforms = generator(seed, "shared", str(replicate), "crowd", people).random(
         (questions * size, population.n_uniforms)

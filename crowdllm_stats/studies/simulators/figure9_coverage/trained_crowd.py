@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.studies.engine.simulator import Job
-from crowdllm_stats.studies.simulators.figure9.responses import Responses
+from crowdllm_stats.studies.simulators.figure9.questions import Responses
 from crowdllm_stats.studies.simulators.figure9.samples import (
     centre_of,
     learned,
@@ -31,7 +32,7 @@ from crowdllm_stats.studies.simulators.figure9_coverage.people import (
     judged_questions,
     own_people,
 )
-from crowdllm_stats.studies.simulators.fits import PAPER, Params, draw_beliefs, fit
+from crowdllm_stats.studies.simulators.fits import PAPER, draw_beliefs, fit
 from crowdllm_stats.studies.simulators.population import RealPopulation, Rows
 
 #: (text of the cell, replicate): names a fit.
@@ -58,7 +59,7 @@ class TrainedCrowd:
     """F fits, what they learned from, and where each stands.
 
     Attributes:
-        jobs: of Figure 9's study, one a fit.
+        jobs: of Figure 9's study, one per fit.
         responses: what each fit learned from.
         params: trained weights, a leading axis of F.
         place: number of a fit by its name.
@@ -180,9 +181,9 @@ def digital_answers(
         params: weights, a leading axis of F.
         centre: mean y_ref of each fit's training problems, (F,).
         diversity: factor on the belief's own randomness, (F,).
-        problem: rows of the T questions, one array a fit.
-        profiles: coded, (T, k, P) a fit.
-        rngs: of the beliefs, one a fit.
+        problem: rows of the T questions, one array per fit.
+        profiles: coded, (T, k, P) per fit.
+        rngs: of the beliefs, one per fit.
     """
     tests, k = profiles[0].shape[:2]
     every = np.stack([np.repeat(one, k) for one in problem])

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray, check_choice
+from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.studies.engine.simulator import Job
-from crowdllm_stats.studies.simulators.fits import PAPER, Params, Sample, draw_beliefs, fit
+from crowdllm_stats.studies.simulators.fits import PAPER, Sample, draw_beliefs, fit
 from crowdllm_stats.studies.simulators.population import RealPopulation, Rows
 from crowdllm_stats.studies.simulators.trained.kinds import RESIDUALS, as_answers
 from crowdllm_stats.studies.simulators.trained.survey import People, Survey

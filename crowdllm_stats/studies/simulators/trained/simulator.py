@@ -85,7 +85,7 @@ class TrainedSimulator(Simulator):
         """Refuse folds of unequal size: their fits run side by side.
 
         Raises:
-            ValueError: if n is no multiple of the folds, or the folds are more than half of n.
+            ValueError: if n is not a multiple of the folds, or the folds are more than half of n.
         """
         n, folds = _whole(cell, "n"), _whole(cell, "folds")
         if cell["residuals"] == "cross-fitted" and (n % folds or n < 2 * folds):
