@@ -122,7 +122,7 @@ def _broken(name: str, error: Exception) -> Check:
 
 
 def _twice(checks: list[Check]) -> list[Check]:
-    """A failed check where two bear one name: a reader could not tell which did not pass."""
+    """A failed check where two have the same name: a reader could not tell which did not pass."""
     names = [check.name for check in checks]
     double = sorted({name for name in names if names.count(name) > 1})
     if not double:

@@ -35,7 +35,7 @@ def copy_of_package(folder: Path, root: Path = ROOT) -> Path:
 def environment(folder: Path) -> dict[str, str]:
     """The environment of a process that imports the package from ``folder``.
 
-    POT is told to leave the array libraries alone that nobody uses here: it would spend 15 seconds on importing them.
+    The array libraries of POT that nobody uses here are switched off: importing them would take 15 seconds.
     """
     unused = {f"POT_BACKEND_DISABLE_{name}": "1" for name in ("PYTORCH", "JAX", "CUPY", "TENSORFLOW")}
     own = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}

@@ -45,7 +45,7 @@ STATEMENT = Statement(
     published="(textbook) BLUP of a problem's mean, with an interval at its level",
     verdict="holds under the model, averaged over problems; estimated variances enter by approximation",
     exact="known variances: the problem's own mean and the regression on the others, weighed by spread/(spread + v/n), "
-    "are the BLUP of all problems, of MSE spread (1 - w) = g1 + g2; the level is no guarantee for one named problem",
+    "are the BLUP of all problems, of MSE spread (1 - w) = g1 + g2; the level is not a guarantee for one named problem",
 )
 
 #: Standard normal and Student t quantiles at 0.975, written out.
@@ -289,10 +289,10 @@ def _beta_checks() -> list[Check]:
                 for often, multiple in ((0.4, 0.35), (0.4, 1.0), (0.2, 3.0)):
                     k, trials = 1.0 / (share * multiple) - 1.0, n / spread
                     prior = fine ** (mu * k - 1) * (1 - fine) ** ((1 - mu) * k - 1)
-                    told = fine ** (trials * own) * (1 - fine) ** (trials * (1 - own))
+                    likely = fine ** (trials * own) * (1 - fine) ** (trials * (1 - own))
                     # Means between the ends lie closer together the more trials there are.
                     gap = 1.0 if own in (0.0, 1.0) else math.exp(-_log_choose(trials, trials * own)) / trials
-                    parts.append((doubt * often, prior, told / gap, trials, k, spread))
+                    parts.append((doubt * often, prior, likely / gap, trials, k, spread))
             masses = [one * float((pr * to).mean() / pr.mean()) for one, pr, to, *_ in parts]
             for mass, (_, pr, to, trials, k, spread) in zip(masses, parts, strict=True):
                 posterior = pr * to / (pr * to).sum()
@@ -380,15 +380,15 @@ def _free_check() -> Check:
     """predict_free against integration over the problem's mean, two values of B and of v, three multiples."""
     mu, own, n, rest = 2.0, 3.2, 4.0, 6.0
     fine = np.linspace(-14.0, 18.0, 64_001)
-    parts, told = [], []
+    parts, masses = [], []
     for p, b in ((0.4, 1 / 3), (0.6, 1.25)):
         for q, v in ((0.7, 1.5), (0.3, 4.0)):
             for often, multiple in ((0.4, 0.35), (0.4, 1.0), (0.2, 3.0)):
                 density = np.exp(-0.5 * (fine - mu) ** 2 / (b * multiple)) / math.sqrt(b * multiple)
                 density = density * np.exp(-0.5 * (own - fine) ** 2 / (v / n)) / math.sqrt(v / n)
-                told.append(p * q * often * density.sum())
+                masses.append(p * q * often * density.sum())
                 parts.append((density / density.sum(), v, b * multiple / (b * multiple + v / n)))
-    chance = np.array(told) / np.sum(told)
+    chance = np.array(masses) / np.sum(masses)
     mean = sum(c * float(d @ fine) for c, (d, _, _) in zip(chance, parts, strict=True))
     square = sum(c * (float(d @ fine**2) + v / rest) for c, (d, v, _) in zip(chance, parts, strict=True))
     prior = _prior([mu], [1.5], [0.04], [[1 / 3, 1.25]], [[0.4, 0.6]])
@@ -641,11 +641,11 @@ def _one_fold_check() -> Check:
         prior = _cross_fit(design, mean, spread, count)
         for t in (3, 23, 43, 5):
             others = np.arange(45) % 20 != t % 20
-            told = spread[others]
-            if told.max() == 0.0:
+            given = spread[others]
+            if given.max() == 0.0:
                 degrees = count - 1
-                told = np.full(others.sum(), (degrees * spread).sum() / degrees.sum())
-            part = fit_fay_herriot(design[others], mean[others], told, count[others]).predict(design[[t]])
+                given = np.full(others.sum(), (degrees * spread).sum() / degrees.sum())
+            part = fit_fay_herriot(design[others], mean[others], given, count[others]).predict(design[[t]])
             pairs += [(prior.mean[t], part.mean[0]), (prior.within[t], part.within[0])]
             pairs += [(prior.between[t], part.between[0]), *zip(prior.var[t], part.var[0], strict=True)]
     return agree("calculator, one fold", pairs, "where no other problem shows spread, the pooled variance stands in")
@@ -800,7 +800,7 @@ def picture(ax: Any) -> None:
         ax.errorbar(count, np.mean(errors), yerr=bar, fmt="o", color="#4C72B0", markersize=4)
     ax.plot([], [], "o", color="#4C72B0", label="calculator, everything estimated from 35 problems")
     ax.set_ylim(0.0, 0.6)
-    ax.set_xlabel("human answers a problem")
+    ax.set_xlabel("human answers per problem")
     ax.set_ylabel("mean squared error of the estimate")
     ax.legend(frameon=False, fontsize=8)
 

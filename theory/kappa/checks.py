@@ -130,7 +130,7 @@ def _failures() -> list[Check]:
     # D = 2 and e = -1 (9/10) or 9 (1/10), mean 0: observed 1 or 11
     skewed = _chance(9, 0.9, Fraction(1, 10), 1.0, 11.0, 2.0)
     formula = 1 - Fraction(9, 10) ** 9
-    # D = 2 with probability 18/100, then e = -1 or 1; else D = 0, e = 0. The gaps of 1 and 0 need not be told apart.
+    # D = 2 with probability 18/100, then e = -1 or 1; else D = 0, e = 0. The gaps of 1 and 0 need not be distinguished.
     outer = 1 - Fraction(18, 100) * (1 - _chance(199, 0.9, Fraction(9, 100), 1.0, 3.0, 2.0))
     corrected = _enumerated()
     two = backbone_quality([[1.0, 1.0], [4.0, 4.0]], [[0.0], [0.0]], level=0.9)
@@ -290,7 +290,7 @@ def _points() -> list[Check]:
                 )
     single = backbone_quality([[1.0], [2.0, 4.0]], [[1.0], [1.0]], level=0.5)
     nothing = (single.kappa_corrected, single.gap_sd, single.noise_sd) == (None, None, None)
-    checks.append(numeric("one answer", nothing, "the noise of one human answer cannot be told", "None"))
+    checks.append(numeric("one answer", nothing, "the noise of one human answer is unknown", "None"))
     return checks + _corrected_levels() + _interval() + _words()
 
 
@@ -355,7 +355,7 @@ def symbolic() -> list[Check]:
 def _normal_problems(
     rng: np.random.Generator, problems: int, repeats: int, level: float
 ) -> tuple[list[BackboneQuality], Any, Any]:
-    """Normal gaps and noise, 4 people and 3 reference answers a problem: results, new noise-free and observed gaps."""
+    """Normal gaps and noise, 4 people and 3 reference answers per problem: results, new noise-free, observed gaps."""
     results, true, seen = [], [], []
     for _ in range(repeats):
         gap = rng.normal(0.4, 1.0, problems + 1)

@@ -82,7 +82,7 @@ def _enumerated(pool: np.ndarray[Any, Any], picked: int) -> tuple[Any, Any]:
 
 
 def _levels() -> list[Check]:
-    """The approximation against all choices: near the exact p-value, and a false alarm seldom enough."""
+    """The approximation against all choices: near the exact p-value, and false alarms are rare enough."""
     checks = []
     pools = {
         "ratings": np.array([1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 5.0]),

@@ -275,7 +275,7 @@ def _alone(human: Row, options: dict[str, Any], level: float, side: str) -> tupl
 
 
 def _with_twins(human: Row, twins: Row, crowd: Row, options: dict[str, Any], level: float, side: str) -> Row:
-    """Estimate, lower, upper, lambda and effective n of 'ppi++-binomial', a second time."""
+    """Estimate, lower, upper, lambda and effective n of 'ppi++-binomial', worked out independently."""
     n, size = len(human), len(crowd)
     tail = level if side != "two-sided" else (1 + level) / 2
     m, census = options.get("population_size"), options.get("census", False)
