@@ -18,7 +18,7 @@ from crowdllm_stats.inference.intervals.scale import declared, neighbours
 
 #: People without any relation to their twins who are added to the sample before its slope is taken, at least.
 SCEPTICS = 4.0
-#: Deviations of twins below this share of their size are rounding.
+#: Deviations of twins below this share of their size, and covariances below this share of their largest, are rounding.
 _ROUNDING = 1e-12
 
 
@@ -133,7 +133,9 @@ def _assisted(
     flat = squares <= (_ROUNDING * np.abs(twins).max(axis=-1) / span) ** 2
     safe = np.where(flat, 1.0, squares)
     share = sample.mean(y)
-    joint = np.where(flat, 0.0, n / (n + sceptics) * sample.mean(deviation * y))
+    covariance = sample.mean(deviation * y)
+    unrelated = flat | (np.abs(covariance) <= _ROUNDING * np.sqrt(squares))  # else rounding decides whether lambda is 0
+    joint = np.where(unrelated, 0.0, n / (n + sceptics) * covariance)
     prior = (n * share + sceptics / 2.0) / (n + sceptics)
     spread = prior * (1.0 - prior)
     raw = kappa * joint / safe

@@ -109,6 +109,18 @@ def test_every_coding_gives_the_same_interval(data, n, coding, alternative, decl
     assert other.effective_n == pytest.approx(plain.effective_n, rel=1e-6)
 
 
+@pytest.mark.parametrize("coding", [(0.0, 1.0), (3.0, 2.5), (-1.0, 1.0), (0.1, 0.7)])
+def test_twins_without_covariance_leave_the_binomial_interval(coding):
+    """Two of six and one of three: the covariance is 0, whatever rounding makes of it in a coding."""
+    answers = ([0, 0, 0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 1, 1, 0, 0, 1], [0] * 30 + [1] * 13)
+    human, twins, crowd = (np.where(np.array(part) == 1, coding[1], coding[0]) for part in answers)
+    bounds = (min(coding), max(coding))
+    found = interval(human, twins, crowd, method="ppi++-binomial", bounds=bounds)
+    alone = interval(human, method="binomial", bounds=bounds)
+    assert found.lam == 0.0
+    assert [found.lower, found.upper] == pytest.approx([alone.lower, alone.upper], rel=1e-12)
+
+
 @pytest.mark.parametrize("count", range(11))
 def test_no_answer_of_ten_counts_the_same_in_every_coding_without_a_step(count):
     """The coverage of 0/100 answers was 0.68 where that of 0/1 answers was 0.98."""
