@@ -27,7 +27,7 @@ from crowdllm_stats.studies.engine.parameters import Value, cell_text
 from crowdllm_stats.studies.engine.simulator import Job
 from crowdllm_stats.studies.simulators.figure9.samples import learned, responses_of
 from crowdllm_stats.studies.simulators.figure9.simulator import FIGURE9
-from crowdllm_stats.studies.simulators.fits import PAPER, Sample, _draws, _training_data, fit
+from crowdllm_stats.studies.simulators.fits import PAPER, FitSample, _draws, _training_data, fit
 from crowdllm_stats.studies.simulators.population import COORDINATES
 from reports import command_line, typed
 
@@ -75,7 +75,7 @@ def pack(params: dict[str, Any]) -> dict[str, np.ndarray]:
     }
 
 
-def columns_of(one: Sample) -> list[torch.Tensor]:
+def columns_of(one: FitSample) -> list[torch.Tensor]:
     """Rows, reference, centred and answer of a sample."""
     row = np.concatenate([one.x, one.v, np.ones((len(one.answer), 1))], axis=1)
     return [torch.tensor(part, dtype=torch.float32) for part in (row, one.reference, one.centred, one.answer)]
@@ -99,7 +99,7 @@ def torch_loss(p: dict[str, torch.Tensor], batch: Batch, diversity: float) -> to
     return (batch.weight * (divergence + lost + (decided - batch.answer) ** 2)).sum()
 
 
-def torch_fit(one: Sample, start: dict[str, Any], size: int, steps: int) -> float:
+def torch_fit(one: FitSample, start: dict[str, Any], size: int, steps: int) -> float:
     """CPU seconds of a plain loop: batch, draws, loss, backward, Adam."""
     p = {name: torch.tensor(leaf, requires_grad=True) for name, leaf in pack(start).items()}
     optimiser = torch.optim.Adam(p.values(), lr=1e-3)
@@ -130,7 +130,7 @@ def torch_fit(one: Sample, start: dict[str, Any], size: int, steps: int) -> floa
     return time.process_time() - begin
 
 
-def check_same(one: Sample, start: dict[str, Any], size: int) -> float:
+def check_same(one: FitSample, start: dict[str, Any], size: int) -> float:
     """Relative difference of the two losses on the same draws.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from crowdllm_stats._base.checks import check_choice, check_count
 from crowdllm_stats.backbones.http_json import ServerError
 from crowdllm_stats.backbones.options import Options
-from crowdllm_stats.backbones.prompts import Message
+from crowdllm_stats.backbones.prompts import ChatMessage
 
 PATH = "chat/completions"
 
@@ -36,7 +36,7 @@ class Request:
         ValueError: on numbers out of range, and on ``extra`` fields that are set otherwise.
 
     Example:
-        >>> body = Request("m").logprobs((Message("user", "Rate it."),))
+        >>> body = Request("m").logprobs((ChatMessage("user", "Rate it."),))
         >>> body["messages"], body["max_tokens"], body["logprobs"], body["top_logprobs"], body["temperature"]
         ([{'role': 'user', 'content': 'Rate it.'}], 1, True, 20, 1.0)
     """
@@ -57,16 +57,16 @@ class Request:
         if taken:
             raise ValueError(f"extra sets {taken[0]!r}, which has an argument of its own or cannot be chosen")
 
-    def logprobs(self, messages: Sequence[Message]) -> dict[str, Any]:
+    def logprobs(self, messages: Sequence[ChatMessage]) -> dict[str, Any]:
         """The body that asks for the likeliest first tokens, at temperature 1 whatever the server's default is."""
         return {**self._body(messages, 1, 1.0), "logprobs": True, "top_logprobs": self.top_logprobs}
 
-    def sample(self, messages: Sequence[Message], temperature: float, seed: int | None) -> dict[str, Any]:
+    def sample(self, messages: Sequence[ChatMessage], temperature: float, seed: int | None) -> dict[str, Any]:
         """The body that asks for one reply."""
         body = self._body(messages, self.max_tokens, temperature)
         return body if seed is None else {**body, "seed": seed}
 
-    def _body(self, messages: Sequence[Message], length: int, temperature: float) -> dict[str, Any]:
+    def _body(self, messages: Sequence[ChatMessage], length: int, temperature: float) -> dict[str, Any]:
         turns = [{"role": message.role, "content": message.content} for message in messages]
         own = {"model": self.model, "messages": turns, self.limit_name: length, "temperature": temperature}
         return {"top_p": 1.0, **self.extra, **own}

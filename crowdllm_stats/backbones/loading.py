@@ -17,7 +17,7 @@ from safetensors import safe_open
 
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.backbones.fetch import MODELS, find_model, quiet_transformers
-from crowdllm_stats.backbones.prompts import Message
+from crowdllm_stats.backbones.prompts import ChatMessage
 from crowdllm_stats.backbones.scoring import Tokens
 
 #: float32 is exact; in bfloat16 a probability can move by 0.07 with whatever else is in its batch.
@@ -89,7 +89,7 @@ class LanguageModel:
             )
         return network.to(self.device)
 
-    def render(self, messages: Sequence[Message]) -> str:
+    def render(self, messages: Sequence[ChatMessage]) -> str:
         """The whole prompt as text, through the model's chat template; plain text as it stands.
 
         Models that think aloud are asked not to (``enable_thinking=False`` to templates that know it). A chat template

@@ -28,7 +28,7 @@ _SETTINGS: dict[str, Any] = {"temperature": float, "k": int, "decision": str}
 
 
 @dataclass(frozen=True)
-class Message:
+class ChatMessage:
     """One turn of a prompt: ``role`` is "system", "user", "assistant" (the answer's beginning) or "" (no chat)."""
 
     role: str
@@ -61,11 +61,11 @@ class Template:
         >>> template.slots, template.labels
         (('text',), {'1': 'bad', '2': 'good'})
         >>> template.fill({"text": "tea {options}"})
-        (Message(role='user', content='Rate: tea {options}'),)
+        (ChatMessage(role='user', content='Rate: tea {options}'),)
     """
 
     name: str
-    messages: tuple[Message, ...]
+    messages: tuple[ChatMessage, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
     temperature: float = 1.0
     k: int = 8
@@ -112,14 +112,14 @@ class Template:
         if len(parts) == 1:
             if not text.strip():
                 raise ValueError(f"template {name!r} is empty")
-            return cls(name, (Message("", text),), sha256=digest)
+            return cls(name, (ChatMessage("", text),), sha256=digest)
         if parts[0].strip():
             raise ValueError(f"template {name!r} has text before its first section [{parts[1]}]; put it into one")
         found = list(zip(parts[1::2], (part.removesuffix("\n") for part in parts[2::2]), strict=True))
         once = [part for part, _ in found]
         if len(set(once)) < len(once):
             raise ValueError(f"template {name!r} repeats a section: {', '.join(once)}")
-        messages = tuple(Message(part, body) for part, body in found if part in ROLES)
+        messages = tuple(ChatMessage(part, body) for part, body in found if part in ROLES)
         if [message.role for message in messages] not in (
             ["user"], ["system", "user"], ["user", "assistant"], ["system", "user", "assistant"],
         ):  # fmt: skip
@@ -167,7 +167,7 @@ class Template:
         own = Options.of(answers)
         return Options.of(answers, self.labels) if set(own.texts) == set(self.labels) else own
 
-    def fill(self, values: Mapping[str, str]) -> tuple[Message, ...]:
+    def fill(self, values: Mapping[str, str]) -> tuple[ChatMessage, ...]:
         """The messages with every slot filled; what the values hold is never read as a slot.
 
         Raises:
@@ -177,7 +177,7 @@ class Template:
         if missing:
             raise ValueError(f"template {self.name!r} needs {{{missing[0]}}}, which nothing fills")
         return tuple(
-            Message(message.role, _SLOT.sub(lambda match: values[match[1]], message.content))
+            ChatMessage(message.role, _SLOT.sub(lambda match: values[match[1]], message.content))
             for message in self.messages
         )
 
@@ -214,11 +214,11 @@ class Prompts:
     values: tuple[Mapping[str, str], ...]
     escaped: int
 
-    def messages(self, problem: int, profile: int = 0) -> tuple[Message, ...]:
+    def messages(self, problem: int, profile: int = 0) -> tuple[ChatMessage, ...]:
         """The prompt of a problem and a profile, by place."""
         return self.template.fill({**self.values[problem], "persona": self.personas[profile]})
 
-    def __iter__(self) -> Iterator[tuple[Message, ...]]:
+    def __iter__(self) -> Iterator[tuple[ChatMessage, ...]]:
         """All prompts, profile by profile within a problem."""
         for row in range(len(self.problems)):
             for column in range(len(self.profiles)):

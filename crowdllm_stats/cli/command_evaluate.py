@@ -23,7 +23,7 @@ from crowdllm_stats.cli.options import (
     ProblemColumn,
     ProblemsFile,
     PromptTemplate,
-    Reading,
+    ReadOptions,
     Requirements,
     ResponseColumn,
     Setting,
@@ -88,7 +88,7 @@ def evaluate(
     for name in ("objective", "mixing"):
         if name in settings:
             raise ValueError(f"--setting {name}: the rows differ in it; it cannot be set for all of them")
-    reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
+    reading = ReadOptions(problems, participants, problem_column, participant_column, response_column, drop_missing)
     from crowdllm_stats.cli.inputs import human_answers
 
     human = human_answers(data, scale, folder, reading)

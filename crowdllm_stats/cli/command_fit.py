@@ -22,7 +22,7 @@ from crowdllm_stats.cli.options import (
     ProblemColumn,
     ProblemsFile,
     PromptTemplate,
-    Reading,
+    ReadOptions,
     Requirements,
     ResponseColumn,
     Setting,
@@ -64,7 +64,7 @@ def fit(
     check_file("--out", out, [".npz"], given.params)
     check_seed(seed)
     settings = hyper_parameters(setting or [])
-    reading = Reading(problems, participants, problem_column, participant_column, response_column, drop_missing)
+    reading = ReadOptions(problems, participants, problem_column, participant_column, response_column, drop_missing)
     from crowdllm_stats.cli.inputs import human_answers
 
     human = human_answers(data, scale, folder, reading)

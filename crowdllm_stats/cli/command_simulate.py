@@ -19,7 +19,7 @@ from crowdllm_stats.cli.options import (
     ParticipantsFile,
     ProblemColumn,
     Problems,
-    Reading,
+    ReadOptions,
     ResponseColumn,
     check_seed,
     left_out,
@@ -108,7 +108,7 @@ def simulate(
         check_count("--k", k)
     check_seed(seed)
     check_choice("--by", by, ("people", "problems"))
-    reading = Reading(None, participants, problem_column, participant_column, response_column, drop_missing)
+    reading = ReadOptions(None, participants, problem_column, participant_column, response_column, drop_missing)
     _check_together(twins, by, n, effect, problem, reading)
     model = load_population(population)
     _check_known(problem, model)
@@ -153,7 +153,7 @@ def _plain(
 
 
 def _check_together(
-    twins: str | None, by: str, n: int | None, effect: str, problem: list[str] | None, reading: Reading
+    twins: str | None, by: str, n: int | None, effect: str, problem: list[str] | None, reading: ReadOptions
 ) -> None:
     """Refuse options that the others leave without effect."""
     if twins is None:
@@ -201,7 +201,7 @@ def _twins(
     return len(made.digital.responses), made.digital.responses["participant"].nunique(), made.why
 
 
-def _humans(name: str, model: CrowdLLM, data: Path | None, reading: Reading) -> CrowdData:
+def _humans(name: str, model: CrowdLLM, data: Path | None, reading: ReadOptions) -> CrowdData:
     from crowdllm_stats.cli.inputs import named_data
 
     if ":" in name and not Path(name).exists():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from crowdllm_stats._base.messages import inside
 from crowdllm_stats._base.shown import several
 from crowdllm_stats._base.words import some
-from crowdllm_stats.cli.options import Reading, Tables
+from crowdllm_stats.cli.options import ReadOptions, Tables
 from crowdllm_stats.data.layout import OURS, column_named, separated_by
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _check_match(name: str, frame: pd.DataFrame, columns: Mapping[str, str], mat
     raise ValueError(f"--match: {name} has no profile column {missing[0]!r} (it has: {', '.join(there) or 'none'})")
 
 
-def human_answers(name: str, scale: str | None, folder: Path | None, reading: Reading) -> CrowdData:
+def human_answers(name: str, scale: str | None, folder: Path | None, reading: ReadOptions) -> CrowdData:
     """A data set by name, or a file on the scale given.
 
     Args:
@@ -231,7 +231,7 @@ def human_answers(name: str, scale: str | None, folder: Path | None, reading: Re
         FileNotFoundError: if there is no such file.
 
     Example:
-        >>> len(human_answers("example:human", None, None, Reading()).responses)
+        >>> len(human_answers("example:human", None, None, ReadOptions()).responses)
         96
     """
     from crowdllm_stats.data.crowd import Scale

@@ -168,7 +168,7 @@ DropMissing = Annotated[bool, typer.Option("--drop-missing", help="Leave out row
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """What the options say of a file of human answers.
 
     Attributes:
@@ -180,7 +180,7 @@ class Reading:
         drop_missing: whether rows without an answer are left out.
 
     Example:
-        >>> Reading(problem="item", drop_missing=True).options
+        >>> ReadOptions(problem="item", drop_missing=True).options
         ['--problem-column', '--drop-missing']
     """
 

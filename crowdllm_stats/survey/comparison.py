@@ -15,7 +15,7 @@ from crowdllm_stats.inference.intervals.interval_result import draw_bars
 from crowdllm_stats.survey.by_shape import by_shape
 from crowdllm_stats.survey.first_look import Survey, open_survey
 from crowdllm_stats.survey.intervals import AUTO_ALONE, check_interval, pool
-from crowdllm_stats.survey.pairing import Block
+from crowdllm_stats.survey.pairing import Batch
 from crowdllm_stats.survey.result import Row, SurveyResult
 from crowdllm_stats.survey.tables import step_of
 
@@ -170,7 +170,7 @@ def _each(survey: Survey, options: dict[str, Any], first: int) -> tuple[list[Row
     pairing, bounds, (step, _) = survey.pairing, survey.human.scale.bounds, step_of(survey.human, survey.digital)
     names = [name for name, method in METHODS.items() if not method.folds]
 
-    def calculate(block: Block) -> tuple[list[Row], IntervalTable]:
+    def calculate(block: Batch) -> tuple[list[Row], IntervalTable]:
         table = compare_intervals(
             block.human, block.twin, block.crowd, bounds=bounds, step=step, methods=names, **options
         )

@@ -45,7 +45,7 @@ STAND_IN_SHARE = 0.5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Block:
+class Batch:
     """Problems of one shape: B problems, n human answers each, N unlabelled digital answers each."""
 
     problems: tuple[str, ...]
@@ -90,7 +90,7 @@ class Pairing:
         """The twins of ``answers``, with the stand-ins of those that refused."""
         return np.asarray(self.answers["twin"].fillna(self.answers["stand_in"]).to_numpy(dtype=float))
 
-    def blocks(self, *, paired: bool, filled: bool = False, chosen: NDArray[np.bool_] | None = None) -> Iterator[Block]:
+    def blocks(self, *, paired: bool, filled: bool = False, chosen: NDArray[np.bool_] | None = None) -> Iterator[Batch]:
         """Arrays of the chosen problems, grouped by their numbers of human and digital answers.
 
         Args:
@@ -113,12 +113,12 @@ class Pairing:
             for first in range(0, len(rows), step):
                 yield self._block(rows[first : first + step], starts, values, paired=paired, width=width)
 
-    def _block(self, rows: IntArray, starts: IntArray, values: dict[str, Any], *, paired: bool, width: int) -> Block:
+    def _block(self, rows: IntArray, starts: IntArray, values: dict[str, Any], *, paired: bool, width: int) -> Batch:
         cells = [np.arange(starts[row], starts[row + 1]) for row in rows]
         if paired:
             cells = [cell[~np.isnan(values["twin"][cell])] for cell in cells]
         index = np.stack(cells)
-        return Block(
+        return Batch(
             problems=tuple(self.problems[row] for row in rows),
             participants=values["participant"][index],
             human=values["human"][index],

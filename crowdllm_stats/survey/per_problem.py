@@ -16,7 +16,7 @@ from crowdllm_stats.inference.intervals import interval as calculator
 from crowdllm_stats.inference.intervals.methods import MethodChoice, MethodName
 from crowdllm_stats.inference.planner import answers_for_width
 from crowdllm_stats.survey.by_shape import by_shape, joined, rows_of
-from crowdllm_stats.survey.pairing import Block, Pairing
+from crowdllm_stats.survey.pairing import Batch, Pairing
 from crowdllm_stats.survey.result import Row
 
 #: Problems from which on the saving is stated as a number of answers.
@@ -55,7 +55,7 @@ def per_problem(pairing: Pairing, wanted: Wanted) -> tuple[list[Row], dict[str, 
         ValueError: if twins are needed and there are none, or no problem can be computed.
     """
 
-    def calculate(block: Block) -> tuple[list[Row], Interval]:
+    def calculate(block: Batch) -> tuple[list[Row], Interval]:
         answer = _one(block, wanted, pairing.census)
         return _rows(block, answer), answer
 
@@ -74,7 +74,7 @@ def _without_pair(pairing: Pairing, method: str) -> dict[str, str]:
     return {problem: needed for problem, pairs in zip(pairing.problems, pairing.n_pairs, strict=True) if not pairs}
 
 
-def _blocks(pairing: Pairing, wanted: Wanted) -> list[Block]:
+def _blocks(pairing: Pairing, wanted: Wanted) -> list[Batch]:
     if wanted.method in HUMAN_ONLY:
         return list(pairing.blocks(paired=False))
     if wanted.method != "auto":
@@ -90,7 +90,7 @@ def _blocks(pairing: Pairing, wanted: Wanted) -> list[Block]:
     return [*pairing.blocks(paired=True, filled=True, chosen=paired), *pairing.blocks(paired=False, chosen=~paired)]
 
 
-def _one(block: Block, wanted: Wanted, census: bool) -> Interval:
+def _one(block: Batch, wanted: Wanted, census: bool) -> Interval:
     return calculator(
         block.human,
         block.twin,
@@ -107,7 +107,7 @@ def _one(block: Block, wanted: Wanted, census: bool) -> Interval:
     )
 
 
-def _rows(block: Block, answer: Interval) -> list[Row]:
+def _rows(block: Batch, answer: Interval) -> list[Row]:
     rows = rows_of(answer, block.problems)
     for row, left in zip(rows, block.left_out.tolist(), strict=True):
         row["saved"] = saved(row)

@@ -12,7 +12,7 @@ from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.inference.planner import Plan, plan_answers
 from crowdllm_stats.survey.by_shape import by_shape, joined, rows_of
 from crowdllm_stats.survey.first_look import open_survey
-from crowdllm_stats.survey.pairing import Block, Pairing
+from crowdllm_stats.survey.pairing import Batch, Pairing
 from crowdllm_stats.survey.result import Row, SurveyResult
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def plan_from(
     pairing = survey.pairing
     survey.refuse_strangers(alone=False)
 
-    def calculate(block: Block) -> tuple[list[Row], Plan]:
+    def calculate(block: Batch) -> tuple[list[Row], Plan]:
         return _planned(block, half_width, level)
 
     blocks = [block for block in pairing.blocks(paired=True) if _serves(block)]
@@ -132,13 +132,13 @@ def _two_values(human: CrowdData) -> list[str]:
     return [] if human.responses["response"].nunique() > 2 else [TWO_VALUES]
 
 
-def _serves(block: Block) -> bool:
+def _serves(block: Batch) -> bool:
     """Whether problems can serve as a pilot."""
     further = 0 if block.crowd is None else block.crowd.shape[1]
     return block.twin is not None and block.human.shape[1] >= LEAST_PAIRS and further >= 2
 
 
-def _sums(block: Block) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _sums(block: Batch) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Each problem's sums of squares of humans and twins about their means, and of their products."""
     assert block.twin is not None
     human = block.human - block.human.mean(axis=1, keepdims=True)
@@ -146,7 +146,7 @@ def _sums(block: Block) -> tuple[FloatArray, FloatArray, FloatArray]:
     return (human**2).sum(axis=1), (twin**2).sum(axis=1), (human * twin).sum(axis=1)
 
 
-def _planned(block: Block, half_width: float, level: float) -> tuple[list[Row], Plan]:
+def _planned(block: Batch, half_width: float, level: float) -> tuple[list[Row], Plan]:
     assert block.crowd is not None
     count, further = block.human.shape[1], block.crowd.shape[1]
     squares, twins, products = _sums(block)
@@ -168,7 +168,7 @@ def _planned(block: Block, half_width: float, level: float) -> tuple[list[Row], 
     return rows, plan
 
 
-def _typical(pairing: Pairing, blocks: Sequence[Block], half_width: float, level: float) -> Row:
+def _typical(pairing: Pairing, blocks: Sequence[Batch], half_width: float, level: float) -> Row:
     """The plan for a problem of average standard deviation and correlation; all answers are its pilot."""
     squares, twins, products, freedom = 0.0, 0.0, 0.0, 0
     for block in blocks:

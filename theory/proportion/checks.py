@@ -13,7 +13,7 @@ import sympy as sp
 from scipy import stats
 
 from crowdllm_stats.inference.intervals import interval
-from crowdllm_stats.inference.intervals.binomial_limits import Draws, exact_ends, one_sided_limit, smooth_ends
+from crowdllm_stats.inference.intervals.binomial_limits import PopulationDraws, exact_ends, one_sided_limit, smooth_ends
 from crowdllm_stats.inference.intervals.scale import neighbours, rating
 from crowdllm_stats.verify import Check, Statement, agree, counterexample, enumeration, identity, numeric
 
@@ -135,7 +135,7 @@ def _one_sided() -> list[Check]:
         for x in range(n + 1):
             wanted = _smooth(x, n, level)
             pairs += [(larger[0][x], wanted[0]), (smaller[1][x], wanted[1]), (larger[1][x], 1.0), (smaller[0][x], 0.0)]
-        limit = one_sided_limit(counts, Draws(n), 1 - level)
+        limit = one_sided_limit(counts, PopulationDraws(n), 1 - level)
         tails += [(stats.binom.sf(x - 1, n, limit[x]), 1 - level) for x in range(1, n + 1)]
     for m, n in ((5, 3), (20, 7), (13, 13)):
         size = np.full(n + 1, float(m))

@@ -46,7 +46,7 @@ GENERATORS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Predicted:
+class RowPrediction:
     """What a row of the table predicts for T problems.
 
     Attributes:
@@ -58,8 +58,8 @@ class Predicted:
     variance: FloatArray
 
 
-#: A row: (training answers, ids of T problems, seed) -> Predicted.
-Row = Callable[[CrowdData, Sequence[str], int], Predicted]
+#: A row: (training answers, ids of T problems, seed) -> RowPrediction.
+Row = Callable[[CrowdData, Sequence[str], int], RowPrediction]
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,13 +157,13 @@ def equal_size(block: Features, train: Sequence[str]) -> Features:
     return Features(block.problems, centred / size, block.n_missing)
 
 
-def _with_variance(probabilities: FloatArray, train: CrowdData) -> Predicted:
+def _with_variance(probabilities: FloatArray, train: CrowdData) -> RowPrediction:
     values = np.asarray(train.scale.levels, dtype=np.float64)
-    return Predicted(probabilities, probabilities @ values**2 - (probabilities @ values) ** 2)
+    return RowPrediction(probabilities, probabilities @ values**2 - (probabilities @ values) ** 2)
 
 
 def _baseline(baseline: Baseline, features: Callable[[CrowdData], Features] | None = None) -> Row:
-    def row(train: CrowdData, problems: Sequence[str], seed: int) -> Predicted:
+    def row(train: CrowdData, problems: Sequence[str], seed: int) -> RowPrediction:
         given = None if features is None else features(train)
         return _with_variance(baseline.fit(train, given).predict(problems), train)
 
@@ -171,7 +171,7 @@ def _baseline(baseline: Baseline, features: Callable[[CrowdData], Features] | No
 
 
 def _neighbours(features: Callable[[CrowdData], Features]) -> Row:
-    def row(train: CrowdData, problems: Sequence[str], seed: int) -> Predicted:
+    def row(train: CrowdData, problems: Sequence[str], seed: int) -> RowPrediction:
         k = min(20, train.responses["problem"].nunique())
         return _with_variance(NearestNeighbours(k).fit(train, features(train)).predict(problems), train)
 
@@ -179,7 +179,7 @@ def _neighbours(features: Callable[[CrowdData], Features]) -> Row:
 
 
 def _generator(settings: dict[str, Any], references: References, texts: Texts) -> Row:
-    def row(train: CrowdData, problems: Sequence[str], seed: int) -> Predicted:
+    def row(train: CrowdData, problems: Sequence[str], seed: int) -> RowPrediction:
         from crowdllm_stats.generator.crowdllm import CrowdLLM
 
         known = texts.features(train.responses["problem"].unique())
@@ -189,6 +189,6 @@ def _generator(settings: dict[str, Any], references: References, texts: Texts) -
             raise ValueError(f"a case study needs an ordinal scale of numbers, got {train.scale}")
         # Single precision: the sums are off 1 by rounding.
         shares = found.probabilities / found.probabilities.sum(axis=1, keepdims=True)
-        return Predicted(shares, found.variance)
+        return RowPrediction(shares, found.variance)
 
     return row

@@ -21,7 +21,7 @@ from crowdllm_stats.evaluation.case_study.rows import (
     RIDGE,
     RIDGE_SCALED,
     RIDGE_TEXTS,
-    Predicted,
+    RowPrediction,
     Rows,
     rows,
 )
@@ -118,7 +118,7 @@ class _Split:
     """One split, and what each row predicted."""
 
     split: HeldOut
-    predicted: Mapping[str, Predicted]
+    predicted: Mapping[str, RowPrediction]
 
 
 def run_study(

@@ -20,7 +20,7 @@ _SAME = 1.0 + 1e-9
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Draws:
+class PopulationDraws:
     """The law of a count among ``n`` people; its parameter is a share, or a count where the population is finite.
 
     Attributes:
@@ -56,7 +56,7 @@ def _choose(of: FloatArray, many: FloatArray) -> FloatArray:
     return np.asarray(gammaln(of + 1.0) - gammaln(many + 1.0) - gammaln(of - many + 1.0))
 
 
-def one_sided_limit(x: FloatArray, draws: Draws, miss: float) -> FloatArray:
+def one_sided_limit(x: FloatArray, draws: PopulationDraws, miss: float) -> FloatArray:
     """Clopper and Pearson's lower limit: the smallest parameter with ``P(X >= x) > miss``.
 
     Args:
@@ -67,7 +67,7 @@ def one_sided_limit(x: FloatArray, draws: Draws, miss: float) -> FloatArray:
     Source: Clopper and Pearson 1934, Biometrika 26.
 
     Example:
-        >>> float(one_sided_limit(np.array([10.0]), Draws(10), 0.025)[0].round(4))
+        >>> float(one_sided_limit(np.array([10.0]), PopulationDraws(10), 0.025)[0].round(4))
         0.6915
     """
     if draws.size is None:
@@ -76,7 +76,7 @@ def one_sided_limit(x: FloatArray, draws: Draws, miss: float) -> FloatArray:
     return _first(lambda ones: draws.at_least(x, ones) > miss * _SAME, x, draws.size, True)
 
 
-def two_sided_limit(x: FloatArray, draws: Draws, miss: float) -> FloatArray:
+def two_sided_limit(x: FloatArray, draws: PopulationDraws, miss: float) -> FloatArray:
     """Blaker's lower limit: the smallest parameter whose acceptability exceeds ``miss``.
 
     The acceptability of a parameter is ``P(X >= x) + P(X <= x')``, x' the largest count whose lower tail is not more
@@ -94,20 +94,20 @@ def two_sided_limit(x: FloatArray, draws: Draws, miss: float) -> FloatArray:
     Source: Blaker 2000, Canadian Journal of Statistics 28; the search follows Klaschka 2010.
 
     Example:
-        >>> lower = two_sided_limit(np.array([10.0]), Draws(10), 0.05)
+        >>> lower = two_sided_limit(np.array([10.0]), PopulationDraws(10), 0.05)
         >>> round(1.0 - float(lower[0]), 4)
         0.2829
     """
     limit = one_sided_limit(x, draws, miss / 2.0)
     open_ = x >= 1.0
     while np.any(open_):
-        part = Draws(draws.n, None if draws.size is None else draws.size[open_])
+        part = PopulationDraws(draws.n, None if draws.size is None else draws.size[open_])
         limit[open_], done = _piece(x[open_], part, miss, limit[open_])
         open_[open_] = ~done
     return limit
 
 
-def _piece(x: FloatArray, draws: Draws, miss: float, start: FloatArray) -> tuple[FloatArray, Mask]:
+def _piece(x: FloatArray, draws: PopulationDraws, miss: float, start: FloatArray) -> tuple[FloatArray, Mask]:
     """Search from ``start`` to where the lower tail gets its next count: the limit, or where to go on."""
     whole = draws.size is not None
     top = np.ones_like(x) if draws.size is None else draws.size
@@ -168,7 +168,7 @@ def exact_ends(
     sizes = np.zeros(x.shape) if size is None else np.broadcast_to(size, x.shape)
     cases, place = np.unique(np.stack([x.ravel(), sizes.ravel()]), axis=1, return_inverse=True)
     count = cases[0]
-    draws = Draws(n, None if size is None else cases[1])
+    draws = PopulationDraws(n, None if size is None else cases[1])
     whole = np.ones_like(count) if size is None else cases[1]
     limit, miss = (two_sided_limit, 1.0 - level) if alternative == "two-sided" else (one_sided_limit, 1.0 - level)
     lower = np.zeros_like(count) if alternative == "smaller" else limit(count, draws, miss) / whole

@@ -31,7 +31,7 @@ TRAINER = Trainer(PAPER.paper_loss, steps=0, learning_rate=1e-3, decay=False, pi
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class FitSample:
     """The n answers that one fit learns from.
 
     Attributes:
@@ -70,7 +70,7 @@ class Fits:
     trained: Params
 
 
-def fit(samples: Sequence[Sample], *, batch: int, steps: int) -> Fits:
+def fit(samples: Sequence[FitSample], *, batch: int, steps: int) -> Fits:
     """Fit F generators by Adam (rate 1e-3, constant), each from a fresh start with random numbers of its own.
 
     Every epoch goes through all answers in a new order; where n is not a multiple of the batch, the last batch of an
@@ -149,7 +149,7 @@ def _nothing_where(failed: jax.Array, params: Params) -> Params:
     return found
 
 
-def _training_data(samples: Sequence[Sample], size: int) -> TrainingData:
+def _training_data(samples: Sequence[FitSample], size: int) -> TrainingData:
     """Arrays with a leading axis of F, a row of x and v for each answer, rounded up to few sizes, so that few programs
     are compiled: the rows beyond the n answers are in no batch."""
     n = len(samples[0].answer)
@@ -174,7 +174,7 @@ def _training_data(samples: Sequence[Sample], size: int) -> TrainingData:
     )
 
 
-def _draws(samples: Sequence[Sample], size: int, done: int, count: int) -> Draws:
+def _draws(samples: Sequence[FitSample], size: int, done: int, count: int) -> Draws:
     """Random numbers of a piece, axes (steps, F, ...); every fit's come from its own generator in turn."""
 
     def normal(*shape: int) -> NDArray[np.float32]:

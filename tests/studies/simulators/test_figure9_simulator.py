@@ -18,7 +18,7 @@ from crowdllm_stats.studies.simulators.figure9.samples import examination, learn
 from crowdllm_stats.studies.simulators.figure9.simulator import FIGURE9
 from crowdllm_stats.studies.simulators.fits import (
     PAPER,
-    Sample,
+    FitSample,
     _draws,
     _orders,
     _training_data,
@@ -199,7 +199,7 @@ def test_too_few_questions_are_refused():
 def made(seed, n=7, n_x=3, diversity=1.0):
     rng = np.random.default_rng(seed)
     x, v, reference = rng.normal(size=(n, n_x)), rng.normal(size=(n, 2)), rng.normal(3.0, 1.0, n)
-    return Sample(x, v, reference, reference - reference.mean(), reference + x[:, 0], diversity, seed,
+    return FitSample(x, v, reference, reference - reference.mean(), reference + x[:, 0], diversity, seed,
                   np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2]))  # fmt: skip
 
 

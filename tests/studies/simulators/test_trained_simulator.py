@@ -26,7 +26,7 @@ from crowdllm_stats.studies.simulators.trained.kinds import as_answers
 from crowdllm_stats.studies.simulators.trained.law import answer_laws
 from crowdllm_stats.studies.simulators.trained.profiles import every_profile
 from crowdllm_stats.studies.simulators.trained.simulator import FOLDED, PAIRED, TRAINED, _simulate
-from crowdllm_stats.studies.simulators.trained.survey import People, Survey, draw_survey
+from crowdllm_stats.studies.simulators.trained.survey import MadePeople, MadeSurvey, draw_survey
 
 POPULATION = real_population("offensiveness")
 
@@ -133,7 +133,7 @@ def changed(survey, person):
     """The same survey, one person's answers 2 higher."""
     answers = survey.learned.answers.copy()
     answers[person] += 2.0
-    return dataclasses.replace(survey, learned=People(survey.learned.profiles, answers))
+    return dataclasses.replace(survey, learned=MadePeople(survey.learned.profiles, answers))
 
 
 @pytest.mark.parametrize("folds", [None, 3])
@@ -159,7 +159,7 @@ def test_only_fits_that_saw_a_person_follow_his_answer(folds):
 
 def test_nobody_learns_from_strangers():
     survey = drawn(job())
-    higher = People(survey.strangers.profiles, survey.strangers.answers + 2.0)
+    higher = MadePeople(survey.strangers.profiles, survey.strangers.answers + 2.0)
     before, after = answered(survey, None), answered(dataclasses.replace(survey, strangers=higher), None)
     np.testing.assert_array_equal(before.strangers, after.strangers)
     np.testing.assert_array_equal(before.crowd, after.crowd)
@@ -187,8 +187,8 @@ def by_hand(folds):
 
     human = np.array([[3.0, 1.0], [4.0, 1.0], [8.0, 2.0], [9.0, 6.0]])
     others = np.arange(10.0).reshape(5, 2) ** 2
-    survey = Survey(np.array([8, 9]), People(np.zeros((n, 1)), human), People(np.zeros((strangers, 1)), others),
-                    np.zeros((crowd, 1)), "normal")  # fmt: skip
+    learned, unseen = MadePeople(np.zeros((n, 1)), human), MadePeople(np.zeros((strangers, 1)), others)
+    survey = MadeSurvey(np.array([8, 9]), learned, unseen, np.zeros((crowd, 1)), "normal")
     return survey, Digital(said(n, 0.0), said(strangers, 0.5), said(crowd, 0.25), folds)
 
 

@@ -11,7 +11,7 @@ from crowdllm_stats.studies.engine.parameters import InputFile, Value
 from crowdllm_stats.studies.engine.simulator import Job
 from crowdllm_stats.studies.simulators.figure9.assessment import Examination
 from crowdllm_stats.studies.simulators.figure9.questions import Questions, Responses, ask, questions
-from crowdllm_stats.studies.simulators.fits import PAPER, Sample
+from crowdllm_stats.studies.simulators.fits import PAPER, FitSample
 from crowdllm_stats.studies.simulators.population import RealPopulation, real_population
 from crowdllm_stats.studies.simulators.readings import reading
 
@@ -68,11 +68,11 @@ def centre_of(job: Job, got: Responses) -> float:
     return float(population_of(job).reference[np.unique(got.problem)].mean())
 
 
-def learned(job: Job, got: Responses) -> Sample:
+def learned(job: Job, got: Responses) -> FitSample:
     """The answers of one fit, and its random numbers; ``got`` from :func:`responses_of`."""
     population = population_of(job)
     reference = population.reference[got.problem]
-    return Sample(
+    return FitSample(
         x=population.given[got.problem],
         v=got.profiles[got.worker],
         reference=reference,

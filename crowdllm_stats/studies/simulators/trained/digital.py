@@ -10,10 +10,10 @@ import numpy as np
 from crowdllm_stats._base.checks import FloatArray, check_choice
 from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.studies.engine.simulator import Job
-from crowdllm_stats.studies.simulators.fits import PAPER, Sample, draw_beliefs, fit
+from crowdllm_stats.studies.simulators.fits import PAPER, FitSample, draw_beliefs, fit
 from crowdllm_stats.studies.simulators.population import RealPopulation, Rows
 from crowdllm_stats.studies.simulators.trained.kinds import RESIDUALS, as_answers
-from crowdllm_stats.studies.simulators.trained.survey import People, Survey
+from crowdllm_stats.studies.simulators.trained.survey import MadeSurvey
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ def folds_of(n: int, folds: int) -> Rows:
 
 
 def answer_for(
-    jobs: Sequence[Job], surveys: Sequence[Survey], population: RealPopulation, *, folds: int | None,
+    jobs: Sequence[Job], surveys: Sequence[MadeSurvey], population: RealPopulation, *, folds: int | None,
     batch: int, steps: int,
 ) -> list[Digital]:  # fmt: skip
     """Fit the generators of J replicates and let them answer.
@@ -100,7 +100,7 @@ def answer_for(
     return found
 
 
-def interval_data(survey: Survey, digital: Digital, residuals: str) -> IntervalData:
+def interval_data(survey: MadeSurvey, digital: Digital, residuals: str) -> IntervalData:
     """The humans, twins and crowd that a kind of residuals stands for, and how much the generators remember.
 
     "in-sample": the people learned from, with twins by the generator that learned from them (Theorem 5's wording).
@@ -148,18 +148,18 @@ def _spread(residual: FloatArray) -> float:
     return float(np.sqrt(residual.var(axis=1, ddof=1).mean()))
 
 
-def _centre(population: RealPopulation, survey: Survey) -> float:
+def _centre(population: RealPopulation, survey: MadeSurvey) -> float:
     """Mean y_ref of the questions that a fit learns from: all of them."""
     return float(population.reference[survey.questions].mean())
 
 
-def _sample(job: Job, population: RealPopulation, survey: Survey, chosen: Rows, k: int) -> Sample:
+def _sample(job: Job, population: RealPopulation, survey: MadeSurvey, chosen: Rows, k: int) -> FitSample:
     """What generator k learns from: the chosen people's answers."""
-    people: People = survey.learned.those(chosen)
+    people = survey.learned.those(chosen)
     count = len(survey.questions)
     problem = np.tile(survey.questions, len(chosen))
     reference = population.reference[problem]
-    return Sample(
+    return FitSample(
         x=population.given[problem],
         v=np.repeat(people.profiles, count, axis=0),
         reference=reference,
@@ -173,7 +173,7 @@ def _sample(job: Job, population: RealPopulation, survey: Survey, chosen: Rows, 
 
 
 def _draw(
-    jobs: Sequence[Job], surveys: Sequence[Survey], population: RealPopulation, params: Params, k: int
+    jobs: Sequence[Job], surveys: Sequence[MadeSurvey], population: RealPopulation, params: Params, k: int
 ) -> FloatArray:
     """Continuous answers of the k-th generators for everybody, (J, M, T), M = n + S + N."""
     everybody = [np.concatenate([one.learned.profiles, one.strangers.profiles, one.crowd]) for one in surveys]

@@ -15,7 +15,7 @@ from crowdllm_stats.studies.simulators.trained.profiles import every_profile
 
 
 @dataclass(frozen=True, eq=False)
-class People:
+class MadePeople:
     """Real people and what they answered.
 
     Attributes:
@@ -26,13 +26,13 @@ class People:
     profiles: FloatArray
     answers: FloatArray
 
-    def those(self, chosen: Rows) -> People:
+    def those(self, chosen: Rows) -> MadePeople:
         """Some of them, by their places."""
-        return People(self.profiles[chosen], self.answers[chosen])
+        return MadePeople(self.profiles[chosen], self.answers[chosen])
 
 
 @dataclass(frozen=True, eq=False)
-class Survey:
+class MadeSurvey:
     """One replicate's people.
 
     Attributes:
@@ -44,8 +44,8 @@ class Survey:
     """
 
     questions: Rows
-    learned: People
-    strangers: People
+    learned: MadePeople
+    strangers: MadePeople
     crowd: FloatArray
     family: str
 
@@ -57,7 +57,7 @@ def draw_questions(job: Job, population: RealPopulation, count: int) -> Rows:
 
 def ask_everybody(
     population: RealPopulation, questions: Rows, size: int, family: str, noise: float, rng: np.random.Generator
-) -> People:
+) -> MadePeople:
     """New people from the population's law of profiles, each answering every question once.
 
     ``y = y_ref + delta + noise N(0, 1)``, the belief with the effects that a person keeps over questions.
@@ -74,13 +74,13 @@ def ask_everybody(
     problem, worker = np.tile(questions, size), np.repeat(np.arange(size), len(questions))
     delta = reading("model").beliefs(population, 1.0, problem, worker, profiles, rng)
     values = population.reference[problem] + delta + noise * rng.standard_normal(len(problem))
-    return People(profiles, as_answers(values, family).reshape(size, len(questions)))
+    return MadePeople(profiles, as_answers(values, family).reshape(size, len(questions)))
 
 
 def draw_survey(
     job: Job, population: RealPopulation, *, questions: int, n: int, strangers: int, crowd: int, family: str,
     noise: float,
-) -> Survey:  # fmt: skip
+) -> MadeSurvey:  # fmt: skip
     """Draw a replicate.
 
     Args:
@@ -94,7 +94,7 @@ def draw_survey(
         noise: sd of the response noise.
     """
     asked = draw_questions(job, population, questions)
-    return Survey(
+    return MadeSurvey(
         questions=asked,
         learned=ask_everybody(population, asked, n, family, noise, job.own_rng("learned")),
         strangers=ask_everybody(population, asked, max(n, strangers), family, noise, job.own_rng("strangers")),
