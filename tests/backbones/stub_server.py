@@ -40,10 +40,11 @@ class Stub:
             self.busy += 1
             self.busiest = max(self.busiest, self.busy)
         try:
-            self.send(handler, *self.answer(body, number))
+            answer = self.answer(body, number)
         finally:
-            with self.lock:
+            with self.lock:  # before it is sent, for with the answer the client may ask again
                 self.busy -= 1
+        self.send(handler, *answer)
 
     def send(self, handler, status, content, headers=()):
         raw = content if isinstance(content, bytes) else json.dumps(content).encode()

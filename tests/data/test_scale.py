@@ -54,7 +54,7 @@ def test_parse_says_the_three_forms(text):
         (lambda: continuous(5, 1), "low < high"),
         (lambda: continuous(1), "both ends or none"),
         (lambda: continuous(float("nan"), 1), "NaN"),
-        (lambda: Scale.parse("5:1"), "low < high"),
+        (lambda: Scale.parse("5:1"), "lower end first"),
         (lambda: ordinal([1]), "at least two"),
         (lambda: ordinal([1, 1, 2]), "different"),
         (lambda: ordinal(["low", "high"]), "number the words"),

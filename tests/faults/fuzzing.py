@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.backbones.http_json import ServerError
 from faults.campaign import FAULTS, Campaign
 
@@ -18,7 +19,7 @@ from faults.campaign import FAULTS, Campaign
 Target = Callable[[bytes, Path], bool]
 
 #: What a refusal is: exactly these types, for an error of decoding is a ValueError too and names no file.
-REFUSALS = (ValueError, FileNotFoundError, ServerError)
+REFUSALS = (ValueError, BadInput, FileNotFoundError, ServerError)
 
 #: Seconds that one small input may take.
 PATIENCE = 20

@@ -119,7 +119,7 @@ def test_a_word_scale_and_other_bad_input_is_refused(frames):
         across_from(human, population_size=1)
     with pytest.raises(ValueError, match="level must lie strictly between 0 and 1"):
         across_from(human, level=1.5)
-    with pytest.raises(ValueError, match="one person alone"):
+    with pytest.raises(ValueError, match="all answers are one person's"):
         across_from(human.assign(participant=human["problem"].map(lambda _: "ann")).drop_duplicates("problem"))
     with pytest.raises(ValueError, match="4 problems are too few"):
         across_from(human[human["problem"].isin(["q0", "q1", "q2", "q4"])])
