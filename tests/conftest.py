@@ -11,15 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-# A program that one test process has compiled, the others read: they and later runs compile only what is new.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-
 # Both draw from NumPy's global random state when imported: not in the first test to need them.
 for _name in ("jax", "ot"):
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module(_name)
+
+with contextlib.suppress(ModuleNotFoundError):
+    _jax = importlib.import_module("jax")
+    # A program that one test process has compiled, the others and later runs read. Not by environment variables: a
+    # process that a test stops in the middle of writing would leave half an entry, and JAX warns of it on stderr.
+    _jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
+    _jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    _jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 @pytest.fixture(scope="session")
