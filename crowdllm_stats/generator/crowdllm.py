@@ -16,6 +16,7 @@ from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator import storage
+from crowdllm_stats.generator.arviz_data import arviz_data
 from crowdllm_stats.generator.belief import Belief
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.fitted import Fitted, problem_table
@@ -26,7 +27,6 @@ from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
 from crowdllm_stats.generator.settings import Settings
 from crowdllm_stats.generator.simulation import (
     Drawn,
-    arviz_object,
     check_people,
     draw_blocks,
     long_table,
@@ -338,7 +338,7 @@ class CrowdLLM:
         return other
 
     def to_arviz(self, problems: Iterable[Any] | None = None, n: int = 100, *, seed: int = 0) -> Any:
-        """Simulated answers with named dimensions as an ArviZ object: ``posterior_predictive["response"]``.
+        """Simulated answers with named dimensions for ArviZ: ``posterior_predictive["response"]``.
 
         Dimensions are chain (1), draw (virtual people, whose ids are the coordinate ``participant``) and problem; the
         training loss stands in ``sample_stats``.
@@ -347,11 +347,22 @@ class CrowdLLM:
             problems: ids; all training problems by default.
             n: virtual people.
             seed: of profiles and answers.
+
+        Returns:
+            An ``arviz.InferenceData``; with ArviZ 1.0 or newer an ``xarray.DataTree`` of the same groups.
         """
         crowd = self._crowd(problems, n, seed, None, None, None, None, "fitted")
         answers = np.concatenate([drawn.answers for drawn in crowd.blocks], axis=1)
         values = answers if crowd.levels is None else crowd.levels[answers.astype(np.int64)]
-        return arviz_object(values, crowd.ids, crowd.problems, self.fitted.history)
+        response = (("chain", "draw", "problem"), values.T[None])
+        coords = {"problem": list(crowd.problems), "participant": ("draw", crowd.ids)}
+        loss = (("chain", "draw"), self.fitted.history[None])
+        return arviz_data(
+            {
+                "posterior_predictive": ({"response": response}, coords),
+                "sample_stats": ({"loss": loss}, {}),
+            }
+        )
 
     def with_settings(self, **changes: Any) -> CrowdLLM:
         """An unfitted generator with some hyper-parameters changed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -217,28 +217,6 @@ def _arrow_answers(levels: Levels | None) -> tuple[Any, Callable[[NDArray[Any]],
     if np.all(numbers == np.round(numbers)) and np.all(np.abs(numbers) <= 127):
         return pa.int8(), lambda places: pa.array(numbers.astype(np.int8)[places])
     return pa.float64(), lambda places: pa.array(numbers[places])
-
-
-def arviz_object(answers: Any, participants: Sequence[str], problems: Sequence[str], loss: FloatArray) -> Any:
-    """``posterior_predictive["response"]`` with dimensions chain (1), draw and problem, and ``sample_stats["loss"]``.
-
-    Args:
-        answers: numbers or words, shape (T, N).
-        participants: ids of the N draws, a coordinate along ``draw``.
-        problems: ids of the T problems.
-        loss: of training, one number per step.
-    """
-    import arviz
-
-    found = arviz.from_dict(
-        posterior_predictive={"response": answers.T[None]},
-        sample_stats={"loss": np.asarray(loss)[None]},
-        coords={"problem": list(problems)},
-        dims={"response": ["problem"]},
-    )
-    people = {"participant": ("draw", list(participants))}
-    found.posterior_predictive = found.posterior_predictive.assign_coords(people)
-    return found
 
 
 #: People recruited when nobody says how many.
