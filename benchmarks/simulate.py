@@ -68,7 +68,7 @@ def training(steps: int) -> pd.DataFrame:
     model = CrowdLLM(components=32, ridge=40.0, ridge_network=100.0, steps=steps)
     blender = Blender.of_scale(data.scale)
     belief = model.belief(blender)
-    part = prepare(data, known, None, blender, model.settings.components)
+    part = prepare(data, known, None, blender, model.settings)
     answers = weighted(part.answers, np.ones(len(part.answers.problem), dtype=bool), "likelihood", (40.0, 100.0, 100.0))
     unit = unit_of(part.answers, blender)
     size = (part.vectors.width, part.encoder.width, len(part.problems), len(part.people))

@@ -198,6 +198,27 @@ class Reference:
                 index[row, column] = np.searchsorted(cumulative[row, column], rng.random(draws), side="right")
         return np.asarray(self.answers)[index]
 
+    def drawn(self, k: int, *, seed: int) -> Reference:
+        """The shares of K answers drawn per problem and profile: the paper's reference, which has K = 8.
+
+        Example:
+            >>> exact = Reference.from_probabilities(["a"], [1, 2, 3], [[0.2, 0.3, 0.5]])
+            >>> exact.drawn(8, seed=1).mean.tolist()
+            [[2.5]]
+            >>> exact.at_temperature(0.0).drawn(8, seed=1).mean.tolist()
+            [[3.0]]
+
+        Raises:
+            ValueError: as :meth:`sample`.
+        """
+        answers = self.sample(k, seed=seed)
+        shares = np.stack([(answers == answer).mean(axis=2) for answer in self.answers], axis=2)
+        with np.errstate(divide="ignore"):
+            logs = np.log(shares)
+        return self._with(
+            logs, n_samples=np.full(shares.shape[:2], float(k)), source={**self.source, "k": k, "seed": seed}
+        )
+
     def decision(self, how: Aggregator = "expected", *, k: int = 8, seed: int = 0) -> FloatArray:
         """The reference answer ``y_ref = h_M(y'_1, ..., y'_K)`` of every problem and profile, shape (T, P).
 

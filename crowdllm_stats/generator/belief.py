@@ -82,6 +82,8 @@ class Belief:
         mixing_dim: Q, coordinates of a mixing draw.
         draws: J, beliefs averaged for one decision in training (paper's objective).
         loss_weight: lambda of Eq. 4.
+        trust: whether a belief may take back a share of the reference decision.
+        skip: whether belief and log spread have linear terms beside the hidden layer.
         person_effects: whether people keep a belief, and a spread, over problems (likelihood).
         problem_effects: whether problems have a belief that text and reference do not explain (likelihood).
     """
@@ -92,6 +94,8 @@ class Belief:
     mixing_dim: int = 8
     draws: int = 10
     loss_weight: float = 1.0
+    trust: bool = True
+    skip: bool = True
     person_effects: bool = True
     problem_effects: bool = True
 
@@ -243,10 +247,16 @@ class Belief:
 
     def loss(self, objective: Objective, params: Params, key: jax.Array, data: TrainingData) -> jax.Array:
         """What is minimised: :meth:`paper_loss`, or minus NumPyro's ``Trace_ELBO`` of the likelihood per answer."""
+        params = {**params, "encoder": {**params["encoder"], **self._left_out(params["encoder"])}}
         if objective == "paper":
             return self.paper_loss(params, self.draws_of(key, data.problem.shape[0]), data)
         value = Trace_ELBO().loss(key, {}, self.likelihood_model, self.likelihood_guide, params, data)
         return value / (data.weight.sum() * data.share)
+
+    def _left_out(self, encoder: Params) -> Params:
+        """Weights of the encoder that stay at their start, 0."""
+        names = (() if self.trust else ("trust",)) + (() if self.skip else networks.LINEAR)
+        return {name: jax.lax.stop_gradient(encoder[name]) for name in names}
 
     def held_out_loss(self, objective: Objective, params: Params, key: jax.Array, data: TrainingData) -> jax.Array:
         """Loss on answers to other problems by the same people: effects of people at their mean, of problems at 0."""

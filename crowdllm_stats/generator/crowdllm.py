@@ -22,9 +22,9 @@ from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.fitted import Fitted, problem_table
 from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.generator.participation import Participation
-from crowdllm_stats.generator.prediction import Prediction, even_people, predict
+from crowdllm_stats.generator.prediction import Prediction, even_people, expected_decisions, predict
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
-from crowdllm_stats.generator.settings import Settings
+from crowdllm_stats.generator.settings import PAPER, Settings
 from crowdllm_stats.generator.simulation import (
     Drawn,
     check_people,
@@ -83,6 +83,34 @@ class CrowdLLM:
         self.settings = Settings.from_dict(settings)
         self._fitted: Fitted | None = None
 
+    @classmethod
+    def paper(cls, **changes: Any) -> CrowdLLM:
+        """The paper's printed choices, and nothing that this library adds.
+
+        Eq. 4 with lambda 1 under Adam at the constant rate 0.001; a normal belief without mixing ("we directly go with
+        the VAE structure") of the problem's text and the person's profile through one hidden layer; decisions that are
+        the mean over J = 10 beliefs. The paper's reference is made before fitting: the mean of K = 8 answers to the
+        zero-shot prompt at temperature 0, ``backbone.reference(problems).at_temperature(0).drawn(8, seed=1)``.
+
+        The paper leaves width, batches and number of steps open, which are the defaults of
+        :class:`crowdllm_stats.generator.settings.Settings`, and the law of the problem vector: here normal about what
+        is decoded, with the number of its coordinates as variance. Words have no mean; for them say
+        ``decision="drawn"``. What each choice does is measured in reports/case_study_1/as_printed.md.
+
+        Args:
+            **changes: hyper-parameters that are to differ from the paper's.
+
+        Raises:
+            ValueError: as the class.
+
+        Source: CrowdLLM, section 3 and section 5.1.2.
+
+        Example:
+            >>> CrowdLLM.paper()
+            CrowdLLM, paper objective, 0 further mixing draws, decisions expected over 10 beliefs, not fitted
+        """
+        return cls(**{**PAPER, **changes})
+
     @property
     def fitted(self) -> Fitted:
         """What fitting learned.
@@ -122,8 +150,8 @@ class CrowdLLM:
         """
         seed = check_count("seed", seed, least=0)
         check_data(data, reference, embedding)
-        blender = Blender.of_scale(data.scale, self.settings.family)
-        part = prepare(data, reference, embedding, blender, self.settings.components)
+        blender = self.settings.blender(data.scale)
+        part = prepare(data, reference, embedding, blender, self.settings)
         unit = training_unit(part.answers, blender, self.settings.objective)
         belief = self.belief(blender_in(blender, unit))
         inside = replace(part, answers=answers_in(part.answers, blender, unit))
@@ -147,7 +175,8 @@ class CrowdLLM:
 
     def belief(self, blender: Blender) -> Belief:
         """The belief generator's constants for a blender."""
-        names = ("hidden", "mixing", "mixing_dim", "person_effects", "problem_effects")
+        names = ("hidden", "mixing", "mixing_dim", "draws", "loss_weight", "trust", "skip", "person_effects",
+                 "problem_effects")  # fmt: skip
         return Belief(blender, **{name: getattr(self.settings, name) for name in names})
 
     def _kept(self, data: CrowdData, part: Prepared, trained: Trained, tuned: Tuned, skipped: int, seed: int) -> Fitted:
@@ -195,7 +224,14 @@ class CrowdLLM:
     @property
     def blender(self) -> Blender:
         """The fitted blender."""
-        return Blender.of_scale(self.fitted.scale, self.settings.family)
+        return self.settings.blender(self.fitted.scale)
+
+    @property
+    def deciding(self) -> Params:
+        """The parameters behind a decision: those learned, or those of the mean of J draws."""
+        if self.settings.decision == "drawn":
+            return self.fitted.params
+        return expected_decisions(self.fitted.params, self.settings.draws)
 
     def problem_table(
         self, problems: Iterable[Any], reference: Reference | None, embedding: Features | None, effect: str
@@ -231,14 +267,15 @@ class CrowdLLM:
         if people is not None:
             check_people(people)
         profiles = fitted.encoder.transform(fitted.profiles if people is None else people)
-        drawn = even_people(fitted.params, belief, profiles, self.settings.population, seed)
+        drawn = even_people(self.deciding, belief, profiles, self.settings.population, seed)
         unknown = np.where(table["known"], 0.0, fitted.new_problem_sd)
         why = (
             f"{self.settings.objective} objective, {int(table['known'].sum())} problem(s) with the effect learned from "
-            f"their own answers, the others at the median effect; {len(drawn.v)} virtual people per problem."
+            f"their own answers, the others at the median effect; {len(drawn.v)} virtual people per problem"
+            f"{self.settings.decisions}."
         )
         return predict(
-            belief, fitted.params, table["problems"], table["x"], table["centred"], table["reference"], table["effect"],
+            belief, self.deciding, table["problems"], table["x"], table["centred"], table["reference"], table["effect"],
             unknown, drawn, why,
         )  # fmt: skip
 
@@ -317,7 +354,7 @@ class CrowdLLM:
             ids=ids,
             problems=table["problems"],
             levels=np.asarray(blender.answers) if blender.answers else None,
-            blocks=draw_blocks(self.belief(blender), fitted.params, table, ids, coded, participation, seed),
+            blocks=draw_blocks(self.belief(blender), self.deciding, table, ids, coded, participation, seed),
         )
 
     def with_recruiter(self, recruiter: ProfileGenerator, *, n: int = 1024, seed: int = 0) -> CrowdLLM:
@@ -392,7 +429,7 @@ class CrowdLLM:
 
     def __str__(self) -> str:
         settings = self.settings
-        head = f"CrowdLLM, {settings.objective} objective, {settings.mixing} further mixing draws"
+        head = f"CrowdLLM, {settings.objective} objective, {settings.mixing} further mixing draws{settings.decisions}"
         if self._fitted is None:
             return f"{head}, not fitted"
         own = self._fitted

@@ -13,6 +13,9 @@ Params = dict[str, Any]
 #: Kept effects, or 0 for none.
 Effect = jax.Array | float
 
+#: Weights of the linear terms beside the hidden layer.
+LINEAR = ("x_mean", "v_mean", "x_spread", "v_spread")
+
 
 def initial_encoder(key: jax.Array, n_x: int, n_v: int, *, hidden: int, mixing_dim: int, belief_dim: int) -> Params:
     """Starting weights of the encoder; its heads start at 0, so that the first belief is one normal for everybody.

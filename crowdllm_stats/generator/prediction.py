@@ -245,6 +245,26 @@ def effects(params: Mapping[str, Any], belief: Belief, shift: Any, spread: Any) 
     return a, (a * params["couple"]).sum(axis=1, keepdims=True) + jnp.exp(params["log_tau_spread"]) * spread
 
 
+def expected_decisions(params: Params, draws: int) -> Params:
+    """Parameters under which one draw of a decision is the mean of J draws under the parameters given.
+
+    The mean of J independent ``y_ref + delta_j + sigma e_j`` with ``delta_j ~ N(mu, s^2)`` is one such draw with s and
+    sigma divided by the square root of J; what people keep is the same in all J, and stays.
+
+    Args:
+        params: learned parameters of a normal or ordinal blender without mixing.
+        draws: J.
+
+    Source: CrowdLLM, section 3, "personalized decision-making".
+    """
+    less = np.float32(0.5 * np.log(draws))
+    encoder, blender = dict(params["encoder"]), dict(params["blender"])
+    encoder["bias_spread"] = encoder["bias_spread"] - less
+    encoder["log_unit"] = encoder.get("log_unit", np.float32(0.0)) - less  # the ends of the log sd move along
+    blender["log_sigma"] = blender["log_sigma"] - less
+    return {**params, "encoder": encoder, "blender": blender}
+
+
 def even_people(params: Params, belief: Belief, profiles: FloatArray, size: int, seed: int) -> People:
     """People spread evenly over profiles, effects, mixing and noise by a scrambled Sobol sequence.
 

@@ -25,13 +25,14 @@ class ProblemVectors:
     """A fixed coding of problems, learned from the training problems.
 
     ``x_t = [r (E_t - mean E) C', s (p_t - mean p)]``: the first principal components C of the embedding E, and the
-    probabilities p of every answer under every reference profile; each block scaled to total variance 8.
+    probabilities p of every answer under every reference profile, unless they are left out; each block scaled to total
+    variance 8.
 
     Attributes:
         embedding_mean: shape (d,); d = 0 without an embedding.
         components: shape (c, d).
         embedding_scale: r.
-        reference_mean: shape (P A,).
+        reference_mean: shape (P A,); (0,) where the reference's probabilities are left out.
         reference_scale: s.
         decision_mean: mean of the reference decision, shape (1,), or of ``log p_ref``, shape (K,).
         answers: of the reference, as text.
@@ -50,7 +51,7 @@ class ProblemVectors:
     @classmethod
     def fit(
         cls, problems: Iterable[str], reference: Reference, embedding: Features | None, components: int,
-        decisions: FloatArray,
+        decisions: FloatArray, reference_features: bool = True,
     ) -> ProblemVectors:  # fmt: skip
         """Learn the coding from training problems.
 
@@ -60,10 +61,16 @@ class ProblemVectors:
             embedding: holds them all, or None.
             components: principal components kept of the embedding (fewer where it has fewer).
             decisions: reference decisions of these problems, shape (T, 1), or ``log p_ref`` (T, K).
+            reference_features: whether the vectors hold the reference's probabilities.
 
         Raises:
-            ValueError: on problems without reference or embedding.
+            ValueError: on problems without reference or embedding; on neither embedding nor reference features.
         """
+        if embedding is None and not reference_features:
+            raise ValueError(
+                "reference_features=False leaves nothing to tell problems apart by; give embedding=, the problems' "
+                "texts as numbers, or set reference_features=True"
+            )
         names = list(problems)
         mean, basis, scale = np.zeros(0), np.zeros((0, 0)), 1.0
         if embedding is not None:
@@ -73,6 +80,7 @@ class ProblemVectors:
             kept = min(components, int(np.sum(size > 1e-6 * max(size[0], 1e-12))))
             basis, scale = rows[:kept], _scale((table - mean) @ rows[:kept].T)
         shares = reference.select(names).probabilities.reshape(len(names), -1)
+        shares = shares if reference_features else shares[:, :0]
         centre = shares.mean(axis=0)
         return cls(
             embedding_mean=mean,
@@ -122,8 +130,9 @@ class ProblemVectors:
                     f"embedding has {table.shape[1]} columns; the generator was fitted with {len(self.embedding_mean)}"
                 )
             blocks.append(self.embedding_scale * (table - self.embedding_mean) @ self.components.T)
-        shares = reference.select(names).probabilities.reshape(len(names), -1)
-        blocks.append(self.reference_scale * (shares - self.reference_mean))
+        if self.reference_mean.size:
+            shares = reference.select(names).probabilities.reshape(len(names), -1)
+            blocks.append(self.reference_scale * (shares - self.reference_mean))
         return np.concatenate(blocks, axis=1)
 
     def to_arrays(self) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import product
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from crowdllm_stats._base.checks import as_numbers, check_choice, check_count
+from crowdllm_stats.data.scale import Scale
 from crowdllm_stats.generator.belief import Objective
-from crowdllm_stats.generator.blender import Family
+from crowdllm_stats.generator.blender import Blender, Family
 
 #: The paper's objective has Adam's rate constant, stops early and takes batches; the likelihood's has it fall to 0
 #: along a cosine and takes all answers in a step.
@@ -22,16 +23,37 @@ BATCH_SIZE: Mapping[Objective, int | None] = {"likelihood": None, "paper": 256}
 #: Precision of the linear weights of the log sd (likelihood).
 RIDGE_LOG_SD = 100.0
 
+Decision = Literal["drawn", "expected"]
+
+#: The paper's printed choices, see ``CrowdLLM.paper``.
+PAPER: Mapping[str, Any] = {
+    "objective": "paper",
+    "mixing": 0,
+    "draws": 10,
+    "loss_weight": 1.0,
+    "decision": "expected",
+    "trust": False,
+    "skip": False,
+    "reference_features": False,
+}
+
 
 @dataclass(frozen=True)
 class Settings:
-    """Hyper-parameters of ``CrowdLLM``; defaults are the paper's where it has one.
+    """Hyper-parameters of ``CrowdLLM``. The defaults are this library's; ``CrowdLLM.paper`` has the paper's.
 
     Attributes:
         objective: "likelihood" (of the answers, Monte Carlo over the belief) or "paper" (Eq. 4).
         family: the blender's, see :class:`Blender`; by the scale without it.
         mixing: M, further mixing draws of the semi-implicit encoder; 0 is the paper's plain normal VAE.
         mixing_dim: Q, coordinates of a mixing draw.
+        draws: J, beliefs behind a decision: in training (paper) and where decisions are expected ones.
+        loss_weight: lambda of Eq. 4, the weight of the decisions' loss (paper).
+        decision: what a person answers: "drawn" from one belief, or "expected", the mean over J beliefs, put on
+            the scale.
+        trust: whether a belief may take back a share of the reference decision.
+        skip: whether belief and log spread have linear terms in problem and profile beside the hidden layer.
+        reference_features: whether a problem's vector holds the reference's probabilities beside the embedding.
         hidden: width of the hidden layers.
         components: principal components kept of the embedding.
         person_effects: whether people keep a belief over problems (likelihood).
@@ -63,6 +85,12 @@ class Settings:
     family: Family | None = None
     mixing: int = 0
     mixing_dim: int = 8
+    draws: int = 10
+    loss_weight: float = 1.0
+    decision: Decision = "drawn"
+    trust: bool = True
+    skip: bool = True
+    reference_features: bool = True
     hidden: int = 64
     components: int = 128
     person_effects: bool = True
@@ -79,13 +107,14 @@ class Settings:
         check_choice("objective", self.objective, get_args(Objective))
         if self.family is not None:
             check_choice("family", self.family, get_args(Family))
+        check_choice("decision", self.decision, get_args(Decision))
         for name, usual in (("learning_rate", LEARNING_RATE), ("steps", STEPS)):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, usual[self.objective])
-        for name, least in (("mixing", 0), ("mixing_dim", 1), ("hidden", 1), ("components", 0), ("steps", 1),
-                            ("population", 2)):  # fmt: skip
+        for name, least in (("mixing", 0), ("mixing_dim", 1), ("draws", 1), ("hidden", 1), ("components", 0),
+                            ("steps", 1), ("population", 2)):  # fmt: skip
             object.__setattr__(self, name, check_count(name, getattr(self, name), least))
-        for name in ("person_effects", "problem_effects", "refit"):
+        for name in ("trust", "skip", "reference_features", "person_effects", "problem_effects", "refit"):
             if getattr(self, name) not in (True, False):
                 raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
             object.__setattr__(self, name, bool(getattr(self, name)))
@@ -95,12 +124,40 @@ class Settings:
             object.__setattr__(self, name, tuple(np.atleast_1d(given).ravel().tolist()))
             if not getattr(self, name) or not all(0.0 <= one < 1e12 for one in getattr(self, name)):
                 raise ValueError(f"{name} must be numbers of at least 0; got {value!r}")
-        for name, low, high in (("learning_rate", 1e-12, 1e12), ("held_out", 0.0, 0.5)):
+        for name, low, high in (("learning_rate", 1e-12, 1e12), ("loss_weight", 0.0, 1e12), ("held_out", 0.0, 0.5)):
             object.__setattr__(self, name, _number(name, getattr(self, name), low, high))
+        self._check_expected()
+
+    def _check_expected(self) -> None:
+        """Refuse expected decisions where the mean of J draws is not one draw with a smaller spread."""
+        if self.decision == "expected" and (self.mixing or self.family in ("truncated", "categorical")):
+            what = f"mixing={self.mixing}" if self.mixing else f"family={self.family!r}"
+            raise ValueError(
+                f"decision 'expected' is the mean of J normal beliefs, which {what} does not have; use "
+                "decision='drawn', or leave this out"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values."""
         return asdict(self)
+
+    def blender(self, scale: Scale) -> Blender:
+        """The blender for a scale; expected decisions are those of normal answers on a continuous one.
+
+        Raises:
+            ValueError: on a family the scale does not allow, ballots, and expected decisions among words.
+        """
+        if self.decision == "expected" and scale.kind == "categorical":
+            raise ValueError(
+                f"decision 'expected' is a mean, and the answers are words ({scale}); use decision='drawn'"
+            )
+        normal = self.decision == "expected" and scale.kind == "continuous"
+        return Blender.of_scale(scale, "normal" if normal else self.family)
+
+    @property
+    def decisions(self) -> str:
+        """What is said of decisions that are not drawn from one belief."""
+        return f", decisions expected over {self.draws} beliefs" if self.decision == "expected" else ""
 
     @property
     def ridges(self) -> tuple[tuple[float, float, float], ...]:

@@ -31,7 +31,7 @@ _LIKELIHOOD = ("log_tau_problem", "log_tau_person", "log_tau_spread", "couple")
 #: Losses may hold those of steps left out; in all other arrays every number is used.
 _NOT_FINITE = ("history", "held_out")
 #: Counts that decide how much memory a prediction takes, and the most that a file may ask for.
-_COUNTS, _MOST = ("mixing", "mixing_dim", "hidden", "population", "n_profiles"), 1_000_000
+_COUNTS, _MOST = ("mixing", "mixing_dim", "draws", "hidden", "population", "n_profiles"), 1_000_000
 _NUMBERS = ("new_problem_sd", "steps", "skipped", "seed", "n_answers", "n_people")
 
 

@@ -18,6 +18,7 @@ from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.generator.problems import ProblemVectors, check_embedding, check_reference, decisions
 from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
+from crowdllm_stats.generator.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class Prepared:
 
 
 def prepare(
-    data: CrowdData, reference: Reference | Fitted, embedding: Features | None, blender: Blender, components: int
+    data: CrowdData, reference: Reference | Fitted, embedding: Features | None, blender: Blender, settings: Settings
 ) -> Prepared:
     """Arrays of the problems and people that have an answer.
 
@@ -50,10 +51,10 @@ def prepare(
             coding of profiles are taken over.
         embedding: likewise, or None.
         blender: see :meth:`Blender.encode`.
-        components: principal components kept of the embedding.
+        settings: say what problem vectors hold.
 
     Raises:
-        ValueError: on repeats, problems without reference or embedding.
+        ValueError: on repeats, problems without reference or embedding, neither embedding nor reference features.
     """
     if "repeat" in data.responses.columns:
         raise ValueError("data holds repeated answers of a person to a problem; keep one each before fitting")
@@ -68,7 +69,9 @@ def prepare(
     else:
         own = decisions(reference, problems, blender.family)
         encoder = ProfileEncoder.fit(answered)
-        vectors = ProblemVectors.fit(problems, reference, embedding, components, own)
+        vectors = ProblemVectors.fit(
+            problems, reference, embedding, settings.components, own, settings.reference_features
+        )
         x = vectors.transform(problems, reference, embedding)
     row = {name: place for place, name in enumerate(problems)}
     who = {name: place for place, name in enumerate(people)}

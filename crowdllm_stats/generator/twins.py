@@ -215,7 +215,7 @@ def expected_answers(learned: CrowdLLM, problems: list[str], known: CrowdLLM, pe
         "centred": source.decision[rows] - fitted.vectors.decision_mean,
     }
     values = expected_table(
-        learned.belief(learned.blender), fitted.params, table, fitted.encoder.transform(people), shift, spread
+        learned.belief(learned.blender), learned.deciding, table, fitted.encoder.transform(people), shift, spread
     )
     return pd.DataFrame(
         {

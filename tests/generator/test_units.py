@@ -11,6 +11,7 @@ jax = pytest.importorskip("jax")
 from crowdllm_stats import CrowdData, CrowdLLM, continuous, ordinal
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator.blender import Blender
+from crowdllm_stats.generator.settings import Settings
 from crowdllm_stats.generator.training_set import prepare, training_unit
 from crowdllm_stats.generator.twins import twins_by_problem
 
@@ -86,7 +87,7 @@ def prepared(values, scale, says):
     frame = pd.DataFrame({"problem": list("ab") * 3, "participant": list("uuvvww"), "response": values})
     reference = Reference.from_probabilities(list("ab"), says, np.full((2, 2), 0.5))
     data, blender = CrowdData.from_frame(frame, scale=scale), Blender.of_scale(scale, None)
-    return prepare(data, reference, None, blender, 128).answers, blender
+    return prepare(data, reference, None, blender, Settings()).answers, blender
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ class RealPopulation:
                 f"numeric scale; got objective {told.objective!r}, person_effects {told.person_effects}, mixing "
                 f"{told.mixing}, {fitted.decision.shape[1]} reference column(s)"
             )
-        params = fitted.params
+        params = model.deciding
         return cls(
             x=np.asarray(fitted.x, dtype=np.float64),
             reference=np.asarray(fitted.decision[:, 0], dtype=np.float64),
