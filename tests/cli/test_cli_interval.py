@@ -51,6 +51,13 @@ def test_interval_gives_the_calculators_numbers(capsys: pytest.CaptureFixture[st
     assert result["summary"][0]["n_labeled"] == 96
 
 
+def test_the_seed_shuffles_the_order_of_bets(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--scale", "1:5", "--digital-scale", "1:5", "--method", "set-betting", "--problem", "q05")
+    seeds = ((), ("--seed", "1"), ("--seed", "2"))
+    rows = [run_json(capsys, "interval", *BOTH, *options, *seed)["results"][0] for seed in seeds]
+    assert len({row["lower"] for row in rows}) == 3
+
+
 def test_files_with_other_columns_give_the_same(capsys: pytest.CaptureFixture[str], files: tuple[str, str]) -> None:
     named = run_json(capsys, "interval", *BOTH, "--scale", "1:5")
     read = run_json(capsys, "interval", *files, "--scale", "1:5", *RENAMED)

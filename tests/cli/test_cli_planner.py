@@ -9,6 +9,7 @@ import pytest
 from command_line import BOTH, run, run_json, write
 
 from crowdllm_stats.data import load_example
+from crowdllm_stats.inference.planner import plan_answers
 
 
 def test_planner_plans_from_the_pilot(capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,6 +23,16 @@ def test_planner_plans_from_the_pilot(capsys: pytest.CaptureFixture[str]) -> Non
     typical = result["summary"][0]
     assert typical["n_with_digital"] < typical["n_human_only"]
     assert typical["n_human_only_low"] <= typical["n_human_only"] <= typical["n_human_only_high"]
+
+
+@pytest.mark.parametrize("level", [0.8, 0.99])
+def test_rows_and_the_typical_row_are_planned_at_the_level(capsys: pytest.CaptureFixture[str], level: float) -> None:
+    result = run_json(capsys, "planner", *BOTH, "--half-width", "0.4", "--level", str(level))
+    for row in [*result["results"], *result["summary"]]:
+        sizes = {"n_digital": row["n_digital"], "n_pilot": row["n_pilot"]}
+        plan = plan_answers(0.4, row["human_sd"], row["correlation"], **sizes, level=level)
+        for name in ("n_human_only", "n_human_only_high", "n_with_digital", "n_with_digital_low"):
+            assert row[name] == getattr(plan, name)
 
 
 def test_a_pilot_of_equal_answers_is_warned_about(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

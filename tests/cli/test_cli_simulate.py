@@ -11,6 +11,7 @@ import pytest
 from crowdllm_stats import CrowdData, CrowdLLM, categorical, load_example
 from crowdllm_stats.backbones import RecordedBackbone, Reference
 from crowdllm_stats.cli import main
+from crowdllm_stats.generator.shipped import load_population, stored_reference
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,22 @@ def test_answers_of_the_shipped_population(tmp_path, capsys):
     assert "numpyro" in manifest["packages"]
 
 
+def test_the_seed_is_that_of_answers_and_of_plain_answers(tmp_path):
+    model = load_population("offensiveness")
+    drawn = []
+    for seed in (3, 4):
+        out, plain = tmp_path / f"{seed}.csv", tmp_path / f"{seed}-plain.csv"
+        words = ["--problem", "12", "--n", "30", "--k", "40", "--out", str(out), "--reference-out", str(plain)]
+        assert main(["simulate", "offensiveness", *words, "--seed", str(seed)]) == 0
+        expected = model.simulate(["12"], 30, seed=seed).responses["response"]
+        assert pd.read_csv(out)["response"].tolist() == expected.tolist()
+        told = stored_reference(model.fitted).select(["12"]).sample(40, seed=seed)
+        np.testing.assert_allclose(pd.read_csv(plain)["response"], told.mean(axis=1)[0])
+        drawn.append((expected.tolist(), told.tolist()))
+    assert drawn[0][0] != drawn[1][0]
+    assert drawn[0][1] != drawn[1][1]
+
+
 def test_a_problems_answers_do_not_depend_on_the_others(tmp_path):
     for name, problems in (("one", ["12"]), ("two", ["7", "12"])):
         words = [word for problem in problems for word in ("--problem", problem)]
@@ -53,7 +70,7 @@ def test_from_twins_to_the_three_jobs(generator, tmp_path, capsys, by):
     words = ["simulate", str(generator), "--twins", humans, "--by", by, "--folds", "3", "--k", "4"]
     words += ["--n", "40"] if by == "people" else []
     assert main([*words, "--out", digital, "--reference-out", plain]) == 0
-    assert "folds" in capsys.readouterr().out
+    assert f"3 folds of {by}" in capsys.readouterr().out
     assert len(pd.read_csv(plain)) == 12 * 4
     assert main(["interval", humans, digital, "--scale", "1:5", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

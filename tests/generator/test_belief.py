@@ -150,6 +150,14 @@ def test_mixing_draws_without_weight_are_the_plain_encoder():
     assert_close(found, paper_by_hand(params_of(mixed, mixing_weights=0.0), data, WEIGHT))
 
 
+def test_no_two_answers_share_a_mixing_draw():
+    """Shared draws make the surrogate exceed the evidence; two of these numbers are equal with chance below 1e-4."""
+    belief = Belief(Blender("normal"), hidden=H, draws=4, mixing=3, mixing_dim=2)
+    for psi in (belief.psi(jax.random.key(1), 7), belief.draws_of(jax.random.key(1), 7).psi):
+        assert np.unique(np.asarray(psi)).size == psi.size
+        assert psi.shape[1:] == (7, 2)
+
+
 def test_more_mixing_draws_raise_the_surrogate_bound():
     """KL to the prior falls with M, the rest keeps its law; 6 standard errors apart, false-alarm rate 1e-9."""
     few, many_draws = (

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 jax = pytest.importorskip("jax")
 
@@ -15,6 +16,7 @@ from crowdllm_stats import CrowdData, approval, categorical, continuous, ordinal
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator.crowdllm import CrowdLLM
+from crowdllm_stats.generator.prediction import even_people, predict
 from crowdllm_stats.generator.problems import ProblemVectors
 from crowdllm_stats.generator.settings import Settings
 
@@ -223,6 +225,23 @@ def test_new_problems_need_a_reference_and_get_its_numbers(made, rated):
         rated.predict(["q03", "low"])
     with pytest.raises(ValueError, match="the generator was fitted with 1.0, 2.0"):
         rated.predict(["low"], reference=Reference.from_probabilities(["low"], [1, 5], [[0.5, 0.5]]))
+
+
+def test_the_variance_of_a_new_problem_is_averaged_over_its_effect(rated):
+    """Beside the mean over 200 evenly spread quantiles of the effect, of sd 1.5."""
+    table = rated.problem_table(["q03"], None, None, "typical")
+    belief, params = rated.belief(rated.blender), rated.fitted.params
+    people = even_people(params, belief, rated.fitted.encoder.transform(rated.fitted.profiles), 256, 0)
+
+    def variance(effect, unknown):
+        arrays = [np.repeat(table[name], len(effect), axis=0) for name in ("x", "centred", "reference")]
+        names = tuple(f"n{place}" for place in range(len(effect)))
+        return predict(belief, params, names, *arrays, effect[:, None], unknown, people, "").variance
+
+    over = variance(1.5 * norm.ppf((np.arange(200) + 0.5) / 200), np.zeros(200)).mean()
+    found, known = variance(np.zeros(2), np.array([1.5, 0.0]))
+    assert found == pytest.approx(over, rel=0.01)
+    assert abs(known / over - 1) > 0.05
 
 
 def test_an_embedding_is_asked_for_again(numbers):

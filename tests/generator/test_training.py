@@ -213,6 +213,14 @@ def test_seeds_are_told_apart_and_repeat():
     assert one[0] != large[0]
 
 
+def test_every_step_of_every_piece_draws_anew():
+    def loss(params, key, data):
+        return jax.random.uniform(key) + 0.0 * params["at"]
+
+    found = trainer_of(loss, decay=False).fit(start, answers_of(), seed=1, steps=3 * PIECE)
+    assert len(set(found.history.tolist())) == 3 * PIECE  # two of 150 numbers of 23 bits are equal with chance 0.001
+
+
 @pytest.mark.parametrize("seed", [-1, 1.5, "one"])
 def test_seeds_that_are_none_are_refused(seed):
     with pytest.raises(ValueError, match="seed must be a whole number of at least 0"):

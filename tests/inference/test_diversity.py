@@ -16,6 +16,7 @@ from crowdllm_stats.inference.table_distance import (
     comonotone_product,
     order_statistic_weights,
     quantile_losses,
+    table_parts,
 )
 
 RATINGS = np.array([0.5, 0.25, 0.15, 0.07, 0.03])
@@ -222,6 +223,17 @@ def test_bootstrap_bounds_of_the_ratio_and_their_flags():
     again = distribution_error(got.n_human * [1.0, 2.0, 4.0], [1.0, 2.0, 2.5, 3.0], n_boot=9, seed=3)
     same = distribution_error(got.n_human * [1.0, 2.0, 4.0], [1.0, 2.0, 2.5, 3.0], n_boot=9, seed=3)
     assert again.lower == same.lower
+
+
+def test_bootstrap_bounds_of_three_and_four_answers_by_listing_all_resamples():
+    """Each quantile lies in a step of the law, over 4.5 standard errors from its ends: false-alarm rate below 1e-5."""
+    human, digital = np.array([0.0, 0.0, 6.0]), np.array([5.0, 5.0, 5.0, 9.0])
+    rows = [np.array(list(itertools.product(one, repeat=len(one)))) for one in (human, digital)]
+    every = table_parts(np.repeat(rows[0], len(rows[1]), axis=0), np.tile(rows[1], (len(rows[0]), 1)))["location"]
+    widen = np.sqrt(3 / 2) * stats.t.ppf(0.89, 2) / stats.norm.ppf(0.89)
+    got = distribution_error(human, digital, level=0.78, n_boot=2000, seed=1)
+    for ends, share in ((got.lower, 0.11), (got.upper, 0.89)):
+        assert ends["location"] == pytest.approx(got.location + widen * (np.quantile(every, share) - np.median(every)))
 
 
 def test_a_crowd_too_wide_is_flagged_and_costs_nothing_of_uniformity():

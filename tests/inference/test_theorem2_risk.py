@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from crowdllm_stats.inference.theorem2_risk import RiskDecomposition, risk_decomposition
 
@@ -182,6 +185,16 @@ def test_bootstrap_is_seeded_and_touches_no_estimate():
     assert np.all(first.lower["L1"] != other.lower["L1"])
     np.testing.assert_array_equal(first.L3, plain.L3)
     assert plain.lower is None
+
+
+def test_bootstrap_bounds_of_three_people_by_listing_all_resamples():
+    """L2 of known noises 0, 1, 5; its simulated centre has standard error 0.01, widened to 0.02 in the bound."""
+    noise = np.array([0.0, 1.0, 5.0])
+    every = np.array(list(itertools.product(noise, repeat=3))).mean(axis=1)
+    widen = np.sqrt(3 / 2) * stats.t.ppf(0.9, 2) / stats.norm.ppf(0.9)
+    r = risk_decomposition([1.0, 2.0, 4.0], [1.0, 3.0, 3.0], human_noise_var=noise, level=0.8, n_boot=20_000, seed=1)
+    assert r.upper is not None
+    assert r.upper["L2"] == pytest.approx(2 + widen * (np.quantile(every, 0.9) - 2), abs=0.08)
 
 
 # --- what is identifiable ----------------------------------------------------------------------------------------
