@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from crowdllm_stats._base.checks import FloatArray, check_level
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.data.reference import Reference
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class BackboneCheck:
         n_problems: problems asked.
         n_profiles: profiles asked, 0 without.
         level: confidence of the intervals.
+        template: name of the prompt's template; empty where references were compared.
         why: what could not be computed, and why.
     """
 
@@ -55,6 +58,7 @@ class BackboneCheck:
     n_problems: int
     n_profiles: int
     level: float
+    template: str = ""
     why: str = ""
 
     @property
@@ -79,7 +83,8 @@ class BackboneCheck:
         return frame.astype(dict.fromkeys(numbers, float))
 
     def __str__(self) -> str:
-        lines = [f"Check of a backbone on {self.n_problems} problems, {self.n_profiles} profiles"]
+        asked = f", asked by the template {self.template!r}" if self.template else ""
+        lines = [f"Check of a backbone on {self.n_problems} problems, {self.n_profiles} profiles{asked}"]
         for name, value, lower, upper, hoped in self.to_frame().itertuples(index=False, name=None):
             if not np.isnan(value):
                 ends = "" if np.isnan(lower) else f" [{lower:.2f}, {upper:.2f}]"
@@ -167,14 +172,19 @@ def check_backbone(
         ValueError: on answers without labels, profiles without a persona template, and as ``backbone.reference``.
     """
     if (profiles is None) != (persona_template is None):
-        raise ValueError("profiles and persona_template go together: pass both or neither")
+        raise BadInput(
+            "profiles and a template that has {persona} go together",
+            python="pass profiles= and persona_template=, or neither",
+            command="give --profiles FILE and --persona-template NAME, or neither",
+        )
     check_level(level)
     scale = backbone.options
     normal = backbone.reference(problems)
     meaning = backbone.with_options(scale.reversed_meaning()).reference(problems)
     order = backbone.with_options(scale.reversed_order()).reference(problems)
     people = None if profiles is None else backbone.with_template(persona_template).reference(problems, profiles)
-    return compare_references(normal, meaning, order, people, level=level)
+    found = compare_references(normal, meaning, order, people, level=level)
+    return dataclasses.replace(found, template=backbone.template.name)
 
 
 def _correlation(one: FloatArray, other: FloatArray, level: float) -> Correlation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ def embed(
     train: Sequence[str] | None = None,
     dimension: int = 64,
     batch_size: int = 32,
+    device: str = "auto",
     seed: int = 0,
 ) -> Embedding:
     """Embed texts: ``sum_j m_j h_j / sum_j m_j`` over the tokens' last hidden states (m: padding), then L2-normalised.
@@ -61,6 +62,7 @@ def embed(
         train: the texts that "tfidf" learns from, those of the training problems alone; only for "tfidf".
         dimension: of the "tfidf" vectors, at most; fewer where the training texts give fewer.
         batch_size: texts at a time.
+        device: "auto" (a GPU if there is one), "cpu", "cuda:1", ...; "tfidf" needs none.
         seed: of the decomposition.
 
     Returns:
@@ -68,8 +70,9 @@ def embed(
         ``source["unknown"]`` counts them.
 
     Raises:
-        ValueError: on texts that are empty or none, ``train`` missing for "tfidf" or given for another model, a folder
-            that holds no model, a damaged one, weights that are not safetensors, or a model that needs code of its own.
+        ValueError: on texts that are empty, none or a whole table, ``train`` missing for "tfidf" or given for another
+            model, an unknown device, a folder that holds no model, a damaged one, weights that are not safetensors, a
+            model that needs code of its own, and where memory runs out.
         FileNotFoundError: if "minilm" is not fetched.
 
     Example:
@@ -85,7 +88,7 @@ def embed(
     if train is not None:
         raise ValueError(f"train is only for 'tfidf'; model {str(model)!r} is trained already: leave it out")
     unique = list(dict.fromkeys(given))
-    found = _encoder(unique, model, check_count("batch_size", batch_size))
+    found = _encoder(unique, model, check_count("batch_size", batch_size), device)
     rows = {text: row for row, text in enumerate(unique)}
     place = [rows[text] for text in given]
     cut = int(found.cut[place].sum())
@@ -102,6 +105,11 @@ class _Encoded:
 def _texts(name: str, texts: Sequence[str]) -> list[str]:
     if isinstance(texts, str):
         raise ValueError(f"{name} must be a list of texts, got one text")
+    if isinstance(texts, pd.DataFrame | Mapping):  # whose names would be read in place of what stands below them
+        raise ValueError(
+            f"{name} must be a list of texts, got a table with the columns {', '.join(map(str, texts))}; give the "
+            "column that holds the texts, for instance problems['text']"
+        )
     given = list(texts)
     bad = [row for row, text in enumerate(given) if not isinstance(text, str) or not text.strip()]
     if bad or not given:
@@ -112,21 +120,27 @@ def _texts(name: str, texts: Sequence[str]) -> list[str]:
     return given
 
 
-def _encoder(texts: list[str], model: str | Path, batch_size: int) -> _Encoded:
+def _encoder(texts: list[str], model: str | Path, batch_size: int, device: str) -> _Encoded:
     from crowdllm_stats.backbones.fetch import MODELS, find_model, quiet_transformers
     from crowdllm_stats.backbones.loading import plain_errors
+    from crowdllm_stats.backbones.placement import chosen_device, out_of_memory
 
     folder = find_model(str(model)).folder if str(model) in MODELS and not Path(model).is_dir() else Path(model)
     if not (folder / "config.json").is_file():
         raise ValueError(f"model {str(model)!r} is neither 'minilm', 'tfidf' nor a folder with a model")
-    with quiet_transformers(), plain_errors(f"the embedder {str(model)!r} cannot be read"):
-        found = _encoded(texts, folder, batch_size)
+    where = chosen_device(device)
+    with (
+        out_of_memory(f"{batch_size} texts were embedded at a time", batch_size, None),
+        quiet_transformers(),
+        plain_errors(f"the embedder {str(model)!r} cannot be read"),
+    ):
+        found = _encoded(texts, folder, batch_size, where)
     if not np.isfinite(found.vectors).all():
         raise ValueError(f"model {str(model)!r} returned numbers that are NaN or infinite: its weights are damaged")
     return found
 
 
-def _encoded(texts: list[str], folder: Path, batch_size: int) -> _Encoded:
+def _encoded(texts: list[str], folder: Path, batch_size: int, device: Any) -> _Encoded:
     """The vectors of different texts; code that lies in the folder is not run, nor asked about."""
     import torch
     from transformers import AutoModel, AutoTokenizer
@@ -135,7 +149,7 @@ def _encoded(texts: list[str], folder: Path, batch_size: int) -> _Encoded:
 
     loading = {"local_files_only": True, "trust_remote_code": False}
     tokenizer = AutoTokenizer.from_pretrained(str(folder), **loading)
-    network = read_network(AutoModel, str(folder), dtype=torch.float32, **loading)
+    network = read_network(AutoModel, str(folder), loading, dtype=torch.float32).to(device)
     longest = _longest(folder, network.config)
     whole = [tokenizer(text, verbose=False)["input_ids"] for text in texts]
     ids = [tokenizer(text, truncation=True, max_length=longest)["input_ids"] for text in texts]
@@ -150,9 +164,10 @@ def _encoded(texts: list[str], folder: Path, batch_size: int) -> _Encoded:
             tokens[place, : len(ids[row])] = torch.tensor(ids[row])
             mask[place, : len(ids[row])] = 1
         with torch.inference_mode():
-            hidden = network(input_ids=tokens, attention_mask=mask).last_hidden_state
+            mask = mask.to(device)
+            hidden = network(input_ids=tokens.to(device), attention_mask=mask).last_hidden_state
             mean = (hidden * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
-            values[rows] = torch.nn.functional.normalize(mean, dim=1).numpy()
+            values[rows] = torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
     cut = np.array([len(one) < len(all_) for one, all_ in zip(ids, whole, strict=True)])
     return _Encoded(values, cut, {"tokens_read": longest, "pooling": "mean, L2-normalised"})
 

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, Literal
+from typing import Any
 
-import torch
 import transformers
 from jinja2 import TemplateError
 from safetensors import safe_open
 
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.backbones.fetch import MODELS, find_model, quiet_transformers
+from crowdllm_stats.backbones.placement import (
+    BITS,
+    DTYPES,
+    Precision,
+    Quantize,
+    Size,
+    check_quantize,
+    chosen_device,
+    device_map,
+    out_of_memory,
+    quantization,
+    ran_out,
+    stored,
+)
 from crowdllm_stats.backbones.prompts import ChatMessage
 from crowdllm_stats.backbones.scoring import Tokens
-
-#: float32 is exact; in bfloat16 a probability can move by 0.07 with whatever else is in its batch.
-Precision = Literal["float32", "bfloat16"]
-DTYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 #: Letters at a prompt's end that decide whether an answer's first token could merge with it.
 _TAIL = 64
@@ -35,20 +44,31 @@ class LanguageModel:
         model: a folder, a name such as "smollm2" (see ``crowdllm-stats backbone fetch``), or a hub id, which
             transformers downloads unless HF_HUB_OFFLINE is set.
         revision: commit or tag on the hub.
-        dtype: "float32", or "bfloat16" (faster, approximate).
-        device: "auto" (a GPU if there is one), "cpu", "cuda:1" and so on.
+        dtype: "float32", or "bfloat16" or "float16" (faster, half the memory, approximate).
+        device: "auto" (a GPU if there is one; several, and then the processor's memory, if one is too small), "cpu",
+            "cuda:1" and so on.
+        quantize: "8bit" or "4bit" has bitsandbytes store the weights so, on a GPU.
         trust_remote_code: run code that comes with the model; off by default.
 
     Raises:
-        ValueError: on an unknown dtype, and if there is no such model or it cannot be read.
+        ValueError: on an unknown dtype, device or quantisation, a quantised model without a GPU, and if there is no
+            such model or it cannot be read.
         FileNotFoundError: if a model of the package is not fetched.
     """
 
     def __init__(
-        self, model: str | Path, *, revision: str | None, dtype: Precision, device: str, trust_remote_code: bool
+        self,
+        model: str | Path,
+        *,
+        revision: str | None,
+        dtype: Precision,
+        device: str,
+        quantize: Quantize | None,
+        trust_remote_code: bool,
     ) -> None:
         self.name, self.dtype = str(model), check_choice("dtype", dtype, tuple(DTYPES))
-        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        self.quantize = None if quantize is None else check_choice("quantize", quantize, tuple(BITS))
+        self.asked_device, self.device = device, chosen_device(device)
         folder = Path(model)
         if not folder.is_dir() and self.name in MODELS:
             folder = find_model(self.name).folder
@@ -61,6 +81,7 @@ class LanguageModel:
             self.config = transformers.AutoConfig.from_pretrained(self._from, **self._loading)
             self.tokenizer = transformers.AutoTokenizer.from_pretrained(self._from, **self._loading)
         self._system_folded = False
+        check_quantize(self.name, self.quantize, self.config, self.device)
 
     @cached_property
     def revision(self) -> str:
@@ -81,13 +102,34 @@ class LanguageModel:
         """The model itself, in evaluation mode on its device.
 
         Raises:
-            ValueError: if the weights cannot be read.
+            ValueError: if the weights cannot be read or do not fit the device's free memory, which is compared with the
+            configuration before anything is loaded; the message names what does fit.
         """
-        with quiet_transformers(), plain_errors(f"the weights of {self.name!r} cannot be read"):
-            network = read_network(
-                transformers.AutoModelForCausalLM, self._from, dtype=DTYPES[self.dtype], **self._loading
+        said = f"the weights of {self.name!r} cannot be read"
+        with quiet_transformers(), plain_errors(said):
+            _check_layers(Path(self._from), self._loading)
+            size = Size.of(self.config, trust_remote_code=self._loading["trust_remote_code"])
+        where = device_map(self.name, size, self.dtype, self.quantize, self.asked_device, self.device)
+        with out_of_memory("the model was loaded", 1, self.dtype), quiet_transformers(), plain_errors(said):
+            return read_network(
+                transformers.AutoModelForCausalLM,
+                self._from,
+                self._loading,
+                dtype=DTYPES[self.dtype],
+                device_map=where,
+                **quantization(self.quantize, self.dtype),
             )
-        return network.to(self.device)
+
+    @property
+    def where(self) -> str:
+        """The device, or the devices over which a loaded model is spread."""
+        parts = getattr(self.__dict__.get("network"), "hf_device_map", {}).values()
+        return ", ".join(dict.fromkeys(map(str, parts))) or str(self.device)
+
+    @property
+    def stored(self) -> str:
+        """What the weights are kept in: the type of number, and the quantisation where there is one."""
+        return stored(self.dtype, self.quantize)
 
     def render(self, messages: Sequence[ChatMessage]) -> str:
         """The whole prompt as text, through the model's chat template; plain text as it stands.
@@ -178,6 +220,8 @@ def plain_errors(said: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # damage shows in JSON, Jinja, pickles, safetensors, tokenizers, shapes: one message
+        if ran_out(error):  # which is not the files' fault
+            raise
         reason = shorten(str(error), 240, placeholder=" ...")
         raise ValueError(
             f"{said}: {reason if isinstance(error, ValueError | OSError) else f'{type(error).__name__}: {reason}'} "
@@ -185,21 +229,27 @@ def plain_errors(said: str) -> Iterator[None]:
         ) from None
 
 
-def read_network(kind: Any, folder: str, **loading: Any) -> Any:
+def read_network(kind: Any, folder: str, loading: Mapping[str, Any], **placing: Any) -> Any:
     """A network in evaluation mode, from safetensors alone, for weights in other formats can run code.
 
     Args:
         kind: one of transformers' classes that choose a network by its configuration.
         folder: of the model, or a hub id.
-        loading: for ``from_pretrained``.
+        loading: for ``from_pretrained`` and for the configuration.
+        placing: for ``from_pretrained`` alone: where the weights go and how they are stored.
 
     Raises:
         ValueError: if weights are missing, which transformers would draw at random, or of other sizes than configured.
     """
-    _check_layers(Path(folder), **loading)
+    _check_layers(Path(folder), loading)
     try:
-        network, report = kind.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **loading)
-    except RuntimeError:  # it says which weights in its log alone
+        network, report = kind.from_pretrained(
+            folder, use_safetensors=True, output_loading_info=True, **placing, **loading
+        )
+    except RuntimeError as error:
+        if ran_out(error):
+            raise
+        # it says which weights do not fit in its log alone
         raise ValueError("its weights do not fit the sizes that its configuration states") from None
     lacking = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))  # which nothing uses
     if lacking:
@@ -207,15 +257,16 @@ def read_network(kind: Any, folder: str, **loading: Any) -> Any:
     return network.eval()
 
 
-def _check_layers(folder: Path, **loading: Any) -> None:
+def _check_layers(folder: Path, loading: Mapping[str, Any]) -> None:
     """Refuse a folder whose configuration states more layers than it has weights: all of them would be made first."""
     weights = 0
     for file in folder.glob("*.safetensors"):
         with safe_open(file, framework="pt") as opened:
             weights += len(opened.keys())
-    plain = {name: value for name, value in loading.items() if name != "dtype"}
-    config = transformers.AutoConfig.from_pretrained(str(folder), **plain) if weights else None
-    layers = getattr(config, "num_hidden_layers", 0)
+    if not weights:
+        return
+    config = transformers.AutoConfig.from_pretrained(str(folder), **loading)
+    layers = getattr(config.get_text_config(), "num_hidden_layers", 0)
     if layers > weights:
         raise ValueError(f"its configuration states {layers} layers, and it has {weights} weights")
 

@@ -207,7 +207,7 @@ class Scorer:
     def _forward(self, ids: torch.Tensor, past: Any, read: list[int], *, keep: bool) -> Any:
         """One pass; its logits are those at the places ``read``, in that order."""
         ids = ids.to(self.model.device)
-        places = torch.tensor(read, device=ids.device)
+        places = torch.tensor(read)  # on the processor, as the last layer of a model on several devices may be anywhere
         extra = {self._past: past} | ({"logits_to_keep": places} if self._chooses else {})
         out = self.model(input_ids=ids, use_cache=keep, **extra)
         if not self._chooses:

@@ -20,8 +20,9 @@ from crowdllm_stats._base.checks import FloatArray, check_count
 from crowdllm_stats._base.random import text_number
 from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.control_tokens import ControlTokens, Handling
-from crowdllm_stats.backbones.loading import LanguageModel, Precision, tail
+from crowdllm_stats.backbones.loading import LanguageModel, tail
 from crowdllm_stats.backbones.options import Options
+from crowdllm_stats.backbones.placement import Precision, Quantize, out_of_memory
 from crowdllm_stats.backbones.prompts import Prompts, Template, build_prompts
 from crowdllm_stats.backbones.sampling import Generated, generate
 from crowdllm_stats.backbones.scoring import AnswerTree, Done, Scorer, Tokens
@@ -29,6 +30,14 @@ from crowdllm_stats.data.reference import Reference
 
 #: An admissible mass below this is warned of: the model hardly ever gives one of the answers by itself.
 LEAST_MASS = 0.01
+#: Where no prompt's mass reaches this, not one of a million replies would be an admissible answer.
+NO_MASS = 1e-6
+
+_MOVES: dict[Precision, str] = {
+    "float32": "the weights are rounded",
+    "bfloat16": "probabilities move by up to 0.07 with the batch",
+    "float16": "probabilities move by up to 0.01 with the batch",
+}
 
 
 class TransformersBackbone:
@@ -40,13 +49,17 @@ class TransformersBackbone:
     log-probabilities are divided by t, which for answers of one token is the sampling distribution itself.
 
     In float32 a result does not depend on batch size, order or cache by more than about 1e-4 in log-probability. In
-    bfloat16, two to three times as fast, a probability can move by 0.07: ``source["approximate"]`` then says so.
+    bfloat16, two to three times as fast, a probability can move by 0.07: ``source["approximate"]`` then says so. How
+    much memory the weights need is worked out from the configuration before they are loaded, and refused with what
+    would fit.
 
     Args:
         model: a folder, a hub id, or a fetched model's name such as "smollm2".
         revision: commit or tag on the hub.
-        dtype: "float32" (exact) or "bfloat16" (approximate).
-        device: "auto", "cpu", "cuda", ...
+        dtype: "float32" (exact), "bfloat16" or "float16" (approximate, half the memory).
+        device: "auto" (a GPU if there is one; several, and then the processor's memory, if one is too small), "cpu",
+            "cuda:1", ...
+        quantize: "8bit" or "4bit" has bitsandbytes store the weights in so many bits; on a GPU alone.
         template: a template's name, a file, or a :class:`Template`.
         answers: the admissible answers in the order of the scale; those of the template's ``[options]`` by default.
         options: what each answer means, ``{1: "mild", 2: "strong"}``, or :class:`Options`.
@@ -59,7 +72,8 @@ class TransformersBackbone:
         trust_remote_code: run code that comes with the model.
 
     Raises:
-        ValueError: on an unknown model, template, dtype, device, or answers that cannot be scored.
+        ValueError: on an unknown model, template, dtype or device, a quantised model without a GPU, and answers that
+            cannot be scored.
         FileNotFoundError: if a model of the package is not fetched.
 
     Example:
@@ -74,6 +88,7 @@ class TransformersBackbone:
         revision: str | None = None,
         dtype: Precision = "float32",
         device: str = "auto",
+        quantize: Quantize | None = None,
         template: str | Path | Template = "zero_shot",
         answers: Iterable[Any] | None = None,
         options: Mapping[Any, str] | Options | None = None,
@@ -97,7 +112,12 @@ class TransformersBackbone:
         self.temperature = _temperature(self.template.temperature if temperature is None else temperature)
         self.requirements, self.context, self.cache = requirements, context, cache
         self.language_model = LanguageModel(
-            os.fspath(model), revision=revision, dtype=dtype, device=device, trust_remote_code=trust_remote_code
+            os.fspath(model),
+            revision=revision,
+            dtype=dtype,
+            device=device,
+            quantize=quantize,
+            trust_remote_code=trust_remote_code,
         )
         self._guard = ControlTokens.of_tokenizer(self.language_model.tokenizer, control_tokens)
 
@@ -128,7 +148,8 @@ class TransformersBackbone:
             from the cache, how many control tokens were escaped, and how many distributions have little mass.
 
         Raises:
-            ValueError: on prompts that cannot be made or read, and on a model that returns no numbers.
+            ValueError: on prompts that cannot be made or read, a model that returns no numbers, and where memory runs
+                out, with the mend.
         """
         prompts = self._prompts(problems, profiles)
         rendered = [self.language_model.render(messages) for messages in prompts]
@@ -142,12 +163,18 @@ class TransformersBackbone:
         raw = values[[place[text] for text in rendered]].reshape(shape)
         total = logsumexp(raw, axis=2)
         impossible = np.argwhere(np.isneginf(total))
-        if len(impossible):
+        if 0 < len(impossible) < total.size:
             raise ValueError(
                 f"the model gives every admissible answer to problem {prompts.problems[impossible[0][0]]!r} the "
                 "probability 0; choose other answers or another template"
             )
         mass = np.exp(total)
+        if mass.max() < NO_MASS:
+            raise ValueError(
+                f"the admissible answers {', '.join(self.options.texts)} together have a probability of at most "
+                f"{mass.max():.1g} in every prompt: the model answers nothing admissible; take an instruct model, or a "
+                "template that says which answers there are"
+            )
         small = int(np.count_nonzero(mass < LEAST_MASS))
         if small:
             warnings.warn(
@@ -187,11 +214,12 @@ class TransformersBackbone:
         prompts = self._prompts(problems, None)
         model = self.language_model
         ids = [model.encode(model.render(messages), plain=self._plain) for messages in prompts]
-        texts = generate(
-            self._scorer, model.tokenizer, ids, [_seed(seed, name) for name in prompts.problems],
-            k=check_count("k", k), temperature=_temperature(temperature),
-            max_new_tokens=check_count("max_new_tokens", max_new_tokens),
-        )  # fmt: skip
+        scorer, seeds = self._scorer, [_seed(seed, name) for name in prompts.problems]
+        with out_of_memory(f"{k} texts were written at a time", 1, model.dtype):
+            texts = generate(
+                scorer, model.tokenizer, ids, seeds, k=check_count("k", k), temperature=_temperature(temperature),
+                max_new_tokens=check_count("max_new_tokens", max_new_tokens),
+            )  # fmt: skip
         return Generated.read(prompts.problems, self.options, texts, float(temperature))
 
     def _prompts(self, problems: pd.DataFrame, profiles: pd.DataFrame | None) -> Prompts:
@@ -240,7 +268,10 @@ class TransformersBackbone:
             together = [rows for key, rows in groups.items() if key[0] == tokens]
             alone = [row for rows in together if len(rows) == 1 for row in rows]
             several = [rows for rows in together if len(rows) > 1]
-            self._scorer.score([*several, *([alone] if alone else [])], ids, AnswerTree(tokens), done)
+            scorer, size = self._scorer, self.batch_size
+            kept = " (what was read before is kept in the cache)" if self.cache is not None else ""
+            with out_of_memory(f"{size} prompts were read at a time{kept}", size, model.dtype):
+                scorer.score([*several, *([alone] if alone else [])], ids, AnswerTree(tokens), done)
 
     def _key(self, prompt: str) -> dict[str, Any]:
         """What decides an answer's probability, and nothing else: equal prompts of two people are one entry."""
@@ -248,7 +279,7 @@ class TransformersBackbone:
         return {
             "model": model.name,
             "revision": model.revision,
-            "dtype": model.dtype,
+            "dtype": model.stored,
             "template": self.template.sha256,
             "prompt": prompt,
             "options": list(self.options.texts),
@@ -264,7 +295,8 @@ class TransformersBackbone:
             "backbone": "transformers",
             "model": model.name,
             "revision": model.revision,
-            "dtype": model.dtype,
+            "dtype": model.stored,
+            "device": model.where,
             "template": self.template.name,
             "template_sha256": self.template.sha256,
             "options": self.options.text,
@@ -272,8 +304,8 @@ class TransformersBackbone:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
-        if model.dtype != "float32":
-            source["approximate"] = "bfloat16: probabilities move by up to 0.07 with the batch"
+        if model.stored != "float32":
+            source["approximate"] = f"{model.stored}: {_MOVES[model.dtype]}"
         if torch.get_float32_matmul_precision() != "highest":
             source["approximate"] = f"float32 products at precision {torch.get_float32_matmul_precision()!r}"
         if model.system_folded:

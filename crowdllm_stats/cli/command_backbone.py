@@ -83,8 +83,12 @@ def check(
         ),
     ],
     template: Annotated[
-        str, typer.Option(metavar="NAME", help="Use this template with labelled [options], named or in a file.")
-    ] = "offensiveness",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Ask with this template with labelled [options], named (offensiveness) or in a file; it is needed.",
+        ),
+    ] = None,
     profiles: Annotated[
         Path | None,
         typer.Option(
@@ -92,11 +96,16 @@ def check(
         ),
     ] = None,
     persona_template: Annotated[
-        str, typer.Option(metavar="NAME", help="Use this template with {persona} for --profiles.")
-    ] = "offensiveness_persona",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Ask with this template with {persona}, for instance offensiveness_persona, for --profiles.",
+        ),
+    ] = None,
     level: Annotated[float, typer.Option(metavar="LEVEL", help="Set the confidence level of the intervals.")] = 0.95,
     dtype: Annotated[
-        str, typer.Option(metavar="TYPE", help="Compute in float32 (exact) or bfloat16 (faster).")
+        str,
+        typer.Option(metavar="TYPE", help="Compute in float32 (exact), bfloat16 or float16 (faster, half the memory)."),
     ] = "float32",
     cache: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep the answers in this file, to go on after an interruption.")
@@ -110,22 +119,27 @@ def check(
     the cache or from the hub.
 
     Raises:
-        ValueError: on a missing column, an unknown template, a level outside (0, 1), or without ``crowdllm-stats[hf]``.
+        ValueError: without a template, on a missing column, an unknown template, a level outside (0, 1), or without
+            ``crowdllm-stats[hf]``.
         FileNotFoundError: if a file or the model is not there.
     """
     from crowdllm_stats._base.checks import check_choice
     from crowdllm_stats.backbones.diagnostics import check_backbone
-    from crowdllm_stats.backbones.loading import Precision
+    from crowdllm_stats.backbones.placement import Precision
+    from crowdllm_stats.backbones.prompts import template_names
     from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
     from crowdllm_stats.data.files import read_table
 
+    if template is None:
+        raise ValueError(
+            "--template is missing: name the question that the model is asked about every text, a template with "
+            f"labelled [options] in a file or one of {', '.join(template_names())}"
+        )
     people = None if profiles is None else read_table(profiles)
     table = read_table(problems)
     precision = check_choice("dtype", dtype, get_args(Precision))
     backbone = TransformersBackbone(model, dtype=precision, template=template, cache=cache)
-    found = check_backbone(
-        backbone, table, people, persona_template=None if people is None else persona_template, level=level
-    )
+    found = check_backbone(backbone, table, people, persona_template=persona_template, level=level)
     if not as_json:
         print(found)
         return
@@ -134,6 +148,7 @@ def check(
         "version": __version__,
         "results": table_rows(found.to_frame()),
         "reads_scale": found.reads_scale,
+        "template": found.template,
         "n_problems": found.n_problems,
         "n_profiles": found.n_profiles,
         "level": found.level,

@@ -225,7 +225,7 @@ def test_a_population_without_the_extra_says_what_to_install(without):
         ("fit example:human --backbone smollm2 --embedding minilm --out {folder}/model.npz", "jax", "generator"),
         ("theory verify --only kappa", "sympy", "theory"),
         ("theory list", "sympy", "theory"),
-        ("backbone check {folder} {folder}/problems.csv", "torch", "hf"),
+        ("backbone check {folder} {folder}/problems.csv --template offensiveness", "torch", "hf"),
     ],
 )
 def test_a_command_whose_extra_is_missing_says_what_to_install(without, tmp_path, capsys, command, missing, extra):

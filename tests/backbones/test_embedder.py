@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from crowdllm_stats.backbones.embedder import embed
@@ -77,6 +78,12 @@ def test_tfidf_learns_from_the_training_texts_alone():
         (["a", " "], {}, "1 are, the first in row 1"),
         (["a", None], {}, "1 are, the first in row 1"),
         ("tea", {}, "must be a list of texts"),
+        (
+            pd.DataFrame({"problem": ["q1"], "text": ["tea"]}),
+            {},
+            "a table with the columns problem, text; give the column",
+        ),
+        ({"text": ["tea"]}, {"model": "tfidf", "train": TRAIN}, "a table with the columns text; give the column"),
         (["a"], {"model": "tfidf"}, "train is missing"),
         (["a"], {"model": "minilm", "train": TRAIN}, "train is only for 'tfidf'"),
         (["a"], {"model": "tfidf", "train": ["a b", "c"]}, "train: empty vocabulary"),

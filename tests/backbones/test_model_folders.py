@@ -96,13 +96,23 @@ def test_weights_that_are_missing_are_not_drawn_at_random(folders, name):
     refusal(folders, name, f"1 of its weights are missing, for instance {gone}")
 
 
-@pytest.mark.parametrize("name", ["model", "encoder"])
+UNFIT = "its weights do not fit the sizes that its configuration states"
+
+
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("name", "key", "value", "said"),
     [
-        ("num_hidden_layers", 9, "of its weights are missing"),
-        ("num_hidden_layers", 10**9, "states 1000000000 layers"),
-        ("vocab_size", 10**10, "its weights do not fit the sizes that its configuration states"),
+        *(
+            (name, *case)
+            for name in ("model", "encoder")
+            for case in (
+                ("num_hidden_layers", 9, "of its weights are missing"),
+                ("num_hidden_layers", 10**9, "states 1000000000 layers"),
+                ("vocab_size", 400, UNFIT),
+            )
+        ),
+        ("encoder", "vocab_size", 10**10, UNFIT),
+        ("model", "vocab_size", 10**10, r"the weights of .* take \d+\.\d GiB"),  # never asked of the machine
     ],
 )
 def test_weights_that_do_not_fit_are_refused_in_one_line(folders, name, key, value, said, capfd):

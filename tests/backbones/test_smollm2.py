@@ -63,7 +63,7 @@ def test_the_check_on_the_command_line_finds_that_the_scale_is_not_read(smollm2,
     """Known of this model: reversed labels leave its ratings as they were (correlation 0.98 on 300 texts)."""
     path = tmp_path / "problems.csv"
     pd.DataFrame({"problem": range(len(COMMENTS)), "text": COMMENTS}).to_csv(path, index=False)
-    assert main(["backbone", "check", "smollm2", str(path), "--json"]) == 0
+    assert main(["backbone", "check", "smollm2", str(path), "--template", "offensiveness", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["reads_scale"] is False
     assert found["results"][0]["value"] > 0.7

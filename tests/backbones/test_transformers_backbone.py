@@ -15,6 +15,7 @@ transformers = pytest.importorskip("transformers", reason="needs the hf extra: t
 
 from tiny_model import CHAT, NO_SYSTEM, write_model
 
+from crowdllm_stats.backbones import scoring
 from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.fetch import quiet_transformers
 from crowdllm_stats.backbones.options import Options
@@ -313,6 +314,18 @@ def test_a_small_admissible_mass_is_warned_of_and_counted(tiny, questions):
     assert "below 0.01 in 7 of 7 prompts" in str(seen[0].message)
 
 
+def test_a_model_that_answers_nothing_admissible_is_refused(tiny, questions, monkeypatch):
+    finite = scoring._finite
+    monkeypatch.setattr(scoring, "_finite", lambda logs: finite(logs) - 20.0)
+    with pytest.raises(
+        ValueError, match="1, 2, 3, 4 together have a probability of at most .*nothing admissible; take an"
+    ):
+        made(tiny).reference(questions)
+    monkeypatch.setattr(scoring, "_finite", lambda logs: np.full(tuple(logs.shape), -np.inf))
+    with pytest.raises(ValueError, match="a probability of at most 0 in every prompt"):
+        made(tiny).reference(questions)
+
+
 def test_a_model_whose_cache_changes_its_answers_is_read_without(tiny, questions, monkeypatch):
     plain = made(tiny, batch_size=1).reference(questions)
     ahead = Scorer.read_ahead
@@ -331,9 +344,10 @@ def test_a_model_whose_cache_changes_its_answers_is_read_without(tiny, questions
     assert "shared_beginning" not in plain.source
 
 
-def test_bfloat16_is_named_approximate(tiny, questions):
-    exact, rough = made(tiny).reference(questions), made(tiny, dtype="bfloat16").reference(questions)
-    assert "bfloat16" in rough.source["approximate"]
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_numbers_of_16_bits_are_named_approximate(tiny, questions, dtype):
+    exact, rough = made(tiny).reference(questions), made(tiny, dtype=dtype).reference(questions)
+    assert dtype in rough.source["approximate"]
     assert "approximate" not in exact.source
     assert 0.0 < np.abs(rough.probabilities - exact.probabilities).max() < 0.2
 
@@ -363,7 +377,7 @@ def test_answers_that_merge_with_the_prompt_are_refused(tiny, questions):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"dtype": "float16"}, "dtype must be one of 'float32', 'bfloat16'"),
+        ({"dtype": "float64"}, "dtype must be one of 'float32', 'bfloat16', 'float16'"),
         ({"batch_size": 0}, "batch_size must be a whole number"),
         ({"temperature": -1.0}, "temperature must be a number of at least 0"),
         ({"control_tokens": "keep"}, "control_tokens must be one of"),

@@ -50,7 +50,7 @@ COMMANDS = {
     "theory verify": (("theory", "verify", "--only", "theorem1", "--only", "theorem2"), 6, 100, ""),
     "theory list": (("theory", "list"), 1, 20, ""),
     "backbone show": (("backbone", "show"), 1, 20, ""),
-    "backbone check": (("backbone", "check", "model", "problems.csv"), 5, 20, ""),
+    "backbone check": (("backbone", "check", "model", "problems.csv", "--template", "offensiveness"), 5, 20, ""),
 }
 
 STOPS = (

@@ -102,7 +102,8 @@ def test_steering_ids_through_every_command(
     ("fit", "{}", "--scale", "1:5", "--backbone", "r.csv", "--out", "a.npz"), ("evaluate", "{}", "--backbone", "r.csv"),
     ("fit", "h.csv", "--scale", "1,2,3,4,5", "--backbone", "{}", "--out", "a.npz"), ("theory", "show", "{}"),
     ("theory", "verify", "--only", "{}"), ("study", "show", "{}"), ("study", "run", "{}"),
-    ("backbone", "check", "{}", "h.csv"), ("backbone", "fetch", "{}"), ("interval", "h.csv", "d.csv", "--{}"),
+    ("backbone", "check", "{}", "h.csv", "--template", "offensiveness"),
+    ("backbone", "fetch", "{}"), ("interval", "h.csv", "d.csv", "--{}"),
 ], ids=lambda words: " ".join(words))  # fmt: skip
 def test_steering_names_in_messages(campaign: Campaign, command: Callable[..., Done], words: tuple[str, ...]) -> None:
     survey("")
