@@ -9,7 +9,7 @@ THIS := $(PIP) --no-deps --no-build-isolation --editable .
 # One thread per test worker: the linear algebra here is small and two workers share two cores.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test slow faults reports hooks lint types lock test-lowest test-newest test-extras clean
+.PHONY: demo test slow faults mutants reports hooks lint types lock test-lowest test-newest test-extras clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is %s: make PYTHON=python3.11" % sys.version.split()[0])'
@@ -41,6 +41,12 @@ PART ?= 1
 faults: $(VENV)/.installed-test
 	$(BIN)/python -m pytest tests/faults -n $(WORKERS) --faults-part $(PART) --faults-report "$(REPORT)" \
 		--faults-command "make faults PART=$(PART) REPORT=$(REPORT)"
+
+# Does a test notice? COUNT errors, drawn with SEED from all that can be made by one change, are planted one at a time (about a minute each).
+COUNT ?= 60
+SEED ?= 1
+mutants: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/mutants.py --count $(COUNT) --seed $(SEED)
 
 # Which reports there are and how long each takes; NAME=inference/kappa makes one again, from a clean commit.
 reports: $(VENV)/.installed-test

@@ -5,6 +5,9 @@ Every arithmetic operator, numeric constant and comparison in the named function
 dropped, least and largest, floor and ceiling are swapped. Left alone are tests that only raise or note something,
 arguments of input checks, axes, shapes, bare indices, tolerances, texts and notes, default values and annotations.
 
+``everywhere`` also changes what is left alone there, except texts, default values and annotations; and equality, "and"
+and "or", True and False are swapped, "not" is dropped, and so is an argument that is passed on under its own name.
+
 As a program (``python tests/theory/mutation.py RESULT [FILE ...] [--listed]``) it prints which changes of its targets
 are not noticed; those that are listed as equivalent are tried with ``--listed`` only.
 """
@@ -16,7 +19,8 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +36,17 @@ OPERATORS: dict[type[ast.AST], tuple[str, str]] = {
     ast.LtE: ("<=", ">"),
     ast.Gt: (">", "<="),
     ast.GtE: (">=", "<"),
+}
+#: Changed where changes are made everywhere.
+MORE_OPERATORS: dict[type[ast.AST], tuple[str, str]] = {
+    ast.Eq: ("==", "!="),
+    ast.NotEq: ("!=", "=="),
+    ast.Is: ("is", "is not"),
+    ast.IsNot: ("is not", "is"),
+    ast.In: ("in", "not in"),
+    ast.NotIn: ("not in", "in"),
+    ast.And: ("and", "or"),
+    ast.Or: ("or", "and"),
 }
 NAMES = {
     "maximum": "minimum",
@@ -87,7 +102,9 @@ class Mutation:
         return f"{self.file}: {self.function}: {self.marked}"
 
 
-def mutations(file: str, functions: Iterable[str] = (), root: Path = ROOT) -> list[Mutation]:
+def mutations(
+    file: str, functions: Iterable[str] = (), root: Path = ROOT, *, everywhere: bool = False
+) -> list[Mutation]:
     """All changes of the functions and constants named (of all functions, if none is)."""
     source = (root / "crowdllm_stats" / file).read_bytes()
     wanted = set(functions)
@@ -98,11 +115,17 @@ def mutations(file: str, functions: Iterable[str] = (), root: Path = ROOT) -> li
         if name is None or (name not in wanted if wanted else not isinstance(node, ast.FunctionDef) or name in TEXTS):
             continue
         seen.add(name)
-        for start, end, changed in _changes(node, source):
+        for start, end, changed in _changes_everywhere(node, source) if everywhere else _changes(_walk(node), source):
             found.setdefault((start, end, changed), _mutation(file, name, source, start, end, changed))
     if wanted - seen:
         raise ValueError(f"{file} does not define {', '.join(sorted(wanted - seen))}")
     return sorted(found.values(), key=lambda mutation: mutation.start)
+
+
+def equivalent(file: Path) -> dict[str, str]:
+    """The changes that a file lists as not to be noticed, each with its reason."""
+    groups = tomllib.loads(file.read_text(encoding="utf-8"))["same"]
+    return {f"{group['file']}: {change}": group["reason"] for group in groups for change in group["changes"]}
 
 
 def _name(node: ast.AST) -> str | None:
@@ -124,9 +147,44 @@ def _mutation(file: str, function: str, source: bytes, start: int, end: int, cha
     return Mutation(file, function, start, end, changed, after, marked)
 
 
-def _changes(function: ast.AST, source: bytes) -> Iterator[tuple[int, int, str]]:
+def _changes_everywhere(function: ast.AST, source: bytes) -> Iterator[tuple[int, int, str]]:
+    places, nodes = _Places(source), [*_walk(function, left_alone=_text)]
+    yield from _changes(nodes, source)
+    for node in nodes:
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in MORE_OPERATORS:
+            yield places.between(node.left, node.comparators[0], *MORE_OPERATORS[type(node.ops[0])])
+        elif isinstance(node, ast.BoolOp):
+            yield places.between(*node.values[:2], *MORE_OPERATORS[type(node.op)])
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            yield places.start(node), places.start(node) + len("not"), ""
+        elif isinstance(node, ast.Constant) and type(node.value) is bool:
+            yield places.start(node), places.end(node), str(not node.value)
+        elif isinstance(node, ast.Call):
+            yield from _passed_on(node, places)
+
+
+def _passed_on(node: ast.Call, places: _Places) -> Iterator[tuple[int, int, str]]:
+    """An argument ``name=name`` left out, with the comma that parts it from its neighbour."""
+    given = sorted([*node.args, *node.keywords], key=places.start)
+    for place, one in enumerate(given):
+        if isinstance(one, ast.keyword) and isinstance(one.value, ast.Name) and one.value.id == one.arg:
+            first = places.start(one) if place == 0 else places.end(given[place - 1])
+            last = places.start(given[1]) if place == 0 and len(given) > 1 else places.end(one)
+            yield first, last, ""
+
+
+def _text(parent: ast.AST, child: ast.AST) -> bool:
+    """Whether a node is a text, a default value, an annotation, or a function of its own."""
+    if isinstance(child, ast.Raise | ast.Assert | ast.JoinedStr | ast.arguments | ast.FunctionDef):
+        return True
+    if isinstance(parent, ast.FunctionDef):
+        return child in (*parent.decorator_list, parent.returns)
+    return isinstance(parent, ast.AnnAssign) and child is parent.annotation
+
+
+def _changes(nodes: Iterable[ast.AST], source: bytes) -> Iterator[tuple[int, int, str]]:
     places = _Places(source)
-    for node in _walk(function):
+    for node in nodes:
         if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
             yield places.between(node.left, node.right, *OPERATORS[type(node.op)])
         elif isinstance(node, ast.AugAssign) and type(node.op) in OPERATORS:
@@ -172,26 +230,12 @@ class _Places:
         return place, place + len(old), new
 
 
-def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes whose change changes a number: see the module's first lines."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if not _left_alone(node, child):
-            yield from _walk(child)
-
-
 def _left_alone(parent: ast.AST, child: ast.AST) -> bool:
-    if isinstance(child, ast.Raise | ast.Assert | ast.JoinedStr | ast.arguments):
-        return True
-    if isinstance(parent, ast.FunctionDef) and child in (*parent.decorator_list, parent.returns):
-        return True
-    if isinstance(parent, ast.AnnAssign) and child is parent.annotation:
+    if _text(parent, child):
         return True
     if isinstance(child, ast.Assign | ast.AnnAssign) and _words(child):
         return True
     if isinstance(child, ast.If) and all(map(_no_number, child.body)) and not child.orelse:
-        return True
-    if isinstance(child, ast.FunctionDef):
         return True
     if isinstance(child, ast.keyword) and child.arg in SHAPES:
         return True
@@ -199,6 +243,14 @@ def _left_alone(parent: ast.AST, child: ast.AST) -> bool:
         name = child.func.attr if isinstance(child.func, ast.Attribute) else getattr(child.func, "id", "")
         return name in CALLS or name.startswith("check_") or name in ("_why", "errstate")
     return isinstance(parent, ast.Subscript) and child is parent.slice and _bare(child)
+
+
+def _walk(node: ast.AST, left_alone: Callable[[ast.AST, ast.AST], bool] = _left_alone) -> Iterator[ast.AST]:
+    """The nodes whose change changes a number, or more of them: see the module's first lines."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not left_alone(node, child):
+            yield from _walk(child, left_alone)
 
 
 def _no_number(step: ast.stmt) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import pytest
-from mutation import Mutation, mutations
+from mutation import Mutation, equivalent, mutations
 from noticing import apply, copy_of_package, outcomes, verify_once
 
 INTERVALS = "inference/intervals/"
@@ -96,11 +95,7 @@ TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 #: Changes that no check can notice, or that change no number that is returned; each with its reason.
-EQUIVALENT: dict[str, str] = {
-    f"{group['file']}: {change}": group["reason"]
-    for group in tomllib.loads(Path(__file__).with_name("equivalent.toml").read_text(encoding="utf-8"))["same"]
-    for change in group["changes"]
-}
+EQUIVALENT = equivalent(Path(__file__).with_name("equivalent.toml"))
 
 
 def planted_for(result: str) -> list[Mutation]:
@@ -154,4 +149,23 @@ def test_the_changes_are_the_announced_ones(tmp_path: Path) -> None:
         "return -sqrt(x[0]) + min(y, 1.5) * x.sum(axis=-1)",
         "return -sqrt(x[0]) + max(y, 1.6500000000000001) * x.sum(axis=-1)",
         "return -sqrt(x[0]) + max(y, 1.5) / x.sum(axis=-1)",
+    }
+
+
+def test_everywhere_are_more_of_them(tmp_path: Path) -> None:
+    folder = tmp_path / "crowdllm_stats"
+    folder.mkdir()
+    (folder / "made.py").write_text(
+        "def f(seed=3, *, on=True):\n    if not (seed == 7) and on:\n        raise ValueError(f'{seed + 1}')\n"
+        "    return g(on, seed=seed, more=False)\n",
+        encoding="utf-8",
+    )
+    made = mutations("made.py", (), tmp_path, everywhere=True)
+    assert {mutation.after for mutation in made} == {
+        "if not (seed == 7) or on:",
+        "if (seed == 7) and on:",
+        "if not (seed != 7) and on:",
+        "if not (seed == 8) and on:",
+        "return g(on, more=False)",
+        "return g(on, seed=seed, more=True)",
     }
