@@ -39,6 +39,8 @@ class TrainingData(NamedTuple):
         share: how often a batch goes into the whole, (); 1 for all answers.
         ridge: precisions of the linear weights, the network's and the linear weights of the log sd, (3,).
         diversity: factor on the belief's own randomness in the blender, (); 1 as published (paper's objective).
+        is_problem: which rows of ``x`` are problems, (T,); others only fill up. None for all.
+        is_person: which rows of ``v`` are people, (N,), likewise.
     """
 
     x: jax.Array
@@ -52,6 +54,8 @@ class TrainingData(NamedTuple):
     share: jax.Array
     ridge: jax.Array
     diversity: jax.Array
+    is_problem: jax.Array | None = None
+    is_person: jax.Array | None = None
 
     def take(self, rows: jax.Array, share: Any) -> TrainingData:
         """A batch of the answers."""

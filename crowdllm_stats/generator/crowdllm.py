@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
 import numpy as np
 import pandas as pd
 
@@ -21,6 +20,7 @@ from crowdllm_stats.generator.belief import Belief
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.fitted import Fitted, problem_table
 from crowdllm_stats.generator.networks import Params
+from crowdllm_stats.generator.padding import filled_up
 from crowdllm_stats.generator.participation import Participation
 from crowdllm_stats.generator.prediction import Prediction, even_people, expected_decisions, predict
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
@@ -33,7 +33,7 @@ from crowdllm_stats.generator.simulation import (
     recruit,
     write_parquet,
 )
-from crowdllm_stats.generator.training import Trained, trainer_for
+from crowdllm_stats.generator.training import Trained, starting_values, trainer_for
 from crowdllm_stats.generator.training_set import (
     Prepared,
     answers_in,
@@ -154,18 +154,15 @@ class CrowdLLM:
         part = prepare(data, reference, embedding, blender, self.settings)
         unit = training_unit(part.answers, blender, self.settings.objective)
         belief = self.belief(blender_in(blender, unit))
-        inside = replace(part, answers=answers_in(part.answers, blender, unit))
-        spread = unit_of(inside.answers, belief.blender)
+        exact = answers_in(part.answers, blender, unit)
+        spread = unit_of(exact, belief.blender)
+        inside = replace(part, answers=filled_up(exact))
         trainer = trainer_for(belief, self.settings, len(part.answers.problem))
-
-        def start(key: jax.Array) -> Params:
-            size = (part.vectors.width, part.encoder.width, len(part.problems), len(part.people))
-            return belief.initial(key, *size, spread)
-
+        start = starting_values(belief, inside.answers, spread)
         tuned = tune(belief, trainer, inside, start, self.settings, spread, seed, progress)
         trained, skipped = tuned.trained, tuned.skipped
         if trained is None or self.settings.refit:
-            everything = np.ones(len(part.answers.problem), dtype=bool)
+            everything = np.ones(len(inside.answers.problem), dtype=bool)
             answers = weighted(inside.answers, everything, self.settings.objective, tuned.ridge)
             trained = trainer.fit(start, answers, seed=seed, steps=tuned.steps, progress=progress)
             skipped += trained.skipped
@@ -181,8 +178,8 @@ class CrowdLLM:
 
     def _kept(self, data: CrowdData, part: Prepared, trained: Trained, tuned: Tuned, skipped: int, seed: int) -> Fitted:
         params = dict(trained.params)
-        effects = params.pop("problem")["mean"]
-        person, spread_of = params.pop("person")["mean"], params.pop("spread")["mean"]
+        effects = params.pop("problem")["mean"][: len(part.problems)]
+        person, spread_of = (params.pop(name)["mean"][: len(part.people)] for name in ("person", "spread"))
         used = self.settings.objective == "likelihood" and self.settings.problem_effects
         if self.settings.objective == "paper":
             for name in ("log_tau_problem", "log_tau_person", "log_tau_spread", "couple"):

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -34,7 +33,7 @@ def root_key(seed: int) -> jax.Array:
     """
     check_count("seed", seed, least=0)
     rest, word = divmod(int(seed), 1 << 32)
-    key = jax.random.key(word, impl=_THREEFRY)
+    key = _keys(np.array([0, word], dtype=np.uint32))
     while rest:
         rest, word = divmod(rest, 1 << 32)
         key = jax.random.fold_in(key, word)
@@ -148,4 +147,4 @@ def _fold_in(data: KeyData | jax.Array, words: NDArray[np.uint32]) -> jax.Array:
 
 
 def _keys(data: KeyData | jax.Array) -> jax.Array:
-    return jax.random.wrap_key_data(jnp.asarray(data), impl=_THREEFRY)
+    return jax.random.wrap_key_data(jax.device_put(data), impl=_THREEFRY)

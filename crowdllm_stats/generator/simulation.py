@@ -64,6 +64,7 @@ def _answers(
     q = belief.mixing_dim if belief.mixing else 0
     closed = blender.family in ("normal", "ordinal")
     place = _place_type(len(blender.answers))
+    problems = {**problems, **networks.of_problems(params["encoder"], problems["x"], problems["centred"])}
 
     def one_problem(problem: dict[str, jax.Array]) -> jax.Array:
         drawn = jax.vmap(
@@ -105,12 +106,9 @@ def draw_blocks(
         participation: who answers what; everybody everything without it.
         seed: of all draws.
     """
-    x, centred = (jnp.asarray(table[name], dtype=jnp.float32) for name in ("x", "centred"))
-    problems = dict(networks.of_problems(params["encoder"], x, centred))
-    problems["effect"] = jnp.asarray(table["effect"], dtype=jnp.float32)
-    problems["reference"] = jnp.asarray(table["reference"], dtype=jnp.float32)
+    problems = {name: np.asarray(table[name], dtype=np.float32) for name in ("x", "centred", "effect", "reference")}
     numbers = id_numbers(f"problem {name}" for name in table["problems"]) >> np.uint64(31)
-    problems["number"] = jnp.asarray(np.maximum(numbers, 1), dtype=jnp.uint32)
+    problems["number"] = np.maximum(numbers, 1).astype(np.uint32)
     width = min(BLOCK, 1 << max(len(ids) - 1, 63).bit_length())  # few widths, so that few programs are compiled
     for start in range(0, len(ids), width):
         some = slice(start, min(start + width, len(ids)))
@@ -118,7 +116,7 @@ def draw_blocks(
         v = np.zeros((width, params["encoder"]["v_hidden"].shape[0]), dtype=np.float32)
         v[:size] = coded(some)
         keys = id_keys(seed, [*ids[some], *[""] * (width - size)])
-        answers = np.asarray(_answers(belief, params, jnp.asarray(v), keys, problems))[:, :size]
+        answers = np.asarray(_answers(belief, params, v, keys, problems))[:, :size]
         given = None
         if participation is not None:
             given = participation.mask(ids[some], table["problems"], seed).T

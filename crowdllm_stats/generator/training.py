@@ -18,9 +18,10 @@ from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator.belief import Belief, Objective, TrainingData
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.networks import Params
+from crowdllm_stats.generator.padding import rows_that_count
 from crowdllm_stats.generator.random import root_key
 from crowdllm_stats.generator.settings import BATCH_SIZE, Settings
-from crowdllm_stats.generator.training_set import log_density_shift, rating_units
+from crowdllm_stats.generator.training_set import log_density_shift, rating_units, single
 
 #: Of parameters, the random numbers of a step (a key, or what it stands for) and answers.
 Loss = Callable[[Params, Any, TrainingData], jax.Array]
@@ -72,7 +73,7 @@ class Progress:
 
 
 class Trainer:
-    """Adam on one objective; its programs are compiled once and serve all fits of the same shapes.
+    """Adam on one objective; one program is compiled for all fits of the same shapes, whatever their steps and rate.
 
     Args:
         loss: see :data:`Loss`.
@@ -89,38 +90,8 @@ class Trainer:
         batch_size: int | None = None, piece: int = PIECE,
     ) -> None:  # fmt: skip
         self.steps, self.batch_size, self.piece = steps, batch_size, piece
-        self._optimiser = optax.adam(optax.cosine_decay_schedule(learning_rate, steps) if decay else learning_rate)
-        self._loss = loss
-        self._advance = jax.jit(self._scan)
-        self._start = jax.jit(lambda flat: jax.vmap(self._optimiser.init)(flat))
-        self._judge = jax.jit(held_out or loss)
-
-    def _scan(self, states: Any, given: Any, data: TrainingData, like: Params) -> Any:
-        """A piece of steps for every fit. The answers are an argument: constants would be folded in, slowly.
-
-        The parameters of a fit are one vector, of which ``like`` gives the parts' shapes: a step is a few long
-        operations then instead of a hundred short ones, in compiling and in running. Steps that are not ``live`` fill
-        up the last piece and change nothing, so that pieces of one length serve any number of steps.
-        """
-        _, parts = ravel_pytree(like)
-
-        def one(state: Any, draws: Any, batch: Any, live: jax.Array, own: TrainingData) -> Any:
-            params, memory, skipped = state
-            if batch is not None:
-                own = own.take(batch, own.share / batch.shape[0])
-            value, slope = jax.value_and_grad(lambda flat: self._loss(parts(flat), draws, own))(params)
-            fine = jnp.isfinite(value) & jnp.isfinite(slope).all()
-            take = fine & live
-            update, moved = self._optimiser.update(slope, memory, params)
-            new = (optax.apply_updates(params, update), moved)
-            kept = jax.tree.map(lambda now, old: jnp.where(take, now, old), new, (params, memory))
-            return (*kept, skipped + (live & ~fine)), value
-
-        def step(states: Any, given: Any) -> Any:
-            draws, batch, live = given
-            return jax.vmap(one, (0, 0, 0, None, 0))(states, draws, batch, live, data)
-
-        return jax.lax.scan(step, states, given)
+        self._rate, self._decay = learning_rate, decay
+        self._loss, self._held_out = loss, held_out or loss
 
     def pieces(
         self, start: Params, data: TrainingData, draws: Callable[[int, int], Any], batches: NDArray[np.int32] | None,
@@ -136,20 +107,28 @@ class Trainer:
             batches: rows of every step's answers, (steps, F, batch); None for all.
             steps: how many.
         """
-        like = jax.tree.map(lambda rows: rows[0], start)
-        flat = jax.vmap(lambda one: ravel_pytree(one)[0])(start)
-        states = (flat, self._start(flat), jnp.zeros(len(flat), dtype=jnp.int32))
+        like = _first(start)
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(start)]
+        flat = np.concatenate([leaf.reshape(len(leaf), -1) for leaf in leaves], axis=1)
+        states = (flat, _memory(self._decay, flat), np.zeros(len(flat), dtype=np.int32))
+        rate = (np.float32(self._rate), np.float32(max(self.steps, 1)))
         for done in range(0, steps, self.piece):
             count = min(self.piece, steps - done)
             rows = None if batches is None else batches[done : done + count]
             given = jax.tree.map(self._filled, (draws(done, count), rows))
-            states, losses = self._advance(states, (*given, np.arange(self.piece) < count), data, like)
+            live = np.arange(self.piece) < count
+            states, losses = _advance(self._loss, self._decay, rate, states, (*given, live), data, like)
             yield Progress(states[0], np.asarray(losses)[:count].T, np.asarray(states[2]), done + count)
 
     @staticmethod
     def parts(start: Params, flat: jax.Array) -> Params:
         """The parameters of F fits, of their vectors; ``start`` as in :meth:`pieces`."""
-        found: Params = jax.vmap(ravel_pytree(jax.tree.map(lambda rows: rows[0], start))[1])(flat)
+        leaves, tree = jax.tree.flatten(start)
+        ends = np.cumsum([leaf[0].size for leaf in map(np.asarray, leaves)])[:-1]
+        parts = np.split(np.asarray(flat), ends, axis=1)
+        found: Params = jax.tree.unflatten(
+            tree, [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)]
+        )
         return found
 
     def _filled(self, leaf: Any) -> Any:
@@ -182,23 +161,26 @@ class Trainer:
         batches = None
         if self.batch_size is not None:
             batches = _batches(kept, wanted, self.batch_size, np.random.default_rng([int(seed), 1]))[:, None]
-            data = data._replace(share=jnp.asarray(float(len(kept))))
-        start, draws = (jax.random.split(jax.random.fold_in(root, of), 1) for of in (0, 2))
-        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=jnp.float32), jax.vmap(initial)(start))
-        parts = ravel_pytree(jax.tree.map(lambda rows: rows[0], params))[1]
+            data = data._replace(share=single(len(kept)))
+        first, judging, draws = _streams(root)
+        params = jax.tree.map(lambda leaf: np.asarray(leaf, dtype=np.float32)[None], initial(first))
+
+        def now_of(flat: jax.Array) -> Params:
+            return _first(self.parts(params, flat))
+
         best, stale, done, skipped = None, 0, 0, 0
         history: list[FloatArray] = []
         judged: list[float] = []
-        many = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], data)
-        for now in self.pieces(params, many, lambda done, _: _keys(draws[0], done, self.piece), batches, wanted):
+        many = jax.device_put(jax.tree.map(lambda leaf: np.asarray(leaf)[None], data))
+        for now in self.pieces(params, many, lambda done, _: _keys(draws, done, self.piece), batches, wanted):
             done, skipped = now.done, int(now.skipped[0])
             history.append(now.losses[0])
             better = True
             if aside is not None:
-                loss = float(self._judge(parts(now.flat[0]), jax.random.fold_in(root, 1), aside))
+                loss = float(_judged(self._held_out, now_of(now.flat), judging, aside))
                 judged.append(loss if np.isfinite(loss) else np.inf)
                 better = judged[-1] < min(judged[:-1], default=np.inf)
-            best, stale = (now.flat[0], 0) if better else (best, stale + 1)
+            best, stale = (now.flat, 0) if better else (best, stale + 1)
             if progress is not None:
                 progress(done, wanted)
             if stale == patience:
@@ -210,7 +192,7 @@ class Trainer:
                 "learning_rate, and look for extreme values in profiles, embedding and answers"
             )
         return Trained(
-            params=jax.tree.map(np.asarray, parts(best)),
+            params=now_of(best),
             history=losses,
             held_out=np.array(judged),
             steps=done,
@@ -219,7 +201,7 @@ class Trainer:
 
     def judge(self, params: Params, aside: TrainingData, seed: int) -> float:
         """The held-out loss of one fit."""
-        return float(self._judge(params, jax.random.fold_in(root_key(seed), 1), aside))
+        return float(_judged(self._held_out, params, _streams(root_key(seed))[1], aside))
 
 
 def trainer_for(belief: Belief, settings: Settings, n_answers: int) -> Trainer:
@@ -238,13 +220,104 @@ def trainer_for(belief: Belief, settings: Settings, n_answers: int) -> Trainer:
 @lru_cache(maxsize=16)
 def _trainer(belief: Belief, objective: Objective, steps: int, learning_rate: float, batch: int | None) -> Trainer:
     return Trainer(
-        partial(belief.loss, objective),
-        partial(belief.held_out_loss, objective),
+        *_losses(belief, objective),
         steps=steps,
         learning_rate=learning_rate,
         decay=objective == "likelihood",
         batch_size=batch,
     )
+
+
+@lru_cache(maxsize=16)
+def _losses(belief: Belief, objective: Objective) -> tuple[Loss, Loss]:
+    """The losses of training and of what is held out: the same functions, compiled already, for the same constants."""
+
+    def loss(params: Params, draws: Any, data: TrainingData) -> jax.Array:
+        with rows_that_count(data):
+            return belief.loss(objective, params, draws, data)
+
+    return loss, partial(belief.held_out_loss, objective)
+
+
+def starting_values(belief: Belief, answers: TrainingData, sigma: float) -> Callable[[jax.Array], Params]:
+    """Starting values from a key, for the sizes of a training set; ``sigma`` as in :meth:`Belief.initial`.
+
+    All problems start alike, and all people: one program serves any number of them.
+    """
+    (problems, n_x), (people, n_v) = answers.x.shape, answers.v.shape
+
+    def start(key: jax.Array) -> Params:
+        params = dict(_initial(belief, key, n_x, n_v, 1, 1, sigma))
+        for name, rows in (("problem", problems), ("person", people), ("spread", people)):
+            params[name] = {part: np.repeat(np.asarray(one), rows, axis=0) for part, one in params[name].items()}
+        return params
+
+    return start
+
+
+_initial: Callable[..., Params] = jax.jit(Belief.initial, static_argnums=(0, 2, 3, 4, 5))
+
+
+def _adam(rate: Any, steps: Any, decay: bool) -> optax.GradientTransformation:
+    """Adam at a rate that is constant, or falls to 0 along a cosine."""
+    if not decay:
+        return optax.adam(rate)
+    falling = optax.cosine_decay_schedule(rate, 1.0)
+    return optax.adam(lambda count: falling(count / steps))
+
+
+@partial(jax.jit, static_argnums=0)
+def _memory(decay: bool, flat: jax.Array) -> Any:
+    """What Adam remembers of every fit at the start."""
+    return jax.vmap(_adam(0.0, 1.0, decay).init)(flat)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _advance(loss: Loss, decay: bool, rate: Any, states: Any, given: Any, data: TrainingData, like: Params) -> Any:
+    """A piece of steps for every fit. Answers, rate and number of steps are arguments: one program serves them all.
+
+    The parameters of a fit are one vector, of which ``like`` gives the parts' shapes: a step is a few long operations
+    then instead of a hundred short ones, in compiling and in running. Steps that are not ``live`` fill up the last
+    piece and change nothing, so that pieces of one length serve any number of steps.
+    """
+    _, parts = ravel_pytree(like)
+    adam = _adam(rate[0], rate[1], decay)
+
+    def one(state: Any, draws: Any, batch: Any, live: jax.Array, own: TrainingData) -> Any:
+        params, memory, skipped = state
+        if batch is not None:
+            own = own.take(batch, own.share / batch.shape[0])
+        value, slope = jax.value_and_grad(lambda flat: loss(parts(flat), draws, own))(params)
+        fine = jnp.isfinite(value) & jnp.isfinite(slope).all()
+        take = fine & live
+        update, moved = adam.update(slope, memory, params)
+        new = (optax.apply_updates(params, update), moved)
+        kept = jax.tree.map(lambda now, old: jnp.where(take, now, old), new, (params, memory))
+        return (*kept, skipped + (live & ~fine)), value
+
+    def step(states: Any, given: Any) -> Any:
+        draws, batch, live = given
+        return jax.vmap(one, (0, 0, 0, None, 0))(states, draws, batch, live, data)
+
+    return jax.lax.scan(step, states, given)
+
+
+@partial(jax.jit, static_argnums=0)
+def _judged(loss: Loss, params: Params, key: jax.Array, data: TrainingData) -> jax.Array:
+    return loss(params, key, data)
+
+
+def _first(many: Params) -> Params:
+    """The first of F fits' parameters, as NumPy's arrays: JAX would compile a program for each."""
+    found: Params = jax.tree.map(lambda rows: np.asarray(rows)[0], many)
+    return found
+
+
+@jax.jit
+def _streams(root: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Keys of the starting values, the held-out loss and the steps' draws."""
+    first, judging, draws = (jax.random.fold_in(root, of) for of in range(3))
+    return jax.random.split(first, 1)[0], judging, jax.random.split(draws, 1)[0]
 
 
 @partial(jax.jit, static_argnums=2)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
+import jax
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.data.crowd import CrowdData
@@ -77,19 +77,24 @@ def prepare(
     who = {name: place for place, name in enumerate(people)}
     person = table["participant"].map(who).to_numpy(dtype=np.int32)
     arrays = TrainingData(
-        x=jnp.asarray(x, dtype=jnp.float32),
-        v=jnp.asarray(encoder.transform(answered), dtype=jnp.float32),
-        reference=jnp.asarray(own, dtype=jnp.float32),
-        centred=jnp.asarray(own - vectors.decision_mean, dtype=jnp.float32),
-        problem=jnp.asarray(table["problem"].map(row).to_numpy(dtype=np.int32)),
-        person=jnp.asarray(person),
-        answer=jnp.asarray(blender.encode(table["response"])),
-        weight=jnp.ones(len(table)),
-        share=jnp.ones(()),
-        ridge=jnp.ones(3),
-        diversity=jnp.ones(()),
+        x=single(x),
+        v=single(encoder.transform(answered)),
+        reference=single(own),
+        centred=single(own - vectors.decision_mean),
+        problem=jax.device_put(table["problem"].map(row).to_numpy(dtype=np.int32)),
+        person=jax.device_put(person),
+        answer=jax.device_put(blender.encode(table["response"])),
+        weight=single(np.ones(len(table))),
+        share=single(1.0),
+        ridge=single(np.ones(3)),
+        diversity=single(1.0),
     )
     return Prepared(arrays, problems, people, vectors, encoder)
+
+
+def single(numbers: ArrayLike) -> jax.Array:
+    """Numbers of single precision on the device; ``jnp.asarray`` would compile a program for each of their shapes."""
+    return jax.device_put(np.asarray(numbers, dtype=np.float32))
 
 
 def weighted(
@@ -97,19 +102,21 @@ def weighted(
 ) -> TrainingData:
     """The training set with weight on some answers alone: 1 each, or ``1 / (N T_i)`` under the paper's objective.
 
+    Answers without weight, which only fill up, stay without.
+
     Args:
         answers: the training set.
         kept: which of the n answers count.
         objective: "likelihood" or "paper".
         ridge: the three precisions.
     """
-    person = np.asarray(answers.person)
+    person, kept = np.asarray(answers.person), kept & (np.asarray(answers.weight) > 0.0)
     if objective == "likelihood":
         weight = kept.astype(np.float64)
     else:
         counts = np.bincount(person[kept], minlength=answers.v.shape[0])
         weight = np.where(kept, 1.0 / (np.sum(counts > 0) * np.maximum(counts[person], 1)), 0.0)
-    return answers._replace(weight=jnp.asarray(weight, dtype=jnp.float32), ridge=jnp.asarray(ridge, dtype=jnp.float32))
+    return answers._replace(weight=single(weight), ridge=single(ridge))
 
 
 def unit_of(answers: TrainingData, blender: Blender) -> float:
@@ -223,10 +230,8 @@ def answers_in(answers: TrainingData, blender: Blender, unit: float) -> Training
     """
     if unit == 1.0:
         return answers
-    divided = {name: getattr(answers, name) / unit for name in ("reference", "centred")}
-    if blender.family in ("normal", "truncated"):
-        divided["answer"] = answers.answer / unit
-    return answers._replace(**divided)
+    names = ["reference", "centred", *(["answer"] if blender.family in ("normal", "truncated") else [])]
+    return answers._replace(**{name: single(np.asarray(getattr(answers, name)) / unit) for name in names})
 
 
 def rating_units(params: Params, unit: float) -> Params:
@@ -246,7 +251,7 @@ def rating_units(params: Params, unit: float) -> Params:
     for name in _MEANS:
         encoder[name] = encoder[name] * unit
     encoder["bias_spread"] = encoder["bias_spread"] + log_unit
-    encoder["log_unit"] = jnp.asarray(log_unit)
+    encoder["log_unit"] = log_unit
     blender["log_sigma"] = blender["log_sigma"] + log_unit
     found = {**params, "encoder": encoder, "blender": blender, "couple": params["couple"] / unit}
     for name in ("problem", "person"):

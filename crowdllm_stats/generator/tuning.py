@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -156,10 +156,7 @@ def problem_sd(belief: Belief, params: Params, held_out: TrainingData, unit: flo
         seed: of mixing and noise draws.
     """
     grid = _GRID * unit
-    key = root_key(seed)
-    table = jax.lax.map(
-        lambda effect: belief.typical_log_prob(params, key, held_out, effect), jnp.asarray(grid, dtype=jnp.float32)
-    )
+    table = _typical(belief, params, root_key(seed), held_out, grid.astype(np.float32))
     each = np.asarray(table, dtype=np.float64)
     rows = np.flatnonzero(np.asarray(held_out.weight))
     problems, place = np.unique(np.asarray(held_out.problem)[rows], return_inverse=True)
@@ -173,3 +170,9 @@ def problem_sd(belief: Belief, params: Params, held_out: TrainingData, unit: flo
         values.append(float(logsumexp(totals + weight, axis=1).sum()))
     best = int(np.argmax(values))
     return NewProblems(float(_CANDIDATES[best] * unit), values[best] / len(rows))
+
+
+@partial(jax.jit, static_argnums=0)
+def _typical(belief: Belief, params: Params, key: jax.Array, data: TrainingData, effects: jax.Array) -> jax.Array:
+    """``log p`` of every answer at each of the problem's effects, shape (effects, n)."""
+    return jax.lax.map(lambda effect: belief.typical_log_prob(params, key, data, effect), effects)

@@ -233,13 +233,27 @@ def test_the_held_out_loss_of_parameters_is_judged_as_in_training():
     assert trainer.judge(found.params, answers_of(np.arange(N) > 15), seed=1) == pytest.approx(found.held_out[0])
 
 
-def test_one_program_serves_pieces_of_any_length_weights_and_fits(caplog):
-    trainer = Trainer(squares, squares, steps=400, learning_rate=0.3)
+def test_one_program_serves_pieces_of_any_length_weights_steps_rates_and_fits(caplog):
+    def loss(params, key, data):
+        return squares(params, key, data)
+
     with jax.log_compiles(True), caplog.at_level(logging.WARNING):
-        trainer.fit(start, answers_of(), seed=1, steps=120)
-        trainer.fit(start, answers_of(np.arange(N) > 3), seed=2, steps=30)
-    compiled = [line for line in caplog.messages if line.startswith("Compiling") and "_scan" in line]
+        Trainer(loss, steps=400, learning_rate=0.3).fit(start, answers_of(), seed=1, steps=120)
+        Trainer(loss, steps=300, learning_rate=0.1).fit(start, answers_of(np.arange(N) > 3), seed=2, steps=30)
+    compiled = [line for line in caplog.messages if line.startswith("Compiling") and "_advance" in line]
     assert len(compiled) == 1
+
+
+@pytest.mark.parametrize("steps", [30, 100])
+def test_the_rate_falls_to_nothing_along_a_cosine(steps):
+    """Under a constant slope Adam moves by the rate in every step."""
+
+    def slope(params, key, data):
+        return params["at"] + 0.0 * data.answer.sum()
+
+    found = Trainer(slope, steps=steps, learning_rate=0.3).fit(start, answers_of(), seed=1)
+    moved = -np.diff(found.history)
+    np.testing.assert_allclose(moved, 0.15 * (1 + np.cos(np.pi * np.arange(steps - 1) / steps)), rtol=1e-3, atol=1e-6)
 
 
 def test_a_trainer_is_found_again_by_its_constants():
