@@ -36,6 +36,8 @@ from crowdllm_stats.backbones.scoring import Tokens
 #: Letters at a prompt's end that decide whether an answer's first token could merge with it.
 _TAIL = 64
 
+_THOUGHT = "<think>"
+
 
 class LanguageModel:
     """A causal language model by hub id, folder or name of a fetched model; weights are loaded when first used.
@@ -80,7 +82,7 @@ class LanguageModel:
         with quiet_transformers(), plain_errors(f"model {self.name!r} cannot be loaded"):
             self.config = transformers.AutoConfig.from_pretrained(self._from, **self._loading)
             self.tokenizer = transformers.AutoTokenizer.from_pretrained(self._from, **self._loading)
-        self._system_folded = False
+        self._system_folded = self._thought_closed = False
         check_quantize(self.name, self.quantize, self.config, self.device)
 
     @cached_property
@@ -134,8 +136,9 @@ class LanguageModel:
     def render(self, messages: Sequence[ChatMessage]) -> str:
         """The whole prompt as text, through the model's chat template; plain text as it stands.
 
-        Models that think aloud are asked not to (``enable_thinking=False`` to templates that know it). A chat template
-        that refuses a system turn gets it at the beginning of the user's.
+        Models that think aloud are asked not to: ``enable_thinking=False`` to templates that know it, and a thought
+        that a template opens all the same is closed empty. A chat template that refuses a system turn gets it at the
+        beginning of the user's.
 
         Raises:
             ValueError: if there are turns and the tokenizer has no chat template, or one that is damaged.
@@ -196,11 +199,19 @@ class LanguageModel:
         """Whether the system turn was put into the user's."""
         return self._system_folded
 
+    @property
+    def thought_closed(self) -> bool:
+        """Whether a thought that the chat template opens was closed empty."""
+        return self._thought_closed
+
     def _chat(self, turns: list[dict[str, str]]) -> str:
         text = self.tokenizer.apply_chat_template(
             turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
-        return str(text)
+        if not str(text).rstrip().endswith(_THOUGHT):
+            return str(text)
+        self._thought_closed = True
+        return f"{str(text).rstrip()}\n\n</think>\n\n"  # as Qwen3's template writes where it knows enable_thinking
 
 
 @contextmanager

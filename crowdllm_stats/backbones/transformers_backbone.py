@@ -310,6 +310,8 @@ class TransformersBackbone:
             source["approximate"] = f"float32 products at precision {torch.get_float32_matmul_precision()!r}"
         if model.system_folded:
             source["system_turn"] = "put into the user's: the chat template has none"
+        if model.thought_closed:
+            source["thought"] = "closed empty: the chat template opens one whatever it is told"
         if not self.shares_beginnings:
             source["shared_beginning"] = "given up: this model's cache changes its answers"
         return source
