@@ -53,7 +53,8 @@ def made(tmp_path):
     return tmp_path
 
 
-def test_a_change_is_killed_by_its_test_or_survives(mutants, made):
+def test_a_change_is_killed_by_its_test_or_survives(mutants, made, monkeypatch):
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     first, *_, last = mutants.every_mutation(made)
     assert (first.marked, last.marked) == ("return [2 -> 3] * x", "return x + [1 -> 2]")
     assert mutants.tests_of(first, made) == ["crowdllm_stats/room/made.py", "tests/room/test_made.py"]

@@ -74,6 +74,37 @@ def test_a_command_prints_what_its_function_returns(job, example, capsys):
         assert f"{row['problem']}: " in str(found)
 
 
+def widths(rows):
+    """The distances between lower and upper ends that a level widens: by field, one per row."""
+    found = {}
+    for row in rows:
+        for name in row:
+            for low, high in (("lower", "upper"), ("low", "high")):
+                if name.endswith(low) and not name.startswith(("published", "exact")) and row[name] is not None:
+                    found.setdefault(name, []).append(row[name.removesuffix(low) + high] - row[name])
+    ends = {row["problem"]: row for row in rows}
+    if "lower" in ends:
+        return {
+            name: [ends["upper"][name] - value] for name, value in ends["lower"].items() if isinstance(value, float)
+        }
+    return found
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_lower_level_narrows_every_interval(job, capsys):
+    command, *options = JOBS[job][1]
+    wide, narrow = (run_json(capsys, command, *BOTH, *options, "--level", level) for level in ("0.95", "0.8"))
+    compared = 0
+    for part in ("results", "summary"):
+        before, after = widths(wide[part]), widths(narrow[part])
+        assert list(before) == list(after)
+        for name, values in before.items():
+            assert np.all(np.array(after[name]) <= values), name
+            assert np.any(np.array(after[name]) < values), name
+            compared += 1
+    assert compared
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_words_are_coded_in_every_job_and_the_notes_say_so(job):
     if job in ("safe", "risk"):
