@@ -25,9 +25,11 @@ from crowdllm_stats.evaluation.case_study.rows import (
     BY_OBJECTIVE,
     CROWDLLM,
     CROWDLLM_PAPER,
+    LOGISTIC,
     RIDGE,
     RIDGE_SCALED,
     RIDGE_TEXTS,
+    VAE,
 )
 from crowdllm_stats.evaluation.case_study.study import PERFECT, run_study
 from crowdllm_stats.evaluation.case_study.texts import read_texts
@@ -44,7 +46,7 @@ MADE_BY = "made_by.txt"
 
 #: The rows that a second backbone changes and those that they are compared with.
 OF_BACKBONE = ("global distribution", "LLM zero-shot", "LLM self-consistency", "kNN (20)", RIDGE, RIDGE_SCALED,
-               RIDGE_TEXTS, CROWDLLM)  # fmt: skip
+               RIDGE_TEXTS, LOGISTIC, CROWDLLM)  # fmt: skip
 
 PAPER, NEW, SMALL = "paper_gpt4", "new_problems_gpt4", "new_problems_smollm2"
 STUDIES = {
@@ -133,6 +135,19 @@ def shown(studies):
     for metric, aim in (("mae", 0.36), ("wd", 0.42)):
         number, words = value(NEW, CROWDLLM, metric)
         add(f"new problems, GPT-4: exact {metric.upper()}", f"aim {aim:.2f}", words, number <= aim)
+    for name in (PAPER, NEW):
+        for metric, published in (("mae", 0.71), ("wd", 0.79)):
+            rows.append({"what": f"{name}: sampled {metric.upper()} of the VAE, which has no LLM", "shown": "-",
+                         "wanted": f"published: {published:.2f}",
+                         "came out": f"{studies[name].value(VAE, metric, 'sampled'):.3f}"})  # fmt: skip
+            found = comparison(studies[name], metric, CROWDLLM_PAPER, VAE)
+            add(f"{name}: {metric.upper()} of '{CROWDLLM_PAPER}' less the VAE's", "below 0", in_words(found),
+                verdict(found) == "better")  # fmt: skip
+    for name in (NEW, SMALL):
+        for metric in ("mae", "wd"):
+            found = comparison(studies[name], metric, CROWDLLM, LOGISTIC)
+            add(f"{name}: {metric.upper()} less the logistic regression's", "below 0", in_words(found),
+                verdict(found) == "better")  # fmt: skip
     differences = studies[SMALL].differences
     found = differences[(differences["row"] == CROWDLLM) & (differences["against"] == RIDGE_TEXTS)]
     found = found[found["metric"] == "wd"].iloc[0]
@@ -189,7 +204,11 @@ def report(out):
         "over problems and splits. `new-problems` holds out a fifth of the problems and of the people; `paper` a fifth of "
         "the people alone. Ridge sees what CrowdLLM sees (MiniLM embedding, the backbone's probabilities of every answer "
         "under every persona), its penalty is chosen inside the training answers, and of its two forms (columns as they "
-        "are, blocks of equal size) each comparison takes the one that scored better. Differences are paired by problem, "
+        "are, blocks of equal size) each comparison takes the one that scored better; the logistic regression gets the "
+        "blocks of equal size. The VAE is CrowdLLM under the paper's objective without an LLM: in its reference every "
+        "answer is as likely. 'LLM self-consistency', a vote among draws of the LLM's answers, equals 'LLM zero-shot' "
+        "where one answer is recorded, as GPT-4's is. What each of the paper's printed choices does is in "
+        "[as_printed.md](as_printed.md). Differences are paired by problem, "
         "intervals (95%) by bootstrap over problems; CrowdLLM's own hyper-parameters are chosen inside its training "
         "answers.",
         "",

@@ -1,7 +1,7 @@
 """Baselines of the case studies: what any generator has to beat, one family a file."""
 
 from crowdllm_stats.evaluation.baselines.base import Baseline, FittedBaseline, predictor
-from crowdllm_stats.evaluation.baselines.from_features import NearestNeighbours, Ridge
+from crowdllm_stats.evaluation.baselines.from_features import Logistic, NearestNeighbours, Ridge
 from crowdllm_stats.evaluation.baselines.llm import MultiPersona, SelfConsistency, ZeroShot
 from crowdllm_stats.evaluation.baselines.mixed_probit import MixedProbit
 from crowdllm_stats.evaluation.baselines.plain import GlobalDistribution, OwnRaters, Random, noise_floor
@@ -10,6 +10,7 @@ __all__ = [
     "Baseline",
     "FittedBaseline",
     "GlobalDistribution",
+    "Logistic",
     "MixedProbit",
     "MultiPersona",
     "NearestNeighbours",

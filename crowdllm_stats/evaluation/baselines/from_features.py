@@ -1,4 +1,4 @@
-"""Baselines that learn from features of the problems: ridge regression, and the nearest training problems."""
+"""Baselines that learn from features of the problems: ridge and logistic regression, the nearest training problems."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import log_softmax, softmax
 
 from crowdllm_stats._base.checks import FloatArray, check_array, check_count
 from crowdllm_stats.data.crowd import CrowdData
@@ -17,6 +18,12 @@ from crowdllm_stats.evaluation.baselines.base import need_features, training_tab
 
 #: Penalties tried, three per decade, times the answers and the mean variance of a feature.
 _GRID = np.logspace(-4.0, 3.0, 22)
+
+#: The same of the logistic regression, four per decade, and the folds that choose among them.
+_LOGISTIC_GRID, _FOLDS = np.logspace(-2.0, 1.0, 13), 5
+
+#: Least logarithm of a probability that a held-out answer is given.
+_LEAST_LOG = -30.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +84,8 @@ class Ridge:
         """
         given, table = need_features(features, "Ridge"), training_table(train)
         rows = given.rows(table.problems)
-        if len(rows) < 3:
-            raise ValueError(f"Ridge needs at least three training problems to choose its penalty, got {len(rows)}")
-        spread = float(((rows - rows.mean(axis=0)) ** 2).sum(axis=1).mean() / rows.shape[1])
-        if spread == 0.0:
-            raise ValueError("all training problems have the same features; there is nothing to regress on")
-        found = _ridge(_GRID * spread * table.totals.sum()).fit(rows, table.shares, sample_weight=table.totals)
+        penalties = _GRID * _spread(rows, "Ridge") * table.totals.sum()
+        found = _linear_model("RidgeCV", "Ridge")(alphas=penalties).fit(rows, table.shares, sample_weight=table.totals)
         return FittedRidge(given, np.asarray(found.intercept_), np.asarray(found.coef_), float(found.alpha_))
 
 
@@ -105,14 +108,24 @@ def on_simplex(points: ArrayLike) -> FloatArray:
     return np.asarray(np.maximum(table - shift[:, None], 0.0))
 
 
-def _ridge(penalties: FloatArray) -> Any:
+def _spread(rows: FloatArray, name: str) -> float:
+    """Mean variance of a feature over the training problems, which are enough and differ."""
+    if len(rows) < 3:
+        raise ValueError(f"{name} needs at least three training problems to choose its penalty, got {len(rows)}")
+    spread = float(((rows - rows.mean(axis=0)) ** 2).sum(axis=1).mean() / rows.shape[1])
+    if spread == 0.0:
+        raise ValueError("all training problems have the same features; there is nothing to regress on")
+    return spread
+
+
+def _linear_model(kind: str, name: str) -> Any:
     try:
-        from sklearn.linear_model import RidgeCV
+        from sklearn import linear_model
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "Ridge needs scikit-learn: pip install 'crowdllm-stats[generator]'", name="sklearn"
+            f"{name} needs scikit-learn: pip install 'crowdllm-stats[generator]'", name="sklearn"
         ) from None
-    return RidgeCV(alphas=penalties)
+    return getattr(linear_model, kind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,3 +190,93 @@ class NearestNeighbours:
             raise ValueError(f"k is {k} but there are only {len(table.problems)} training problems; lower k")
         given.rows(table.problems)
         return FittedNeighbours(table, given, k)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedLogistic:
+    """A fitted :class:`Logistic`: coefficients, and the penalty that cross-validation chose.
+
+    Attributes:
+        features: of the training problems and of those to be predicted, d numbers each.
+        intercept: b, shape (A,); minus infinity for an answer that nobody gave in training.
+        coefficients: W, shape (A, d).
+        penalty: on ``|W|^2 / 2``.
+    """
+
+    features: Features
+    intercept: FloatArray
+    coefficients: FloatArray
+    penalty: float
+
+    def predict(self, problems: Sequence[str]) -> FloatArray:
+        """``softmax(b + W x_t)``.
+
+        Args:
+            problems: ids, T of them.
+
+        Returns:
+            Shape (T, A).
+
+        Raises:
+            ValueError: on problems without features.
+        """
+        return np.asarray(softmax(self.intercept + self.features.rows(problems) @ self.coefficients.T, axis=1))
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """Multinomial logistic regression of single answers on d features, penalised.
+
+    It minimises ``-sum_i log softmax(b + W x_t(i))_{y_i} + penalty |W|^2 / 2`` (intercept free) and takes the penalty
+    under which held-out answers are likeliest, of 13, by 5-fold cross-validation over the training problems. With two
+    different answers in training ``|W|^2`` is that of the difference of their rows.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> human = load_example().human
+        >>> features = Features.of(human.problems["problem"], [[float(place)] for place in range(12)])
+        >>> fitted = Logistic().fit(human, features)
+        >>> bool(abs(fitted.predict(["q01", "q05"]).sum() - 2.0) < 1e-9)
+        True
+    """
+
+    def fit(self, train: CrowdData, features: Features | None = None) -> FittedLogistic:
+        """Choose the penalty and fit.
+
+        Raises:
+            ValueError: without features, on a training problem without them, on fewer than three training problems, or
+                if all have the same features.
+            ModuleNotFoundError: without scikit-learn.
+        """
+        given, table = need_features(features, "Logistic"), training_table(train)
+        rows = given.rows(table.problems)
+        penalties = _LOGISTIC_GRID * _spread(rows, "Logistic") * table.totals.sum()
+        losses = [_held_out_loss(rows, table.counts, penalty) for penalty in penalties]
+        penalty = float(penalties[int(np.argmin(losses))])
+        return FittedLogistic(given, *_logistic(rows, table.counts, penalty), penalty)
+
+
+def _logistic(rows: FloatArray, counts: FloatArray, penalty: float) -> tuple[FloatArray, FloatArray]:
+    """Intercept (A,) and coefficients (A, d) of problems with features (T, d) and counted answers (T, A)."""
+    problem, answer = np.nonzero(counts)
+    given = np.unique(answer)
+    intercept, coefficients = np.full(counts.shape[1], -np.inf), np.zeros((counts.shape[1], rows.shape[1]))
+    intercept[given] = 0.0
+    if len(given) == 1:
+        return intercept, coefficients
+    found = _linear_model("LogisticRegression", "Logistic")(C=1.0 / penalty, max_iter=1000)
+    found.fit(rows[problem], answer, sample_weight=counts[problem, answer])
+    fitted = given[-len(found.coef_) :]  # of two answers the second alone has a row, its difference from the first
+    intercept[fitted], coefficients[fitted] = found.intercept_, found.coef_
+    return intercept, coefficients
+
+
+def _held_out_loss(rows: FloatArray, counts: FloatArray, penalty: float) -> float:
+    """Minus the log-likelihood of all answers, each from the fit to the other folds' problems."""
+    fold, total = np.arange(len(rows)) % _FOLDS, 0.0
+    for number in np.unique(fold):
+        out = fold == number
+        intercept, coefficients = _logistic(rows[~out], counts[~out], penalty)
+        logs = log_softmax(intercept + rows[out] @ coefficients.T, axis=1)
+        total -= float((counts[out] * np.maximum(logs, _LEAST_LOG)).sum())
+    return total

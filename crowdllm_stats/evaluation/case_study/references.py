@@ -254,12 +254,23 @@ def _of_answers(name: str, recorded: CrowdData, data: CrowdData, source: Mapping
         notes += _pooled(whole, "as a persona")
     if alone is None and whole is None:
         alone = RecordedBackbone(recorded, answers=answers, missing="refuse", model=name).reference(data.problems)
+    notes += [] if alone is None else _single(alone)
     return References(name, alone, whole, source, tuple(notes))
 
 
 def _pooled(reference: Reference, how: str) -> list[str]:
     count = int(reference.source.get("missing_cells", 0))
     return [f"{count} cell(s) that the LLM did not answer {how} take the answers of all personas."] if count else []
+
+
+def _single(alone: Reference) -> list[str]:
+    """That a vote among draws of one recorded answer is this answer."""
+    single = int(np.count_nonzero(alone.probabilities.max(axis=2) == 1.0))
+    return [
+        f"For {single} of {len(alone.problems)} problems one answer of the LLM without persona is recorded, or several "
+        "that agree: a vote among draws of it is the same answer, and there 'LLM self-consistency' equals "
+        "'LLM zero-shot' to every digit."
+    ] * (single > 0)
 
 
 def _of_model(

@@ -11,9 +11,11 @@ import numpy as np
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.features import Features
+from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.evaluation.baselines import (
     Baseline,
     GlobalDistribution,
+    Logistic,
     MixedProbit,
     MultiPersona,
     NearestNeighbours,
@@ -30,6 +32,7 @@ from crowdllm_stats.evaluation.protocols import Protocol
 RIDGE = "ridge"
 RIDGE_SCALED = "ridge, blocks of equal size"
 RIDGE_TEXTS = "ridge on the embedding alone"
+LOGISTIC = "multinomial logistic regression"
 VAE = "VAE"
 CROWDLLM_PAPER = "CrowdLLM, paper's objective"
 CROWDLLM = "CrowdLLM, likelihood"
@@ -80,7 +83,8 @@ def rows(references: References, texts: Texts, protocol: Protocol, **settings: A
 
     Ridge sees what CrowdLLM sees: the embedding and the probabilities of every answer under every persona. It is fitted
     twice: on the columns as they are, and with the two blocks brought to equal size; its penalty is chosen inside the
-    training answers.
+    training answers, as is that of the logistic regression, which is given the blocks of equal size. The VAE is the
+    paper's: CrowdLLM under Eq. 4 without an LLM, every answer being as likely in its reference.
 
     Args:
         references: of all problems.
@@ -133,10 +137,24 @@ def rows(references: References, texts: Texts, protocol: Protocol, **settings: A
         made[RIDGE_TEXTS] = _baseline(Ridge(), lambda train: blocks(train)[0])
     else:
         out[RIDGE_SCALED] = out[RIDGE_TEXTS] = "there is no embedding"
+    made[LOGISTIC] = _baseline(Logistic(), scaled)
     made["mixed probit"] = _baseline(MixedProbit())
     for name, own in GENERATORS.items():
-        made[name] = _generator({**settings, **own}, references, texts)
+        told = uniform(references.whole) if name == VAE else references.whole
+        made[name] = _generator({**settings, **own}, told, texts)
     return Rows(made, out)
+
+
+def uniform(reference: Reference) -> Reference:
+    """What knows of the problems nothing but the scale: every answer with the same probability.
+
+    Example:
+        >>> told = Reference.from_probabilities(["a", "b"], [1, 2], [[0.9, 0.1], [0.3, 0.7]])
+        >>> uniform(told).probabilities[:, 0].tolist()
+        [[0.5, 0.5], [0.5, 0.5]]
+    """
+    shape = (len(reference.problems), len(reference.answers))
+    return Reference.from_probabilities(reference.problems, reference.answers, np.full(shape, 1.0 / shape[1]))
 
 
 def equal_size(block: Features, train: Sequence[str]) -> Features:
@@ -178,13 +196,13 @@ def _neighbours(features: Callable[[CrowdData], Features]) -> Row:
     return row
 
 
-def _generator(settings: dict[str, Any], references: References, texts: Texts) -> Row:
+def _generator(settings: dict[str, Any], reference: Reference, texts: Texts) -> Row:
     def row(train: CrowdData, problems: Sequence[str], seed: int) -> RowPrediction:
         from crowdllm_stats.generator.crowdllm import CrowdLLM
 
         known = texts.features(train.responses["problem"].unique())
-        model = CrowdLLM(**settings).fit(train, references.whole, embedding=known, seed=seed)
-        found = model.predict(problems, reference=references.whole, embedding=known, seed=seed)
+        model = CrowdLLM(**settings).fit(train, reference, embedding=known, seed=seed)
+        found = model.predict(problems, reference=reference, embedding=known, seed=seed)
         if found.probabilities is None or found.variance is None:
             raise ValueError(f"a case study needs an ordinal scale of numbers, got {train.scale}")
         # Single precision: the sums are off 1 by rounding.

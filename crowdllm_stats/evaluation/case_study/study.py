@@ -18,9 +18,11 @@ from crowdllm_stats.evaluation.case_study.references import References
 from crowdllm_stats.evaluation.case_study.rows import (
     BY_OBJECTIVE,
     GENERATORS,
+    LOGISTIC,
     RIDGE,
     RIDGE_SCALED,
     RIDGE_TEXTS,
+    VAE,
     RowPrediction,
     Rows,
     rows,
@@ -59,8 +61,8 @@ class CaseStudy:
         objective: of the CrowdLLM in ``differences``.
         seeds: of the splits.
         scores: ``row``, ``how``, ``metric``, ``value``, ``standard_error``, ``n_problems``, ``n_splits``.
-        differences: CrowdLLM less ridge: ``row``, ``against``, ``metric``, ``difference``, ``lower``, ``upper``,
-            ``p_value``, ``n_problems``.
+        differences: CrowdLLM less ridge, logistic regression and VAE: ``row``, ``against``, ``metric``,
+            ``difference``, ``lower``, ``upper``, ``p_value``, ``n_problems``.
         spread: ``row`` and the columns of :class:`crowdllm_stats.evaluation.case_study.spread.SpreadCheck`.
         sizes: ``row``, ``workers``, ``mae``: the mean's error against the number of virtual workers.
         shares: ``problems`` (all, or a third by human mean), ``row``, ``answer``, ``share``.
@@ -298,7 +300,7 @@ def _differences(scores: Mapping[str, Mapping[str, Scores]], ours: str) -> pd.Da
     for row in dict.fromkeys((ours, *BY_OBJECTIVE.values())):
         if row not in scores:
             continue
-        for against in (RIDGE, RIDGE_SCALED, RIDGE_TEXTS):
+        for against in (RIDGE, RIDGE_SCALED, RIDGE_TEXTS, LOGISTIC, VAE):
             if against not in scores:
                 continue
             for metric in COMPARED:

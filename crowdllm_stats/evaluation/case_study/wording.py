@@ -74,18 +74,18 @@ def best_ridge(study: CaseStudy, metric: str) -> str:
     return min(forms, key=lambda name: study.value(name, metric) * (-1.0 if metric == "cs" else 1.0))
 
 
-def comparison(study: CaseStudy, metric: str, row: str | None = None) -> pd.Series:
-    """The paired difference of a CrowdLLM row less the better form of ridge.
+def comparison(study: CaseStudy, metric: str, row: str | None = None, against: str | None = None) -> pd.Series:
+    """The paired difference of a CrowdLLM row less another.
 
     Args:
         study: the case study.
         metric: one of the compared metrics.
         row: the CrowdLLM row, that of the study's objective by default.
+        against: the other row, the better form of ridge by default.
     """
-    ours, table = BY_OBJECTIVE[study.objective] if row is None else row, study.differences
-    return table[
-        (table["row"] == ours) & (table["against"] == best_ridge(study, metric)) & (table["metric"] == metric)
-    ].iloc[0]
+    ours, other = row or BY_OBJECTIVE[study.objective], against or best_ridge(study, metric)
+    table = study.differences
+    return table[(table["row"] == ours) & (table["against"] == other) & (table["metric"] == metric)].iloc[0]
 
 
 def verdict(difference: pd.Series) -> str:
@@ -167,7 +167,7 @@ def markdown(study: CaseStudy) -> str:
         f'in brackets the standard error over problems. "{PERFECT}" is what a perfect population would get under '
         f'sampling; "{FLOOR}" how far people are from people.',
         "",
-        f"## {ours} less ridge",
+        f"## {ours} less others",
         "",
         "Paired by problem, bootstrap over problems; below 0 CrowdLLM is better in MAE, RMSE and WD, above 0 in CS."
         + _few(study),

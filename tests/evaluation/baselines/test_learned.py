@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from crowds import probit_crowd
 
+from crowdllm_stats import CrowdData
 from crowdllm_stats.data import Features, popquorn, popquorn_llm_ratings
 from crowdllm_stats.data.histograms import histograms
 from crowdllm_stats.evaluation import evaluate, held_out, paired_difference
 from crowdllm_stats.evaluation.baselines import (
     GlobalDistribution,
+    Logistic,
     MixedProbit,
     NearestNeighbours,
     OwnRaters,
@@ -67,6 +69,33 @@ def test_ridge_gives_up_on_features_that_say_nothing_and_uses_those_that_do():
     assert spread < 0.25 * telling.predict(features.problems).std(axis=0).max()
 
 
+def test_logistic_regression_solves_its_normal_equations():
+    data, features = crowd_with_features()
+    fitted = Logistic().fit(data, features)
+    table = histograms(data)
+    rows = features.rows(table.problems)
+    residual = table.counts - table.totals[:, None] * fitted.predict(table.problems)
+    np.testing.assert_allclose(residual.sum(axis=0), 0.0, atol=0.1)  # of some thousand answers
+    np.testing.assert_allclose(residual.T @ rows, fitted.penalty * fitted.coefficients, atol=0.1)
+
+
+def test_logistic_regression_on_few_different_answers():
+    """Two, one, and one that a fold alone holds: what nobody gave has probability 0, and the shares are kept."""
+    data, features = crowd_with_features()
+    for told, number in ((lambda answer: np.where(answer < 3, 1.0, 4.0), 2), (lambda answer: 3.0, 1)):
+        some = CrowdData.from_frame(data.responses.assign(response=told(data.responses["response"])), scale=data.scale)
+        fitted = Logistic().fit(some, features)
+        table = histograms(some)
+        shares = fitted.predict(table.problems)
+        np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+        assert ((shares > 0.0).sum(axis=1) == number).all()
+        np.testing.assert_allclose(table.totals @ shares, table.counts.sum(axis=0), atol=0.1)
+    rare = data.responses.copy()
+    rare["response"] = np.where(rare["problem"] == "q000", 4.0, np.minimum(rare["response"], 3.0))
+    found = Logistic().fit(CrowdData.from_frame(rare, scale=data.scale), features).predict(["q000"])
+    assert np.isfinite(found).all()
+
+
 def test_neighbours_average_the_nearest_histograms():
     data, features = crowd_with_features()
     fitted = NearestNeighbours(k=4).fit(data, features)
@@ -78,7 +107,7 @@ def test_neighbours_average_the_nearest_histograms():
                                OwnRaters().fit(data).predict(["q017"])[0])  # fmt: skip
 
 
-@pytest.mark.parametrize("baseline", [Ridge(), NearestNeighbours(k=20)])
+@pytest.mark.parametrize("baseline", [Ridge(), Logistic(), NearestNeighbours(k=20)])
 def test_telling_features_beat_the_global_distribution_on_new_problems(baseline):
     data, features = crowd_with_features(1)
     with_features = evaluate(predictor(baseline, features), data, seeds=range(3))
@@ -88,7 +117,7 @@ def test_telling_features_beat_the_global_distribution_on_new_problems(baseline)
 
 def test_bad_wishes_are_refused():
     data, features = crowd_with_features()
-    for baseline in (Ridge(), NearestNeighbours()):
+    for baseline in (Ridge(), Logistic(), NearestNeighbours()):
         with pytest.raises(ValueError, match="learns from features of the problems"):
             baseline.fit(data)
         with pytest.raises(ValueError, match="have no features"):
@@ -97,10 +126,11 @@ def test_bad_wishes_are_refused():
         NearestNeighbours(k=151).fit(data, features)
     with pytest.raises(ValueError, match="k must be a whole number"):
         NearestNeighbours(k=0).fit(data, features)
-    with pytest.raises(ValueError, match="all training problems have the same features"):
-        Ridge().fit(data, Features.of(features.problems, np.ones((150, 2))))
-    with pytest.raises(ValueError, match="at least three training problems"):
-        Ridge().fit(data.select(problems=["q000", "q001"]), features)
+    for baseline in (Ridge(), Logistic()):
+        with pytest.raises(ValueError, match="all training problems have the same features"):
+            baseline.fit(data, Features.of(features.problems, np.ones((150, 2))))
+        with pytest.raises(ValueError, match="at least three training problems"):
+            baseline.fit(data.select(problems=["q000", "q001"]), features)
 
 
 #: Measured rows (MAE, CS, WD) of the recovered protocols on the offensiveness ratings, five splits.

@@ -57,6 +57,8 @@ def test_recorded_answers_give_personas_and_the_silent_one_alone(tmp_path):
     assert found.notes == (
         "1 cell(s) that the LLM did not answer without persona take the answers of all personas.",
         "2 cell(s) that the LLM did not answer as a persona take the answers of all personas.",
+        "For 25 of 25 problems one answer of the LLM without persona is recorded, or several that agree: a vote among "
+        "draws of it is the same answer, and there 'LLM self-consistency' equals 'LLM zero-shot' to every digit.",
     )
     assert found.source["sha256"]
 
@@ -67,6 +69,7 @@ def test_a_single_recorded_participant_is_the_backbone_alone(tmp_path):
     found = read_references(str(place), HUMAN)
     assert found.personas is None
     assert set(found.whole.mean[:, 0]) == {3.0}
+    assert "a vote among draws of it is the same answer" in found.notes[0]
 
 
 def test_bad_files_are_refused(tmp_path):

@@ -16,6 +16,7 @@ from crowdllm_stats.evaluation.case_study.rows import (
     VAE,
     equal_size,
     rows,
+    uniform,
 )
 from crowdllm_stats.evaluation.case_study.texts import read_texts
 from crowdllm_stats.generator import crowdllm
@@ -92,6 +93,23 @@ def test_ridge_and_crowdllm_see_the_same(monkeypatch):
     for block in (trained[:, :width], trained[:, width:]):
         np.testing.assert_allclose(block.mean(axis=0), 0.0, atol=1e-12)
         assert np.mean((block**2).sum(axis=1)) == pytest.approx(1.0)
+
+
+def test_the_vae_has_no_llm(monkeypatch):
+    """It differs from the paper's CrowdLLM in the reference, which knows nothing of the problems."""
+    seen = {}
+
+    def generator(settings, reference, texts):
+        seen[settings.get("mixing"), settings["objective"]] = reference
+        return lambda *given: None
+
+    monkeypatch.setattr(module, "_generator", generator)
+    rows(REFERENCES, TEXTS, "paper")
+    shares = {key: told.probabilities for key, told in seen.items()}
+    np.testing.assert_allclose(shares[0, "paper"], 0.25)
+    assert seen[0, "paper"].profiles == ("",)
+    np.testing.assert_array_equal(shares[5, "paper"], REFERENCES.whole.probabilities)
+    assert uniform(REFERENCES.whole).problems == REFERENCES.whole.problems
 
 
 def test_a_block_without_differences_is_refused():
