@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -127,14 +128,7 @@ class ServerBackbone:
         self.temperature = float(temperature)
         if not 0.0 <= self.temperature < np.inf:
             raise ValueError(f"temperature must be a number of at least 0; got {temperature!r}")
-        self.template = template if isinstance(template, Template) else Template.load(template)
-        roles = [message.role for message in self.template.messages]
-        if "user" not in roles or "assistant" in roles:
-            raise ValueError(
-                f"template {self.template.name!r} "
-                + ("begins the answer, which a chat server cannot continue" if "user" in roles else "has no turns")
-                + "; take one with the sections [user] and perhaps [system]"
-            )
+        self.template = _with_turns(template)
         self.options = self.template.options(answers, labels)
         self.request = Request(model, int(max_tokens), limit_name, int(top_logprobs), dict(extra or {}))
         ReplyReader(self.options)
@@ -150,6 +144,16 @@ class ServerBackbone:
 
     def __repr__(self) -> str:
         return f"ServerBackbone({self.url!r}, {self.request.model!r}, mode={self.mode!r})"
+
+    def with_template(self, template: str | Path | Template) -> ServerBackbone:
+        """The same backbone with another template, and the same answers.
+
+        Raises:
+            ValueError: as the class, on a template without turns.
+        """
+        other = copy.copy(self)
+        other.template = _with_turns(template)
+        return other
 
     def reference(self, problems: pd.DataFrame, profiles: pd.DataFrame | None = None) -> Reference:
         """The model's distribution of answers to every problem, and with profiles for every problem and profile.
@@ -225,3 +229,15 @@ class ServerBackbone:
             source=source,
         )
         return reference if mode == "samples" else reference.at_temperature(self.temperature)
+
+
+def _with_turns(template: str | Path | Template) -> Template:
+    found = template if isinstance(template, Template) else Template.load(template)
+    roles = [message.role for message in found.messages]
+    if "user" not in roles or "assistant" in roles:
+        raise ValueError(
+            f"template {found.name!r} "
+            + ("begins the answer, which a chat server cannot continue" if "user" in roles else "has no turns")
+            + "; take one with the sections [user] and perhaps [system]"
+        )
+    return found

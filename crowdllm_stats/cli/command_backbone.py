@@ -1,33 +1,36 @@
-"""`crowdllm-stats backbone`: fetch a small local model, show what is there, check whether it reads the scale."""
+"""`crowdllm-stats backbone`: fetch a small local model, show what is there, check whether it reads, embed texts."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
 from crowdllm_stats import __version__
 from crowdllm_stats._base.json_values import json_text, table_rows
-from crowdllm_stats.cli.options import AsJson
+from crowdllm_stats.cli.option_groups import with_groups
+from crowdllm_stats.cli.options import AsJson, AskOptions, KeepFormulas
+from crowdllm_stats.cli.out_check import check_file
 
 
 def backbone() -> typer.Typer:
-    """The command with its parts: fetch, show, check.
+    """The command with its parts: fetch, show, check, embed.
 
     Example:
         >>> [command.name for command in backbone().registered_commands]
-        ['fetch', 'show', 'check']
+        ['fetch', 'show', 'check', 'embed']
     """
     app = typer.Typer(
         add_completion=False,
         rich_markup_mode=None,
         no_args_is_help=True,
-        help="Fetch, show and check local models that answer in place of people.",
+        help="Fetch, show and check local models that answer in place of people; turn texts into numbers.",
     )
     app.command("fetch")(fetch)
     app.command("show")(show)
-    app.command("check")(check)
+    app.command("check")(with_groups(check))
+    app.command("embed")(embed)
     return app
 
 
@@ -82,13 +85,7 @@ def check(
             help="Read the problems from this .csv or .parquet file with the columns problem and text.",
         ),
     ],
-    template: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Ask with this template with labelled [options], named (offensiveness) or in a file; it is needed.",
-        ),
-    ] = None,
+    asking: AskOptions,
     profiles: Annotated[
         Path | None,
         typer.Option(
@@ -103,42 +100,41 @@ def check(
         ),
     ] = None,
     level: Annotated[float, typer.Option(metavar="LEVEL", help="Set the confidence level of the intervals.")] = 0.95,
-    dtype: Annotated[
-        str,
-        typer.Option(metavar="TYPE", help="Compute in float32 (exact), bfloat16 or float16 (faster, half the memory)."),
-    ] = "float32",
-    cache: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Keep the answers in this file, to go on after an interruption.")
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check whether a local model reads the scale: it is asked again with the scale and the options reversed.
+
+    What the problems ask is said by --template, a prompt with labelled [options], or by --options, what each answer of
+    the plain prompt means.
 
     \f
     Prints what :func:`crowdllm_stats.backbones.diagnostics.check_backbone` finds; the model is read from a folder, from
     the cache or from the hub.
 
     Raises:
-        ValueError: without a template, on a missing column, an unknown template, a level outside (0, 1), or without
-            ``crowdllm-stats[hf]``.
+        ValueError: without a word on what is asked, on a server, a missing column, an unknown template, a level outside
+            (0, 1), or without ``crowdllm-stats[hf]``.
         FileNotFoundError: if a file or the model is not there.
     """
-    from crowdllm_stats._base.checks import check_choice
     from crowdllm_stats.backbones.diagnostics import check_backbone
-    from crowdllm_stats.backbones.placement import Precision
+    from crowdllm_stats.backbones.options import answers_of
     from crowdllm_stats.backbones.prompts import template_names
-    from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
+    from crowdllm_stats.backbones.server import ServerBackbone
     from crowdllm_stats.data.files import read_table
+    from crowdllm_stats.evaluation.case_study.asking import opened
 
-    if template is None:
+    if asking.template is None and asking.options is None:
         raise ValueError(
             "--template is missing: name the question that the model is asked about every text, a template with "
-            f"labelled [options] in a file or one of {', '.join(template_names())}"
+            f"labelled [options] in a file or one of {', '.join(template_names())}; or say what each answer of the "
+            "plain prompt means with --options, for instance 1=never,2=often"
         )
+    how = asking.asking
     people = None if profiles is None else read_table(profiles)
     table = read_table(problems)
-    precision = check_choice("dtype", dtype, get_args(Precision))
-    backbone = TransformersBackbone(model, dtype=precision, template=template, cache=cache)
+    backbone = opened(model, None if how.options is None else answers_of(list(how.options)), how)
+    if isinstance(backbone, ServerBackbone):
+        raise ValueError(f"{model} is a server's address; check a model on this machine, by folder, name or hub id")
     found = check_backbone(backbone, table, people, persona_template=persona_template, level=level)
     if not as_json:
         print(found)
@@ -155,3 +151,61 @@ def check(
         "why": found.why,
     }
     print(json_text(content))
+
+
+def embed(
+    given: typer.Context,
+    problems: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PROBLEMS", help="Read the texts from this .csv or .parquet file with the columns problem and text."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Write the numbers to this .csv, .csv.gz or .parquet file.")
+    ],
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="Embed with minilm, or with the encoder in this folder.")
+    ] = "minilm",
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="Compute on cpu, cuda or cuda:1, or on a GPU if there is one (auto).")
+    ] = "auto",
+    as_json: AsJson = False,
+    keep_formulas: KeepFormulas = False,
+) -> None:
+    """Turn the problems' texts into numbers, one row per problem, for --embedding of fit, evaluate and simulate.
+
+    \f
+    Raises:
+        ValueError: on a missing column or text, an unknown model, or ``tfidf``, which a fit learns by itself.
+        FileNotFoundError: if a file or the model is not there.
+    """
+    import pandas as pd
+
+    from crowdllm_stats._base.manifest import described_file, write_manifest
+    from crowdllm_stats.cli.new_questions import read_rows
+    from crowdllm_stats.data.files import SUFFIXES, write_table
+    from crowdllm_stats.data.scale import continuous
+    from crowdllm_stats.evaluation.case_study.reference_tables import NewQuestions
+    from crowdllm_stats.evaluation.case_study.texts import NONE, read_texts
+
+    check_file("--out", out, SUFFIXES, given.params)
+    if model in ("tfidf", NONE):
+        raise ValueError(f"--model {model}: a fit makes it itself, from its own texts; say --embedding {model} there")
+    table = read_rows(problems, "problem", {})
+    found = read_texts(NewQuestions(table, continuous()), model, device=device).fixed
+    assert found is not None
+    frame = pd.DataFrame(found.table, columns=[f"e{place}" for place in range(found.table.shape[1])])
+    frame.insert(0, "problem", list(found.problems))
+    write_table(frame, out, keep_formulas=keep_formulas)
+    counts = {"problems": len(frame), "numbers": found.table.shape[1]}
+    write_manifest(
+        out, arguments=given.obj, inputs=[described_file(problems), {"name": model}], seed=None, counts=counts,
+        rows=len(frame),
+    )  # fmt: skip
+    if as_json:
+        print(
+            json_text({"command": "backbone embed", "version": __version__, "model": model, "out": str(out), **counts})
+        )
+        return
+    print(f"{len(frame):,} problems embedded by {model}, {counts['numbers']} numbers each, in {out}")

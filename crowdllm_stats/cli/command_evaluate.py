@@ -11,24 +11,15 @@ import typer
 from crowdllm_stats._base.json_values import json_text, table_rows
 from crowdllm_stats.cli.options import (
     AsJson,
+    AskOptions,
     Backbone,
-    Context,
     DataFolder,
-    DropMissing,
     Embedding,
     FileScale,
     Humans,
-    ParticipantColumn,
-    ParticipantsFile,
-    ProblemColumn,
-    ProblemsFile,
-    PromptTemplate,
     ReadOptions,
-    Requirements,
-    ResponseColumn,
     Setting,
     hyper_parameters,
-    left_out,
 )
 from crowdllm_stats.cli.out_check import check_folder
 from crowdllm_stats.cli.terminal import status_line
@@ -38,6 +29,8 @@ def evaluate(
     given: typer.Context,
     data: Humans,
     backbone: Backbone,
+    reading: ReadOptions,
+    asking: AskOptions,
     embedding: Embedding = "minilm",
     protocol: Annotated[
         str,
@@ -53,15 +46,6 @@ def evaluate(
     ] = None,
     setting: Setting = None,
     scale: FileScale = None,
-    problems: ProblemsFile = None,
-    participants: ParticipantsFile = None,
-    problem_column: ProblemColumn = "problem",
-    participant_column: ParticipantColumn = "participant",
-    response_column: ResponseColumn = "response",
-    drop_missing: DropMissing = False,
-    template: PromptTemplate = "zero_shot",
-    context: Context = None,
-    requirements: Requirements = None,
     personas: Annotated[
         Path | None,
         typer.Option(
@@ -88,13 +72,14 @@ def evaluate(
     for name in ("objective", "mixing"):
         if name in settings:
             raise ValueError(f"--setting {name}: the rows differ in it; it cannot be set for all of them")
-    reading = ReadOptions(problems, participants, problem_column, participant_column, response_column, drop_missing)
+    how = asking.asking
     from crowdllm_stats.cli.inputs import human_answers
 
-    human = human_answers(data, scale, folder, reading)
+    human, notes = human_answers(data, scale, folder, reading)
     with status_line("reading") as step:
         from crowdllm_stats._base.checks import check_choice
         from crowdllm_stats.data.files import read_table
+        from crowdllm_stats.data.levels import even_levels, on_levels
         from crowdllm_stats.evaluation.case_study.references import read_references
         from crowdllm_stats.evaluation.case_study.study import run_study
         from crowdllm_stats.evaluation.case_study.texts import read_texts
@@ -106,15 +91,17 @@ def evaluate(
             require_matplotlib()
         people = None if personas is None else read_table(personas)
         references = read_references(
-            backbone, human, folder=folder, template=template, personas=people, persona_template=persona_template,
-            context=context, requirements=requirements,
-        )  # fmt: skip
-        texts = read_texts(human, embedding)
+            backbone, human, folder=folder, asking=how, personas=people, persona_template=persona_template
+        )
+        texts = read_texts(human, embedding, device=how.device or "auto")
+        if human.scale.kind == "continuous" and human.scale.bounds is not None:
+            human, note = on_levels(human, even_levels(*human.scale.bounds), data)
+            notes += [note] if note else []
         study = run_study(
             human, references, texts, name=data, protocol=check_choice("protocol", protocol, PROTOCOLS),
             seeds=range(seeds), objective=objective, only=row, progress=step, **settings,
         )  # fmt: skip
-        study = dataclasses.replace(study, notes=(*left_out(data, human), *study.notes))
+        study = dataclasses.replace(study, notes=(*notes, *study.notes))
         written = []
         if out is not None:
             from crowdllm_stats.evaluation.case_study.writing import write_study

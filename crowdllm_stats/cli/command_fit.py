@@ -10,25 +10,16 @@ import typer
 from crowdllm_stats._base.json_values import json_text, table_rows
 from crowdllm_stats.cli.options import (
     AsJson,
+    AskOptions,
     Backbone,
-    Context,
     DataFolder,
-    DropMissing,
     Embedding,
     FileScale,
     Humans,
-    ParticipantColumn,
-    ParticipantsFile,
-    ProblemColumn,
-    ProblemsFile,
-    PromptTemplate,
     ReadOptions,
-    Requirements,
-    ResponseColumn,
     Setting,
     check_seed,
     hyper_parameters,
-    left_out,
 )
 from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.terminal import progress_line
@@ -39,18 +30,11 @@ def fit(
     data: Humans,
     backbone: Backbone,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Write the generator to this .npz file.")],
+    reading: ReadOptions,
+    asking: AskOptions,
     embedding: Embedding = "none",
     setting: Setting = None,
     scale: FileScale = None,
-    problems: ProblemsFile = None,
-    participants: ParticipantsFile = None,
-    problem_column: ProblemColumn = "problem",
-    participant_column: ParticipantColumn = "participant",
-    response_column: ResponseColumn = "response",
-    drop_missing: DropMissing = False,
-    template: PromptTemplate = "zero_shot",
-    context: Context = None,
-    requirements: Requirements = None,
     seed: Annotated[
         int, typer.Option(metavar="SEED", help="Set the seed of the starting values and the held-out problems.")
     ] = 0,
@@ -64,20 +48,19 @@ def fit(
     check_file("--out", out, [".npz"], given.params)
     check_seed(seed)
     settings = hyper_parameters(setting or [])
-    reading = ReadOptions(problems, participants, problem_column, participant_column, response_column, drop_missing)
+    how = asking.asking
     from crowdllm_stats.cli.inputs import human_answers
 
-    human = human_answers(data, scale, folder, reading)
+    human, notes = human_answers(data, scale, folder, reading)
     from crowdllm_stats._base.manifest import described_answers, described_file, write_manifest
     from crowdllm_stats.evaluation.case_study.references import read_references
     from crowdllm_stats.evaluation.case_study.texts import read_texts
     from crowdllm_stats.generator.crowdllm import CrowdLLM
 
     model = CrowdLLM(**settings)
-    references = read_references(
-        backbone, human, folder=folder, template=template, context=context, requirements=requirements
-    )
-    features = read_texts(human, embedding).features(human.responses["problem"].unique().tolist())
+    references = read_references(backbone, human, folder=folder, asking=how)
+    texts = read_texts(human, embedding, device=how.device or "auto")
+    features = texts.features(human.responses["problem"].unique().tolist())
     model.fit(human, references.whole, embedding=features, seed=seed, progress=progress_line())
     model.save(out)
     source = described_file(Path(data)) if Path(data).exists() else described_answers(data, human.responses)
@@ -88,7 +71,7 @@ def fit(
         seed=seed,
         counts={"answers": model.fitted.n_answers, "people": model.fitted.n_people, **human.exclusions},
     )
-    notes = [*left_out(data, human), *references.notes]
+    notes += references.notes
     if as_json:
         table = table_rows(model.fitted.tuning)
         made = {"out": str(out), "settings": model.settings.to_dict(), "steps": model.fitted.steps, "tuning": table}

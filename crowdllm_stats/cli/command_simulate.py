@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,19 +10,17 @@ import typer
 
 from crowdllm_stats._base.json_values import json_text
 from crowdllm_stats._base.shown import several
+from crowdllm_stats.cli.new_questions import Asked, known_questions, new_questions, read_rows
+from crowdllm_stats.cli.option_groups import given_options
 from crowdllm_stats.cli.options import (
     AsJson,
+    AskOptions,
     DataFolder,
-    DropMissing,
     KeepFormulas,
-    ParticipantColumn,
-    ParticipantsFile,
-    ProblemColumn,
     Problems,
+    ReadAnswers,
     ReadOptions,
-    ResponseColumn,
     check_seed,
-    left_out,
 )
 from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.terminal import progress_line
@@ -51,6 +49,8 @@ def simulate(
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="Write the answers to this .csv, .csv.gz or .parquet file.")
     ],
+    reading: ReadOptions,
+    asking: AskOptions,
     n: Annotated[
         int | None, typer.Option(metavar="N", help="Simulate N digital people, by default 100; for --twins see --by.")
     ] = None,
@@ -74,11 +74,14 @@ def simulate(
             metavar="WHICH", help="Use what the problems' own answers said (fitted), or the median problem (typical)."
         ),
     ] = "fitted",
-    participants: ParticipantsFile = None,
-    problem_column: ProblemColumn = "problem",
-    participant_column: ParticipantColumn = "participant",
-    response_column: ResponseColumn = "response",
-    drop_missing: DropMissing = False,
+    backbone: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Take the reference answers to new --problems from here, as in fit."),
+    ] = None,
+    embedding: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Embed new --problems with this, by default with the embedder of the fit."),
+    ] = None,
     reference_out: Annotated[
         Path | None,
         typer.Option(
@@ -95,12 +98,16 @@ def simulate(
 ) -> None:
     """Write answers of digital people to the problems a generator knows, with a manifest beside them.
 
+    With --problems FILE they answer the problems of this file, new ones too; with --participants FILE and without
+    --twins, they are people of these profiles.
+
     With --twins, every human answer gets a digital one from a generator that was not fitted to it, and unlabelled
     people come from the same generators: what interval, safe-interval and risk compare.
     """
     from crowdllm_stats._base.checks import check_choice, check_count
+    from crowdllm_stats._base.manifest import described_file, write_manifest
     from crowdllm_stats.data.files import SUFFIXES, write_table
-    from crowdllm_stats.generator.shipped import load_population
+    from crowdllm_stats.generator.shipped import FOLDER, POPULATIONS, load_population
 
     check_file("--out", out, SUFFIXES, given.params)
     check_file("--reference-out", reference_out, SUFFIXES, given.params)
@@ -108,23 +115,31 @@ def simulate(
         check_count("--k", k)
     check_seed(seed)
     check_choice("--by", by, ("people", "problems"))
-    reading = ReadOptions(None, participants, problem_column, participant_column, response_column, drop_missing)
-    _check_together(twins, by, n, effect, problem, reading)
+    _check_together(twins, by, n, effect, problem, reading, asking, backbone, embedding)
     model = load_population(population)
-    _check_known(problem, model)
-    plain = None if reference_out is None else _references(model, problem, k, seed)
-    bar = progress_line()
-    count = USUAL if n is None else n
-    if twins is None:
-        written, people, note = _plain(model, out, problem, count, effect, seed, bar, keep_formulas)
+    if reading.problems is None:
+        asked = known_questions(model.fitted, problem)
     else:
-        human = _humans(twins, model, data, reading)
+        asked = new_questions(model.fitted, reading, problem, backbone, embedding, asking, data)
+    plain = None if reference_out is None else _references(model, asked, k, seed)
+    bar = progress_line()
+    if twins is None:
+        written, people, notes = _plain(model, out, asked, n, reading, effect, seed, bar, keep_formulas)
+        source = [] if reading.participants is None else [described_file(reading.participants)]
+    else:
+        human, left = _humans(twins, model, data, reading)
+        count = USUAL if n is None else n
         written, people, note = _twins(model, out, human, by, count, folds, seed, bar, keep_formulas)
-        note = " ".join([note, *left_out(twins, human)])
+        notes = [note, *left]
+        source = [described_file(Path(twins)) if Path(twins).exists() else {"name": twins}]
     if reference_out is not None and plain is not None:
         write_table(plain, reference_out, keep_formulas=keep_formulas)
+    note = " ".join([*notes, *asked.notes])
     made = {"population": population, "people": people, "answers": written, "out": str(out), "note": note}
-    _manifest(given.obj, population, twins, out, seed, {"people": people, "answers": written})
+    place = FOLDER / f"{population}.npz" if population in POPULATIONS else Path(population)
+    inputs = [described_file(place), *source, *asked.inputs]
+    counts = {"people": people, "answers": written}
+    write_manifest(out, arguments=given.obj, inputs=inputs, seed=seed, counts=counts, rows=written)
     if as_json:
         print(json_text(made))
         return
@@ -132,51 +147,60 @@ def simulate(
 
 
 def _plain(
-    model: CrowdLLM,
-    out: Path,
-    problem: list[str] | None,
-    n: int,
-    effect: str,
-    seed: int,
-    bar: Any,
+    model: CrowdLLM, out: Path, asked: Asked, n: int | None, reading: ReadOptions, effect: str, seed: int, bar: Any,
     keep_formulas: bool,
-) -> tuple[int, int, str]:
-    problems = problem or list(model.fitted.problems)
-    note = f"{several(len(problems), 'problem')}, effect {effect}; an answer depends only on seed, person and problem."
-    if n * len(problems) <= STREAMED:
-        answers = model.simulate(problems, n, seed=seed, effect=effect)
-        answers.write(out, keep_formulas=keep_formulas)
-        return len(answers.responses), n, note
-    if out.suffix.lower() != ".parquet":
-        raise ValueError(f"{n * len(problems):,} answers are streamed to .parquet only; got --out {out}")
-    return model.simulate_to(out, problems, n, seed=seed, effect=effect, progress=bar), n, f"{note} Without profiles."
+) -> tuple[int, int, list[str]]:  # fmt: skip
+    problems = asked.problems
+    known: dict[str, Any] = {"reference": asked.reference, "embedding": asked.embedding}
+    notes = [
+        f"{several(len(problems), 'problem')}, effect {effect}; an answer depends only on seed, person and problem."
+    ]
+    people = None
+    count = USUAL if n is None else n
+    if reading.participants is not None:
+        people = read_rows(reading.participants, "participant", reading.columns)
+        count = len(people) if n is None else n
+    streamed = count * len(problems) > STREAMED
+    if streamed and out.suffix.lower() != ".parquet":
+        raise ValueError(f"{count * len(problems):,} answers are streamed to .parquet only; got --out {out}")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        if streamed:
+            written = model.simulate_to(
+                out, problems, count, seed=seed, people=people, effect=effect, progress=bar, **known
+            )
+            notes.append("Without profiles.")
+        else:
+            answers = model.simulate(problems, count, seed=seed, people=people, effect=effect, **known)
+            answers.write(out, keep_formulas=keep_formulas)
+            written = len(answers.responses)
+    return written, count, [*notes, *(str(one.message) for one in said)]
 
 
 def _check_together(
-    twins: str | None, by: str, n: int | None, effect: str, problem: list[str] | None, reading: ReadOptions
-) -> None:
+    twins: str | None, by: str, n: int | None, effect: str, problem: list[str] | None, reading: ReadOptions,
+    asking: AskOptions, backbone: str | None, embedding: str | None,
+) -> None:  # fmt: skip
     """Refuse options that the others leave without effect."""
+    of_new = ["--backbone"] * (backbone is not None) + ["--embedding"] * (embedding is not None) + given_options(asking)
+    if of_new and reading.problems is None:
+        raise ValueError(f"{of_new[0]} is for new problems, and there is no --problems FILE; give one or drop it")
     if twins is None:
-        if reading.options:
-            raise ValueError(f"{reading.options[0]} says how the table of --twins is read, and there is no --twins")
+        needed = {"--problem-column": reading.problems, "--participant-column": reading.participants}
+        useless = [
+            one for one in reading.options if needed.get(one) is None and one not in ("--problems", "--participants")
+        ]
+        if useless:
+            raise ValueError(f"{useless[0]} says how the table of --twins is read, and there is no --twins")
         return
-    if problem:
-        raise ValueError("--problem cannot be joined with --twins: the generators need all problems; choose later")
+    if problem or reading.problems:
+        what = "--problem" if problem else "--problems"
+        raise ValueError(f"{what} cannot be joined with --twins: the generators need all problems; choose later")
     if effect != "fitted":
         raise ValueError(f"--effect {effect} cannot be joined with --twins, which never saw what they answer; drop it")
     if by == "problems" and n is not None:
         raise ValueError(
             f"--n {n}: with --twins by problems the crowd is everybody else in {twins}; drop --n, or say --by people"
-        )
-
-
-def _check_known(problem: list[str] | None, model: CrowdLLM) -> None:
-    known = model.fitted.problems
-    unknown = [name for name in problem or [] if name not in set(known)]
-    if unknown:
-        raise ValueError(
-            f"--problem {unknown[0]!r} is not among the {len(known)} problems that the generator knows ({known[0]} to "
-            f"{known[-1]}); new ones, with a reference of theirs, go through CrowdLLM.simulate in Python"
         )
 
 
@@ -201,25 +225,23 @@ def _twins(
     return len(made.digital.responses), made.digital.responses["participant"].nunique(), made.why
 
 
-def _humans(name: str, model: CrowdLLM, data: Path | None, reading: ReadOptions) -> CrowdData:
+def _humans(name: str, model: CrowdLLM, data: Path | None, reading: ReadOptions) -> ReadAnswers:
     from crowdllm_stats.cli.inputs import named_data
 
     if ":" in name and not Path(name).exists():
         reading.refuse_named(name)
-        return named_data(name, data)
+        return ReadAnswers(named_data(name, data), [])
     return reading.read(name, model.fitted.scale)
 
 
-def _references(model: CrowdLLM, problem: list[str] | None, k: int, seed: int) -> pd.DataFrame:
+def _references(model: CrowdLLM, asked: Asked, k: int, seed: int) -> pd.DataFrame:
     """K plain answers of the LLM per problem, columns problem and response."""
     import numpy as np
     import pandas as pd
 
     from crowdllm_stats.generator.shipped import stored_reference
 
-    reference = stored_reference(model.fitted)
-    if problem:
-        reference = reference.select(problem)
+    reference = (stored_reference(model.fitted) if asked.reference is None else asked.reference).select(asked.problems)
     drawn = np.asarray(reference.sample(k, seed=seed))
     words = drawn.dtype.kind in "US"
     if words and drawn.shape[1] > 1:
@@ -228,16 +250,3 @@ def _references(model: CrowdLLM, problem: list[str] | None, k: int, seed: int) -
         )
     answers = drawn[:, 0] if words else drawn.mean(axis=1)  # over the profiles the LLM was asked as
     return pd.DataFrame({"problem": np.repeat(reference.problems, k), "response": answers.reshape(-1)})
-
-
-def _manifest(
-    arguments: Sequence[str], population: str, twins: str | None, out: Path, seed: int, counts: dict[str, int]
-) -> None:
-    from crowdllm_stats._base.manifest import described_file, write_manifest
-    from crowdllm_stats.generator.shipped import FOLDER, POPULATIONS
-
-    place = FOLDER / f"{population}.npz" if population in POPULATIONS else Path(population)
-    inputs = [described_file(place)]
-    if twins is not None:
-        inputs.append(described_file(Path(twins)) if Path(twins).exists() else {"name": twins})
-    write_manifest(out, arguments=arguments, inputs=inputs, seed=seed, counts=counts, rows=counts["answers"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from crowdllm_stats._base.messages import inside
 from crowdllm_stats._base.shown import several
 from crowdllm_stats._base.words import some
-from crowdllm_stats.cli.options import ReadOptions, Tables
+from crowdllm_stats.cli.options import ReadAnswers, ReadOptions, Tables
 from crowdllm_stats.data.layout import OURS, column_named, separated_by
 
 if TYPE_CHECKING:
@@ -217,8 +217,8 @@ def _check_match(name: str, frame: pd.DataFrame, columns: Mapping[str, str], mat
     raise ValueError(f"--match: {name} has no profile column {missing[0]!r} (it has: {', '.join(there) or 'none'})")
 
 
-def human_answers(name: str, scale: str | None, folder: Path | None, reading: ReadOptions) -> CrowdData:
-    """A data set by name, or a file on the scale given.
+def human_answers(name: str, scale: str | None, folder: Path | None, reading: ReadOptions) -> ReadAnswers:
+    """A data set by name, or a file on the scale given; "1:5" are the levels 1 to 5 where all answers are.
 
     Args:
         name: for instance "example:human", or a file.
@@ -231,19 +231,23 @@ def human_answers(name: str, scale: str | None, folder: Path | None, reading: Re
         FileNotFoundError: if there is no such file.
 
     Example:
-        >>> len(human_answers("example:human", None, None, ReadOptions()).responses)
+        >>> len(human_answers("example:human", None, None, ReadOptions()).data.responses)
         96
     """
     from crowdllm_stats.data.crowd import Scale
+    from crowdllm_stats.data.levels import whole_numbers
 
     if ":" in name and not Path(name).exists():
         if scale is not None:
             raise ValueError(f"--scale is for files; {name} has its own")
         reading.refuse_named(name)
-        return named_data(name, folder)
+        return ReadAnswers(named_data(name, folder), [])
     if scale is None:
-        raise ValueError(f"--scale is missing: say the levels of the answers in {name}, for instance --scale 1,2,3,4,5")
-    return reading.read(name, Scale.parse(scale))
+        raise ValueError(
+            f"--scale is missing: say what the answers in {name} can be, for instance --scale 1,2,3,4,5 or 0:100"
+        )
+    found = reading.read(name, Scale.parse(scale))
+    return found._replace(data=whole_numbers(found.data))
 
 
 def named_data(name: str, folder: Path | None) -> CrowdData:

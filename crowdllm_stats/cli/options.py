@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from crowdllm_stats._base.shown import several
+from crowdllm_stats.cli.option_groups import given_options
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData, Scale
+    from crowdllm_stats.evaluation.case_study.asking import Asking
 
 DataFolder = Annotated[
     Path | None,
@@ -145,28 +148,6 @@ def check_seed(seed: int | None) -> None:
         raise ValueError(f"--seed must be a whole number of at least 0; got {seed}")
 
 
-ProblemsFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--problems",
-        metavar="FILE",
-        help="Read the texts of the problems in DATA from this file with the columns problem and text.",
-    ),
-]
-ParticipantsFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--participants",
-        metavar="FILE",
-        help="Read the people's profiles from this file with the column participant and profile columns.",
-    ),
-]
-ProblemColumn = Annotated[str, typer.Option(metavar="NAME", help="Name the problem's column.")]
-ParticipantColumn = Annotated[str, typer.Option(metavar="NAME", help="Name the participant's column.")]
-ResponseColumn = Annotated[str, typer.Option(metavar="NAME", help="Name the answer's column.")]
-DropMissing = Annotated[bool, typer.Option("--drop-missing", help="Leave out rows without an answer, and count them.")]
-
-
 @dataclasses.dataclass(frozen=True)
 class ReadOptions:
     """What the options say of a file of human answers.
@@ -174,36 +155,46 @@ class ReadOptions:
     Attributes:
         problems: file of the problems' texts.
         participants: file of the people's profiles.
-        problem: name of the problem's column.
-        participant: name of the participant's column.
-        response: name of the answer's column.
+        problem_column: name of the problem's column.
+        participant_column: name of the participant's column.
+        response_column: name of the answer's column.
         drop_missing: whether rows without an answer are left out.
 
     Example:
-        >>> ReadOptions(problem="item", drop_missing=True).options
+        >>> ReadOptions(problem_column="item", drop_missing=True).options
         ['--problem-column', '--drop-missing']
     """
 
-    problems: Path | None = None
-    participants: Path | None = None
-    problem: str = "problem"
-    participant: str = "participant"
-    response: str = "response"
-    drop_missing: bool = False
+    problems: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Read the problems' texts from this file with the columns problem and text."),
+    ] = None
+    participants: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Read the people's profiles from this file with the column participant and profile columns.",
+        ),
+    ] = None
+    problem_column: Annotated[str, typer.Option(metavar="NAME", help="Name the problem's column.")] = "problem"
+    participant_column: Annotated[str, typer.Option(metavar="NAME", help="Name the participant's column.")] = (
+        "participant"
+    )
+    response_column: Annotated[str, typer.Option(metavar="NAME", help="Name the answer's column.")] = "response"
+    drop_missing: Annotated[
+        bool, typer.Option("--drop-missing", help="Leave out rows without an answer, and count them.")
+    ] = False
 
     @property
     def columns(self) -> dict[str, str]:
         """Our names to the file's, where they differ."""
-        names = {"problem": self.problem, "participant": self.participant, "response": self.response}
+        names = {ours: getattr(self, f"{ours}_column") for ours in ("problem", "participant", "response")}
         return {ours: theirs for ours, theirs in names.items() if ours != theirs}
 
     @property
     def options(self) -> list[str]:
         """The options that were given."""
-        files = {"--problems": self.problems, "--participants": self.participants}
-        given = [name for name, value in files.items() if value is not None]
-        given += [f"--{ours}-column" for ours in self.columns]
-        return [*given, *(["--drop-missing"] if self.drop_missing else [])]
+        return given_options(self)
 
     @property
     def files(self) -> list[Path]:
@@ -219,23 +210,121 @@ class ReadOptions:
         if self.options:
             raise ValueError(f"{self.options[0]} is for files; {name} has its own")
 
-    def read(self, name: str, scale: Scale) -> CrowdData:
-        """The answers in a file.
+    def read(self, name: str, scale: Scale) -> ReadAnswers:
+        """The answers in a file, without columns that belong to single answers.
 
         Raises:
             ValueError: as :meth:`crowdllm_stats.CrowdData.read`.
             FileNotFoundError: if a file is not there.
         """
+        from crowdllm_stats.data.assemble import Wishes, assemble
+        from crowdllm_stats.data.attributes import columns_of_answers
         from crowdllm_stats.data.crowd import CrowdData
+        from crowdllm_stats.data.files import read_table
+        from crowdllm_stats.data.ids import as_ids
+        from crowdllm_stats.data.layout import OURS, with_our_names
 
-        return CrowdData.read(
-            name,
-            scale=scale,
-            problems=self.problems,
-            participants=self.participants,
-            columns=self.columns or None,
+        frame = read_table(name)
+        rows = with_our_names(frame, self.columns or None, OURS, name).dropna(subset=["problem", "participant"])
+        problem, participant = (as_ids(rows[one], f"{name}: column {one!r}") for one in OURS[:2])
+        own = columns_of_answers(rows.drop(columns=[*OURS, "repeat"], errors="ignore"), problem, participant)
+        wishes = Wishes(
+            self.participants, self.problems, scale, self.columns or None,
             missing="drop" if self.drop_missing else "refuse",
-        )
+        )  # fmt: skip
+        data = CrowdData(*assemble(frame.drop(columns=own), name, wishes))
+        notes = left_out(name, data)
+        notes += [f"Column {one!r} of {name} belongs to single answers and is not used." for one in own]
+        return ReadAnswers(data, notes)
+
+
+class ReadAnswers(NamedTuple):
+    """Human answers, and what was left out in reading them, in sentences."""
+
+    data: CrowdData
+    notes: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class AskOptions:
+    """What the options say of how a language model is asked; recorded answers take none of them."""
+
+    template: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Ask a model with this prompt: a name such as zero_shot, or a file."),
+    ] = None
+    context: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="What a model learns about the survey, where its prompt has {context}."),
+    ] = None
+    requirements: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Ask a model to answer in this way, where its prompt has {requirements}."),
+    ] = None
+    options: Annotated[
+        str | None,
+        typer.Option(metavar="ANSWER=MEANING,...", help="Say what each answer means, for instance 1=never,2=often."),
+    ] = None
+    server_model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Ask the model of this name where --backbone is an address.")
+    ] = None
+    api_key_env: Annotated[
+        str | None, typer.Option(metavar="VARIABLE", help="Send a server the key that this environment variable holds.")
+    ] = None
+    dtype: Annotated[
+        str | None,
+        typer.Option(metavar="TYPE", help="Compute in float32 (exact, the default), bfloat16 or float16 (faster)."),
+    ] = None
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Compute on cpu, cuda or cuda:1; by default on a GPU if there is one."),
+    ] = None
+    batch_size: Annotated[
+        int | None, typer.Option(metavar="N", help="Give a model N prompts at a time, by default 8.")
+    ] = None
+    quantize: Annotated[
+        str | None, typer.Option(metavar="BITS", help="Load the weights quantised, 8bit or 4bit, to save memory.")
+    ] = None
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Keep a model's answers in this file, by default in the user's cache folder."
+        ),
+    ] = None
+
+    @property
+    def asking(self) -> Asking:
+        """The same for the library.
+
+        Raises:
+            ValueError: on --options that is not such a text.
+        """
+        from crowdllm_stats.evaluation.case_study.asking import Asking
+
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return Asking(**{**values, "options": None if self.options is None else meanings(self.options)})
+
+
+def meanings(text: str) -> dict[str, str]:
+    """Answers and what each means, from a text such as "1=never,2=often"; a comma within a meaning stays.
+
+    Raises:
+        ValueError: naming the option, on anything that is not such a text.
+
+    Example:
+        >>> meanings("1=no, never,2=often")
+        {'1': 'no, never', '2': 'often'}
+    """
+    found: dict[str, str] = {}
+    for part in re.split(r",(?=[^=,]*=)", text):
+        answer, mark, meaning = (word.strip() for word in part.partition("="))
+        if not mark or not answer or not meaning or answer in found:
+            raise ValueError(
+                f"--options {text!r}: {part.strip()!r} is not ANSWER=MEANING, each answer once, for instance "
+                "1=never,2=often"
+            )
+        found[answer] = meaning
+    return found
 
 
 def left_out(name: str, data: CrowdData) -> list[str]:
@@ -260,14 +349,17 @@ Backbone = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Take the reference answers from example:reference, recorded:gpt4 (or another recorded "
-        "model), a .csv of probabilities or of answers, smollm2, or a model's folder.",
+        help="Take the reference answers from example:reference, recorded:gpt4 (or another recorded model), a .csv of "
+        "probabilities or of answers (also what --reference-out writes), smollm2, a model's folder or hub id, or a "
+        "server's address such as http://127.0.0.1:8000/v1.",
     ),
 ]
 Embedding = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="Embed the problems' texts with minilm, tfidf or a model's folder, or not at all (none)."
+        metavar="NAME",
+        help="Embed the problems' texts with minilm, tfidf or a model's folder, take the numbers of a .csv or .parquet "
+        "file that backbone embed wrote, or none.",
     ),
 ]
 Setting = Annotated[
@@ -278,20 +370,8 @@ Setting = Annotated[
     ),
 ]
 FileScale = Annotated[
-    str | None, typer.Option(metavar="LEVELS", help="Name the levels of a file's answers, for instance 1,2,3,4,5.")
-]
-PromptTemplate = Annotated[
-    str, typer.Option(metavar="NAME", help="Ask a model with this prompt, for instance offensiveness.")
-]
-Context = Annotated[
     str | None,
-    typer.Option(
-        metavar="TEXT", help="What a model learns about the survey, where its prompt asks for it ({context})."
-    ),
-]
-Requirements = Annotated[
-    str | None,
-    typer.Option(metavar="TEXT", help="Ask a model to answer in this way, where its prompt has {requirements}."),
+    typer.Option(metavar="SCALE", help="Say what a file's answers can be: levels, 1,2,3,4,5, or ends, 0:100."),
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import os
 import sys
@@ -20,6 +19,7 @@ from crowdllm_stats.cli.command_fit import fit
 from crowdllm_stats.cli.command_simulate import simulate
 from crowdllm_stats.cli.command_study import study
 from crowdllm_stats.cli.command_theory import theory
+from crowdllm_stats.cli.option_groups import gathered, group_parameters, with_groups
 from crowdllm_stats.cli.options import Tables, check_seed
 from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.output import ENDINGS, Report, emit
@@ -134,9 +134,9 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     for name, function in ON_TABLES.items():
         app.command(name)(_on_tables(function, arguments, name in HUMANS_ALONE))
     app.command("demo")(demo)
-    app.command("evaluate")(evaluate)
-    app.command("fit")(fit)
-    app.command("simulate")(simulate)
+    app.command("evaluate")(with_groups(evaluate))
+    app.command("fit")(with_groups(fit))
+    app.command("simulate")(with_groups(simulate))
     app.add_typer(theory(arguments), name="theory")
     app.add_typer(backbone(), name="backbone")
     app.add_typer(study(arguments), name="study")
@@ -165,7 +165,7 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone:
     """
 
     def command(**values: Any) -> None:
-        tables = Tables(**{field.name: values.pop(field.name) for field in dataclasses.fields(Tables)})
+        tables = gathered(Tables, values)
         params = values.pop("given").params
         check_file("--out", tables.out, ENDINGS, params)
         check_file("--picture", values.get("picture"), PICTURES, params)
@@ -176,17 +176,6 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone:
             explain=tables.explain,
         )  # fmt: skip
 
-    shared_hints = get_type_hints(Tables, include_extras=True)
-    defaults = {field.name: field.default for field in dataclasses.fields(Tables)} | ({"digital": ""} if alone else {})
-    shared = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if defaults[field.name] is dataclasses.MISSING else defaults[field.name],
-            annotation=shared_hints[field.name],
-        )
-        for field in dataclasses.fields(Tables)
-    ]
     own_hints = get_type_hints(function, include_extras=True)
     own = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=own_hints[parameter.name])
@@ -195,6 +184,7 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone:
     command.__doc__ = function.__doc__
     command.__annotations__ = {}  # the signature says it all, with the words resolved
     given = inspect.Parameter("given", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    shared = group_parameters(Tables, {"digital": ""} if alone else None)
     command.__signature__ = inspect.Signature([given, *shared, *own])  # type: ignore[attr-defined]  # typer reads it
     return command
 

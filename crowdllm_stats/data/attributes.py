@@ -155,6 +155,36 @@ def sort_columns(frame: pd.DataFrame, problem: Ids, participant: Ids, label: str
     return profile, of_problem
 
 
+def columns_of_answers(frame: pd.DataFrame, problem: Ids, participant: Ids) -> list[str]:
+    """Columns that belong to single answers, such as a reaction time.
+
+    Of the people with several answers, and of the problems with several, at least half have several values there. (A
+    profile with a slip has them for few people; :func:`sort_columns` refuses it.)
+
+    Args:
+        frame: the columns beside ids and answers.
+        problem: ids of the rows.
+        participant: ids of the rows.
+
+    Example:
+        >>> frame = pd.DataFrame({"age": [30, 40, 30, 40], "seconds": [1.5, 2.0, 3.5, 0.5]})
+        >>> ids = [as_ids(pd.Series(list(names)), "ids") for names in ("ppqq", "abab")]
+        >>> columns_of_answers(frame, *ids)
+        ['seconds']
+    """
+    try:
+        shares = {name: min(_several(frame[name], ids) for ids in (problem, participant)) for name in frame.columns}
+    except TypeError:
+        return []  # lists; `sort_columns` says so
+    return [name for name, share in shares.items() if share >= 0.5]
+
+
+def _several(column: pd.Series, ids: Ids) -> float:
+    """Share of the ids with several rows that have several values; 0 where no id has several rows."""
+    repeated = np.count_nonzero(np.bincount(ids.codes) > 1)
+    return len(np.unique(ids.codes[varying(column, ids)])) / repeated if repeated else 0.0
+
+
 def _conflict(column: pd.Series, ids: Ids) -> str:
     rows = varying(column, ids)
     code = ids.codes[rows[0]]

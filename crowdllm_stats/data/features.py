@@ -23,6 +23,7 @@ class Features:
         problems: ids, T of them, all different.
         table: shape (T, d).
         n_missing: cells behind the table that were not there, such as answers an LLM refused (see the makers).
+        source: what made the numbers, such as an embedder's name; empty where it is not known.
 
     Raises:
         ValueError: on another shape, NaN or infinities, repeated ids.
@@ -37,6 +38,7 @@ class Features:
     problems: tuple[str, ...]
     table: FloatArray
     n_missing: int = 0
+    source: str = ""
 
     def __post_init__(self) -> None:
         if self.table.ndim != 2 or self.table.shape[0] != len(self.problems) or self.table.shape[1] == 0:
@@ -48,14 +50,15 @@ class Features:
             raise ValueError("problems must be different ids; a problem stands there twice")
 
     @classmethod
-    def of(cls, problems: Iterable[Any], table: ArrayLike) -> Features:
+    def of(cls, problems: Iterable[Any], table: ArrayLike, *, source: str = "") -> Features:
         """Features from a table, for instance the embeddings of the problems' texts.
 
         Args:
             problems: ids, T of them.
             table: shape (T, d).
+            source: what made the numbers.
         """
-        return cls(tuple(str(one) for one in problems), check_array("features", table, least_ndim=2))
+        return cls(tuple(str(one) for one in problems), check_array("features", table, least_ndim=2), source=source)
 
     @classmethod
     def of_reference(cls, reference: Reference) -> Features:

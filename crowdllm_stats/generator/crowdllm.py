@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -264,6 +265,7 @@ class CrowdLLM:
         if people is not None:
             check_people(people)
         profiles = fitted.encoder.transform(fitted.profiles if people is None else people)
+        far = [] if people is None else fitted.encoder.far(people, fitted.profiles)
         drawn = even_people(self.deciding, belief, profiles, self.settings.population, seed)
         unknown = np.where(table["known"], 0.0, fitted.new_problem_sd)
         why = (
@@ -271,6 +273,7 @@ class CrowdLLM:
             f"their own answers, the others at the median effect; {len(drawn.v)} virtual people per problem"
             f"{self.settings.decisions}."
         )
+        why = " ".join([why, *far])
         return predict(
             belief, self.deciding, table["problems"], table["x"], table["centred"], table["reference"], table["effect"],
             unknown, drawn, why,
@@ -342,6 +345,10 @@ class CrowdLLM:
         table = self.problem_table(fitted.problems if problems is None else problems, reference, embedding, effect)
         profiles = recruit(fitted.recruiter if people is None else people, fitted.profiles, n, seed)
         ids = profiles["participant"].tolist()
+
+        if isinstance(people, pd.DataFrame):
+            for sentence in fitted.encoder.far(profiles, fitted.profiles):
+                warnings.warn(sentence, stacklevel=3)
 
         def coded(some: slice) -> FloatArray:
             return fitted.encoder.transform(profiles.iloc[some])

@@ -25,6 +25,9 @@ EFFECTS = ("typical", "fitted")
 #: How far a reference decision may be from the stored one, of the reference's range: a file holds single precision.
 _ROUNDING = 1e-4
 
+#: How far an embedding's coordinates of a training problem may be from the stored ones, likewise.
+_OTHER_TEXT = 1e-2
+
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
@@ -125,13 +128,13 @@ def problem_table(
         family: of its blender.
         problems: ids; those of the training set need neither reference nor embedding.
         reference: of the others; where it holds training problems too, their decisions must be those fitted to.
-        embedding: of the others.
+        embedding: of the others; where it holds training problems too, they must be embedded as in the fit.
         effect: "fitted" gives training problems the effect learned from their own answers; "typical" gives every
             problem 0, the median effect of a new problem.
 
     Raises:
         ValueError: on no problem, repeated ones, unknown ones without reference, another reference of a training
-            problem than the generator was fitted with.
+            problem, or another embedding, than the generator was fitted with.
     """
     check_choice("effect", effect, EFFECTS)
     names = _names(problems)
@@ -159,6 +162,9 @@ def problem_table(
     if reference is not None:
         held = set(reference.problems)
         _refuse_another(fitted, family, tuple(n for n in names if n in place and n in held), reference)
+    if embedding is not None and fitted.vectors.components.size:
+        held = set(embedding.problems)
+        _refuse_another_text(fitted, [name for name in fitted.problems if name in held], embedding)
     return {
         "problems": names,
         "x": x,
@@ -195,6 +201,21 @@ def _refuse_another(fitted: Fitted, family: Family, names: tuple[str, ...], refe
             f"reference: {other.size} training problem(s) have another reference answer than the generator was fitted "
             f"with, for instance {names[first]!r} ({_some(given[first])}, not {_some(stored[first])}); give the new "
             "problems' alone, reference.select([...]), or fit again with this reference"
+        )
+
+
+def _refuse_another_text(fitted: Fitted, names: list[str], embedding: Features) -> None:
+    """An embedding that gives training problems other numbers is another one, or these ids are other problems."""
+    if not names:
+        return
+    stored = fitted.x[fitted.rows(names), : len(fitted.vectors.components)]
+    given = fitted.vectors.embedded(names, embedding)
+    other = np.flatnonzero((np.abs(given - stored) > _OTHER_TEXT * max(1.0, float(np.abs(stored).max()))).any(axis=1))
+    if other.size:
+        raise ValueError(
+            f"embedding: {other.size} of {len(names)} training problem(s) have another embedding than the generator "
+            f"was fitted with, for instance {names[int(other[0])]!r}; take the same embedder and texts, and ids of "
+            "their own for new problems"
         )
 
 

@@ -37,6 +37,8 @@ class ProblemVectors:
         decision_mean: mean of the reference decision, shape (1,), or of ``log p_ref``, shape (K,).
         answers: of the reference, as text.
         profiles: of the reference.
+        embedder: what made the embedding, and
+        backbone: what gave the reference answers; empty where it is not known.
     """
 
     embedding_mean: FloatArray
@@ -47,6 +49,8 @@ class ProblemVectors:
     decision_mean: FloatArray
     answers: tuple[str, ...]
     profiles: tuple[str, ...]
+    embedder: str = ""
+    backbone: str = ""
 
     @classmethod
     def fit(
@@ -91,6 +95,8 @@ class ProblemVectors:
             decision_mean=decisions.mean(axis=0),
             answers=tuple(str(answer) for answer in reference.answers),
             profiles=reference.profiles,
+            embedder="" if embedding is None else embedding.source,
+            backbone=str(reference.source.get("model") or ""),
         )
 
     @property
@@ -108,7 +114,8 @@ class ProblemVectors:
         if given != (self.answers, self.profiles):
             raise ValueError(
                 f"the reference has answers {', '.join(given[0])} under {len(given[1])} profile(s); the generator was "
-                f"fitted with {', '.join(self.answers)} under {len(self.profiles)}"
+                f"fitted with {', '.join(self.answers)} under {len(self.profiles)}; ask the same backbone in the same "
+                "way"
             )
 
     def transform(self, problems: Iterable[str], reference: Reference, embedding: Features | None) -> FloatArray:
@@ -120,20 +127,32 @@ class ProblemVectors:
         """
         names = list(problems)
         self.check_answers(reference)
-        blocks = []
-        if self.components.size:
-            if embedding is None:
-                raise ValueError("the generator was fitted with an embedding; give embedding= for these problems too")
-            table = embedding.rows(names)
-            if table.shape[1] != len(self.embedding_mean):
-                raise ValueError(
-                    f"embedding has {table.shape[1]} columns; the generator was fitted with {len(self.embedding_mean)}"
-                )
-            blocks.append(self.embedding_scale * (table - self.embedding_mean) @ self.components.T)
+        blocks = [self.embedded(names, embedding)] if self.components.size else []
         if self.reference_mean.size:
             shares = reference.select(names).probabilities.reshape(len(names), -1)
             blocks.append(self.reference_scale * (shares - self.reference_mean))
         return np.concatenate(blocks, axis=1)
+
+    def embedded(self, problems: Iterable[str], embedding: Features | None) -> FloatArray:
+        """The coordinates that come from the embedding, shape (T, c).
+
+        Raises:
+            ValueError: without an embedding, on another embedder or another number of columns than in training.
+        """
+        if embedding is None:
+            raise ValueError("the generator was fitted with an embedding; give embedding= for these problems too")
+        if self.embedder and embedding.source and embedding.source != self.embedder:
+            raise ValueError(
+                f"the embedding was made by {embedding.source!r}; the generator was fitted with that of "
+                f"{self.embedder!r}: embed these problems with it"
+            )
+        table = embedding.rows(problems)
+        if table.shape[1] != len(self.embedding_mean):
+            raise ValueError(
+                f"embedding has {table.shape[1]} columns; the generator was fitted with {len(self.embedding_mean)}: "
+                "embed these problems with the embedder of the fit"
+            )
+        return np.asarray(self.embedding_scale * (table - self.embedding_mean) @ self.components.T)
 
     def to_arrays(self) -> dict[str, Any]:
         """Everything as arrays, for a file."""
@@ -145,11 +164,13 @@ class ProblemVectors:
             "decision_mean": self.decision_mean,
             "reference_answers": np.asarray(self.answers),
             "reference_profiles": np.asarray(self.profiles),
+            "made_by": np.asarray([self.embedder, self.backbone]),
         }
 
     @classmethod
     def from_arrays(cls, given: Mapping[str, Any]) -> ProblemVectors:
         """Read what :meth:`to_arrays` gave."""
+        embedder, backbone = given["made_by"].tolist() if "made_by" in given else ("", "")
         return cls(
             embedding_mean=np.asarray(given["embedding_mean"]),
             components=np.asarray(given["components"]),
@@ -159,6 +180,8 @@ class ProblemVectors:
             decision_mean=np.asarray(given["decision_mean"]),
             answers=tuple(given["reference_answers"].tolist()),
             profiles=tuple(given["reference_profiles"].tolist()),
+            embedder=embedder,
+            backbone=backbone,
         )
 
 

@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pytest
 
+from crowdllm_stats import load_example
 from crowdllm_stats.cli import main
 
 
@@ -64,6 +65,32 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny, files, capsys, monkeypatch,
         assert captured.err.startswith("error: ")
         assert captured.err.count("\n") == 1
         assert said in captured.err
+
+
+@pytest.mark.filterwarnings("ignore:the admissible answers together:UserWarning")
+def test_fit_takes_numbers_of_embed_and_a_model_asked_in_its_own_way(tiny, tmp_path, capsys):
+    from tiny_model import write_encoder
+
+    encoder, numbers, out = write_encoder(tmp_path / "encoder"), tmp_path / "numbers.csv", tmp_path / "town.npz"
+    texts = tmp_path / "texts.csv"
+    load_example().human.problems.to_csv(texts, index=False)
+    assert main(["backbone", "embed", str(texts), "--model", str(encoder), "--out", str(numbers)]) == 0
+    assert "12 problems embedded by " in capsys.readouterr().out
+    words = ["fit", "example:human", "--backbone", str(tiny), "--embedding", str(numbers), "--out", str(out)]
+    words += ["--options", "1=no,2=hardly,3=partly,4=mostly,5=yes", "--dtype", "bfloat16", "--device", "cpu"]
+    words += ["--batch-size", "4", "--cache", str(tmp_path / "answers.sqlite"), "--context", "A town votes."]
+    words += [word for one in ("steps=5", "hidden=3", "held_out=0") for word in ("--setting", one)]
+    assert main(words) == 0
+    assert "As context the model was given: A town votes." in capsys.readouterr().out
+    manifest = json.loads((tmp_path / "town.npz.manifest.json").read_text(encoding="utf-8"))
+    asked = manifest["inputs"][-1]
+    assert (asked["dtype"], asked["template"]) == ("bfloat16", "zero_shot")
+    assert asked["options"] == "1 = no, 2 = hardly, 3 = partly, 4 = mostly, 5 = yes"
+    assert (tmp_path / "answers.sqlite").is_file()
+    assert main([*words, "--quantize", "4bit"]) == 2
+    assert "needs a GPU, and the device is cpu; take --dtype bfloat16" in capsys.readouterr().err
+    assert main(["backbone", "embed", str(texts), "--model", "tfidf", "--out", str(numbers)]) == 2
+    assert "--model tfidf: a fit makes it itself" in capsys.readouterr().err
 
 
 def test_show_lists_what_can_be_fetched(capsys, monkeypatch, tmp_path):

@@ -25,7 +25,7 @@ from crowdllm_stats.evaluation.baselines import (
     SelfConsistency,
     ZeroShot,
 )
-from crowdllm_stats.evaluation.case_study.references import References
+from crowdllm_stats.evaluation.case_study.reference_tables import References
 from crowdllm_stats.evaluation.case_study.texts import Texts
 from crowdllm_stats.evaluation.protocols import Protocol
 
@@ -132,7 +132,7 @@ def rows(references: References, texts: Texts, protocol: Protocol, **settings: A
 
     made["kNN (20)"] = _neighbours(beside)
     made[RIDGE] = _baseline(Ridge(), beside)
-    if texts.texts:
+    if texts.known:
         made[RIDGE_SCALED] = _baseline(Ridge(), scaled)
         made[RIDGE_TEXTS] = _baseline(Ridge(), lambda train: blocks(train)[0])
     else:

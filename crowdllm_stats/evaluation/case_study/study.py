@@ -14,7 +14,7 @@ from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.evaluation import HeldOut, held_out, paired_difference, virtual_crowd
 from crowdllm_stats.evaluation.aggregation import Labels, aggregate
 from crowdllm_stats.evaluation.baselines import noise_floor
-from crowdllm_stats.evaluation.case_study.references import References
+from crowdllm_stats.evaluation.case_study.reference_tables import References
 from crowdllm_stats.evaluation.case_study.rows import (
     BY_OBJECTIVE,
     GENERATORS,

@@ -15,7 +15,7 @@ from crowdllm_stats._base.manifest import described_answers, write_manifest
 from crowdllm_stats._base.shown import visible
 from crowdllm_stats._base.whole_files import whole_folder, write_whole
 from crowdllm_stats.data.crowd import CrowdData
-from crowdllm_stats.evaluation.case_study.references import References
+from crowdllm_stats.evaluation.case_study.reference_tables import References
 from crowdllm_stats.evaluation.case_study.rows import BY_OBJECTIVE, RIDGE, VAE
 from crowdllm_stats.evaluation.case_study.study import PERFECT, CaseStudy
 from crowdllm_stats.evaluation.case_study.wording import markdown

@@ -120,6 +120,42 @@ class ProfileEncoder:
                 at += len(column.levels)
         return table
 
+    def far(self, profiles: pd.DataFrame, known: pd.DataFrame) -> list[str]:
+        """A sentence for each numeric column where people lie far outside what is known: there it is extrapolated.
+
+        Far is more than one standard deviation beyond the least or the largest known value.
+
+        Args:
+            profiles: people asked about.
+            known: profiles of the people learned from.
+
+        Raises:
+            ValueError: on a value that is missing or not a number.
+
+        Example:
+            >>> known = pd.DataFrame({"age": [20, 30, 40]})
+            >>> ProfileEncoder.fit(known).far(pd.DataFrame({"age": [45, 90]}), known)
+            ["1 of 2 people have 'age' far outside 20 to 40, as it was in the fit (90 at most): extrapolated."]
+        """
+        found = []
+        for column, spread in zip(self.columns, self.spreads, strict=True):
+            if column.kind != "continuous" or column.name not in profiles.columns:
+                continue
+            values = column.numbers(profiles[column.name], "profiles")
+            low, high = known[column.name].min(), known[column.name].max()
+            count = int(((values < low - spread) | (values > high + spread)).sum())
+            if count:
+                end = (
+                    f"{values.max():g} at most"
+                    if values.max() - high >= low - values.min()
+                    else f"{values.min():g} at least"
+                )
+                found.append(
+                    f"{count} of {len(values)} people have {column.name!r} far outside {low:g} to {high:g}, as it was "
+                    f"in the fit ({end}): extrapolated."
+                )
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, ready for JSON."""
         return {

@@ -5,8 +5,15 @@ import pandas as pd
 import pytest
 from survey import LEVELS, survey
 
-from crowdllm_stats.data.crowd import CrowdData, continuous
-from crowdllm_stats.evaluation.case_study.references import References, of_probabilities, read_references
+from crowdllm_stats.data.crowd import continuous
+from crowdllm_stats.evaluation.case_study.asking import Asking
+from crowdllm_stats.evaluation.case_study.reference_tables import (
+    NewQuestions,
+    References,
+    of_plain_answers,
+    of_probabilities,
+)
+from crowdllm_stats.evaluation.case_study.references import read_references
 
 _, HUMAN, TABLE = survey()
 COLUMNS = [f"p_{level:g}" for level in LEVELS]
@@ -19,7 +26,7 @@ def test_rows_are_found_by_id_and_other_problems_are_counted():
     assert found.personas is None
     assert found.whole.problems == tuple(HUMAN.problems["problem"])
     np.testing.assert_allclose(found.whole.probabilities[:, 0], TABLE[COLUMNS])
-    assert found.notes == ("2 problem(s) of file.csv are not among the human answers'; they are not used.",)
+    assert found.notes == ("2 problem(s) of file.csv are not among those asked about; they are not used.",)
 
 
 def test_other_names_of_columns_and_rounded_rows():
@@ -88,9 +95,11 @@ def test_bad_files_are_refused(tmp_path):
         strange.loc[4, "p_2"] = value
         with pytest.raises(ValueError, match=f"'p_2' holds {shown} where .* in 1 of 25 row.* of problem 'q04'"):
             of_probabilities(strange, HUMAN)
-    free = CrowdData(HUMAN.responses, HUMAN.participants, HUMAN.problems, continuous(1, 4))
-    with pytest.raises(ValueError, match="needs a scale with a list of answers, and the scale is continuous 1 to 4"):
-        of_probabilities(TABLE, free)
+    free = NewQuestions(HUMAN.problems, continuous())
+    with pytest.raises(
+        ValueError, match="counted on a list of answers, and the scale is continuous, no ends; give its"
+    ):
+        of_plain_answers(pd.DataFrame({"problem": HUMAN.problems["problem"], "response": 2}), free)
     with pytest.raises(ValueError, match="stands there twice under one profile"):
         of_probabilities(pd.concat([TABLE, TABLE.iloc[:1]]), HUMAN)
     with pytest.raises(ValueError, match="neither recorded:MODEL, a .csv or .parquet file"):
@@ -99,6 +108,45 @@ def test_bad_files_are_refused(tmp_path):
         read_references(str(tmp_path / "absent.csv"), HUMAN)
     with pytest.raises(ValueError, match="gave no reference answers"):
         References("x", None, None)
+
+
+def test_a_continuous_scale_takes_the_answers_that_the_file_has_columns_for():
+    wide = NewQuestions(HUMAN.problems, continuous(0, 100))
+    tens = TABLE.rename(columns={name: f"{name}0" for name in COLUMNS})
+    assert of_probabilities(tens, wide).whole.answers == tuple(10.0 * level for level in LEVELS)
+
+
+def test_plain_answers_between_levels_keep_their_mean_and_are_counted(tmp_path):
+    place = tmp_path / "plain.csv"
+    problems = HUMAN.problems["problem"].tolist()
+    rows = pd.DataFrame({"problem": problems * 2, "response": [2.0] * len(problems) + [3.25] * len(problems)})
+    rows.to_csv(place, index=False)
+    found = read_references(str(place), HUMAN)
+    np.testing.assert_allclose(found.whole.mean[:, 0], 2.625)
+    np.testing.assert_allclose(found.whole.probabilities[0, 0], [0.0, 0.5, 0.375, 0.125])
+    assert found.notes == ("25 of 50 answers of plain.csv lie between two levels and count in parts for both, so that "
+                           "the mean stays.",)  # fmt: skip
+    with pytest.raises(ValueError, match=r"1 of 25 problem\(s\) have no row, for instance 'q03'; give one for each"):
+        of_plain_answers(rows[rows["problem"] != "q03"], HUMAN)
+    with pytest.raises(
+        ValueError, match=r"1 of 50 answer\(s\) are missing or off the scale, the first '9.0' to problem"
+    ):
+        of_plain_answers(rows.assign(response=rows["response"].where(rows.index != 30, 9.0)), HUMAN)
+    stored = tmp_path / "reference.npz"
+    found.whole.save(stored)
+    again = read_references(str(stored), HUMAN)
+    np.testing.assert_array_equal(again.alone.probabilities, found.whole.probabilities)
+    with pytest.raises(ValueError, match="device says how a model is asked, and the answers of .* are there already"):
+        read_references(str(stored), HUMAN, asking=Asking(device="cpu"))
+
+
+def test_a_server_is_asked_by_the_name_of_its_model():
+    texts = NewQuestions(HUMAN.problems.assign(text="tea"), HUMAN.scale)
+    address = "http://127.0.0.1:9/v1"
+    with pytest.raises(ValueError, match="nothing says which of its models is asked; give server_model="):
+        read_references(address, texts)
+    with pytest.raises(ValueError, match="dtype is for a model on this machine"):
+        read_references(address, texts, asking=Asking(server_model="m", dtype="float16"))
 
 
 def test_recorded_gpt4_has_twelve_personas(data_folder):

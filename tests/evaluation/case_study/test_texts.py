@@ -1,6 +1,7 @@
 """Texts as numbers: learned from training texts alone, or embedded once and kept on disk."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from survey import survey
 
@@ -17,7 +18,7 @@ def counted(monkeypatch, tmp_path):
     """A model's folder, an embedder that counts its calls, and a cache folder."""
     calls = []
 
-    def embed(given, model):
+    def embed(given, model, *, device):
         calls.append(model)
         return Embedding(np.array([[len(one), one.count("a"), 1.0] for one in given], dtype=np.float32), str(model))
 
@@ -85,3 +86,19 @@ def test_another_text_or_model_is_another_file_and_a_damaged_one_is_made_again(c
 def test_an_unknown_model_is_refused(tmp_path):
     with pytest.raises(ValueError, match="neither 'minilm', 'tfidf', 'none' nor a folder"):
         read_texts(HUMAN, "bert", cache=tmp_path)
+
+
+def test_numbers_from_a_file_are_found_by_id_and_anything_else_is_refused(tmp_path):
+    place = tmp_path / "numbers.csv"
+    ids = HUMAN.problems["problem"].tolist()
+    table = pd.DataFrame({"problem": ids[::-1], "e0": np.arange(25.0), "e1": 1.0})
+    table.to_csv(place, index=False)
+    found = read_texts(HUMAN, str(place))
+    assert found.known
+    np.testing.assert_array_equal(found.features([]).rows([ids[0], ids[24]]), [[24.0, 1.0], [0.0, 1.0]])
+    table[table["problem"] != "q03"].to_csv(place, index=False)
+    with pytest.raises(ValueError, match=r"1 of 25 problem\(s\) have no row, for instance 'q03'; give one for each"):
+        read_texts(HUMAN, str(place))
+    table.assign(text="tea").to_csv(place, index=False)
+    with pytest.raises(ValueError, match="beside the column problem; column 'text' does not: correct or remove"):
+        read_texts(HUMAN, str(place))
