@@ -1,4 +1,4 @@
-"""`crowdllm-stats evaluate`: CrowdLLM and every baseline on real answers, scored by one protocol."""
+"""`crowdllm-stats evaluate`: CrowdLLM and every baseline on real answers, or whether its population is calibrated."""
 
 from __future__ import annotations
 
@@ -36,7 +36,15 @@ def evaluate(
         str,
         typer.Option(metavar="NAME", help="Hold out workers alone (paper), or whole problems too (new-problems)."),
     ] = "new-problems",
-    seeds: Annotated[int, typer.Option(metavar="N", help="Make N splits, with the seeds 0 to N - 1.")] = 5,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Instead of comparing, say whether the population is calibrated, and for whom not."
+        ),
+    ] = False,
+    seeds: Annotated[
+        int, typer.Option(metavar="N", help="Make N splits, with the seeds 0 to N - 1; with --check, N folds.")
+    ] = 5,
     objective: Annotated[
         str,
         typer.Option(metavar="NAME", help="Compare the CrowdLLM of this objective, likelihood or paper, with ridge."),
@@ -63,13 +71,18 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare CrowdLLM and every baseline on real answers: exact and sampled, against ridge, with their spread."""
-    if seeds < 1:
-        raise ValueError(f"--seeds must be a whole number of at least 1; got {seeds}")
+    """Compare CrowdLLM and every baseline on real answers: exact and sampled, against ridge, with their spread.
+
+    With --check: are the answers of held-out people like draws of the population? PIT and rank histograms, and tests.
+    """
+    if seeds < 1 + check:
+        raise ValueError(f"--seeds must be a whole number of at least {1 + check}; got {seeds}")
+    if check and row:
+        raise ValueError("--row chooses rows of the comparison, which --check leaves out; leave out one of the two")
     if out is not None:
-        check_folder("--out", out, ["scores.csv.manifest.json"], given.params)
+        check_folder("--out", out, [f"{'checks' if check else 'scores'}.csv.manifest.json"], given.params)
     settings = hyper_parameters(setting or [])
-    for name in ("objective", "mixing"):
+    for name in () if check else ("objective", "mixing"):
         if name in settings:
             raise ValueError(f"--setting {name}: the rows differ in it; it cannot be set for all of them")
     how = asking.asking
@@ -77,12 +90,17 @@ def evaluate(
 
     human, notes = human_answers(data, scale, folder, reading)
     with status_line("reading") as step:
+        from crowdllm_stats import __version__
         from crowdllm_stats._base.checks import check_choice
         from crowdllm_stats.data.files import read_table
         from crowdllm_stats.data.levels import even_levels, on_levels
         from crowdllm_stats.evaluation.case_study.references import read_references
         from crowdllm_stats.evaluation.case_study.study import run_study
         from crowdllm_stats.evaluation.case_study.texts import read_texts
+        from crowdllm_stats.evaluation.case_study.wording import markdown
+        from crowdllm_stats.evaluation.case_study.writing import write_study
+        from crowdllm_stats.evaluation.check_page import write_check
+        from crowdllm_stats.evaluation.population_check import check_population
         from crowdllm_stats.evaluation.protocols import PROTOCOLS
 
         if out is not None:
@@ -97,36 +115,33 @@ def evaluate(
         if human.scale.kind == "continuous" and human.scale.bounds is not None:
             human, note = on_levels(human, even_levels(*human.scale.bounds), data)
             notes += [note] if note else []
-        study = run_study(
-            human, references, texts, name=data, protocol=check_choice("protocol", protocol, PROTOCOLS),
-            seeds=range(seeds), objective=objective, only=row, progress=step, **settings,
-        )  # fmt: skip
-        study = dataclasses.replace(study, notes=(*notes, *study.notes))
+        common: dict[str, Any] = {
+            "name": data, "protocol": check_choice("protocol", protocol, PROTOCOLS),
+            "progress": step, **{"objective": objective, **settings},
+        }  # fmt: skip
+        found: Any
+        if check:
+            found = check_population(human, references, texts, folds=seeds, **common)
+        else:
+            found = run_study(human, references, texts, seeds=range(seeds), only=row, **common)
+        found = dataclasses.replace(found, notes=(*notes, *found.notes))
         written = []
         if out is not None:
-            from crowdllm_stats.evaluation.case_study.writing import write_study
-
-            written = write_study(study, out, human, references, arguments=given.obj)
+            write = write_check if check else write_study
+            written = write(found, out, human, references, arguments=given.obj)
     if as_json:
-        print(json_text(_envelope(study)))
+        print(json_text({"command": "evaluate", "version": __version__, **_content(found)}))
         return
-    from crowdllm_stats.evaluation.case_study.wording import markdown
-
-    print(markdown(study))
+    print(found if check else markdown(found))
     if written:
         print(f"Written: {len(written)} files in {out}")
 
 
-def _envelope(study: Any) -> dict[str, Any]:
-    """The study's fields, tables as lists of rows."""
+def _content(found: Any) -> dict[str, Any]:
+    """The fields of a study, tables as lists of rows; of a check what it says of itself."""
     import pandas as pd
 
-    from crowdllm_stats import __version__
-
-    content: dict[str, Any] = {"command": "evaluate", "version": __version__}
-    for field in dataclasses.fields(study):
-        value = getattr(study, field.name)
-        if isinstance(value, pd.DataFrame):
-            value = table_rows(value)
-        content[field.name] = value
-    return content
+    if hasattr(found, "to_dict"):
+        return dict(found.to_dict())
+    values = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    return {name: table_rows(value) if isinstance(value, pd.DataFrame) else value for name, value in values.items()}

@@ -28,7 +28,7 @@ def arviz_data(groups: Mapping[str, Group]) -> Any:
     import arviz
     import xarray
 
-    made = {}
+    made: dict[str, Any] = {}
     for name, (variables, coordinates) in groups.items():
         group = xarray.Dataset(dict(variables), dict(coordinates))
         counted = {one: np.arange(group.sizes[one]) for one in ("chain", "draw") if one in group.sizes}

@@ -71,9 +71,36 @@ def test_a_study_on_a_file(capsys, files, tmp_path):
     assert "evaluate" in (out / "README.md").read_text(encoding="utf-8").splitlines()[2]
 
 
+def test_whether_the_population_is_calibrated(capsys, files, tmp_path):
+    out = tmp_path / "check"
+    told = [word for one in QUICK for word in ("--setting", one)]
+    words = ["evaluate", files[0], "--backbone", files[1], "--scale", "1,2,3,4", "--embedding", "none", "--check",
+             "--seeds", "2", *told]  # fmt: skip
+    assert main([*words, "--json", "--out", str(out)]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["command"], report["protocol"], report["folds"]) == ("evaluate", "new-problems", 2)
+    assert report["calibrated"] == (report["p_value"] > 0.05)
+    everyone = [one for one in report["checks"] if one["part"] == "everyone"]
+    assert [one["check"] for one in everyone] == ["location", "spread", "shape", "people", "problems"]
+    assert min(one["p_value"] for one in everyone) == report["p_value"]
+    # Two folds of people and problems: about half of the 180 answers are held out, each once.
+    assert everyone[0]["people"] == 17
+    assert 60 < everyone[0]["answers"] < 120
+    assert sum(one["answers"] for one in report["loo"]["per_problem"]) == everyone[0]["answers"]
+    assert {path.name for path in out.iterdir()} == {
+        "README.md", "checks.csv", "checks.csv.manifest.json", "histograms.csv", "loo.csv", "calibration.png",
+    }  # fmt: skip
+    page = (out / "README.md").read_text(encoding="utf-8")
+    assert "--check" in page.splitlines()[2]
+    assert "2 folds of people and problems" in page
+    assert "| everyone | location |" in page
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
+        (("--check", "--seeds", "2"), "--row chooses rows of the comparison, which --check leaves out"),
+        (("--check",), "--seeds must be a whole number of at least 2; got 1"),
         (("--seeds", "0"), "--seeds must be a whole number of at least 1"),
         (("--protocol", "novel"), "protocol"),
         (("--objective", "mle"), "objective"),

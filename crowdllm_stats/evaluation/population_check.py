@@ -1,0 +1,190 @@
+"""Is this population calibrated? Generators that never saw the people, or the problems, against what these answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crowdllm_stats._base.checks import check_choice, check_count
+from crowdllm_stats._base.json_values import table_rows
+from crowdllm_stats._base.messages import BadInput
+from crowdllm_stats._base.random import generator
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.evaluation.calibration import Calibration, calibration
+from crowdllm_stats.evaluation.case_study.references import References
+from crowdllm_stats.evaluation.case_study.texts import Texts
+from crowdllm_stats.evaluation.problem_loo import ProblemLoo, effect_draws, problem_loo
+from crowdllm_stats.evaluation.protocols import PROTOCOLS, Protocol
+
+DRAWS = 499
+
+
+@dataclass(frozen=True, eq=False)
+class PopulationCheck:
+    """Calibration of held-out answers over the folds of a protocol; see :func:`check_population`.
+
+    Attributes:
+        name: of the data.
+        backbone: of the reference answers.
+        protocol: "paper" (people held out) or "new-problems" (people and problems).
+        folds: number of folds.
+        calibration: of all held-out answers, each once.
+        loo: leave-one-out by problem; None where nothing is left to draw, see
+            :func:`crowdllm_stats.evaluation.problem_loo.effect_draws`.
+        why: what was done.
+        notes: of the reference answers, in sentences.
+    """
+
+    name: str
+    backbone: str
+    protocol: Protocol
+    folds: int
+    calibration: Calibration
+    loo: ProblemLoo | None
+    why: str
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """The checks of :class:`Calibration`, after a column ``protocol``."""
+        frame = self.calibration.to_frame()
+        frame.insert(0, "protocol", self.protocol)
+        return frame
+
+    def plot(self) -> Any:
+        """The figure of :meth:`Calibration.plot`."""
+        return self.calibration.plot()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Verdict and tables as plain values, ready for JSON."""
+        found, loo = self.calibration, self.loo
+        by_problem = None if loo is None else {
+            **{name: getattr(loo, name) for name in ("before", "before_error", "after", "after_error", "unreliable")},
+            "per_problem": table_rows(loo.per_problem),
+        }  # fmt: skip
+        return {
+            **{name: getattr(self, name) for name in ("name", "backbone", "protocol", "folds", "why", "notes")},
+            **{name: getattr(found, name) for name in ("level", "p_value", "calibrated", "small")},
+            "draws": len(found.draws),
+            "checks": table_rows(found.checks),
+            "histograms": table_rows(found.histograms),
+            "loo": by_problem,
+        }
+
+    def __str__(self) -> str:
+        parts = [str(self.calibration), *([] if self.loo is None else [str(self.loo)]), self.why]
+        return "\n\n".join([*parts, *self.notes])
+
+
+def check_population(
+    data: CrowdData,
+    references: References,
+    texts: Texts,
+    *,
+    name: str = "answers",
+    protocol: Protocol = "new-problems",
+    folds: int = 5,
+    draws: int = DRAWS,
+    level: float = 0.95,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+    **settings: Any,
+) -> PopulationCheck:
+    """Fit a generator without each fold, and compare the fold's answers with draws of its population.
+
+    People are dealt into folds; under "new-problems" problems too, and a fold holds its people's answers to its
+    problems, of which the generator saw neither. So every answer is checked at most once, and folds share no person
+    and, under "new-problems", no problem. What the test asks is whether the answers could come from the fitted
+    population: errors of estimation count as miscalibration.
+
+    Args:
+        data: human answers on an ordinal or continuous scale.
+        references: of all problems.
+        texts: of all problems.
+        name: of the data.
+        protocol: "paper" holds out people alone, "new-problems" problems too.
+        folds: number of folds, at least 2.
+        draws: of the population, behind every p-value.
+        level: see :func:`crowdllm_stats.evaluation.calibration.calibration`.
+        seed: of folds, fits and draws.
+        progress: called with words before each fold.
+        **settings: hyper-parameters of ``CrowdLLM``.
+
+    Returns:
+        PopulationCheck.
+
+    Raises:
+        ValueError: on a scale of words, more folds than people or problems, and as the fits.
+    """
+    from crowdllm_stats.generator.crowdllm import CrowdLLM
+    from crowdllm_stats.generator.replicates import replicates
+
+    check_choice("protocol", protocol, PROTOCOLS)
+    if not data.scale.numeric:
+        raise ValueError(f"the check of a population needs answers that are numbers; the scale is {data.scale}")
+    report, whole = progress or (lambda step: None), references.whole
+    held, made, effects = [], [], []
+    for number, (train, test) in enumerate(_folds(data, protocol, check_count("folds", folds, 2), seed), 1):
+        report(f"fold {number}: fitting")
+        known = texts.features(train.responses["problem"].unique())
+        model = CrowdLLM(**settings).fit(train, whole, embedding=known, seed=seed)
+        report(f"fold {number}: drawing")
+        given: dict[str, Any] = {"reference": whole, "embedding": known, "seed": seed}
+        made.append(replicates(model, test, draws, **given))
+        held.append(test)
+        if protocol == "new-problems" and model.blender.family == "ordinal":
+            effects.append(effect_draws(model, test, **given))
+    report("tests")
+    rows = pd.concat([test.responses for test in held], ignore_index=True)
+    answered = CrowdData(rows, data.participants, data.problems, data.scale)
+    found = calibration(answered, np.concatenate(made, axis=1), level=level, seed=seed)
+    drawn = [one for one in effects if one is not None]
+    return PopulationCheck(
+        name, references.name, protocol, folds, found, problem_loo(drawn) if drawn else None,
+        _why(protocol, folds, len(rows), len(data.responses)), references.notes,
+    )  # fmt: skip
+
+
+def _folds(data: CrowdData, protocol: Protocol, folds: int, seed: int) -> list[tuple[CrowdData, CrowdData]]:
+    """Training and held-out answers of each fold, refused where a fold holds none."""
+    asked = data.responses
+    inside = {}
+    for key in ("participant", "problem"):
+        ids = list(dict.fromkeys(asked[key]))
+        if len(ids) < 2 * folds:
+            raise BadInput(
+                f"{folds} folds need at least {2 * folds} {key}s with answers; there are {len(ids)}",
+                python="give fewer folds",
+                command="give a smaller --seeds",
+            )
+        dealt = generator(seed, "folds", key).permutation(len(ids)) % folds
+        inside[key] = asked[key].map(dict(zip(ids, dealt, strict=True))).to_numpy()
+    made = []
+    for number in range(folds):
+        people = inside["participant"] == number
+        problems = inside["problem"] == number if protocol == "new-problems" else np.zeros(len(asked), dtype=bool)
+        held = people & problems if protocol == "new-problems" else people
+        if not held.any() or (people | problems).all():
+            raise BadInput(
+                f"fold {number + 1} of {folds} holds no answer to check, or leaves none to learn from",
+                python="give fewer folds, or another seed",
+                command="give a smaller --seeds",
+            )
+        made.append((_some(data, ~people & ~problems), _some(data, held)))
+    return made
+
+
+def _some(data: CrowdData, rows: Any) -> CrowdData:
+    kept = data.responses[rows]
+    return data.select(problems=kept["problem"].unique(), participants=kept["participant"].unique())
+
+
+def _why(protocol: Protocol, folds: int, held: int, answers: int) -> str:
+    what = "people" if protocol == "paper" else "people and problems"
+    return (
+        f"{folds} folds of {what}: {held:,} of {answers:,} answers were checked, each against a generator fitted "
+        f"without the fold's {what}."
+    )
