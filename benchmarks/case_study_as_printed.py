@@ -116,6 +116,7 @@ def scored_rows(scores):
     before = {}
     for (protocol, row, how), found in scores.items():
         against = row.replace(NO_LLM, PRINTED) if NO_LLM in row else before.get((protocol, how))
+        against = row.removesuffix(LONGER) if row == PRINTED + LONGER else against
         before[protocol, how] = row
         for metric in METRICS:
             one = {"protocol": protocol, "row": row, "how": how, "metric": metric, "value": found.value(metric),
