@@ -21,6 +21,7 @@ from crowdllm_stats.data.ids import as_ids
 from crowdllm_stats.generator import networks
 from crowdllm_stats.generator.belief import Belief
 from crowdllm_stats.generator.networks import Params
+from crowdllm_stats.generator.padding import size_for
 from crowdllm_stats.generator.participation import Participation
 from crowdllm_stats.generator.prediction import effects
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
@@ -28,6 +29,9 @@ from crowdllm_stats.generator.random import id_keys, id_numbers
 
 #: People worked on at once; memory grows with this times the number of problems.
 BLOCK = 8192
+
+#: Least number of problems that a program is compiled for.
+_PROBLEMS = 64
 
 #: The answers of an ordinal or categorical scale.
 Levels = FloatArray | NDArray[np.str_]
@@ -50,9 +54,9 @@ class Drawn:
 
 @partial(jax.jit, static_argnums=(0,))
 def _answers(
-    belief: Belief, params: Params, v: jax.Array, keys: jax.Array, problems: dict[str, jax.Array]
+    belief: Belief, params: Params, v: jax.Array, keys: jax.Array, problems: dict[str, jax.Array], count: int
 ) -> jax.Array:
-    """TrainingData of a block of people to T problems, shape (T, block).
+    """Answers of a block of people to the first ``count`` of T problems, shape (T, block); others only fill up.
 
     Every person has a key of their own, (seed, id), from which their kept effects come; every answer's draws come from
     that key and the problem's number: nothing depends on who else answers what.
@@ -84,7 +88,12 @@ def _answers(
         answer = blender.draw(params["blender"], problem["reference"], delta, jnp.clip(uniform, 1e-7, 1.0 - 1e-7))
         return answer.astype(place) if blender.answers else answer
 
-    return jax.lax.map(one_problem, problems)
+    def and_this(row: jax.Array, found: jax.Array) -> jax.Array:
+        answers = one_problem({name: rows[row] for name, rows in problems.items()})
+        return jax.lax.dynamic_update_index_in_dim(found, answers, row, axis=0)
+
+    none = jnp.zeros((len(problems["x"]), len(v)), dtype=place if blender.answers else jnp.float32)
+    return jax.lax.fori_loop(0, count, and_this, none)
 
 
 def _place_type(n_answers: int) -> type[np.signedinteger[Any]]:
@@ -109,18 +118,34 @@ def draw_blocks(
     problems = {name: np.asarray(table[name], dtype=np.float32) for name in ("x", "centred", "effect", "reference")}
     numbers = id_numbers(f"problem {name}" for name in table["problems"]) >> np.uint64(31)
     problems["number"] = np.maximum(numbers, 1).astype(np.uint32)
+    count = len(numbers)
+    rows = np.minimum(np.arange(size_for(count, _PROBLEMS)), count - 1)
+    problems = {name: each[rows] for name, each in problems.items()}
     width = min(BLOCK, 1 << max(len(ids) - 1, 63).bit_length())  # few widths, so that few programs are compiled
-    for start in range(0, len(ids), width):
-        some = slice(start, min(start + width, len(ids)))
-        size = some.stop - some.start
-        v = np.zeros((width, params["encoder"]["v_hidden"].shape[0]), dtype=np.float32)
-        v[:size] = coded(some)
-        keys = id_keys(seed, [*ids[some], *[""] * (width - size)])
-        answers = np.asarray(_answers(belief, params, v, keys, problems))[:, :size]
+
+    def started() -> Iterator[tuple[slice, jax.Array]]:
+        for start in range(0, len(ids), width):
+            some = slice(start, min(start + width, len(ids)))
+            size = some.stop - some.start
+            v = np.zeros((width, params["encoder"]["v_hidden"].shape[0]), dtype=np.float32)
+            v[:size] = coded(some)
+            keys = id_keys(seed, [*ids[some], *[""] * (width - size)])
+            yield some, _answers(belief, params, v, keys, problems, count)
+
+    for some, answers in _one_ahead(started()):
         given = None
         if participation is not None:
             given = participation.mask(ids[some], table["problems"], seed).T
-        yield Drawn(some, answers, given)
+        yield Drawn(some, np.asarray(answers)[:count, : some.stop - some.start], given)
+
+
+def _one_ahead(blocks: Iterator[tuple[slice, jax.Array]]) -> Iterator[tuple[slice, jax.Array]]:
+    """The same blocks, the next one started before the present one is given out: JAX draws while it is written."""
+    present = next(blocks, None)
+    while present is not None:
+        following = next(blocks, None)
+        yield present
+        present = following
 
 
 def long_table(drawn: Drawn, ids: list[str], problems: tuple[str, ...], levels: Levels | None) -> pd.DataFrame:
@@ -143,7 +168,8 @@ def write_parquet(
 ) -> int:  # fmt: skip
     """Stream blocks to one Parquet file: problem and participant as dictionaries, answers as int8 where they fit.
 
-    The file appears under its name only when it is whole.
+    The file appears under its name only when it is whole. Blocks come without their least and greatest id, which would
+    take most of the time.
 
     Args:
         blocks: see :func:`draw_blocks`.
@@ -178,10 +204,10 @@ def write_parquet(
         ]
     )
     names = pa.array(problems)
-    total, coded = 0, ["problem", "participant"]
+    total, coded = 0, ["problem", "participant", *([] if levels is None else ["response"])]
     with (
         whole_file(place) as out,
-        pq.ParquetWriter(out, schema, compression="snappy", use_dictionary=coded) as writer,
+        pq.ParquetWriter(out, schema, compression="snappy", use_dictionary=coded, write_statistics=False) as writer,
     ):
         for drawn in blocks:
             size = drawn.answers.shape[1]
