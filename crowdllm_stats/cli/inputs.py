@@ -93,11 +93,12 @@ def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
 
 
 def _digital_scale(text: str | None, scale: Scale | None) -> Scale | None:
-    """The scale of the digital answers, which is that of the human ones unless something is said of it."""
+    """The scale of the digital answers: that of the human ones, also between levels, unless something is said of it."""
     from crowdllm_stats.data.scale import continuous
+    from crowdllm_stats.survey.tables import digital_scale
 
     if text is None:
-        return scale
+        return digital_scale(scale)
     return continuous() if text == FREE else _scale("--digital-scale", text)
 
 

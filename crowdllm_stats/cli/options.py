@@ -76,8 +76,8 @@ class Tables:
         str | None,
         typer.Option(
             metavar="LOW:HIGH",
-            help='Check the digital answers against this scale, by default that of the human ones; "free" '
-            "allows any number.",
+            help="Check the digital answers against this scale, by default that of the human ones and numbers "
+            'between its levels; "free" allows any number.',
         ),
     ] = None
     match: Annotated[

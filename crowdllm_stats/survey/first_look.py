@@ -21,6 +21,7 @@ from crowdllm_stats.survey.pairing import Pairing, pair
 from crowdllm_stats.survey.tables import (
     Answers,
     as_crowd,
+    digital_scale,
     nobody,
     refuse_exchanged,
     set_apart,
@@ -109,7 +110,8 @@ def open_survey(
     Args:
         human: answers of people.
         digital: answers of the digital population; None for human answers alone.
-        scale: what the answers of both tables can be; by default as CrowdData has it.
+        scale: what the answers of both tables can be (digital ones also between levels); by default as CrowdData has
+            it.
         match: profile columns to build twins from; empty pairs by the participants' names.
         as_given: whether the tables are in the right order, though they look exchanged.
         unpaired: whether nobody is meant to have a twin.
@@ -127,7 +129,7 @@ def open_survey(
     if isinstance(match, str):
         raise ValueError(f"match must be a list of column names, not the one text {match!r}; write match=[{match!r}]")
     people = as_crowd(human, "human", scale)
-    crowd = nobody(people) if digital is None else as_crowd(digital, "digital", scale)
+    crowd = nobody(people) if digital is None else as_crowd(digital, "digital", digital_scale(scale))
     if digital is not None and not as_given:
         refuse_exchanged(people, crowd)
     people, crowd, coding = words_as_numbers(people, set_apart(crowd) if unpaired else crowd)

@@ -15,7 +15,7 @@ from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.messages import BadInput, Message, said
 from crowdllm_stats._base.shown import several
 from crowdllm_stats.data.crowd import CrowdData
-from crowdllm_stats.data.scale import Scale, as_scale, ordinal
+from crowdllm_stats.data.scale import Scale, as_scale, continuous, ordinal
 from crowdllm_stats.inference.intervals.scale import neighbours, rating
 
 #: What the functions of two tables take: one row per answer, columns problem, participant, response.
@@ -68,6 +68,19 @@ def as_crowd(given: Answers, name: str, scale: Scale | str | None = None) -> Cro
         reader = "from_frame" if isinstance(given, pd.DataFrame) else "read"
         more = f"(or give CrowdData.{reader}(...), which takes such options)"
         raise BadInput(Message.filled("{}: {} {}", name, said(error), more)) from None
+
+
+def digital_scale(scale: Scale | str | None) -> Scale | None:
+    """What digital answers can be where people choose on a scale: of levels, also expected answers between them.
+
+    Example:
+        >>> print(digital_scale("-1,1"))
+        continuous -1 to 1
+    """
+    if scale is None:
+        return None
+    people = as_scale(scale)
+    return continuous(*people.bounds) if people.kind == "ordinal" and people.bounds is not None else people
 
 
 def on_scale(data: CrowdData, scale: Scale, name: str) -> CrowdData:

@@ -96,6 +96,23 @@ def test_whether_the_population_is_calibrated(capsys, files, tmp_path):
     assert "| everyone | location |" in page
 
 
+def test_a_wide_scale_is_scored_in_tenths(capsys, files, tmp_path):
+    humans, reference = (pd.read_csv(name) for name in files)
+    wide = humans.assign(response=33 * (humans["response"] - 1))
+    wide.to_csv(tmp_path / "humans.csv", index=False)
+    names = {f"p_{level}": f"p_{33 * (level - 1)}" for level in range(1, 5)}
+    reference.rename(columns=names).to_csv(tmp_path / "reference.csv", index=False)
+    words = arguments((str(tmp_path / "humans.csv"), str(tmp_path / "reference.csv")), "--json")
+    words[words.index("1,2,3,4")] = "0:100"
+    assert main([*words, "--row", "LLM zero-shot"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    moved = int((wide["response"] % 10 > 0).sum())
+    assert report["notes"][0].startswith(f"{moved} of 180 answers of ")
+    assert report["notes"][0].endswith("lie between the 11 levels 0, 10 ... 100; each takes the nearest.")
+    exact = {one["row"]: one["value"] for one in report["scores"] if (one["how"], one["metric"]) == ("exact", "mae")}
+    assert exact["CrowdLLM, likelihood"] < 0.8 * exact["global distribution"]
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -89,6 +89,32 @@ def test_texts_and_profiles_from_files_of_their_own(tmp_path, capsys):
     assert manifest["counts"]["missing response"] == 2
 
 
+def test_a_wide_scale_and_a_column_of_reaction_times(tmp_path, capsys):
+    human = load_example().human
+    rows = human.responses.assign(seconds=[0.5 * place for place in range(96)])
+    rows["response"] = 20 * rows["response"] - [place % 7 for place in range(96)]
+    rows.to_csv(tmp_path / "humans.csv", index=False)
+    plain = load_example().reference.responses[["problem", "response"]]
+    plain.assign(response=20 * plain["response"] - 5).to_csv(tmp_path / "plain.csv", index=False)
+    out = tmp_path / "town.npz"
+    words = ["fit", str(tmp_path / "humans.csv"), "--scale", "0:100", "--backbone", str(tmp_path / "plain.csv")]
+    words += ["--setting", "steps=20", "--setting", "held_out=0", "--setting", "hidden=3", "--out", str(out)]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "Column 'seconds' of " in said
+    assert "belongs to single answers and is not used." in said
+    assert "120 of 120 answers of plain.csv lie between two levels and count in parts for both" in said
+    fitted = CrowdLLM.load(out).fitted
+    assert (str(fitted.scale), len(fitted.encoder.columns)) == ("continuous 0 to 100", 0)
+    # A profile with a slip is not taken for a column of answers: it is refused as before.
+    slip = human.to_frame()
+    person = slip["participant"] == slip["participant"].value_counts().idxmax()
+    slip.loc[slip.index[person][0], "age_group"] = "other"
+    slip.to_csv(tmp_path / "humans.csv", index=False)
+    assert main([*words[:2], "--scale", "1:5", *WORDS[2:], "--out", str(out)]) == 2
+    assert "column 'age_group' has one value neither for every participant (1 have several" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("scale", ["1:5", "1,2,3,4,5"])
 def test_what_a_model_lacks_is_said_before_it_is_loaded(tmp_path, capsys, scale):
     rows = [f"q{item},p{who},{1 + (item + who) % 5}" for item in range(3) for who in range(4)]

@@ -54,6 +54,22 @@ def test_bad_input_exits_2_with_one_line(
     assert words in run(capsys, *arguments, code=2)
 
 
+def test_digital_answers_may_lie_between_the_levels_of_the_scale(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rows = [f"q1,p{who},{1 if who % 3 else -1}" for who in range(12)]
+    humans = write(tmp_path / "h.csv", "\n".join(["problem,participant,response", *rows]))
+    expected = [f"q1,p{who},{(who % 5 - 2) / 4}" for who in range(40)]
+    digital = write(tmp_path / "d.csv", "\n".join(["problem,participant,response", *expected]))
+    result = run_json(capsys, "interval", humans, digital, "--scale", "-1,1")
+    assert result["results"][0]["n_digital"] == 28
+    assert "correct the answers or the scale" in run(
+        capsys, "interval", digital, humans, "--scale", "-1,1", "--as-given", code=2
+    )
+    beyond = write(tmp_path / "b.csv", "\n".join(["problem,participant,response", *expected, "q1,d1,1.5"]))
+    assert "1.5" in run(capsys, "interval", humans, beyond, "--scale", "-1,1", code=2)
+
+
 def test_missing_answers_are_refused_or_dropped_and_counted(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     humans = write(tmp_path / "h.csv", "problem,participant,response\na,x,1\na,y,\na,z,6\n")
     digital = write(tmp_path / "d.csv", "problem,participant,response\na,d1,1\na,d2,2\n")

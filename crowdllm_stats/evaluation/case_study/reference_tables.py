@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.messages import BadInput
@@ -113,8 +112,8 @@ def of_probabilities(
         frame: column ``problem`` (or ``instance_id``), a column ``p_ANSWER`` or ``pANSWER`` for every answer of the
             scale, and ``profile`` where personas were asked (an empty profile is not a persona). Rows may be off a sum
             of 1 by 0.001 for rounding; they are divided by it.
-        data: the human answers, or new problems; every problem needs a row. On a continuous scale the answers are those
-            that the file has columns for.
+        data: the human answers, or new problems; every problem needs a row. On a continuous scale the file may have any
+            numbers of it for answers; those between two of its levels (see :func:`listed`) count in parts for both.
         name: of the backbone.
         source: for the manifest.
 
@@ -157,8 +156,12 @@ def of_probabilities(
             f"{name}: {int(bad.sum())} of {len(bad)} row(s) are not probabilities, the first of problem "
             f"{ids.iloc[first]!r} ({shown}); make every row at least 0 and divide it by its sum"
         )
+    shares = raw / total[:, None]
+    if data.scale.kind == "continuous":
+        given, answers = pd.Series(answers), listed(data.scale, name)
+        shares = shares @ _weights(given, answers, name, given)
     wanted = data.problems["problem"]
-    table = pd.DataFrame(raw / total[:, None], index=pd.MultiIndex.from_arrays([profile, ids]))
+    table = pd.DataFrame(shares, index=pd.MultiIndex.from_arrays([profile, ids]))
     found: dict[str, Reference] = {}
     blocks = []
     names = [one for one in dict.fromkeys(profile) if one]
@@ -230,17 +233,15 @@ def of_plain_answers(
     answers = listed(data.scale, name)
     ids = as_ids(frame["problem"], f"{name}: column 'problem'")
     names, wanted = ids.column(), data.problems["problem"]
-    low, part = _places(frame["response"], answers, name, names)
+    weights = _weights(frame["response"], answers, name, names)
     place = pd.Series(range(len(wanted)), index=wanted)
     rows = names.map(place)
     used = rows.notna().to_numpy() & ~ids.missing
-    row = rows[used].to_numpy(dtype=np.int64)
     counts = np.zeros((len(wanted), len(answers)))
-    np.add.at(counts, (row, low[used]), 1.0 - part[used])
-    np.add.at(counts, (row, np.minimum(low[used] + 1, len(answers) - 1)), part[used])
+    np.add.at(counts, rows[used].to_numpy(dtype=np.int64), weights[used])
     total = counts.sum(axis=1)
     _refuse_lacking(name, wanted[total == 0.0], len(wanted))
-    between = int(np.count_nonzero(part[used]))
+    between = int(np.count_nonzero(weights[used].max(axis=1) < 1.0))
     notes = [f"{between} of {int(used.sum())} answers of {name} lie between two levels and count in parts for both, so "
              "that the mean stays."] if between else []  # fmt: skip
     notes += _unused(name, len(set(names[~used])))
@@ -250,21 +251,17 @@ def of_plain_answers(
     return References(name, reference, None, dict(source or {}), tuple(notes))
 
 
-def _places(
-    column: pd.Series, answers: Sequence[Any], name: str, problems: pd.Series
-) -> tuple[NDArray[np.int64], FloatArray]:
-    """The level at or below each answer, by place, and how much of the answer counts for the next one."""
+def _weights(column: pd.Series, answers: Sequence[Any], name: str, problems: pd.Series) -> FloatArray:
+    """How much each given answer counts for each of the answers, shape (n, A): one, or in parts its two neighbours."""
     if isinstance(answers[0], str):
-        places = pd.Index(answers).get_indexer(column.astype(str))
-        bad, part = places < 0, np.zeros(len(places))
+        low = pd.Index(answers).get_indexer(column.astype(str))
+        bad, part = low < 0, np.zeros(len(low))
     else:
         levels = np.asarray(answers, dtype=np.float64)
         values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
         bad = ~((values >= levels[0]) & (values <= levels[-1]))
-        places = np.searchsorted(levels, np.where(bad, levels[0], values), side="right") - 1
-        upper = np.minimum(places + 1, len(levels) - 1)
-        gap = np.where(upper > places, levels[upper] - levels[places], 1.0)
-        part = np.where(bad, 0.0, (values - levels[places]) / gap)
+        low = np.minimum(np.searchsorted(levels, np.where(bad, levels[0], values), side="right") - 1, len(levels) - 2)
+        part = (values - levels[low]) / (levels[low + 1] - levels[low])
     if bad.any():
         first = int(np.argmax(bad))
         raise ValueError(
@@ -272,7 +269,10 @@ def _places(
             f"{str(column.iloc[first])!r} to problem {problems.iloc[first]!r}; the answers are {answers[0]} to "
             f"{answers[-1]}: correct them or leave these rows out"
         )
-    return places.astype(np.int64), part
+    weights, row = np.zeros((len(low), len(answers))), np.arange(len(low))
+    weights[row, low] = 1.0 - part
+    weights[row, np.minimum(low + 1, len(answers) - 1)] += part
+    return weights
 
 
 def _refuse_lacking(name: str, lacking: pd.Series, count: int, who: str = "") -> None:

@@ -151,7 +151,8 @@ def _of_model(
     backbone: str, data: Questions, asking: Asking, personas: pd.DataFrame | None, persona_template: str
 ) -> References:
     asked = Template.load(asking.template or TEMPLATE)
-    answers = answers_of(list(asked.labels)) if asked.labels and not data.scale.levels else listed(data.scale, backbone)
+    endless = data.scale.kind == "continuous" and data.scale.bounds is None
+    answers = answers_of(list(asked.labels)) if asked.labels and endless else listed(data.scale, backbone)
     check_texts(asked, data.problems)
     model = opened(backbone, answers, asking)
     alone = model.reference(data.problems)

@@ -110,10 +110,11 @@ def test_bad_files_are_refused(tmp_path):
         References("x", None, None)
 
 
-def test_a_continuous_scale_takes_the_answers_that_the_file_has_columns_for():
+def test_on_a_continuous_scale_any_numbers_are_answers_and_the_mean_stays():
     wide = NewQuestions(HUMAN.problems, continuous(0, 100))
-    tens = TABLE.rename(columns={name: f"{name}0" for name in COLUMNS})
-    assert of_probabilities(tens, wide).whole.answers == tuple(10.0 * level for level in LEVELS)
+    found = of_probabilities(TABLE.rename(columns={name: f"{name}5" for name in COLUMNS}), wide).whole
+    assert found.answers == tuple(10.0 * place for place in range(11))
+    np.testing.assert_allclose(found.mean[:, 0], TABLE[COLUMNS] @ [15.0, 25.0, 35.0, 45.0])
 
 
 def test_plain_answers_between_levels_keep_their_mean_and_are_counted(tmp_path):
