@@ -57,7 +57,7 @@ def on_levels(data: CrowdData, levels: Sequence[Any], name: str) -> OnLevels:
     Example:
         >>> from crowdllm_stats import load_example
         >>> on_levels(load_example().human, [1, 3, 5], "humans.csv").note
-        '39 of 96 answers of humans.csv lie between the 3 levels 1, 3 ... 5; each takes the nearest.'
+        '37 of 96 answers of humans.csv lie between the 3 levels 1, 3 ... 5; each takes the nearest.'
     """
     values = data.responses["response"].to_numpy(dtype=np.float64)
     numbers = np.asarray(levels, dtype=np.float64)
