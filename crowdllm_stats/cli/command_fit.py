@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,11 @@ from crowdllm_stats.cli.options import (
 )
 from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.terminal import progress_line
+
+#: In place of the held-out error.
+NOT_JUDGED = (
+    "No problem was held out (fewer than 10, or held_out=0): no error on new problems is known; see evaluate."
+)
 
 
 def fit(
@@ -55,6 +61,7 @@ def fit(
     from crowdllm_stats._base.manifest import described_answers, described_file, write_manifest
     from crowdllm_stats.evaluation.case_study.references import read_references
     from crowdllm_stats.evaluation.case_study.texts import read_texts
+    from crowdllm_stats.evaluation.held_out_error import held_out_error
     from crowdllm_stats.generator.crowdllm import CrowdLLM
 
     model = CrowdLLM(**settings)
@@ -72,12 +79,15 @@ def fit(
         counts={"answers": model.fitted.n_answers, "people": model.fitted.n_people, **human.exclusions},
     )
     notes += references.notes
+    judged = held_out_error(model, human)
     if as_json:
         table = table_rows(model.fitted.tuning)
         made = {"out": str(out), "settings": model.settings.to_dict(), "steps": model.fitted.steps, "tuning": table}
-        print(json_text({**made, "new_problem_sd": model.fitted.new_problem_sd, "notes": notes}))
+        found = None if judged is None else {**dataclasses.asdict(judged), "text": str(judged)}
+        print(json_text({**made, "new_problem_sd": model.fitted.new_problem_sd, "held_out": found, "notes": notes}))
         return
     print(model)
     for note in notes:
         print(f"- {note}")
+    print(judged or NOT_JUDGED)
     print(f"Written: {out}")

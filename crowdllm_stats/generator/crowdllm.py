@@ -59,6 +59,14 @@ class Crowd:
     blocks: Iterator[Drawn]
 
 
+@dataclass(frozen=True, eq=False)
+class Apart:
+    """A generator fitted without some of its training problems, and which these are."""
+
+    model: CrowdLLM
+    problems: tuple[str, ...]
+
+
 class CrowdLLM:
     """A generator of digital answers: ``y ~ F(y_ref + delta, sigma^2)`` with ``delta`` from a learned belief network.
 
@@ -83,6 +91,7 @@ class CrowdLLM:
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings.from_dict(settings)
         self._fitted: Fitted | None = None
+        self._apart: Apart | None = None
 
     @classmethod
     def paper(cls, **changes: Any) -> CrowdLLM:
@@ -168,8 +177,17 @@ class CrowdLLM:
             trained = trainer.fit(start, answers, seed=seed, steps=tuned.steps, progress=progress)
             skipped += trained.skipped
         trained, tuned = trained.in_rating_units(blender, unit), tuned.in_rating_units(blender, unit)
-        self._fitted = self._kept(data, part, trained, tuned, skipped, seed)
+        self._fitted, self._apart = self._kept(data, part, trained, tuned, skipped, seed), None
+        if tuned.trained is not None:
+            other = CrowdLLM(**self.settings.to_dict())
+            other._fitted = self._kept(data, part, tuned.trained.in_rating_units(blender, unit), tuned, 0, seed)
+            self._apart = Apart(other, tuple(part.problems[row] for row in tuned.apart))
         return self
+
+    @property
+    def apart(self) -> Apart | None:
+        """The fit that decided by held-out problems, which it has not seen; None without such, and once loaded."""
+        return self._apart
 
     def belief(self, blender: Blender) -> Belief:
         """The belief generator's constants for a blender."""

@@ -37,6 +37,7 @@ class Tuned:
         held_out: held-out loss every 50 steps of the chosen candidate, where it was looked at.
         skipped: steps left out as not finite.
         trained: the chosen candidate's fit, without the held-out problems; None if nothing was held out.
+        apart: rows of the held-out problems.
     """
 
     ridge: tuple[float, float, float]
@@ -46,6 +47,7 @@ class Tuned:
     held_out: NDArray[np.float64]
     skipped: int
     trained: Trained | None
+    apart: tuple[int, ...] = ()
 
     def in_rating_units(self, blender: Blender, unit: float) -> Tuned:
         """What was found on answers divided by ``unit``, for the answers themselves; but ``trained`` as it is."""
@@ -119,7 +121,7 @@ def tune(
     if best is None:
         raise ValueError("no candidate of ridge gave a finite held-out loss; lower learning_rate")
     table = pd.DataFrame(rows, columns=["ridge", "ridge_network", "sd", "loss", "steps"])
-    return Tuned(best.ridge, best.steps, best.sd, table, best.held_out, skipped, best.trained)
+    return replace(best, table=table, skipped=skipped, apart=tuple(np.flatnonzero(out).tolist()))
 
 
 #: Candidates for the standard deviation, as multiples of the answers' spread.

@@ -101,6 +101,7 @@ def test_a_wide_scale_and_a_column_of_reaction_times(tmp_path, capsys):
     words += ["--setting", "steps=20", "--setting", "held_out=0", "--setting", "hidden=3", "--out", str(out)]
     assert main(words) == 0
     said = capsys.readouterr().out
+    assert "No problem was held out (fewer than 10, or held_out=0): no error on new problems is known" in said
     assert "Column 'seconds' of " in said
     assert "belongs to single answers and is not used." in said
     assert "120 of 120 answers of plain.csv lie between two levels and count in parts for both" in said
