@@ -141,7 +141,10 @@ def _content(found: Any) -> dict[str, Any]:
     """The fields of a study, tables as lists of rows; of a check what it says of itself."""
     import pandas as pd
 
+    from crowdllm_stats.evaluation.case_study.wording import beats_ridge
+
     if hasattr(found, "to_dict"):
         return dict(found.to_dict())
     values = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
-    return {name: table_rows(value) if isinstance(value, pd.DataFrame) else value for name, value in values.items()}
+    tables = {name: table_rows(value) for name, value in values.items() if isinstance(value, pd.DataFrame)}
+    return {"beats_ridge": beats_ridge(found), **values, **tables}

@@ -26,9 +26,7 @@ from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.terminal import progress_line
 
 #: In place of the held-out error.
-NOT_JUDGED = (
-    "No problem was held out (fewer than 10, or held_out=0): no error on new problems is known; see evaluate."
-)
+NOT_JUDGED = "No problem was held out (fewer than 10, or held_out=0): no error on new problems is known; see evaluate."
 
 
 def fit(

@@ -24,7 +24,6 @@ class HeldOutError:
         crowd: error of the generator fitted without them.
         llm: error of the reference answers alone.
         constant: error of the mean (the shares) of all other answers, for every problem.
-        nearer: problems on which the generator is nearer than the reference answers.
         less_llm: ``crowd`` less ``llm``, paired by problem; None for a single problem.
     """
 
@@ -34,19 +33,18 @@ class HeldOutError:
     crowd: float
     llm: float
     constant: float
-    nearer: int
     less_llm: PairedDifference | None
 
     def __str__(self) -> str:
-        found = self.less_llm
-        if found is None or self.n_problems < FEW:
-            paired = f"CrowdLLM is nearer than the LLM on {self.nearer} of {self.n_problems}"
-        else:
+        found, paired = self.less_llm, ""
+        if found is not None and self.n_problems < FEW:
+            paired = f"; CrowdLLM is nearer than the LLM on {found.n_better} of {self.n_problems}"
+        elif found is not None:
             ends = f"(0.95 interval {found.lower:+.3g} to {found.upper:+.3g})"
-            paired = f"CrowdLLM less the LLM {found.difference:+.3g} {ends}"
+            paired = f"; CrowdLLM less the LLM {found.difference:+.3g} {ends}"
         return (
             f"{self.what.capitalize()} on {self.n_problems} held-out problems ({self.n_answers} answers): CrowdLLM "
-            f"{self.crowd:.3g}, the bare LLM {self.llm:.3g}, one constant {self.constant:.3g}; {paired}. The penalties "
+            f"{self.crowd:.3g}, the bare LLM {self.llm:.3g}, one constant {self.constant:.3g}{paired}. The penalties "
             "were chosen on these problems too; evaluate takes others."
         )
 
@@ -98,7 +96,6 @@ def held_out_error(model: CrowdLLM, data: CrowdData) -> HeldOutError | None:
         crowd=float(crowd.mean()),
         llm=float(llm.mean()),
         constant=float(constant.mean()),
-        nearer=int(np.sum(crowd < llm)),
         less_llm=None if len(names) < 2 else paired_difference(_scores(names, crowd), _scores(names, llm)),
     )
 

@@ -183,12 +183,17 @@ def pooled(parts: Sequence[Scores]) -> Scores:
 #: 10 problems, 0.06 at 30.
 FEW = 30
 
+#: Metrics of which more is better.
+_MORE = ("cs", "resolution")
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PairedDifference(Result):
     """A metric of predictor a less that of b, with a bootstrap interval and p-value; see :func:`paired_difference`."""
 
-    columns: ClassVar[tuple[str, ...]] = ("metric", "difference", "lower", "upper", "p_value", "n_problems")
+    columns: ClassVar[tuple[str, ...]] = (
+        "metric", "difference", "lower", "upper", "p_value", "n_problems", "n_better",
+    )  # fmt: skip
 
     metric: str
     difference: float
@@ -196,6 +201,7 @@ class PairedDifference(Result):
     upper: float
     p_value: float
     n_problems: int
+    n_better: int
     n_splits: int
     level: float
 
@@ -221,7 +227,8 @@ def paired_difference(
         seed: of the bootstrap.
 
     Returns:
-        PairedDifference; below 0 means a is better in errors and distances, worse in "cs" and "resolution".
+        PairedDifference; below 0 means a is better in errors and distances, worse in "cs" and "resolution". On
+        ``n_better`` of the problems a is better.
 
     Raises:
         ValueError: if the rows differ, on fewer than two problems, on a metric that one does not have.
@@ -258,6 +265,7 @@ def paired_difference(
         upper=float(upper),
         p_value=p_value,
         n_problems=problems,
+        n_better=int(np.sum(each[:, 0] > each[:, 1] if metric in _MORE else each[:, 0] < each[:, 1])),
         n_splits=int(a.per_problem["split"].nunique()),
         level=level,
     )

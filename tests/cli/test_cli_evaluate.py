@@ -61,6 +61,9 @@ def test_a_study_on_a_file(capsys, files, tmp_path):
     ours = [one for one in report["differences"] if one["metric"] == "wd" and one["against"] == "ridge"]
     assert ours[0]["difference"] == pytest.approx(exact["CrowdLLM, likelihood", "wd"] - exact["ridge", "wd"])
     assert report["left_out"]["random"] == "not asked for"
+    assert report["beats_ridge"].startswith(
+        "Does CrowdLLM, likelihood, beat ridge? In the distribution of answers (WD) "
+    )
     assert {path.name for path in out.iterdir()} == {
         "README.md", "scores.csv", "differences.csv", "spread.csv", "sizes.csv", "shares.csv", "study.json",
         "distributions.png", "workers.png", "scores.csv.manifest.json",

@@ -34,10 +34,9 @@ def test_the_problems_are_unseen_and_the_three_errors_are_those_of_their_answers
     assert found.llm == pytest.approx(np.abs(reference.select(names).mean[:, 0] - truth).mean(), abs=1e-6)
     others = rows.loc[~rows["problem"].isin(names), "response"].mean()
     assert found.constant == pytest.approx(np.abs(others - truth).mean())
-    assert found.nearer == int(
-        np.sum(np.abs(predicted[0] - truth) < np.abs(reference.select(names).mean[:, 0] - truth))
-    )
-    assert f"CrowdLLM is nearer than the LLM on {found.nearer} of 2" in str(found)
+    nearer = found.less_llm.n_better
+    assert nearer == int(np.sum(np.abs(predicted[0] - truth) < np.abs(reference.select(names).mean[:, 0] - truth)))
+    assert f"CrowdLLM is nearer than the LLM on {nearer} of 2" in str(found)
 
 
 def test_words_are_compared_by_their_shares_and_nothing_held_out_gives_nothing():

@@ -60,6 +60,10 @@ TITLES = {"": "mean", " median": "median", " majority": "majority", " dawid-sken
 MAIN = {"mae": "MAE", "rmse": "RMSE", "cs": "CS", "wd": "WD"}
 
 
+#: The answer to whether CrowdLLM beats another row, by the verdict.
+_YES = {"better": "yes", "worse": "no, ridge is better", "no different": "no difference is shown"}
+
+
 def best_ridge(study: CaseStudy, metric: str) -> str:
     """The form of ridge, of those with CrowdLLM's features, that scored better on a metric: a choice in its favour.
 
@@ -158,10 +162,29 @@ def aggregates_table(study: CaseStudy, metric: str) -> pd.DataFrame:
     return table
 
 
+def beats_ridge(study: CaseStudy) -> str:
+    """One sentence: whether CrowdLLM beats the better form of ridge, in the distribution and in the mean.
+
+    Paired by problem, with a 0.95 interval; with fewer than 30 problems, where the interval would be too short, the
+    number of problems on which CrowdLLM is better.
+
+    Args:
+        study: the case study.
+    """
+    answers = []
+    for metric, what in (("wd", "In the distribution of answers (WD"), ("mae", "in the mean answer (MAE")):
+        found = comparison(study, metric)
+        few = found["n_problems"] < FEW
+        said = "better on {n_better} of {n_problems} problems, too few for an interval" if few else _YES[verdict(found)]
+        ends = "" if few else f", difference {found['difference']:+.3g} [{found['lower']:+.3g}, {found['upper']:+.3g}]"
+        answers.append(f"{what}{ends}) {said.format(**found)}")
+    return f"Does {BY_OBJECTIVE[study.objective]}, beat ridge? {'; '.join(answers)}."
+
+
 def markdown(study: CaseStudy) -> str:
     """The whole study as Markdown, without heading line."""
     ours = BY_OBJECTIVE[study.objective]
-    lines = [_setting(study), "", *_left_out(study), markdown_table(main_table(study)), ""]
+    lines = [_setting(study), "", beats_ridge(study), "", *_left_out(study), markdown_table(main_table(study)), ""]
     lines += [
         f'"exact" scores the predicted distribution itself, "sampled" as many drawn answers as the problem has raters; '
         f'in brackets the standard error over problems. "{PERFECT}" is what a perfect population would get under '

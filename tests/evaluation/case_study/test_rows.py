@@ -7,7 +7,7 @@ from survey import survey
 from crowdllm_stats.data import Features
 from crowdllm_stats.evaluation import held_out
 from crowdllm_stats.evaluation.case_study import rows as module
-from crowdllm_stats.evaluation.case_study.references import of_probabilities
+from crowdllm_stats.evaluation.case_study.reference_tables import of_probabilities
 from crowdllm_stats.evaluation.case_study.rows import (
     CROWDLLM,
     CROWDLLM_PAPER,

@@ -15,7 +15,8 @@ from crowdllm_stats.data.features import Features
 from crowdllm_stats.evaluation import aggregate_scores, evaluate, held_out, paired_difference, virtual_crowd
 from crowdllm_stats.evaluation.baselines import GlobalDistribution, Ridge, predictor
 from crowdllm_stats.evaluation.case_study import rows as module
-from crowdllm_stats.evaluation.case_study.references import of_probabilities
+from crowdllm_stats.evaluation.case_study import wording
+from crowdllm_stats.evaluation.case_study.reference_tables import of_probabilities
 from crowdllm_stats.evaluation.case_study.rows import (
     CROWDLLM,
     CROWDLLM_PAPER,
@@ -140,6 +141,20 @@ def test_two_problems_a_split_have_no_thirds(monkeypatch):
     scored = study.scores["n_problems"].iloc[0]
     assert scored in (3, 4)
     assert f"Of {scored} problems alone: the intervals are too short" in markdown(study)
+    less = {metric: comparison(study, metric) for metric in ("wd", "mae")}
+    assert wording.beats_ridge(study) == (
+        f"Does {CROWDLLM}, beat ridge? In the distribution of answers (WD) better on {less['wd']['n_better']} of "
+        f"{scored} problems, too few for an interval; in the mean answer (MAE) better on {less['mae']['n_better']} of "
+        f"{scored} problems, too few for an interval."
+    )
+    assert wording.beats_ridge(study) in markdown(study)
+    monkeypatch.setattr(wording, "FEW", 2)
+    sure = study.differences.assign(difference=-0.25, lower=-0.5, upper=-0.125)
+    sure.loc[sure["metric"] == "mae", "upper"] = 0.125
+    assert wording.beats_ridge(dataclasses.replace(study, differences=sure)) == (
+        f"Does {CROWDLLM}, beat ridge? In the distribution of answers (WD, difference -0.25 [-0.5, -0.125]) yes; in "
+        "the mean answer (MAE, difference -0.25 [-0.5, +0.125]) no difference is shown."
+    )
     monkeypatch.setattr(module, "_generator", lambda *given: lambda *told: pytest.fail("fitted before it was refused"))
     with pytest.raises(ValueError, match=r"1 split\(s\) score 2 different problem\(s\); a case study needs 3"):
         run_study(FEW, REFERENCES, texts, seeds=[0])
