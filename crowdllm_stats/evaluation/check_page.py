@@ -12,7 +12,7 @@ from crowdllm_stats._base.shown import visible
 from crowdllm_stats._base.whole_files import whole_folder
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.evaluation.calibration import MEANING
-from crowdllm_stats.evaluation.case_study.references import References
+from crowdllm_stats.evaluation.case_study.reference_tables import References
 from crowdllm_stats.evaluation.population_check import PopulationCheck
 
 PICTURE = "calibration.png"

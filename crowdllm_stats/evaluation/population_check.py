@@ -15,7 +15,7 @@ from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.random import generator
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.evaluation.calibration import Calibration, calibration
-from crowdllm_stats.evaluation.case_study.references import References
+from crowdllm_stats.evaluation.case_study.reference_tables import References
 from crowdllm_stats.evaluation.case_study.texts import Texts
 from crowdllm_stats.evaluation.problem_loo import ProblemLoo, effect_draws, problem_loo
 from crowdllm_stats.evaluation.protocols import PROTOCOLS, Protocol
