@@ -22,7 +22,8 @@ from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.data import popquorn
 from crowdllm_stats.data.crowd import CrowdData, ordinal
 from crowdllm_stats.evaluation.calibration import BINS, EVERYONE, calibration
-from crowdllm_stats.evaluation.case_study.references import References, read_references
+from crowdllm_stats.evaluation.case_study.reference_tables import References
+from crowdllm_stats.evaluation.case_study.references import read_references
 from crowdllm_stats.evaluation.case_study.texts import read_texts
 from crowdllm_stats.evaluation.check_page import markdown
 from crowdllm_stats.evaluation.population_check import check_population
@@ -30,7 +31,7 @@ from crowdllm_stats.generator.shipped import COMPONENTS, load_population, stored
 from reports import command_line, typed
 
 #: Surveys for each law, and draws of the population for each survey.
-RIGHT, WRONG, DRAWS = 1000, 200, 199
+RIGHT, WRONG, DRAWS = 600, 100, 99
 PEOPLE, PROBLEMS, EACH = 50, 60, 10
 
 #: Populations: shift of the answers, factor on their spread, standard deviation of people's effects (0.7 is right).

@@ -95,18 +95,21 @@ class Calibration:
     def to_arviz(self) -> Any:
         """``posterior_predictive["response"]`` (chain, draw, answer) and ``observed_data["response"]`` for ArviZ.
 
-        ``participant`` and ``problem`` are coordinates along ``answer``. Whatever ArviZ draws around these as a band
-        for independent values (``plot_ppc_pit``, ``plot_bpv``) is too narrow, since answers go together by person and
-        problem; :meth:`plot` has bands from the draws.
+        ``participant`` and ``problem`` are coordinates along ``answer``; whole numbers have a whole type, for plots of
+        discrete answers. Bands that ArviZ draws for independent values (``plot_ppc_pit``, ``plot_bpv``) are too narrow,
+        since answers go together by person and problem; :meth:`plot` has bands from the draws.
         """
         from crowdllm_stats.generator.arviz_data import arviz_data
 
         asked = self.data.responses
         along = {name: ("answer", asked[name].to_numpy(dtype=str)) for name in ("participant", "problem")}
-        answers = asked["response"].to_numpy(dtype=np.float64)
+        answers: NDArray[Any] = asked["response"].to_numpy(dtype=np.float64)
+        draws: NDArray[Any] = self.draws
+        if all(np.array_equal(one, np.round(one)) for one in (answers, draws)):
+            answers, draws = answers.astype(np.int64), draws.astype(np.int64)
         return arviz_data(
             {
-                "posterior_predictive": ({"response": (("chain", "draw", "answer"), self.draws[None])}, along),
+                "posterior_predictive": ({"response": (("chain", "draw", "answer"), draws[None])}, along),
                 "observed_data": ({"response": ("answer", answers)}, along),
             }
         )

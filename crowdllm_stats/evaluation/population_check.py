@@ -33,8 +33,8 @@ class PopulationCheck:
         protocol: "paper" (people held out) or "new-problems" (people and problems).
         folds: number of folds.
         calibration: of all held-out answers, each once.
-        loo: leave-one-out by problem; None where nothing is left to draw, see
-            :func:`crowdllm_stats.evaluation.problem_loo.effect_draws`.
+        loo: leave-one-out by problem, of all answers to the problems held out, by whomever; None where nothing is left
+            to draw, see :func:`crowdllm_stats.evaluation.problem_loo.effect_draws`.
         why: what was done.
         notes: of the reference answers, in sentences.
     """
@@ -127,16 +127,16 @@ def check_population(
         raise ValueError(f"the check of a population needs answers that are numbers; the scale is {data.scale}")
     report, whole = progress or (lambda step: None), references.whole
     held, made, effects = [], [], []
-    for number, (train, test) in enumerate(_folds(data, protocol, check_count("folds", folds, 2), seed), 1):
+    for number, fold in enumerate(_folds(data, protocol, check_count("folds", folds, 2), seed), 1):
         report(f"fold {number}: fitting")
-        known = texts.features(train.responses["problem"].unique())
-        model = CrowdLLM(**settings).fit(train, whole, embedding=known, seed=seed)
+        known = texts.features(fold.train.responses["problem"].unique())
+        model = CrowdLLM(**settings).fit(fold.train, whole, embedding=known, seed=seed)
         report(f"fold {number}: drawing")
         given: dict[str, Any] = {"reference": whole, "embedding": known, "seed": seed}
-        made.append(replicates(model, test, draws, **given))
-        held.append(test)
-        if protocol == "new-problems" and model.blender.family == "ordinal":
-            effects.append(effect_draws(model, test, **given))
+        made.append(replicates(model, fold.test, draws, **given))
+        held.append(fold.test)
+        if fold.new is not None and model.blender.family == "ordinal":
+            effects.append(effect_draws(model, fold.new, **given))
     report("tests")
     rows = pd.concat([test.responses for test in held], ignore_index=True)
     answered = CrowdData(rows, data.participants, data.problems, data.scale)
@@ -148,8 +148,17 @@ def check_population(
     )  # fmt: skip
 
 
-def _folds(data: CrowdData, protocol: Protocol, folds: int, seed: int) -> list[tuple[CrowdData, CrowdData]]:
-    """Training and held-out answers of each fold, refused where a fold holds none."""
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """Answers to learn from, answers to check, and all answers to the problems held out; None where none are."""
+
+    train: CrowdData
+    test: CrowdData
+    new: CrowdData | None
+
+
+def _folds(data: CrowdData, protocol: Protocol, folds: int, seed: int) -> list[_Fold]:
+    """The folds, refused where one holds no answer."""
     asked = data.responses
     inside = {}
     for key in ("participant", "problem"):
@@ -173,7 +182,8 @@ def _folds(data: CrowdData, protocol: Protocol, folds: int, seed: int) -> list[t
                 python="give fewer folds, or another seed",
                 command="give a smaller --seeds",
             )
-        made.append((_some(data, ~people & ~problems), _some(data, held)))
+        new = _some(data, problems) if problems.any() else None
+        made.append(_Fold(_some(data, ~people & ~problems), _some(data, held), new))
     return made
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from crowdllm_stats._base.checks import FloatArray, check_count
@@ -140,33 +141,36 @@ def effect_draws(
     if asked.empty or fitted.new_problem_sd == 0.0:
         return None
     problems = tuple(dict.fromkeys(asked["problem"]))
+    place = asked["problem"].map({name: row for row, name in enumerate(problems)}).to_numpy()
     table = model.problem_table(problems, reference, embedding, "typical")
     profiles = data.participants.set_index("participant").loc[asked["participant"].unique()].reset_index(drop=True)
-    coded = fitted.encoder.transform(profiles)
-    people = even_people(fitted.params, belief, coded, model.settings.population, seed)
+    people = even_people(fitted.params, belief, fitted.encoder.transform(profiles), model.settings.population, seed)
     x, centred, decision = (table[name] for name in ("x", "centred", "reference"))
-    effects = _NODES * fitted.new_problem_sd
-    place = asked["problem"].map({name: row for row, name in enumerate(problems)}).to_numpy()
-    answer = belief.blender.encode(asked["response"])
-    at = []
-    for effect in effects:
-        shift = np.full_like(table["effect"], effect)
-        unknown = np.zeros(len(problems))
-        found = predict(belief, fitted.params, problems, x, centred, decision, shift, unknown, people, "")
-        if found.probabilities is None:
-            raise ValueError(f"the population gives no probabilities on the scale {fitted.scale}")
-        at.append(np.log(np.maximum(found.probabilities[place, answer], _LEAST)))
-    table_of = np.stack(at)  # (nodes, n)
-    prior = -0.5 * _NODES**2
+    answer, nothing, rows = belief.blender.encode(asked["response"]), np.zeros(len(problems)), []
+    for node in _NODES:
+        effect = np.full_like(table["effect"], node * fitted.new_problem_sd)
+        found = predict(belief, fitted.params, problems, x, centred, decision, effect, nothing, people, "")
+        assert found.probabilities is not None  # the family is ordinal
+        rows.append(np.log(np.maximum(found.probabilities[place, answer], _LEAST)))
+    given, prior = np.stack(rows), -0.5 * _NODES**2
     prior = prior - logsumexp(prior)
-    posterior = prior[:, None] + np.stack([np.bincount(place, row, len(problems)) for row in table_of])
+    node_of = _drawn(given, prior, place, problems, check_count("draws", draws), seed)
+    each = given[node_of[:, place], np.arange(len(asked))]
+    before = np.asarray(logsumexp(given + prior[:, None], axis=0))
+    return EffectDraws(
+        problems, _NODES[node_of] * fitted.new_problem_sd, asked[["problem", "participant"]], each, before
+    )
+
+
+def _drawn(
+    given: FloatArray, prior: FloatArray, place: NDArray[np.int64], problems: tuple[str, ...], draws: int, seed: int
+) -> NDArray[np.int64]:
+    """Nodes drawn from each problem's posterior, shape (draws, T): the first up to which it holds a uniform number."""
+    posterior = prior[:, None] + np.stack([np.bincount(place, row, len(problems)) for row in given])
     below = np.cumsum(np.exp(posterior - logsumexp(posterior, axis=0)), axis=0)
-    # A uniform number for every draw and problem; the first node up to which the posterior holds as much.
-    uniform = np.stack([generator(seed, "loo", name).random(check_count("draws", draws)) for name in problems], axis=1)
-    node = np.minimum((uniform[:, None] > below[None]).sum(axis=1), len(_NODES) - 1)
-    each = table_of[node[:, place], np.arange(len(asked))]
-    before = logsumexp(table_of + prior[:, None], axis=0)
-    return EffectDraws(problems, effects[node], asked[["problem", "participant"]], each, np.asarray(before))
+    uniform = np.stack([generator(seed, "loo", name).random(draws) for name in problems], axis=1)
+    nodes = [np.searchsorted(below[:, row], uniform[:, row]) for row in range(len(problems))]
+    return np.minimum(np.stack(nodes, axis=1), len(_NODES) - 1)
 
 
 def problem_loo(parts: Sequence[EffectDraws]) -> ProblemLoo:

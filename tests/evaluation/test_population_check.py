@@ -75,10 +75,12 @@ def test_replicates_are_people_of_the_same_profiles_with_other_effects(known):
 def test_folds_share_nothing_with_what_is_learned(protocol):
     human = load_example().human
     seen = []
-    for train, test in _folds(human, protocol, 3, seed=2):
+    for fold in _folds(human, protocol, 3, seed=2):
+        train, test = fold.train, fold.test
         assert not set(train.responses["participant"]) & set(test.responses["participant"])
         if protocol == "new-problems":
-            assert not set(train.responses["problem"]) & set(test.responses["problem"])
+            assert not set(train.responses["problem"]) & set(fold.new.responses["problem"])
+            assert set(test.responses["problem"]) <= set(fold.new.responses["problem"])
         seen.append(test.responses)
     together = pd.concat(seen)
     assert not together.duplicated(["problem", "participant"]).any()
