@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import torch
 import transformers
 from accelerate.utils import get_max_memory
 
-from crowdllm_stats._base.messages import BadInput
+from crowdllm_stats._base.messages import BadInput, Message
 
 #: float32 is exact; in the others a probability can move with whatever else is in its batch.
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -247,21 +248,24 @@ def check_quantize(model: str, quantize: Quantize | None, config: Any, device: t
         )
     if quantize is None and stored != "bitsandbytes":
         return
-    what = f"quantize={quantize!r}" if quantize else f"model {model!r}, which is stored quantised by bitsandbytes,"
+    asked = Message(f"quantize={quantize!r}", f"--quantize {quantize}")
+    what = asked if quantize else f"model {model!r}, which is stored quantised by bitsandbytes,"
     if device.type in _NO_GPU:
         raise BadInput(
-            f"{what} needs a GPU, and the device is {device}",
+            Message.filled("{} needs a GPU, and the device is {}", what, device),
             python="take dtype='bfloat16' and a model that is not quantised",
             command="take --dtype bfloat16 and a model that is not quantised",
         )
     if find_spec("bitsandbytes") is None:
-        raise ValueError(f"{what} needs the package bitsandbytes, which is missing: pip install bitsandbytes")
+        said = "{} needs the package bitsandbytes, which is missing; pip install bitsandbytes"
+        raise BadInput(Message.filled(said, what))
 
 
 def quantization(quantize: Quantize | None, dtype: Precision) -> Mapping[str, Any]:
     """What ``from_pretrained`` takes for a quantisation; nothing without one."""
     if quantize is None:
         return {}
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it says of every layer and batch that it casts
     config = transformers.BitsAndBytesConfig(
         load_in_8bit=quantize == "8bit", load_in_4bit=quantize == "4bit", bnb_4bit_compute_dtype=DTYPES[dtype]
     )

@@ -33,11 +33,8 @@ LEAST_MASS = 0.01
 #: Where no prompt's mass reaches this, not one of a million replies would be an admissible answer.
 NO_MASS = 1e-6
 
-_MOVES: dict[Precision, str] = {
-    "float32": "the weights are rounded",
-    "bfloat16": "probabilities move by up to 0.07 with the batch",
-    "float16": "probabilities move by up to 0.01 with the batch",
-}
+#: How far a probability was seen to move with the batch, or from its value in float32.
+_MOVES: dict[Precision, float] = {"float32": 0.0, "bfloat16": 0.07, "float16": 0.01}
 
 
 class TransformersBackbone:
@@ -56,7 +53,7 @@ class TransformersBackbone:
     Args:
         model: a folder, a hub id, or a fetched model's name such as "smollm2".
         revision: commit or tag on the hub.
-        dtype: "float32" (exact), "bfloat16" or "float16" (approximate, half the memory).
+        dtype: "float32" (exact), "bfloat16" or "float16" (approximate, half the memory; float16 is slow without a GPU).
         device: "auto" (a GPU if there is one; several, and then the processor's memory, if one is too small), "cpu",
             "cuda:1", ...
         quantize: "8bit" or "4bit" has bitsandbytes store the weights in so many bits; on a GPU alone.
@@ -305,7 +302,8 @@ class TransformersBackbone:
             "transformers": transformers.__version__,
         }
         if model.stored != "float32":
-            source["approximate"] = f"{model.stored}: {_MOVES[model.dtype]}"
+            rounded = "" if model.quantize is None else "; rounded weights make another model of it"
+            source["approximate"] = f"{model.stored}: probabilities move by up to {_MOVES[model.dtype]:g}{rounded}"
         if torch.get_float32_matmul_precision() != "highest":
             source["approximate"] = f"float32 products at precision {torch.get_float32_matmul_precision()!r}"
         if model.system_folded:

@@ -194,8 +194,17 @@ def test_devices_and_quantisations_that_are_refused(tiny, settings, message):
 def test_quantisation_without_its_package_says_what_to_install(tiny, monkeypatch):
     monkeypatch.setattr(placement, "find_spec", lambda _: None)
     config = transformers.AutoConfig.from_pretrained(str(tiny))
-    with pytest.raises(ValueError, match=r"quantize='8bit' needs the package bitsandbytes.*pip install bitsandbytes"):
+    with pytest.raises(
+        ValueError, match=r"quantize='8bit' needs the package bitsandbytes.*pip install bitsandbytes"
+    ) as error:
         placement.check_quantize("gemma", "8bit", config, GPU)
+    assert said(error.value).command.startswith("--quantize 8bit needs the package")
+
+
+def test_the_quantisation_is_what_bitsandbytes_takes():
+    assert placement.quantization(None, "float32") == {}
+    config = placement.quantization("4bit", "bfloat16")["quantization_config"]
+    assert (config.load_in_4bit, config.load_in_8bit, config.bnb_4bit_compute_dtype) == (True, False, torch.bfloat16)
 
 
 def test_a_model_that_is_quantised_already(tiny, tmp_path):
