@@ -12,6 +12,7 @@ pytest.importorskip("jax")
 
 from crowdllm_stats import CrowdData, CrowdLLM, categorical, load_example
 from crowdllm_stats.backbones import RecordedBackbone
+from crowdllm_stats.evaluation.calibration import calibration
 from crowdllm_stats.evaluation.case_study.references import read_references
 from crowdllm_stats.evaluation.case_study.texts import read_texts
 from crowdllm_stats.evaluation.population_check import _folds, check_population
@@ -69,6 +70,21 @@ def test_replicates_are_people_of_the_same_profiles_with_other_effects(known):
     profiles = answers.participants.drop(columns="participant")
     predicted = model.predict(["q01", "q02"], people=profiles).mean
     np.testing.assert_allclose(means, predicted, atol=0.15)  # standard error below 0.04
+
+
+@pytest.mark.slow
+def test_a_simulated_survey_is_called_wrong_as_often_as_stated(known):
+    """60 surveys against one set of draws, at level 0.9: no alarm, or more than 14, come once in 400 times."""
+    model, answers, _ = known
+    human = load_example().human.select(problems=[f"q{number:02}" for number in range(1, 11)])
+    draws = replicates(model, human, 199, seed=9)
+    alarms = 0
+    for seed in range(60):
+        made = model.simulate(human.problems["problem"], people=human.participants, seed=seed).responses
+        asked = human.responses[["problem", "participant"]].merge(made, on=["problem", "participant"])
+        survey = CrowdData.from_frame(asked, participants=human.participants, scale=human.scale)
+        alarms += not calibration(survey, draws, level=0.9).calibrated
+    assert 0 < alarms <= 14
 
 
 @pytest.mark.parametrize("protocol", ["paper", "new-problems"])
