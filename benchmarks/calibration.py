@@ -96,11 +96,6 @@ def studies(data):
         check_population(data, gpt4, texts, protocol="new-problems", **common),
     )
     yield (
-        "people_gpt4",
-        "Case Study I, GPT-4: new people, known comments",
-        check_population(data, gpt4, texts, protocol="paper", **common),
-    )
-    yield (
         "people_shipped",
         "The shipped population: new people, known comments",
         check_population(data, shipped, texts, protocol="paper", components=COMPONENTS, **common),

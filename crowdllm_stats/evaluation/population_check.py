@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from crowdllm_stats.evaluation.case_study.reference_tables import References
 from crowdllm_stats.evaluation.case_study.texts import Texts
 from crowdllm_stats.evaluation.problem_loo import ProblemLoo, effect_draws, problem_loo
 from crowdllm_stats.evaluation.protocols import PROTOCOLS, Protocol
+
+if TYPE_CHECKING:
+    from crowdllm_stats.generator.crowdllm import CrowdLLM
 
 DRAWS = 499
 
@@ -98,7 +101,8 @@ def check_population(
     People are dealt into folds; under "new-problems" problems too, and a fold holds its people's answers to its
     problems, of which the generator saw neither. So every answer is checked at most once, and folds share no person
     and, under "new-problems", no problem. What the test asks is whether the answers could come from the fitted
-    population: errors of estimation count as miscalibration.
+    population: errors of estimation count as miscalibration. Answers of people with a profile value that nobody in the
+    other folds has are left out, and counted.
 
     Args:
         data: human answers on an ordinal or continuous scale.
@@ -127,24 +131,27 @@ def check_population(
         raise ValueError(f"the check of a population needs answers that are numbers; the scale is {data.scale}")
     report, whole = progress or (lambda step: None), references.whole
     held, made, effects = [], [], []
-    for number, fold in enumerate(_folds(data, protocol, check_count("folds", folds, 2), seed), 1):
+    dealt = _folds(data, protocol, check_count("folds", folds, 2), seed)
+    for number, fold in enumerate(dealt, 1):
         report(f"fold {number}: fitting")
         known = texts.features(fold.train.responses["problem"].unique())
         model = CrowdLLM(**settings).fit(fold.train, whole, embedding=known, seed=seed)
         report(f"fold {number}: drawing")
         given: dict[str, Any] = {"reference": whole, "embedding": known, "seed": seed}
-        made.append(replicates(model, fold.test, draws, **given))
-        held.append(fold.test)
+        test = _of_known_profiles(model, fold.test)
+        made.append(replicates(model, test, draws, **given))
+        held.append(test)
         if fold.new is not None and model.blender.family == "ordinal":
-            effects.append(effect_draws(model, fold.new, **given))
+            effects.append(effect_draws(model, _of_known_profiles(model, fold.new), **given))
     report("tests")
     rows = pd.concat([test.responses for test in held], ignore_index=True)
     answered = CrowdData(rows, data.participants, data.problems, data.scale)
+    left = sum(len(fold.test.responses) for fold in dealt) - len(rows)
     found = calibration(answered, np.concatenate(made, axis=1), level=level, seed=seed)
     drawn = [one for one in effects if one is not None]
     return PopulationCheck(
         name, references.name, protocol, folds, found, problem_loo(drawn) if drawn else None,
-        _why(protocol, folds, len(rows), len(data.responses)), references.notes,
+        _why(protocol, folds, len(rows), len(data.responses), left), references.notes,
     )  # fmt: skip
 
 
@@ -192,9 +199,31 @@ def _some(data: CrowdData, rows: Any) -> CrowdData:
     return data.select(problems=kept["problem"].unique(), participants=kept["participant"].unique())
 
 
-def _why(protocol: Protocol, folds: int, held: int, answers: int) -> str:
+def _of_known_profiles(model: CrowdLLM, data: CrowdData) -> CrowdData:
+    """Without the answers of people with a profile value that nobody has whom the model was fitted to.
+
+    Raises:
+        ValueError: if nobody is left.
+    """
+    people = data.participants
+    known = np.ones(len(people), dtype=bool)
+    for column in model.fitted.encoder.columns:
+        if column.levels:
+            known &= people[column.name].isin(column.levels).to_numpy()
+    if not known.any():
+        raise ValueError(
+            "everybody held out in a fold has a profile value that nobody has in the other folds; join values of the "
+            "profile columns, or leave columns out"
+        )
+    return data if known.all() else data.select(participants=people["participant"][known])
+
+
+def _why(protocol: Protocol, folds: int, held: int, answers: int, left: int) -> str:
     what = "people" if protocol == "paper" else "people and problems"
+    unknown = (
+        f" {left} held-out answers were left out: of people with a profile value that nobody has in the other folds."
+    )
     return (
         f"{folds} folds of {what}: {held:,} of {answers:,} answers were checked, each against a generator fitted "
-        f"without the fold's {what}."
+        f"without the fold's {what}." + (unknown if left else "")
     )

@@ -15,7 +15,7 @@ from crowdllm_stats.backbones import RecordedBackbone
 from crowdllm_stats.evaluation.calibration import calibration
 from crowdllm_stats.evaluation.case_study.references import read_references
 from crowdllm_stats.evaluation.case_study.texts import read_texts
-from crowdllm_stats.evaluation.population_check import _folds, check_population
+from crowdllm_stats.evaluation.population_check import _folds, _of_known_profiles, check_population
 from crowdllm_stats.evaluation.problem_loo import effect_draws
 from crowdllm_stats.generator.replicates import replicates
 
@@ -102,6 +102,19 @@ def test_folds_share_nothing_with_what_is_learned(protocol):
     assert not together.duplicated(["problem", "participant"]).any()
     if protocol == "paper":
         assert len(together) == len(human.responses)
+
+
+def test_people_of_unknown_profiles_are_left_out(known):
+    model, answers, _ = known
+    assert _of_known_profiles(model, answers) is answers
+    people = answers.participants.copy()
+    people.loc[1, "gender"] = "Agender"
+    kept = _of_known_profiles(model, CrowdData(answers.responses, people, answers.problems, answers.scale))
+    assert kept.participants["participant"].tolist() == people["participant"].drop(1).tolist()
+    assert len(kept.responses) == 8
+    people["gender"] = "Agender"
+    with pytest.raises(ValueError, match="profile value that nobody has in the other folds"):
+        _of_known_profiles(model, CrowdData(answers.responses, people, answers.problems, answers.scale))
 
 
 def test_what_is_refused():
