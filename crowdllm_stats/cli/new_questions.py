@@ -168,8 +168,12 @@ def _embedder(fitted: Fitted, given: str | None, there: set[str]) -> str:
 
 
 def _another(fitted: Fitted, reference: Reference) -> list[str]:
-    """A sentence where the reference answers come from another model than the fit's."""
+    """Sentences where the reference answers come from another model than the fit's, or from another prompt."""
     ours, theirs = fitted.vectors.backbone, str(reference.source.get("model") or "")
-    if not ours or not theirs or Path(ours).name == Path(theirs).name:
-        return []
-    return [f"The generator was fitted with references of {ours}; these are of {theirs}."]
+    notes = []
+    if ours and theirs and Path(ours).name != Path(theirs).name:
+        notes.append(f"The generator was fitted with references of {ours}; these are of {theirs}.")
+    asked = (fitted.vectors.prompt, reference.source.get("prompt"))
+    if all(asked) and asked[0] != asked[1]:
+        notes.append("The fit asked in another way: by --template, --options, --context or --requirements.")
+    return notes

@@ -13,7 +13,6 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray, check_count
 from crowdllm_stats.data.crowd import CrowdData
-from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator import storage
 from crowdllm_stats.generator.arviz_data import arviz_data
@@ -24,6 +23,7 @@ from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.generator.padding import filled_up
 from crowdllm_stats.generator.participation import Participation
 from crowdllm_stats.generator.prediction import Prediction, even_people, expected_decisions, predict
+from crowdllm_stats.generator.problems import Embedded, features_of
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
 from crowdllm_stats.generator.settings import PAPER, Settings
 from crowdllm_stats.generator.simulation import (
@@ -133,7 +133,7 @@ class CrowdLLM:
         return self._fitted
 
     def fit(
-        self, data: CrowdData, reference: Reference | Fitted, *, embedding: Features | None = None, seed: int = 0,
+        self, data: CrowdData, reference: Reference | Fitted, *, embedding: Embedded = None, seed: int = 0,
         progress: Callable[[int, int], None] | None = None,
     ) -> CrowdLLM:  # fmt: skip
         """Learn beliefs from human answers.
@@ -146,7 +146,8 @@ class CrowdLLM:
             data: human answers on an ordinal, categorical or continuous scale.
             reference: a backbone's reference answers to all problems that have an answer; or the ``fitted`` of a
                 generator fitted before, whose problem vectors and reference decisions are taken over.
-            embedding: the problems' texts as numbers, see :func:`crowdllm_stats.backbones.embedder.embed`.
+            embedding: the problems' texts as numbers: by id, or what
+                :func:`crowdllm_stats.backbones.embedder.embed` gives, a row per problem of ``data.problems``.
             seed: of starting values, batches, draws and the held-out problems.
             progress: called with steps done and steps in all.
 
@@ -159,9 +160,10 @@ class CrowdLLM:
                 paper's objective on answers whose standard deviation exceeds 5.
         """
         seed = check_count("seed", seed, least=0)
-        check_data(data, reference, embedding)
+        check_data(data, reference)
+        known = features_of(embedding, data.problems["problem"])
         blender = self.settings.blender(data.scale)
-        part = prepare(data, reference, embedding, blender, self.settings)
+        part = prepare(data, reference, known, blender, self.settings)
         unit = training_unit(part.answers, blender, self.settings.objective)
         belief = self.belief(blender_in(blender, unit))
         exact = answers_in(part.answers, blender, unit)
@@ -250,14 +252,14 @@ class CrowdLLM:
         return expected_decisions(self.fitted.params, self.settings.draws)
 
     def problem_table(
-        self, problems: Iterable[Any], reference: Reference | None, embedding: Features | None, effect: str
+        self, problems: Iterable[Any], reference: Reference | None, embedding: Embedded, effect: str
     ) -> dict[str, Any]:
         """Arrays of problems, see :func:`crowdllm_stats.generator.fitted.problem_table`."""
         return problem_table(self.fitted, self.blender.family, problems, reference, embedding, effect)
 
     def predict(
         self, problems: Iterable[Any] | None = None, *, reference: Reference | None = None,
-        embedding: Features | None = None, effect: str = "fitted", people: pd.DataFrame | None = None, seed: int = 0,
+        embedding: Embedded = None, effect: str = "fitted", people: pd.DataFrame | None = None, seed: int = 0,
     ) -> Prediction:  # fmt: skip
         """What an endless population would answer.
 
@@ -300,7 +302,7 @@ class CrowdLLM:
     def simulate(
         self, problems: Iterable[Any] | None = None, n: int | None = None, *, seed: int = 0,
         people: pd.DataFrame | ProfileGenerator | None = None, participation: Participation | None = None,
-        reference: Reference | None = None, embedding: Features | None = None, effect: str = "fitted",
+        reference: Reference | None = None, embedding: Embedded = None, effect: str = "fitted",
     ) -> CrowdData:  # fmt: skip
         """TrainingData of virtual people: step 1 to 4 of the paper's box.
 
@@ -339,7 +341,7 @@ class CrowdLLM:
         self, path: str | os.PathLike[str], problems: Iterable[Any] | None = None, n: int | None = None, *,
         seed: int = 0, people: pd.DataFrame | ProfileGenerator | None = None,
         participation: Participation | None = None, reference: Reference | None = None,
-        embedding: Features | None = None, effect: str = "fitted",
+        embedding: Embedded = None, effect: str = "fitted",
         progress: Callable[[int, int], None] | None = None,
     ) -> int:  # fmt: skip
         """The same answers streamed to a Parquet file, whatever their number; arguments as :meth:`simulate`.
@@ -352,7 +354,7 @@ class CrowdLLM:
 
     def _crowd(
         self, problems: Iterable[Any] | None, n: int | None, seed: int, people: pd.DataFrame | ProfileGenerator | None,
-        participation: Participation | None, reference: Reference | None, embedding: Features | None, effect: str,
+        participation: Participation | None, reference: Reference | None, embedding: Embedded, effect: str,
     ) -> Crowd:  # fmt: skip
         fitted, blender, seed = self.fitted, self.blender, check_count("seed", seed, least=0)
         if participation is not None and not isinstance(participation, Participation):

@@ -16,7 +16,7 @@ from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator.blender import Family
 from crowdllm_stats.generator.networks import Params
-from crowdllm_stats.generator.problems import ProblemVectors, check_embedding, check_reference, decisions
+from crowdllm_stats.generator.problems import Embedded, ProblemVectors, check_reference, decisions, features_of
 from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
 
@@ -119,7 +119,7 @@ class Fitted:
 
 def problem_table(
     fitted: Fitted, family: Family, problems: Iterable[Any], reference: Reference | None,
-    embedding: Features | None, effect: str,
+    embedding: Embedded, effect: str,
 ) -> dict[str, Any]:  # fmt: skip
     """Arrays of problems: ids, ``x``, ``reference``, ``centred``, ``effect`` (T, K) and ``known`` (T,).
 
@@ -143,7 +143,7 @@ def problem_table(
     new = tuple(name for name in names if name not in place)
     if reference is not None:
         check_reference(reference)
-    check_embedding(embedding)
+    embedding = features_of(embedding, names)
     if new and reference is None:
         raise ValueError(
             f"{len(new)} problem(s) are not among the training problems, for instance {new[0]!r}; give reference= "

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats.backbones.embedder import Embedding
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator.blender import Family
+
+#: The problems' texts as numbers, as callers may give them.
+Embedded = Features | Embedding | None
 
 #: Total variance that each block of columns is scaled to, so that neither text nor reference drowns the other.
 BLOCK_VARIANCE = 8.0
@@ -38,7 +43,8 @@ class ProblemVectors:
         answers: of the reference, as text.
         profiles: of the reference.
         embedder: what made the embedding, and
-        backbone: what gave the reference answers; empty where it is not known.
+        backbone: what gave the reference answers, and
+        prompt: a hash of how it was asked; empty where it is not known.
     """
 
     embedding_mean: FloatArray
@@ -51,6 +57,7 @@ class ProblemVectors:
     profiles: tuple[str, ...]
     embedder: str = ""
     backbone: str = ""
+    prompt: str = ""
 
     @classmethod
     def fit(
@@ -97,6 +104,7 @@ class ProblemVectors:
             profiles=reference.profiles,
             embedder="" if embedding is None else embedding.source,
             backbone=str(reference.source.get("model") or ""),
+            prompt=str(reference.source.get("prompt") or ""),
         )
 
     @property
@@ -164,13 +172,13 @@ class ProblemVectors:
             "decision_mean": self.decision_mean,
             "reference_answers": np.asarray(self.answers),
             "reference_profiles": np.asarray(self.profiles),
-            "made_by": np.asarray([self.embedder, self.backbone]),
+            "made_by": np.asarray([self.embedder, self.backbone, self.prompt]),
         }
 
     @classmethod
     def from_arrays(cls, given: Mapping[str, Any]) -> ProblemVectors:
         """Read what :meth:`to_arrays` gave."""
-        embedder, backbone = given["made_by"].tolist() if "made_by" in given else ("", "")
+        embedder, backbone, prompt = given["made_by"].tolist() if "made_by" in given else ("", "", "")
         return cls(
             embedding_mean=np.asarray(given["embedding_mean"]),
             components=np.asarray(given["components"]),
@@ -182,6 +190,7 @@ class ProblemVectors:
             profiles=tuple(given["reference_profiles"].tolist()),
             embedder=embedder,
             backbone=backbone,
+            prompt=prompt,
         )
 
 
@@ -212,14 +221,32 @@ def check_reference(reference: Reference | None) -> None:
         )
 
 
-def check_embedding(embedding: Features | None) -> None:
-    """Refuse an embedding without problem ids.
+def features_of(embedding: Embedded, problems: Iterable[str]) -> Features | None:
+    """An embedding by problem id: what :func:`crowdllm_stats.backbones.embedder.embed` gives has a row per problem.
+
+    Args:
+        embedding: numbers by id; or of as many texts as there are problems, in their order; or None.
+        problems: ids.
 
     Raises:
-        ValueError: naming the type and the way to features.
+        ValueError: on another type, and on another number of rows.
+
+    Example:
+        >>> made = Embedding(np.zeros((2, 3), dtype=np.float32), "minilm")
+        >>> features_of(made, ["q1", "q2"]).problems
+        ('q1', 'q2')
     """
-    if embedding is not None and not isinstance(embedding, Features):
+    if embedding is None or isinstance(embedding, Features):
+        return embedding
+    if not isinstance(embedding, Embedding):
         raise ValueError(
-            f"embedding must be Features, a row of numbers for each problem id, got {type(embedding).__name__}; make "
-            "them with crowdllm_stats.data.Features.of(problems, vectors), for instance of embed(texts).vectors"
+            f"embedding must be Features, a row of numbers for each problem id, or what embed(texts) gives; got "
+            f"{type(embedding).__name__}; make them with crowdllm_stats.data.Features.of(problems, vectors)"
         )
+    names = list(problems)
+    if len(embedding.vectors) != len(names):
+        raise ValueError(
+            f"embedding holds {len(embedding.vectors)} texts and there are {len(names)} problems; embed one text per "
+            "problem, in the order of the problems, or say which is which with Features.of(problems, embedding.vectors)"
+        )
+    return Features.of(names, embedding.vectors.astype(np.float64), source=Path(embedding.model).name)

@@ -16,7 +16,7 @@ from crowdllm_stats.generator.belief import Objective, TrainingData
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.fitted import Fitted
 from crowdllm_stats.generator.networks import Params
-from crowdllm_stats.generator.problems import ProblemVectors, check_embedding, check_reference, decisions
+from crowdllm_stats.generator.problems import ProblemVectors, check_reference, decisions
 from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
 from crowdllm_stats.generator.settings import Settings
 
@@ -126,8 +126,8 @@ def unit_of(answers: TrainingData, blender: Blender) -> float:
     return max(float(values_of(answers, blender).std()), 1e-3)
 
 
-def check_data(data: CrowdData, reference: Reference | Fitted, embedding: Features | None) -> None:
-    """Refuse what is not data, reference or embedding, too few people or problems, and reference answers off the scale.
+def check_data(data: CrowdData, reference: Reference | Fitted) -> None:
+    """Refuse what is not data or reference, too few people or problems, and reference answers off the scale.
 
     Raises:
         ValueError: naming the argument and its type, the number, or the answer and the scale.
@@ -136,7 +136,6 @@ def check_data(data: CrowdData, reference: Reference | Fitted, embedding: Featur
         raise ValueError(f"data must be a CrowdData, got {type(data).__name__}; make one with CrowdData.from_frame()")
     if not isinstance(reference, Fitted):
         check_reference(reference)
-    check_embedding(embedding)
     people, problems = data.responses["participant"].nunique(), data.responses["problem"].nunique()
     if people < 2 or problems < 2:
         raise ValueError(

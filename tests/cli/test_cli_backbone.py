@@ -87,6 +87,20 @@ def test_fit_takes_numbers_of_embed_and_a_model_asked_in_its_own_way(tiny, tmp_p
     assert (asked["dtype"], asked["template"]) == ("bfloat16", "zero_shot")
     assert asked["options"] == "1 = no, 2 = hardly, 3 = partly, 4 = mostly, 5 = yes"
     assert (tmp_path / "answers.sqlite").is_file()
+    # A new question in another prompt, first without and then with its numbers.
+    new = tmp_path / "new.csv"
+    pd.DataFrame({"problem": ["n1"], "text": ["The well needs a lid."]}).to_csv(new, index=False)
+    more = ["simulate", str(out), "--problems", str(new), "--backbone", str(tiny), "--device", "cpu", "--cache",
+            str(tmp_path / "answers.sqlite"), "--out", str(tmp_path / "answers.csv"), "--n", "4"]  # fmt: skip
+    assert main(more) == 2
+    assert "with the embedding numbers that its file does not name; give --embedding with" in capsys.readouterr().err
+    assert main(["backbone", "embed", str(new), "--model", str(encoder), "--out", str(numbers)]) == 0
+    assert main([*more, "--embedding", str(numbers)]) == 0
+    assert (
+        "The fit asked in another way: by --template, --options, --context or --requirements."
+        in capsys.readouterr().out
+    )
+    assert len(pd.read_csv(tmp_path / "answers.csv")) == 4
     assert main([*words, "--quantize", "4bit"]) == 2
     assert "needs a GPU, and the device is cpu; take --dtype bfloat16" in capsys.readouterr().err
     assert main(["backbone", "embed", str(texts), "--model", "tfidf", "--out", str(numbers)]) == 2

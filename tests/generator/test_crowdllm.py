@@ -13,11 +13,12 @@ from scipy.stats import norm
 jax = pytest.importorskip("jax")
 
 from crowdllm_stats import CrowdData, approval, categorical, continuous, ordinal
+from crowdllm_stats.backbones.embedder import Embedding
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.prediction import even_people, predict
-from crowdllm_stats.generator.problems import ProblemVectors
+from crowdllm_stats.generator.problems import ProblemVectors, features_of
 from crowdllm_stats.generator.settings import Settings
 
 from .conftest import GROUP_GAP, NOISE_SD, PEOPLE, PERSON_SD, PROBLEMS, RATED, SMALL, table_of
@@ -265,6 +266,20 @@ def test_an_embedding_is_asked_for_again(numbers):
         vectors.transform(["q00"], numbers.reference, Features.of(["q00"], np.zeros((1, 8))))
     with pytest.raises(ValueError, match="have no features"):
         CrowdLLM(**SMALL).fit(numbers.data, numbers.reference, embedding=Features.of(["q00"], np.zeros((1, 9))))
+
+
+def test_what_embed_gives_is_taken_row_by_row_and_another_embedder_is_refused(numbers):
+    rows = np.random.default_rng(0).normal(size=(26, 9)).astype(np.float32)
+    made = features_of(Embedding(rows, "/models/bge"), PROBLEMS)
+    assert (made.problems, made.source) == (tuple(PROBLEMS), "bge")
+    np.testing.assert_array_equal(made.table, rows)
+    vectors = ProblemVectors.fit(PROBLEMS, numbers.reference, made, 4, numbers.reference.mean)
+    other = ProblemVectors.from_arrays(vectors.to_arrays())
+    assert other.embedder == "bge"
+    with pytest.raises(ValueError, match="made by 'minilm'; the generator was fitted with that of 'bge': embed these"):
+        other.transform(["q05"], numbers.reference, features_of(Embedding(rows[:1], "minilm"), ["q05"]))
+    with pytest.raises(ValueError, match="embedding holds 26 texts and there are 2 problems; embed one text per"):
+        features_of(Embedding(rows, "minilm"), ["q01", "q02"])
 
 
 def test_another_population_leaves_no_training_profile(made, rated):

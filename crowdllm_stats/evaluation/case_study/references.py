@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -155,10 +158,11 @@ def _of_model(
     answers = answers_of(list(asked.labels)) if asked.labels and endless else listed(data.scale, backbone)
     check_texts(asked, data.problems)
     model = opened(backbone, answers, asking)
-    alone = model.reference(data.problems)
+    alone = _with_prompt(model.reference(data.problems), asking)
     people = None
     if personas is not None:
-        people = model.with_template(persona_template).reference(data.problems, personas)
+        as_people = model.with_template(persona_template)
+        people = _with_prompt(as_people.reference(data.problems, personas), asking)
     own = [slot for slot in asked.slots if slot in asking.slots and slot not in data.problems.columns]
     notes = [f"As {slot} the model was given: {asking.slots[slot]}" for slot in own]
     for one in (alone, people):
@@ -168,3 +172,10 @@ def _of_model(
         notes.append(f"Median probability of all admissible answers together: {mass:.3g}.")
     facts = {re.sub(r"\W", "_", key): value for key, value in alone.source.items()}
     return References(backbone, alone, people, {"name": backbone, **facts}, tuple(notes))
+
+
+def _with_prompt(reference: Reference, asking: Asking) -> Reference:
+    """The reference with a hash of how it was asked, for a generator to recognise."""
+    said = [reference.source.get("template_sha256"), dict(asking.options or {}), asking.slots]
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return dataclasses.replace(reference, source={**reference.source, "prompt": digest[:16]})
