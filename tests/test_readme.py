@@ -97,7 +97,7 @@ def test_studies_of_the_readme_exist(command, capsys):
 
 @pytest.fixture(scope="module")
 def small_files(tmp_path_factory):
-    """HUMANS.csv of 24 people and 10 questions, TEXTS.csv, and DIGITAL.csv, named as the README's commands do."""
+    """Tables of 24 people and 10 questions, named as in the README's commands: HUMANS, TEXTS, NEW and DIGITAL.csv."""
     folder = tmp_path_factory.mktemp("readme")
     rng = np.random.default_rng(3)
     header = "problem,participant,response,gender,age_group"
@@ -111,6 +111,7 @@ def small_files(tmp_path_factory):
         (folder / f"{name}.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     texts = [f"q{item:02},A text about tea number {item}" for item in range(10)]
     (folder / "TEXTS.csv").write_text("\n".join(["problem,text", *texts]) + "\n", encoding="utf-8")
+    (folder / "NEW.csv").write_text("problem,text\nn1,A text about coffee\n", encoding="utf-8")
     return folder
 
 
@@ -138,7 +139,9 @@ def test_from_ones_own_answers_to_the_three_jobs(small_files, capsys, monkeypatc
     for command in GENERATOR:
         assert main(shlex.split(command)) == 0, capsys.readouterr().err
         told += capsys.readouterr().out
+    assert "on 2 held-out problems (48 answers): CrowdLLM " in told
     assert "Written: model.npz" in told
+    assert "200 answers of 200 digital people in new.csv" in told
     assert "As context the model was given: You take part in a survey." in told
     for title in ("Population mean of each problem", "no worse than", "Risk of the crowd's mean"):
         assert title in told
