@@ -102,9 +102,9 @@ class CrowdLLM:
         the mean over J = 10 beliefs. The paper's reference is made before fitting: the mean of K = 8 answers to the
         zero-shot prompt at temperature 0, ``backbone.reference(problems).at_temperature(0).drawn(8, seed=1)``.
 
-        The paper leaves width, batches and number of steps open, which are the defaults of
-        :class:`crowdllm_stats.generator.settings.Settings`, and the law of the problem vector: here normal about what
-        is decoded, with the number of its coordinates as variance. Words have no mean; for them say
+        The paper prints no stopping rule: all ``steps`` are made. It leaves their number, width and batches open, which
+        are the defaults of :class:`crowdllm_stats.generator.settings.Settings`, and the law of the problem vector: here
+        normal about what is decoded, with the number of its coordinates as variance. Words have no mean; for them say
         ``decision="drawn"``. What each choice does is measured in reports/case_study_1/as_printed.md.
 
         Args:

@@ -35,6 +35,7 @@ PAPER: Mapping[str, Any] = {
     "trust": False,
     "skip": False,
     "reference_features": False,
+    "held_out": 0.0,
 }
 
 

@@ -48,7 +48,7 @@ def test_the_preset_is_what_the_paper_prints():
     told = CrowdLLM.paper().settings
     assert (told.objective, told.learning_rate, told.draws, told.loss_weight) == ("paper", 1e-3, 10, 1.0)
     assert (told.decision, told.mixing) == ("expected", 0)
-    assert (told.trust, told.skip, told.reference_features) == (False, False, False)
+    assert (told.trust, told.skip, told.reference_features, told.held_out) == (False, False, False, 0.0)
     assert CrowdLLM.paper(draws=4, trust=True).settings.draws == 4
 
 
