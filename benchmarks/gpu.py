@@ -164,14 +164,14 @@ def by_batch_size(backbone: Any, sizes: Sizes) -> Iterator[Record]:
 
 
 def timed(backbone: Any, problems: pd.DataFrame, batch: int, dtype: str) -> tuple[Any, Record]:
-    """The reference at a batch size, and what it cost; a first batch warms up."""
+    """The reference at a batch size, and what it cost; a first batch warms up, and tries the shared beginning."""
     import torch
 
     from crowdllm_stats.backbones.scoring import Scorer
 
     model, gpu = backbone.language_model, torch.cuda.is_available()
     backbone._scorer = Scorer(model.network, batch)
-    backbone.reference(problems.head(batch))
+    backbone.reference(problems.head(max(2, batch)))
     if gpu:
         torch.cuda.reset_peak_memory_stats()
     start = time.perf_counter()

@@ -81,8 +81,9 @@ def _less(whole: float, parts: Sequence[float]) -> float:
     return whole + float(np.log(rest)) if rest > 0.0 else -np.inf
 
 
-#: Largest change of a log-probability that the shared beginning may make in float32 before it is given up.
-TOLERANCE = 1e-3
+#: Largest change of a log-probability that the shared beginning may make before it is given up: in float32, and in
+#: numbers of 16 bits, whose rounding alone moves it by up to 0.6.
+TOLERANCE, ROUGH_TOLERANCE = 1e-3, 1.0
 
 Done = Callable[[Sequence[int], FloatArray], None]
 
@@ -106,7 +107,7 @@ class Scorer:
 
     def __init__(self, model: Any, batch_size: int = 8) -> None:
         self.model, self.batch_size, self.shares = model, batch_size, True
-        self._checked = model.dtype != torch.float32  # elsewhere rounding hides what the check looks for
+        self._checked, self._tolerance = False, TOLERANCE if model.dtype == torch.float32 else ROUGH_TOLERANCE
         known = inspect.signature(model.forward).parameters
         self._chooses = "logits_to_keep" in known
         # transformers 5.24 renamed it; a model that brings its own code may keep the older name
@@ -168,7 +169,7 @@ class Scorer:
         if not self._checked:
             with_it = self._flat([rows[0]], self.read_ahead(rows[0][:length]), tree)
             without = self._flat([rows[0]], None, tree)
-            self._checked, self.shares = True, np.allclose(with_it, without, rtol=0.0, atol=TOLERANCE)
+            self._checked, self.shares = True, np.allclose(with_it, without, rtol=0.0, atol=self._tolerance)
         return length if self.shares else 0
 
     def _flat(self, rows: Sequence[Tokens], kept: Any, tree: AnswerTree) -> FloatArray:

@@ -179,6 +179,7 @@ def test_an_embedder_that_runs_out_of_memory_says_so(tmp_path, monkeypatch):
             r"device is not a device of this machine \(.*\); 'auto' is a GPU if there is one.*; got 'gpu'",
         ),
         ({"device": "meta"}, "device is not a device of this machine"),
+        ({"device": "cuda:99"}, "device is not a device of this machine"),
         ({"device": "cpu", "quantize": "4bit"}, "quantize='4bit' needs a GPU, and the device is cpu; take dtype="),
         ({"quantize": "2bit"}, "quantize must be one of '8bit', '4bit'"),
     ],
