@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -28,12 +29,14 @@ def initial_encoder(key: jax.Array, n_x: int, n_v: int, *, hidden: int, mixing_d
         mixing_dim: Q, coordinates of a mixing draw.
         belief_dim: K, coordinates of a belief.
     """
-    keys = jax.random.split(key, 4)
+    x_hidden, v_hidden, psi_hidden, bias_hidden = _normals(
+        jax.random.split(key, 4), (n_x, hidden), (n_v, hidden), (mixing_dim, hidden), (hidden,)
+    )
     return {
-        "x_hidden": jax.random.normal(keys[0], (n_x, hidden)) * 2.0 / jnp.sqrt(max(n_x, 1)),
-        "v_hidden": jax.random.normal(keys[1], (n_v, hidden)) / jnp.sqrt(max(n_v, 1)),
-        "psi_hidden": jax.random.normal(keys[2], (mixing_dim, hidden)) / jnp.sqrt(max(mixing_dim, 1)),
-        "bias_hidden": jax.random.normal(keys[3], (hidden,)) * 0.5,
+        "x_hidden": x_hidden * 2.0 / jnp.sqrt(max(n_x, 1)),
+        "v_hidden": v_hidden / jnp.sqrt(max(n_v, 1)),
+        "psi_hidden": psi_hidden / jnp.sqrt(max(mixing_dim, 1)),
+        "bias_hidden": bias_hidden * 0.5,
         "mean": jnp.zeros((hidden, belief_dim)),
         "spread": jnp.zeros((hidden, belief_dim)),
         "x_mean": jnp.zeros((n_x, belief_dim)),
@@ -44,6 +47,16 @@ def initial_encoder(key: jax.Array, n_x: int, n_v: int, *, hidden: int, mixing_d
         "bias_spread": jnp.zeros((belief_dim,)),
         "trust": jnp.zeros((belief_dim,)),
     }
+
+
+def _normals(keys: jax.Array, *shapes: tuple[int, ...]) -> list[jax.Array]:
+    """``jax.random.normal`` of every key and its shape: the longest is drawn for all, so that one drawing is compiled.
+
+    JAX draws the i-th number of an array from the key and i alone.
+    """
+    sizes = [math.prod(shape) for shape in shapes]
+    drawn = jax.vmap(lambda key: jax.random.normal(key, (max(sizes),)))(keys)
+    return [row[:size].reshape(shape) for row, size, shape in zip(drawn, sizes, shapes, strict=True)]
 
 
 def of_problems(params: Params, x: jax.Array, reference: jax.Array) -> Params:
@@ -125,12 +138,12 @@ def _product(rows: jax.Array, weights: jax.Array) -> jax.Array:
 
 def initial_decoder(key: jax.Array, n_x: int, n_v: int, *, hidden: int, belief_dim: int) -> Params:
     """Starting weights of the decoder ``D(delta, g_z(v))``; sizes as :func:`initial_encoder`."""
-    keys = jax.random.split(key, 3)
+    delta_hidden, v_hidden, out = _normals(jax.random.split(key, 3), (belief_dim, hidden), (n_v, hidden), (hidden, n_x))
     return {
-        "delta_hidden": jax.random.normal(keys[0], (belief_dim, hidden)),
-        "v_hidden": jax.random.normal(keys[1], (n_v, hidden)) / jnp.sqrt(max(n_v, 1)),
+        "delta_hidden": delta_hidden,
+        "v_hidden": v_hidden / jnp.sqrt(max(n_v, 1)),
         "bias_hidden": jnp.zeros((hidden,)),
-        "out": jax.random.normal(keys[2], (hidden, n_x)) / jnp.sqrt(hidden),
+        "out": out / jnp.sqrt(hidden),
         "bias_out": jnp.zeros((n_x,)),
     }
 
