@@ -123,15 +123,18 @@ def simulate(
         asked = new_questions(model.fitted, reading, problem, backbone, embedding, asking, data)
     plain = None if reference_out is None else _references(model, asked, k, seed)
     bar = progress_line()
-    if twins is None:
-        written, people, notes = _plain(model, out, asked, n, reading, effect, seed, bar, keep_formulas)
-        source = [] if reading.participants is None else [described_file(reading.participants)]
-    else:
-        human, left = _humans(twins, model, data, reading)
-        count = USUAL if n is None else n
-        written, people, note = _twins(model, out, human, by, count, folds, seed, bar, keep_formulas)
-        notes = [note, *left]
-        source = [described_file(Path(twins)) if Path(twins).exists() else {"name": twins}]
+    with warnings.catch_warnings(record=True) as said:  # of people far from the fit
+        warnings.simplefilter("always", UserWarning)
+        if twins is None:
+            written, people, notes = _plain(model, out, asked, n, reading, effect, seed, bar, keep_formulas)
+            source = [] if reading.participants is None else [described_file(reading.participants)]
+        else:
+            human, left = _humans(twins, model, data, reading)
+            count = USUAL if n is None else n
+            written, people, note = _twins(model, out, human, by, count, folds, seed, bar, keep_formulas)
+            notes = [note, *left]
+            source = [described_file(Path(twins)) if Path(twins).exists() else {"name": twins}]
+    notes += dict.fromkeys(str(one.message) for one in said if issubclass(one.category, UserWarning))
     if reference_out is not None and plain is not None:
         write_table(plain, reference_out, keep_formulas=keep_formulas)
     note = " ".join([*notes, *asked.notes])
@@ -163,18 +166,14 @@ def _plain(
     streamed = count * len(problems) > STREAMED
     if streamed and out.suffix.lower() != ".parquet":
         raise ValueError(f"{count * len(problems):,} answers are streamed to .parquet only; got --out {out}")
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always", UserWarning)
-        if streamed:
-            written = model.simulate_to(
-                out, problems, count, seed=seed, people=people, effect=effect, progress=bar, **known
-            )
-            notes.append("Without profiles.")
-        else:
-            answers = model.simulate(problems, count, seed=seed, people=people, effect=effect, **known)
-            answers.write(out, keep_formulas=keep_formulas)
-            written = len(answers.responses)
-    return written, count, [*notes, *(str(one.message) for one in said)]
+    if streamed:
+        written = model.simulate_to(
+            out, problems, count, seed=seed, people=people, effect=effect, progress=bar, **known
+        )
+        return written, count, [*notes, "Without profiles."]
+    answers = model.simulate(problems, count, seed=seed, people=people, effect=effect, **known)
+    answers.write(out, keep_formulas=keep_formulas)
+    return len(answers.responses), count, notes
 
 
 def _check_together(

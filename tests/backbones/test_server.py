@@ -17,6 +17,10 @@ from crowdllm_stats.backbones import http_json
 from crowdllm_stats.backbones.http_json import ServerError
 from crowdllm_stats.backbones.prompts import Template
 from crowdllm_stats.backbones.server import ServerBackbone
+from crowdllm_stats.data.scale import ordinal
+from crowdllm_stats.evaluation.case_study.asking import Asking
+from crowdllm_stats.evaluation.case_study.reference_tables import NewQuestions
+from crowdllm_stats.evaluation.case_study.references import read_references
 
 PEOPLE = pd.DataFrame({"participant": ["ann", "bob"], "gender": ["Woman", "Man"]})
 
@@ -376,3 +380,25 @@ def test_importing_the_backbones_stays_light():
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "set()"
+
+
+def test_the_references_of_a_fit_come_from_a_server_by_its_address(tmp_path):
+    asking = Asking(
+        server_model="m", options={"1": "no", "2": "perhaps", "3": "yes"}, cache=tmp_path / "answers.sqlite",
+        context="A town votes.", requirements="Be brief.",
+    )  # fmt: skip
+    with serve(give_tokens) as stub:
+        found = read_references(stub.url, NewQuestions(PROBLEMS, ordinal([1, 2, 3])), asking=asking)
+        system, user = stub.bodies[0]["messages"]
+        assert system["content"] == "A town votes."
+        assert "Be brief. Choose one of: 1 = no, 2 = perhaps, 3 = yes." in user["content"]
+        asked = len(stub.bodies)
+        again = read_references(stub.url, NewQuestions(PROBLEMS, ordinal([1, 2, 3])), asking=asking)
+        assert len(stub.bodies) == asked
+    np.testing.assert_array_equal(again.alone.probabilities, found.alone.probabilities)
+    mass = 0.4 + 0.1 * np.arange(4)
+    assert found.alone.probabilities[:, 0, 1] == pytest.approx(0.2 / mass)
+    assert found.notes[:2] == (
+        "As context the model was given: A town votes.", "As requirements the model was given: Be brief.",
+    )  # fmt: skip
+    assert (found.source["model"], found.source["mode"]) == ("m", "logprobs")
