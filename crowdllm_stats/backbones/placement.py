@@ -166,7 +166,10 @@ def _too_large(
             python="or ".join(f"take {_python(half, way)} ({size.gib(half, way):.1f} GiB) " for way in fits).strip(),
             command="or ".join(f"give {_command(half, way)} ({size.gib(half, way):.1f} GiB) " for way in fits).strip(),
         )
-    least = f" ({stored(half, ways[-1])} would take {size.gib(half, ways[-1]):.1f} GiB)" if ways else ""
+    others = [f"{stored(half, way)} would take {size.gib(half, way):.1f} GiB" for way in ways[-1:]]
+    if chosen.type in _NO_GPU:
+        others.append(f"4bit weights on a GPU would take {size.gib(half, '4bit'):.1f} GiB")
+    least = f" ({', '.join(others)})" if others else ""
     return BadInput(f"{told}{least}; take a smaller model, a device with more memory, or a server that runs the model")
 
 
@@ -253,8 +256,8 @@ def check_quantize(model: str, quantize: Quantize | None, config: Any, device: t
     if device.type in _NO_GPU:
         raise BadInput(
             Message.filled("{} needs a GPU, and the device is {}", what, device),
-            python="take dtype='bfloat16' and a model that is not quantised",
-            command="take --dtype bfloat16 and a model that is not quantised",
+            python="leave quantize out and take dtype='bfloat16'" if quantize else "take the model before quantisation",
+            command="leave it out and take --dtype bfloat16" if quantize else "take the model before quantisation",
         )
     if find_spec("bitsandbytes") is None:
         said = "{} needs the package bitsandbytes, which is missing; pip install bitsandbytes"

@@ -74,7 +74,7 @@ def test_the_size_is_that_of_the_loaded_weights(tiny):
             "give --dtype bfloat16 --quantize 8bit (11.9 GiB) or give --dtype bfloat16 --quantize 4bit (7.5 GiB)",
         ),
         ({"cpu": 4, "gpu": [6]}, "auto", GPU, "take a smaller model", "with 4bit weights would take 7.5 GiB); take"),
-        ({"cpu": 20}, "cpu", CPU, "(bfloat16 would take 21.9 GiB); take a smaller model", "or a server"),
+        ({"cpu": 20}, "cpu", CPU, "(bfloat16 would take 21.9 GiB, 4bit weights on a GPU", "would take 7.5 GiB)"),
     ],
 )  # fmt: skip
 def test_weights_that_do_not_fit_are_refused_with_what_fits(
@@ -180,7 +180,7 @@ def test_an_embedder_that_runs_out_of_memory_says_so(tmp_path, monkeypatch):
         ),
         ({"device": "meta"}, "device is not a device of this machine"),
         ({"device": "cuda:99"}, "device is not a device of this machine"),
-        ({"device": "cpu", "quantize": "4bit"}, "quantize='4bit' needs a GPU, and the device is cpu; take dtype="),
+        ({"device": "cpu", "quantize": "4bit"}, "quantize='4bit' needs a GPU, and the device is cpu; leave quantize"),
         ({"quantize": "2bit"}, "quantize must be one of '8bit', '4bit'"),
     ],
 )
@@ -214,7 +214,7 @@ def test_a_model_that_is_quantised_already(tiny, tmp_path):
     config["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_4bit": True}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(
-        ValueError, match="which is stored quantised by bitsandbytes, needs a GPU, and the device is cpu"
+        ValueError, match="which is stored quantised by bitsandbytes, needs a GPU, and the device is cpu; take the"
     ):
         made(folder)
     with pytest.raises(ValueError, match=r"is quantised already \(bitsandbytes\); leave quantize out"):

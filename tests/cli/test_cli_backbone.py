@@ -102,7 +102,7 @@ def test_fit_takes_numbers_of_embed_and_a_model_asked_in_its_own_way(tiny, tmp_p
     )
     assert len(pd.read_csv(tmp_path / "answers.csv")) == 4
     assert main([*words, "--quantize", "4bit"]) == 2
-    assert "needs a GPU, and the device is cpu; take --dtype bfloat16" in capsys.readouterr().err
+    assert "needs a GPU, and the device is cpu; leave it out and take --dtype bfloat16" in capsys.readouterr().err
     assert main(["backbone", "embed", str(texts), "--model", "tfidf", "--out", str(numbers)]) == 2
     assert "--model tfidf: a fit makes it itself" in capsys.readouterr().err
 
