@@ -4,16 +4,19 @@
 
 The errors are those of `tests/theory/mutation.py`, made everywhere: an operator, a comparison, a constant or a truth value
 changed, a minus, a "not" or a passed-on argument left out. Each is planted in a copy of the commit, where the test files
-that belong to the changed file run until the first fails, for at most 150 seconds of processor time; of a calculator that a
-theorem describes, the theorem's checks run after them. Choosing by hash, a seed takes the same errors of the files that
-stay as they are.
+that belong to the changed file run until the first fails, for at most a minute of processor time (an error after which
+they never end counts as not noticed); of a calculator that a theorem describes, the theorem's checks run after them.
+Choosing by hash, a seed takes the same errors of the files that stay as they are.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
+import importlib
 import io
+import os
 import re
 import resource
 import shutil
@@ -22,12 +25,14 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import pandas as pd
+import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from crowdllm_stats._base.manifest import made_by
@@ -41,13 +46,19 @@ if TYPE_CHECKING:
     from mutation import Mutation
 
 #: Processor time of one change's tests.
-SECONDS = 150
+SECONDS = 60
 
 #: Test files that run for one change, at most.
 FILES = 12
 
 #: How a picture looks is not tested.
 PICTURES = re.compile("plot|picture|draw|_bars|_waterfall")
+
+#: What is imported here and stands in the copy as well.
+OURS = ("mutation", "noticing", "reports", "reusing", "test_mutations")
+
+#: Libraries that take long to import.
+HEAVY = ("jax", "numpyro", "optax", "ot", "pandas", "pyarrow.parquet", "scipy.stats", "statsmodels.api", "torch")
 
 #: Changes that cannot be noticed, with the reason.
 LISTED = Path(__file__).with_name("mutants.toml")
@@ -74,9 +85,8 @@ def every_mutation(folder: Path) -> list[Mutation]:
 
 
 def sample(mutations: Iterable[Mutation], count: int, seed: int) -> list[Mutation]:
-    """The changes with the smallest hashes, a simple random sample, in the order of files."""
-    ordered = sorted(mutations, key=lambda one: hashlib.sha256(f"{seed} {one}".encode()).digest())
-    return sorted(ordered[:count], key=lambda one: (one.file, one.start))
+    """The changes with the smallest hashes: a simple random sample in random order, of which any first part is one."""
+    return sorted(mutations, key=lambda one: hashlib.sha256(f"{seed} {one}".encode()).digest())[:count]
 
 
 def tests_of(mutation: Mutation, folder: Path) -> list[str]:
@@ -108,23 +118,48 @@ def tests_of(mutation: Mutation, folder: Path) -> list[str]:
     return [f"crowdllm_stats/{path}", *sorted(ours, key=scores.__getitem__, reverse=True)[:FILES]]
 
 
-def run(folder: Path, tests: Sequence[str], *options: str) -> tuple[int, list[str]]:
-    """The exit code of pytest and the tests that failed; minus SIGXCPU where the time was up."""
-    from noticing import environment
+def run(folder: Path, tests: Sequence[str], *options: str, seconds: int = SECONDS) -> tuple[int, list[str]]:
+    """The exit code of pytest and the tests that failed; minus SIGXCPU where the time was up.
 
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
-
-    command = [sys.executable, "-m", "pytest", "--tb=no", "-rfE", "-m", "not slow and not faults and not backbone"]
-    command += [*options, *tests]
-    with tempfile.TemporaryFile("w+") as said:  # a pipe would stay open as long as any process that a test left behind
-        settings = {"cwd": folder, "env": environment(folder), "stdout": said, "stderr": said, "preexec_fn": limited}
-        try:
-            code = subprocess.run(command, **settings, timeout=5 * SECONDS, check=False).returncode
-        except subprocess.TimeoutExpired:
-            code = -signal.SIGXCPU
+    In a fork of this process, which has imported the libraries already.
+    """
+    command = ["--tb=no", "-rfE", "-m", "not slow and not faults and not backbone", *options, *tests]
+    with tempfile.TemporaryFile("w+") as said:
+        sys.stdout.flush()
+        child = os.fork()
+        if child == 0:
+            _test(folder, command, said.fileno(), seconds)
+        end = time.monotonic() + 10 * seconds
+        while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+            time.sleep(0.05)
+            if time.monotonic() > end:
+                os.killpg(child, signal.SIGXCPU)
         said.seek(0)
-        return code, re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", said.read(), flags=re.MULTILINE)
+        failed = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", said.read(), flags=re.MULTILINE)
+        return os.waitstatus_to_exitcode(ended[1]), failed
+
+
+def _test(folder: Path, command: list[str], said: int, seconds: int) -> NoReturn:
+    """The forked process: pytest in the copy, with nothing of the package or its tests imported before."""
+    code = 3
+    try:
+        os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
+        os.chdir(folder)
+        os.environ["PYTHONPATH"] = str(folder)
+        for stream in (1, 2):
+            os.dup2(said, stream)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+        sys.path[:] = [
+            str(folder),
+            *(place for place in sys.path if not place.startswith(str(ROOT)) or ".venv" in place),
+        ]
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("crowdllm_stats", *OURS)]:
+            del sys.modules[name]
+        code = int(pytest.main(command))
+        sys.stdout.flush()
+    finally:
+        os._exit(code)
 
 
 def judge(folder: Path, mutation: Mutation) -> tuple[Literal["killed", "survived"], str]:
@@ -136,21 +171,21 @@ def judge(folder: Path, mutation: Mutation) -> tuple[Literal["killed", "survived
     before = apply(folder, mutation)
     try:
         code, failed = run(folder, tests, "-x")
-        for result in (name for name, files in TARGETS.items() if mutation.file in files and code == 0):
+        late = code == -signal.SIGXCPU
+        if code and not late:
+            return "killed", failed[0] if failed else "import"
+        for result in (name for name, files in TARGETS.items() if mutation.file in files):
             if verify_once(folder, result):
                 return "killed", f"theory/{result}"
+        return "survived", f"no test failed in {SECONDS} seconds" if late else ""
     except subprocess.TimeoutExpired:
         return "survived", "the theory's checks ran for 10 minutes"
     finally:
         (folder / "crowdllm_stats" / mutation.file).write_bytes(before)
-    if code == -signal.SIGXCPU:
-        late = run(folder, tests, "-x")[0] != code
-        return ("killed", "time") if late else ("survived", f"no test failed in {SECONDS} seconds")
-    return ("killed", failed[0] if failed else "import") if code else ("survived", "")
 
 
 def judge_all(folder: Path, planted: Sequence[Mutation]) -> list[Verdict]:
-    """One verdict per change.
+    """One verdict per change; interrupted, of those that were tried.
 
     Raises:
         RuntimeError: if a test that noticed a change fails without it, too.
@@ -158,18 +193,19 @@ def judge_all(folder: Path, planted: Sequence[Mutation]) -> list[Verdict]:
     from mutation import equivalent
 
     listed = equivalent(LISTED) | equivalent(ROOT / "tests" / "theory" / "equivalent.toml")
-    verdicts = []
-    for place, one in enumerate(planted, 1):
-        source = (folder / "crowdllm_stats" / one.file).read_bytes()
-        verdict = Verdict(one, source.count(b"\n", 0, one.start) + 1, "equivalent", listed.get(str(one), ""))
-        if not verdict.by:
-            outcome, by = judge(folder, one)
-            verdict = replace(verdict, outcome=outcome, by=by)
-        verdicts.append(verdict)
-        print(f"{place}/{len(planted)} {verdict.outcome}: {one} ({verdict.by})", flush=True)
-    noticed = sorted({one.by for one in verdicts if one.outcome == "killed" and one.by.startswith(("tests", "crowd"))})
-    wrong = run(folder, noticed)[1] if noticed else []
-    if wrong:
+    verdicts: list[Verdict] = []
+    with contextlib.suppress(KeyboardInterrupt):
+        for one in planted:
+            source = (folder / "crowdllm_stats" / one.file).read_bytes()
+            verdict = Verdict(one, source.count(b"\n", 0, one.start) + 1, "equivalent", listed.get(str(one), ""))
+            if not verdict.by:
+                outcome, by = judge(folder, one)
+                verdict = replace(verdict, outcome=outcome, by=by)
+            verdicts.append(verdict)
+            print(f"{len(verdicts)}/{len(planted)} {verdict.outcome}: {one} ({verdict.by})", flush=True)
+    noticed = sorted({one.by for one in verdicts if one.outcome == "killed" and "::" in one.by})
+    code, wrong = run(folder, noticed, seconds=20 * SECONDS) if noticed else (0, [])
+    if code:
         raise RuntimeError(f"these tests fail without a change: {', '.join(wrong)}")
     return verdicts
 
@@ -199,7 +235,7 @@ def report(verdicts: Sequence[Verdict], total: int, seed: int) -> str:
             "by": one.by,
             "room": one.mutation.file.split("/")[0],
         }
-        for one in verdicts
+        for one in sorted(verdicts, key=lambda one: (one.mutation.file, one.line))
     )
     counts = pd.crosstab(frame["room"], frame["outcome"]).reset_index()
     noticeable = frame[frame["outcome"] != "equivalent"]
@@ -229,6 +265,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy_of_commit(folder)
+        for heavy in HEAVY:
+            importlib.import_module(heavy)
         possible = [one for one in every_mutation(folder) if one.file.startswith(given.room)]
         verdicts = judge_all(folder, sample(possible, given.count, given.seed))
     text = report(verdicts, len(possible), given.seed)

@@ -76,7 +76,7 @@ def test_the_report_counts_and_lists(mutants, made):
     one, two, three, four = mutants.every_mutation(made)
     verdicts = [
         mutants.Verdict(one, 5, "killed", "tests/room/test_made.py::test_it"),
-        mutants.Verdict(two, 5, "killed", "time"),
+        mutants.Verdict(two, 5, "killed", "theory/made"),
         mutants.Verdict(three, 9, "survived", ""),
         mutants.Verdict(four, 9, "equivalent", "changes nothing"),
     ]

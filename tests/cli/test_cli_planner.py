@@ -21,6 +21,8 @@ def test_planner_plans_from_the_pilot(capsys: pytest.CaptureFixture[str]) -> Non
     assert row["human_sd"] == pytest.approx(humans.std())
     assert row["correlation"] == pytest.approx(np.corrcoef(humans, twins)[0, 1])
     typical = result["summary"][0]
+    within = example.human.responses.groupby("problem")["response"].var()  # eight answers to every problem
+    assert typical["human_sd"] == pytest.approx(np.sqrt(within.mean()), rel=1e-12)
     assert typical["n_with_digital"] < typical["n_human_only"]
     assert typical["n_human_only_low"] <= typical["n_human_only"] <= typical["n_human_only_high"]
 

@@ -23,6 +23,7 @@ from crowdllm_stats.verify import (
     fields_agree,
     find_results,
     load,
+    simulation,
     verify,
 )
 from crowdllm_stats.verify import main as run_file
@@ -187,6 +188,12 @@ def test_numbers_agree_only_where_none_is_missing() -> None:
     assert not fields_agree("apart", {"mean": 1.0, "n": 2}, {"mean": 1, "n": 3}, "equal").passed
     with pytest.raises(ValueError, match="pairs of check 'none' is empty: nothing is compared"):
         agree("none", [], "equal")
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_an_estimate_may_be_off_on_either_side(sign: int) -> None:
+    assert simulation("mean", 7.0 + sign * 3.9, 1.0, 7.0, "the mean is 7").passed
+    assert not simulation("mean", 7.0 + sign * 4.1, 1.0, 7.0, "the mean is 7").passed
 
 
 def test_only_what_sympy_shows_for_all_values_is_called_symbolic() -> None:

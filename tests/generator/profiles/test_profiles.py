@@ -383,7 +383,8 @@ def test_pools_are_checked(pool):
     ("margins", "others", "says"),
     [
         ({}, {}, "margins must hold"),
-        ({"gender": {}}, {}, "at least one"),
+        ({"gender": {}}, {}, "must be texts or numbers, at least one"),
+        ({"gender": {"Man": 0.5, "": 0.5}}, {}, "must be texts or numbers, at least one"),
         ({"gender": {"Man": 0.5, "Woman": 0.4}}, {}, "sum to 0.9"),
         ({"gender": {"Man": 50, "Woman": 50}}, {}, "look like percent"),
         ({"gender": {"Man": 1.5, "Woman": -0.5}}, {}, "must not be negative"),
