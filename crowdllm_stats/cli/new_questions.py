@@ -147,10 +147,11 @@ def _embedder(fitted: Fitted, given: str | None, there: set[str]) -> str:
         return NONE
     own = fitted.vectors.embedder
     if given is None and own not in (TFIDF, *MODELS):
-        known = f"{own!r}, which is not where it was" if own else "numbers that its file does not name"
         raise ValueError(
-            f"the generator was fitted with the embedding {known}; give --embedding with the embedder's folder, or "
-            "with a file of the new problems' numbers by the same embedder"
+            f"the generator was fitted with the embedding {own!r}; name its folder with --embedding"
+            if own
+            else "the generator was fitted with an embedding from a file; give --embedding with a file of the new "
+            "problems' numbers by the same embedder, or with that embedder"
         )
     name = own if given is None else given
     if own and embedder_name(name) not in (own, ""):

@@ -93,7 +93,7 @@ def test_fit_takes_numbers_of_embed_and_a_model_asked_in_its_own_way(tiny, tmp_p
     more = ["simulate", str(out), "--problems", str(new), "--backbone", str(tiny), "--device", "cpu", "--cache",
             str(tmp_path / "answers.sqlite"), "--out", str(tmp_path / "answers.csv"), "--n", "4"]  # fmt: skip
     assert main(more) == 2
-    assert "with the embedding numbers that its file does not name; give --embedding with" in capsys.readouterr().err
+    assert "fitted with an embedding from a file; give --embedding with a file of the new" in capsys.readouterr().err
     assert main(["backbone", "embed", str(new), "--model", str(encoder), "--out", str(numbers)]) == 0
     assert main([*more, "--embedding", str(numbers)]) == 0
     assert (
