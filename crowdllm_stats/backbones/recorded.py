@@ -101,7 +101,11 @@ class RecordedBackbone:
         names = ids_of(problems, "problem", "problems")
         unknown = [name for name in names if name not in self._problems]
         if unknown:
-            raise ValueError(f"{len(unknown)} problem(s) are not in the table of answers, for instance {unknown[0]!r}")
+            whose = f" of {self.model}" if self.model else ""
+            raise ValueError(
+                f"{len(unknown)} of {len(names)} problem(s) are not in the table of answers{whose}, for instance "
+                f"{unknown[0]!r}; add their answers, or leave these problems out"
+            )
         counts = self._counts[[self._problems[name] for name in names]]  # (T, personas, A)
         silent = counts.sum(axis=(1, 2)) == 0
         if silent.any():

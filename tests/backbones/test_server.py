@@ -402,3 +402,8 @@ def test_the_references_of_a_fit_come_from_a_server_by_its_address(tmp_path):
         "As context the model was given: A town votes.", "As requirements the model was given: Be brief.",
     )  # fmt: skip
     assert (found.source["model"], found.source["mode"]) == ("m", "logprobs")
+    with serve(give_tokens) as stub:
+        both = read_references(stub.url, NewQuestions(PROBLEMS, ordinal([1, 2, 3])), asking=asking, personas=PEOPLE)
+        told = [body["messages"][0]["content"] for body in stub.bodies]
+    assert both.personas.profiles == ("ann", "bob")
+    assert sum("gender: Woman" in one for one in told) == len(PROBLEMS)

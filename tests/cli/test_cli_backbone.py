@@ -37,6 +37,9 @@ def test_check_prints_lines_or_json_and_keeps_answers(tiny, files, capsys):
         "option order, correlation",
     ]
     assert found["results"][2]["lower"] is None
+    plain = [*arguments[:4], "--options", "1=no,2=partly,3=yes", "--cache", str(files / "answers.sqlite"), "--json"]
+    assert main(plain) == 0
+    assert json.loads(capsys.readouterr().out)["template"] == "zero_shot"
 
 
 def test_bad_input_is_one_line_and_exit_code_2(tiny, files, capsys, monkeypatch, tmp_path):

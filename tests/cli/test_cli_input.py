@@ -132,7 +132,10 @@ def test_messages_name_options_of_the_command_line(capsys: pytest.CaptureFixture
         (("across", "h", "d"), "use fewer --covariates, or the command interval for each problem alone"),
         (("across", "one", "d"), "all answers are one person's"),
         (("safe-interval", "h", "d", "--reference", "plain"), "give --eta (0 if it always answers alike)"),
-        (("fit", "h", "--scale", "1:5", "--out", "m.npz", "--backbone", "example:reference"), "instead of 1:5"),
+        (
+            ("fit", "h", "--scale", "1:5", "--out", "m.npz", "--backbone", "example:reference"),
+            "2 of 2 problem(s) are not in the table of answers of example:reference, for instance 'a'; add their",
+        ),
         (("simulate", "offensiveness", "--out", "o.csv", "--n", "0"), "--n must be a whole number of at least 1"),
         (("theory", "verify", "--seed", "-1"), "--seed must be a whole number of at least 0; got -1"),
         (("study", "plan", "coverage", "--pilot", "1"), "--pilot must be a whole number of at least 2"),
