@@ -130,10 +130,14 @@ def run(folder: Path, tests: Sequence[str], *options: str, seconds: int = SECOND
         if child == 0:
             _test(folder, command, said.fileno(), seconds)
         end = time.monotonic() + 10 * seconds
-        while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
-            time.sleep(0.05)
-            if time.monotonic() > end:
-                os.killpg(child, signal.SIGXCPU)
+        try:
+            while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+                time.sleep(0.05)
+                if time.monotonic() > end:
+                    os.killpg(child, signal.SIGXCPU)
+        except KeyboardInterrupt:
+            os.killpg(child, signal.SIGKILL)
+            raise
         said.seek(0)
         failed = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", said.read(), flags=re.MULTILINE)
         return os.waitstatus_to_exitcode(ended[1]), failed

@@ -98,8 +98,9 @@ def test_people_far_from_the_fit_are_counted_and_unknown_ones_refused(town, caps
     assert pd.read_csv(town / "answers.csv")["participant"].tolist() == ["ann", "bob", "cyd"]
     model = CrowdLLM.load(town / "town.npz")
     assert "1 of 3 people have 'age' far outside" in model.predict(["q01"], people=people).why
-    with pytest.warns(UserWarning, match="1 of 3 people have 'age' far outside 26 to 63"):
+    with pytest.warns(UserWarning, match="1 of 3 people have 'age' far outside 26 to 63") as told:
         model.simulate(["q01"], people=people)
+    assert told[0].filename == __file__
     people.assign(gender=["Woman", "Other", "Other"]).to_csv(place, index=False)
     assert main(asked(town, "--participants", str(place))) == 2
     assert "column 'gender' holds 'Other' (1 unknown value(s) in 2 row(s)); known are 'Man'" in capsys.readouterr().err

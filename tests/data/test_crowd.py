@@ -164,6 +164,11 @@ BAD = [
         r"1 answers repeat .*'x' by 'ann' \(data row 3\).*repeats=",
     ),
     (
+        {"problem": "x", "participant": ["ann", "ann", "bob", "bob"], "gender": "Woman", "text": "t"},
+        {},
+        r"2 answers repeat .*problem 'x' by 'ann' \(data rows 2, 4\)",
+    ),
+    (
         {"gender": ["Woman", "Man", "Man", "Man"], "text": "t"},
         {},
         r"'gender' has one value neither .*'ann': 'Woman', 'Man'",

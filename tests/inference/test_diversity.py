@@ -232,6 +232,7 @@ def test_bootstrap_bounds_of_three_and_four_answers_by_listing_all_resamples():
     every = table_parts(np.repeat(rows[0], len(rows[1]), axis=0), np.tile(rows[1], (len(rows[0]), 1)))["location"]
     widen = np.sqrt(3 / 2) * stats.t.ppf(0.89, 2) / stats.norm.ppf(0.89)
     got = distribution_error(human, digital, level=0.78, n_boot=2000, seed=1)
+    assert got.why.startswith("3 human and 4 digital answers per problem, ")
     for ends, share in ((got.lower, 0.11), (got.upper, 0.89)):
         assert ends["location"] == pytest.approx(got.location + widen * (np.quantile(every, share) - np.median(every)))
 
