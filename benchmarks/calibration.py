@@ -107,7 +107,10 @@ def verdict(title, found):
     own = found.calibration
     parts = list(dict.fromkeys(own.flagged.loc[own.flagged["part"] != EVERYONE, "part"]))
     named = f"; named: {', '.join(parts)}" if parts else "; no part is named"
-    return f"- {title}: {'nothing speaks against it' if own.calibrated else 'not calibrated'}, p = {own.p_value:.3g}{named}."
+    return (
+        f"- {title}: {'nothing speaks against it' if own.calibrated else 'not calibrated'} for everyone together, "
+        f"p = {own.p_value:.3g}{named}."
+    )
 
 
 def main() -> None:

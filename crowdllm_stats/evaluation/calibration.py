@@ -173,8 +173,9 @@ def sentence(row: pd.Series) -> str:
 
 
 def calibration(
-    data: CrowdData, draws: ArrayLike, *, level: float = 0.95, least_people: int = 10, seed: int = 0
-) -> Calibration:
+    data: CrowdData, draws: ArrayLike, *, folds: ArrayLike | None = None, level: float = 0.95, least_people: int = 10,
+    seed: int = 0,
+) -> Calibration:  # fmt: skip
     """Test whether answers could be draws of a population.
 
     With Y_0 the answers and Y_1, ..., Y_R the draws, every check is a number T(Y_r) that treats all R + 1 alike, and
@@ -187,6 +188,8 @@ def calibration(
         data: answers that the population was not fitted to, on a scale of numbers.
         draws: answers of as many virtual people with the same profiles to the same problems, shape (R, n), columns in
             the order of ``data.responses``; people keep themselves over a draw's problems, problems over its people.
+        folds: of each answer, shape (n,), where the draws come from several generators that saw each other's answers: a
+            problem then counts once per fold, since answers that one fold draws are those that another learned from.
         level: 1 less the false-alarm rate of either family.
         least_people: that a part must have to be looked at. Parts are the values of each profile column, and problems
             by the population's mean answer.
@@ -196,8 +199,8 @@ def calibration(
         Calibration.
 
     Raises:
-        ValueError: on a scale without numbers, draws of another shape or fewer than the level needs, fewer than two
-            people.
+        ValueError: on a scale without numbers, draws or folds of another shape, fewer draws than the level needs, fewer
+            than two people.
 
     Source: Dawid (1984) for the PIT, Czado, Gneiting and Held (2009) for its average over the randomisation, Westfall
     and Young (1993) for the adjustment. The exact test for clustered answers is this library's.
@@ -215,7 +218,7 @@ def calibration(
     usual = rows.mean(axis=0)
     off = rows - usual
     asked = data.responses
-    places = {unit: pd.factorize(asked[key])[0] for unit, key in (("people", "participant"), ("problems", "problem"))}
+    places = {"people": pd.factorize(asked["participant"])[0], "problems": _problems(asked, folds)}
     ranges = {"answers": _ranges(rows), **{unit: _ranges(_means(rows, place)) for unit, place in places.items()}}
     bars = {unit: _histogram(*ranges[unit]) for unit in UNITS}
     everyone = [
@@ -257,6 +260,16 @@ def _rows(data: CrowdData, draws: ArrayLike, level: float) -> FloatArray:
     if asked["participant"].nunique() < 2:
         raise ValueError("data holds the answers of one person; the check needs at least two people")
     return np.concatenate([asked["response"].to_numpy(dtype=np.float64)[None], made])
+
+
+def _problems(asked: pd.DataFrame, folds: ArrayLike | None) -> NDArray[np.int64]:
+    """Number of each answer's problem, another in every fold."""
+    if folds is None:
+        return np.asarray(pd.factorize(asked["problem"])[0])
+    fold = np.asarray(folds)
+    if fold.shape != (len(asked),):
+        raise ValueError(f"folds has shape {fold.shape}, expected ({len(asked)},): the fold of each answer of data")
+    return np.asarray(asked.groupby(["problem", fold]).ngroup())
 
 
 def _ranges(rows: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -101,8 +101,9 @@ def check_population(
     People are dealt into folds; under "new-problems" problems too, and a fold holds its people's answers to its
     problems, of which the generator saw neither. So every answer is checked at most once, and folds share no person
     and, under "new-problems", no problem. What the test asks is whether the answers could come from the fitted
-    population: errors of estimation count as miscalibration. Answers of people with a profile value that nobody in the
-    other folds has are left out, and counted.
+    population: errors of estimation count as miscalibration. Each fold's answers helped to fit the other folds'
+    generators, so errors of the mean answer partly cancel over folds, and its check is conservative. Answers of people
+    with a profile value that nobody in the other folds has are left out, and counted.
 
     Args:
         data: human answers on an ordinal or continuous scale.
@@ -147,7 +148,8 @@ def check_population(
     rows = pd.concat([test.responses for test in held], ignore_index=True)
     answered = CrowdData(rows, data.participants, data.problems, data.scale)
     left = sum(len(fold.test.responses) for fold in dealt) - len(rows)
-    found = calibration(answered, np.concatenate(made, axis=1), level=level, seed=seed)
+    number_of = np.repeat(np.arange(len(held)), [len(test.responses) for test in held])
+    found = calibration(answered, np.concatenate(made, axis=1), folds=number_of, level=level, seed=seed)
     drawn = [one for one in effects if one is not None]
     return PopulationCheck(
         name, references.name, protocol, folds, found, problem_loo(drawn) if drawn else None,
@@ -223,7 +225,11 @@ def _why(protocol: Protocol, folds: int, held: int, answers: int, left: int) -> 
     unknown = (
         f" {left} held-out answers were left out: of people with a profile value that nobody has in the other folds."
     )
+    mean = (
+        " A fold's answers helped to fit the other folds' generators, so errors of the mean partly cancel over folds:"
+    )
+    mean += " the check of the mean answer is conservative."
     return (
         f"{folds} folds of {what}: {held:,} of {answers:,} answers were checked, each against a generator fitted "
-        f"without the fold's {what}." + (unknown if left else "")
+        f"without the fold's {what}.{unknown if left else ''}{mean}"
     )

@@ -145,6 +145,19 @@ def test_the_result_as_a_frame_a_picture_and_for_arviz(tmp_path):
     assert held["observed_data"]["participant"].to_numpy().tolist() == data.responses["participant"].tolist()
 
 
+def test_a_problem_counts_once_per_fold():
+    data, draws = survey(np.random.default_rng(0), 19)
+    first = data.responses["participant"].isin([f"w{one}" for one in range(15)]).to_numpy()
+    plain = calibration(data, draws).checks.set_index(["part", "check"])["observed"]
+    split = calibration(data, draws, folds=np.where(first, 1, 2)).checks.set_index(["part", "check"])["observed"]
+    off = data.responses["response"] - np.vstack([data.responses["response"], draws]).mean(axis=0)
+    means = off.groupby([data.responses["problem"], first]).transform("mean")
+    assert split[EVERYONE, "problems"] == pytest.approx(means.std(ddof=0))
+    assert plain[EVERYONE, "problems"] != pytest.approx(means.std(ddof=0))
+    for name in ("location", "spread", "shape", "people"):
+        assert split[EVERYONE, name] == plain[EVERYONE, name]
+
+
 def test_what_is_refused():
     data, draws = survey(np.random.default_rng(0), 19)
     words = CrowdData.from_frame(
@@ -160,6 +173,7 @@ def test_what_is_refused():
         (data, draws[:18], {}, "draws holds 18 draws; a test at level 0.95 needs at least 19"),
         (data, np.where(draws == 5.0, np.nan, draws), {}, "draws"),
         (one, draws[:, :10], {}, "data holds the answers of one person; the check needs at least two people"),
+        (data, draws, {"folds": [1, 2]}, r"folds has shape \(2,\), expected \(300,\): the fold of each answer"),
         (data, draws, {"level": 95}, "level must lie strictly between 0 and 1; got 95"),
         (data, draws, {"least_people": 0}, "least_people must be a whole number of at least 1"),
         (data, draws, {"seed": -1}, "seed must be a whole number of at least 0"),
