@@ -82,7 +82,7 @@ def evaluate(
     if out is not None:
         check_folder("--out", out, [f"{'checks' if check else 'scores'}.csv.manifest.json"], given.params)
     settings = hyper_parameters(setting or [])
-    for name in () if check else ("objective", "mixing"):
+    for name in () if check else ("objective", "mixing", "mixing_draws"):
         if name in settings:
             raise ValueError(f"--setting {name}: the rows differ in it; it cannot be set for all of them")
     how = asking.asking

@@ -12,7 +12,7 @@ import numpyro.distributions as dist
 from jax.scipy.special import logsumexp
 from numpyro.infer import Trace_ELBO
 
-from crowdllm_stats.generator import networks
+from crowdllm_stats.generator import kept, networks
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.networks import NormalBelief, Params
 from crowdllm_stats.semi_implicit import SemiImplicit
@@ -82,7 +82,9 @@ class Belief:
     Attributes:
         blender: see :class:`Blender`.
         hidden: width of the hidden layers.
-        mixing: M, further mixing draws of the semi-implicit encoder; 0 is the paper's plain normal VAE.
+        mixing: M, further mixing draws of an answer's belief; 0 for a belief that is normal given what people keep.
+        kept_mixing: M, further mixing draws of what a person keeps, see :func:`kept.law`; 0 for a normal law.
+        profile_noise: whether a person has one mixing draw for all problems, the noise of the profile generator.
         mixing_dim: Q, coordinates of a mixing draw.
         draws: J, beliefs averaged for one decision in training (paper's objective).
         loss_weight: lambda of Eq. 4.
@@ -95,6 +97,8 @@ class Belief:
     blender: Blender
     hidden: int = 64
     mixing: int = 0
+    kept_mixing: int = 0
+    profile_noise: bool = False
     mixing_dim: int = 8
     draws: int = 10
     loss_weight: float = 1.0
@@ -125,7 +129,12 @@ class Belief:
             "spread": {"mean": jnp.zeros((n_people, 1)), "log_sd": jnp.full((n_people, 1), -1.5)},
         }
         params["encoder"]["bias_spread"] = jnp.full((k,), jnp.log(sigma))
-        if self.mixing:
+        if self.kept_mixing:
+            params["kept"] = kept.initial(jax.random.fold_in(key, 3), self.mixing_dim, k)
+        if self.profile_noise:
+            wide = (n_people, self.mixing_dim)
+            params["profile"] = {"mean": jnp.zeros(wide), "log_sd": jnp.full(wide, jnp.log(0.5))}
+        if self.mixing or self.profile_noise:
             third = jax.random.fold_in(key, 2)
             heads = jax.random.normal(third, (self.hidden, k)) * MEANS_APART * sigma / jnp.sqrt(self.hidden)
             params["encoder"]["mean"] = heads
@@ -148,30 +157,49 @@ class Belief:
         """Mixing draws, independent for every answer, shape (M + 1, n, Q); None without mixing."""
         return jax.random.normal(key, (self.mixing + 1, n, self.mixing_dim)) if self.mixing else None
 
+    @property
+    def kept_uniforms(self) -> int:
+        """Uniform numbers behind a virtual person's kept effects."""
+        return self.mixing_dim if self.kept_mixing else 0
+
+    def kept_effects(self, params: Params, noise: Any, uniform: Any) -> tuple[Any, Any]:
+        """What virtual people keep, see :func:`kept.drawn`; zeros where nobody keeps anything.
+
+        Args:
+            params: learned parameters.
+            noise: standard normal draws, shape (N, K + 1).
+            uniform: uniform draws, shape (N, ``kept_uniforms``).
+        """
+        if not self.person_effects or "log_tau_person" not in params:
+            return noise[:, :-1] * 0.0, noise[:, -1:] * 0.0
+        return kept.drawn(params, noise, uniform)
+
     # -- the likelihood of the answers -----------------------------------------------------------------------------
 
     def likelihood_model(self, params: Params, data: TrainingData) -> None:
         """``a_i ~ N(0, tau_a^2)``, ``e_i ~ N(kappa a_i, tau_e^2)``, ``b_t ~ N(0, tau_b^2)`` and the answers' marginal.
 
         ``p(y_it | a, e, b) = E_psi E_delta F(y; y_ref + delta, sigma^2)`` with
-        ``delta | psi ~ N(mu(x_t, v_i, psi) + a_i + b_t, (s(x_t, v_i, psi) exp(e_i))^2)``, over M + 1 mixing draws.
+        ``delta | psi ~ N(mu(x_t, v_i, psi) + a_i + b_t, (s(x_t, v_i, psi) exp(e_i))^2)``, over M + 1 mixing draws. With
+        ``kept_mixing`` the law of ``(a_i, e_i)`` is semi-implicit, see :func:`kept.law`; with ``profile_noise`` a
+        person has one ``psi_i ~ N(0, 1)`` for all problems.
         """
-        shapes = {name: params[name]["mean"].shape for name in ("person", "spread", "problem")}
+        shapes = {name: params[name]["mean"].shape for name in ("person", "problem")}
         shift = log_factor = jnp.zeros(())
         k = self.blender.belief_dim
         if self.person_effects:
-            tau = jnp.exp(params["log_tau_person"])
-            person = numpyro.sample("person", dist.Normal(0.0, tau).expand(shapes["person"]).to_event(2))
-            centre = (person * params["couple"]).sum(axis=1, keepdims=True)
-            tau = jnp.exp(params["log_tau_spread"])
-            extra = numpyro.sample("spread", dist.Normal(centre, tau).to_event(2))
+            law = kept.law(params, shapes["person"][0], self.kept_mixing, numpyro.prng_key())
+            person, extra = kept.effects(params, numpyro.sample("person", law))
             shift, log_factor = person[data.person], extra[data.person]
         if self.problem_effects:
             tau = jnp.exp(params["log_tau_problem"])
             problem = numpyro.sample("problem", dist.Normal(0.0, tau).expand(shapes["problem"]).to_event(2))
             shift = shift + problem[data.problem]
-        n = data.problem.shape[0]
-        mean, sd = self.encode(params, data, self.psi(numpyro.prng_key(), n), shift, log_factor)
+        psi = self.psi(numpyro.prng_key(), data.problem.shape[0])
+        if self.profile_noise:
+            normal = dist.Normal(jnp.zeros_like(params["profile"]["mean"]), 1.0)
+            psi = numpyro.sample("profile", normal.to_event(2))[data.person]
+        mean, sd = self.encode(params, data, psi, shift, log_factor)
         noise = jax.random.normal(numpyro.prng_key(), (*mean.shape[:-1], k))
         reference = data.reference[data.problem]
         each = self.blender.log_prob(params["blender"], data.answer, reference, mean, sd, noise)
@@ -182,10 +210,13 @@ class Belief:
 
     def likelihood_guide(self, params: Params, data: TrainingData) -> None:
         """Independent normals for the effects of people and problems."""
-        names = (("person", "spread") if self.person_effects else ()) + (("problem",) if self.problem_effects else ())
-        for name in names:
-            law = params[name]
-            numpyro.sample(name, dist.Normal(law["mean"], jnp.exp(law["log_sd"])).to_event(2))
+        person = {part: jnp.concatenate([params[name][part] for name in ("person", "spread")], axis=1)
+                  for part in ("mean", "log_sd")}  # fmt: skip
+        sites = {"person": (self.person_effects, person), "problem": (self.problem_effects, params["problem"]),
+                 "profile": (self.profile_noise, params.get("profile"))}  # fmt: skip
+        for name, (used, law) in sites.items():
+            if used:
+                numpyro.sample(name, dist.Normal(law["mean"], jnp.exp(law["log_sd"])).to_event(2))
 
     def penalty(self, params: Params, ridge: jax.Array) -> jax.Array:
         """See :func:`networks.weight_penalty`; also a wide normal prior on ``log_sigma``, for scales of two answers."""
@@ -274,9 +305,13 @@ class Belief:
         first, second = jax.random.split(key)
         shift, log_factor = effect, jnp.zeros(())
         if self.person_effects:
-            shift = effect + params["person"]["mean"][data.person]
-            log_factor = params["spread"]["mean"][data.person]
-        mean, sd = self.encode(params, data, self.psi(first, data.problem.shape[0]), shift, log_factor)
+            at_mean = [params[name]["mean"] for name in ("person", "spread")]
+            person, extra = kept.effects(params, jnp.concatenate(at_mean, axis=1))
+            shift, log_factor = effect + person[data.person], extra[data.person]
+        psi = self.psi(first, data.problem.shape[0])
+        if self.profile_noise:
+            psi = params["profile"]["mean"][data.person]
+        mean, sd = self.encode(params, data, psi, shift, log_factor)
         noise = jax.random.normal(second, mean.shape)
         reference = data.reference[data.problem]
         each = self.blender.log_prob(params["blender"], data.answer, reference, mean, sd, noise)

@@ -14,15 +14,16 @@ import pandas as pd
 from crowdllm_stats._base.checks import FloatArray, check_count
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.reference import Reference
-from crowdllm_stats.generator import storage
+from crowdllm_stats.generator import kept, storage
 from crowdllm_stats.generator.arviz_data import arviz_data
 from crowdllm_stats.generator.belief import Belief
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.fitted import Fitted, problem_table
+from crowdllm_stats.generator.kept import Mixing
 from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.generator.padding import filled_up
 from crowdllm_stats.generator.participation import Participation
-from crowdllm_stats.generator.prediction import Prediction, even_people, expected_decisions, predict
+from crowdllm_stats.generator.prediction import Prediction, even_people, expected_decisions, mixing_of, predict
 from crowdllm_stats.generator.problems import Embedded, features_of
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
 from crowdllm_stats.generator.settings import PAPER, Settings
@@ -117,7 +118,7 @@ class CrowdLLM:
 
         Example:
             >>> CrowdLLM.paper()
-            CrowdLLM, paper objective, 0 further mixing draws, decisions expected over 10 beliefs, not fitted
+            CrowdLLM, paper objective, normal beliefs, decisions expected over 10 beliefs, not fitted
         """
         return cls(**{**PAPER, **changes})
 
@@ -193,14 +194,17 @@ class CrowdLLM:
 
     def belief(self, blender: Blender) -> Belief:
         """The belief generator's constants for a blender."""
-        names = ("hidden", "mixing", "mixing_dim", "draws", "loss_weight", "trust", "skip", "person_effects",
+        names = ("hidden", "kept_mixing", "profile_noise", "mixing_dim", "draws", "loss_weight", "trust", "skip",
                  "problem_effects")  # fmt: skip
-        return Belief(blender, **{name: getattr(self.settings, name) for name in names})
+        given = {name: getattr(self.settings, name) for name in names}
+        return Belief(blender, mixing=self.settings.answer_mixing, person_effects=self.settings.keeps, **given)
 
     def _kept(self, data: CrowdData, part: Prepared, trained: Trained, tuned: Tuned, skipped: int, seed: int) -> Fitted:
         params = dict(trained.params)
         effects = params.pop("problem")["mean"][: len(part.problems)]
-        person, spread_of = (params.pop(name)["mean"][: len(part.people)] for name in ("person", "spread"))
+        at_mean = [params.pop(name)["mean"][: len(part.people)] for name in ("person", "spread")]
+        person, spread_of = kept.effects(params, np.concatenate(at_mean, axis=1))
+        noise = params.pop("profile", {"mean": np.zeros((len(part.people), 0))})["mean"][: len(part.people)]
         used = self.settings.objective == "likelihood" and self.settings.problem_effects
         if self.settings.objective == "paper":
             for name in ("log_tau_problem", "log_tau_person", "log_tau_spread", "couple"):
@@ -237,6 +241,7 @@ class CrowdLLM:
             people=part.people,
             person_effect=np.asarray(person),
             person_spread=np.asarray(spread_of),
+            person_noise=np.asarray(noise),
         )
 
     @property
@@ -250,6 +255,13 @@ class CrowdLLM:
         if self.settings.decision == "drawn":
             return self.fitted.params
         return expected_decisions(self.fitted.params, self.settings.draws)
+
+    @property
+    def mixing(self) -> Mixing | None:
+        """How far from normal mixing makes beliefs (what people keep of them, where that is mixed); None without it."""
+        fitted, belief = self.fitted, self.belief(self.blender)
+        profiles = fitted.encoder.transform(fitted.profiles)
+        return mixing_of(belief, fitted.params, fitted.x, fitted.decision - fitted.vectors.decision_mean, profiles)
 
     def problem_table(
         self, problems: Iterable[Any], reference: Reference | None, embedding: Embedded, effect: str
@@ -392,10 +404,8 @@ class CrowdLLM:
         profiles = recruiter.sample(n, seed=seed).table.drop(columns="participant")
         self.fitted.encoder.transform(profiles)
         other = CrowdLLM(**self.settings.to_dict())
-        none = np.zeros((0, 1))
-        other._fitted = replace(
-            self.fitted, profiles=profiles, recruiter=recruiter, people=(), person_effect=none, person_spread=none
-        )
+        nobody = {name: getattr(self.fitted, name)[:0] for name in ("person_effect", "person_spread", "person_noise")}
+        other._fitted = replace(self.fitted, profiles=profiles, recruiter=recruiter, people=(), **nobody)
         return other
 
     def to_arviz(self, problems: Iterable[Any] | None = None, n: int = 100, *, seed: int = 0) -> Any:
@@ -453,15 +463,20 @@ class CrowdLLM:
 
     def __str__(self) -> str:
         settings = self.settings
-        head = f"CrowdLLM, {settings.objective} objective, {settings.mixing} further mixing draws{settings.decisions}"
+        head = f"CrowdLLM, {settings.objective} objective, {settings.belief_law}{settings.decisions}"
         if self._fitted is None:
             return f"{head}, not fitted"
         own = self._fitted
         return (
             f"{head}\n  scale: {own.scale}\n  fitted to {own.n_answers} answers of {own.n_people} people to "
             f"{len(own.problems)} problems in {own.steps} steps ({own.skipped} skipped as not finite)\n"
-            f"  standard deviation of a new problem's effect: {own.new_problem_sd:.3g}"
+            f"{self._mixing_line()}  standard deviation of a new problem's effect: {own.new_problem_sd:.3g}"
         )
+
+    def _mixing_line(self) -> str:
+        found = self.mixing
+        what = "what people keep over problems" if self.settings.kept_mixing else "beliefs"
+        return "" if found is None else f"  {what}: {found}\n"
 
     __repr__ = __str__
 

@@ -56,6 +56,7 @@ class Fitted:
         people: ids of the training people, in the order of ``person_effect``; none where these were left out.
         person_effect: their fitted effects on the belief, (N, K).
         person_spread: their fitted effects on the log spread, (N, 1).
+        person_noise: their fitted mixing draws, (N, Q) with mixing over profiles, else (N, 0).
     """
 
     params: Params
@@ -80,6 +81,7 @@ class Fitted:
     people: tuple[str, ...]
     person_effect: FloatArray
     person_spread: FloatArray
+    person_noise: FloatArray
 
     def rows(self, problems: Iterable[str]) -> NDArray[np.int64]:
         """Rows of training problems.

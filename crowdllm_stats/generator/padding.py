@@ -66,7 +66,7 @@ class rows_that_count(Messenger):
 
     def __init__(self, data: TrainingData) -> None:
         super().__init__()
-        counts = {"person": data.is_person, "spread": data.is_person, "problem": data.is_problem}
+        counts = {"person": data.is_person, "profile": data.is_person, "problem": data.is_problem}
         self._counts: Mapping[str, jax.Array] = {name: rows for name, rows in counts.items() if rows is not None}
 
     def process_message(self, msg: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,8 +15,9 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from crowdllm_stats._base.checks import FloatArray
-from crowdllm_stats.generator import networks
+from crowdllm_stats.generator import kept, networks
 from crowdllm_stats.generator.belief import Belief
+from crowdllm_stats.generator.kept import Mixing
 from crowdllm_stats.generator.networks import NormalBelief, Params
 
 #: Problems worked on at once.
@@ -179,8 +179,9 @@ def _expected(
 
 
 def expected_table(
-    belief: Belief, params: Params, table: dict[str, FloatArray], v: FloatArray, shift: FloatArray, spread: FloatArray
-) -> FloatArray:
+    belief: Belief, params: Params, table: dict[str, FloatArray], v: FloatArray, shift: FloatArray, spread: FloatArray,
+    noise: FloatArray,
+) -> FloatArray:  # fmt: skip
     """``E[y | x_t, v_i, a_i, e_i]`` at effect 0 of the problem, shape (T, N).
 
     Args:
@@ -190,17 +191,19 @@ def expected_table(
         v: coded profiles, (N, P).
         shift: kept effects on the belief, (N, 1).
         spread: kept effects on the log spread, (N, 1).
+        noise: kept mixing draws, (N, Q) with mixing over profiles.
     """
     closed = not belief.mixing and belief.blender.family in ("normal", "ordinal")
     draws = 1 if closed else _DRAWS
-    rng = np.random.default_rng(0)
+    q = belief.mixing_dim if belief.mixing or belief.profile_noise else 0
+    wide, rng = (len(v), q), np.random.default_rng(0)
     total = np.zeros((len(table["x"]), len(v)))
     for _ in range(draws):
         people = People(
             v=jnp.asarray(v, dtype=jnp.float32),
             shift=jnp.asarray(shift, dtype=jnp.float32),
             spread=jnp.asarray(spread, dtype=jnp.float32),
-            psi=jnp.asarray(rng.standard_normal((len(v), belief.mixing_dim)), jnp.float32) if belief.mixing else None,
+            psi=jnp.asarray(noise if belief.profile_noise else rng.standard_normal(wide), jnp.float32) if q else None,
             noise=jnp.asarray(rng.standard_normal((len(v), 1)), dtype=jnp.float32),
         )
         for start in range(0, len(total), BLOCK):
@@ -210,6 +213,34 @@ def expected_table(
             stop = min(start + BLOCK, len(total))
             total[start:stop] += part[: stop - start] / draws
     return total
+
+
+#: Mixing draws, problems and profiles over which mixing is measured.
+_MEASURED, _PROBLEMS, _PROFILES = 512, 16, 16
+
+
+def mixing_of(belief: Belief, params: Params, x: FloatArray, centred: FloatArray, v: FloatArray) -> Mixing | None:
+    """How far mixing makes the law of what people keep, or of their beliefs, leave the normal; None without mixing.
+
+    Args:
+        belief: the generator's constants.
+        params: learned parameters.
+        x: problem vectors (T, D).
+        centred: centred reference (T, K).
+        v: coded profiles (N, P).
+    """
+    draws = jnp.asarray(kept.even_draws(_MEASURED, belief.mixing_dim), dtype=jnp.float32)
+    if belief.kept_mixing:
+        law = kept.components(params["kept"], draws)
+        return Mixing.of(law.mean[:, :-1], law.sd[:, :-1])
+    if not (belief.mixing or belief.profile_noise):
+        return None
+    rows, people = ([*range(0, len(one), -(-len(one) // most))] for one, most in ((x, _PROBLEMS), (v, _PROFILES)))
+    problem = networks.of_problems(params["encoder"], jnp.asarray(x[rows]), jnp.asarray(centred[rows]))
+    person = networks.of_people(params["encoder"], jnp.asarray(v[people]))
+    pairs = {name: each[:, None] for name, each in problem.items()}
+    psi = jax.scipy.special.ndtri(draws / np.sqrt(12.0) + 0.5)[:, None, None]
+    return Mixing.of(*networks.encode(params["encoder"], pairs, person, psi))
 
 
 class People(NamedTuple):
@@ -228,21 +259,6 @@ class People(NamedTuple):
     spread: jax.Array
     psi: jax.Array | None
     noise: jax.Array
-
-
-def effects(params: Mapping[str, Any], belief: Belief, shift: Any, spread: Any) -> tuple[Any, Any]:
-    """Kept effects from standard normal draws: ``a = tau_a z``, ``e = kappa a + tau_e z'``; zeros where switched off.
-
-    Args:
-        params: learned parameters.
-        belief: the generator's constants.
-        shift: z, shape (S, K).
-        spread: z', shape (S, 1).
-    """
-    if not belief.person_effects or "log_tau_person" not in params:
-        return shift * 0.0, spread * 0.0
-    a = jnp.exp(params["log_tau_person"]) * shift
-    return a, (a * params["couple"]).sum(axis=1, keepdims=True) + jnp.exp(params["log_tau_spread"]) * spread
 
 
 def expected_decisions(params: Params, draws: int) -> Params:
@@ -275,13 +291,13 @@ def even_people(params: Params, belief: Belief, profiles: FloatArray, size: int,
         size: S, rounded up to a power of 2.
         seed: of the scrambling.
     """
-    k, q = belief.blender.belief_dim, belief.mixing_dim if belief.mixing else 0
+    k, q = belief.blender.belief_dim, belief.mixing_dim if belief.mixing or belief.profile_noise else 0
     exponent = int(np.ceil(np.log2(max(size, 2))))
-    points = qmc.Sobol(2 + 2 * k + q, rng=np.random.default_rng(seed)).random_base2(exponent)
+    points = qmc.Sobol(2 + 2 * k + q + belief.kept_uniforms, rng=np.random.default_rng(seed)).random_base2(exponent)
     points = np.clip(points, 1e-6, 1.0 - 1e-6)
     rows = np.minimum((points[:, 0] * len(profiles)).astype(np.int64), len(profiles) - 1)
-    normal = ndtri(points[:, 1:]).astype(np.float32)
-    shift, spread = effects(params, belief, normal[:, :k], normal[:, k : k + 1])
+    normal, uniform = ndtri(points[:, 1 : 2 + 2 * k + q]).astype(np.float32), points[:, 2 + 2 * k + q :]
+    shift, spread = belief.kept_effects(params, normal[:, : k + 1], uniform.astype(np.float32))
     return People(
         v=jnp.asarray(profiles[rows], dtype=jnp.float32),
         shift=jnp.asarray(shift),

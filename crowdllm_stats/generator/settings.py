@@ -25,10 +25,13 @@ RIDGE_LOG_SD = 100.0
 
 Decision = Literal["drawn", "expected"]
 
+#: What is semi-implicit, see :class:`Settings`.
+MixingOf = Literal["beliefs", "profile", "none"]
+
 #: The paper's printed choices, see ``CrowdLLM.paper``.
 PAPER: Mapping[str, Any] = {
     "objective": "paper",
-    "mixing": 0,
+    "mixing": "none",
     "draws": 10,
     "loss_weight": 1.0,
     "decision": "expected",
@@ -46,7 +49,11 @@ class Settings:
     Attributes:
         objective: "likelihood" (of the answers, Monte Carlo over the belief) or "paper" (Eq. 4).
         family: the blender's, see :class:`Blender`; by the scale without it.
-        mixing: M, further mixing draws of the semi-implicit encoder; 0 is the paper's plain normal VAE.
+        mixing: what makes the law of beliefs semi-implicit, so that it may leave the normal. "beliefs": mixing draws of
+            its own for what each person keeps over problems (belief and log spread), or for each answer where people
+            keep nothing. "profile": the noise of the profile generator, one draw per person for all problems (the
+            paper's hierarchy), in the place of kept effects. "none": the plain normal VAE that the paper goes with.
+        mixing_draws: M, further mixing draws behind a density that is averaged over them.
         mixing_dim: Q, coordinates of a mixing draw.
         draws: J, beliefs behind a decision: in training (paper) and where decisions are expected ones.
         loss_weight: lambda of Eq. 4, the weight of the decisions' loss (paper).
@@ -76,15 +83,16 @@ class Settings:
     Example:
         >>> Settings(objective="paper").learning_rate
         0.001
-        >>> Settings(mixing=-1)
+        >>> Settings(mixing_draws=0)
         Traceback (most recent call last):
         ...
-        crowdllm_stats...BadInput: mixing must be a whole number of at least 0; got -1
+        crowdllm_stats...BadInput: mixing_draws must be a whole number of at least 1; got 0
     """
 
     objective: Objective = "likelihood"
     family: Family | None = None
-    mixing: int = 0
+    mixing: MixingOf = "beliefs"
+    mixing_draws: int = 10
     mixing_dim: int = 8
     draws: int = 10
     loss_weight: float = 1.0
@@ -109,10 +117,11 @@ class Settings:
         if self.family is not None:
             check_choice("family", self.family, get_args(Family))
         check_choice("decision", self.decision, get_args(Decision))
+        check_choice("mixing", self.mixing, get_args(MixingOf))
         for name, usual in (("learning_rate", LEARNING_RATE), ("steps", STEPS)):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, usual[self.objective])
-        for name, least in (("mixing", 0), ("mixing_dim", 1), ("draws", 1), ("hidden", 1), ("components", 0),
+        for name, least in (("mixing_draws", 1), ("mixing_dim", 1), ("draws", 1), ("hidden", 1), ("components", 0),
                             ("steps", 1), ("population", 2)):  # fmt: skip
             object.__setattr__(self, name, check_count(name, getattr(self, name), least))
         for name in ("trust", "skip", "reference_features", "person_effects", "problem_effects", "refit"):
@@ -131,8 +140,9 @@ class Settings:
 
     def _check_expected(self) -> None:
         """Refuse expected decisions where the mean of J draws is not one draw with a smaller spread."""
-        if self.decision == "expected" and (self.mixing or self.family in ("truncated", "categorical")):
-            what = f"mixing={self.mixing}" if self.mixing else f"family={self.family!r}"
+        mixed = self.answer_mixing > 0
+        if self.decision == "expected" and (mixed or self.family in ("truncated", "categorical")):
+            what = f"mixing={self.mixing!r} of answers" if mixed else f"family={self.family!r}"
             raise ValueError(
                 f"decision 'expected' is the mean of J normal beliefs, which {what} does not have; use "
                 "decision='drawn', or leave this out"
@@ -141,6 +151,35 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values."""
         return asdict(self)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether people keep effects over problems."""
+        return self.objective == "likelihood" and self.person_effects and self.mixing != "profile"
+
+    @property
+    def kept_mixing(self) -> int:
+        """M of the law of what people keep; 0 for a normal one."""
+        return self.mixing_draws if self.mixing == "beliefs" and self.keeps else 0
+
+    @property
+    def profile_noise(self) -> bool:
+        """Whether a person has one mixing draw for all problems."""
+        return self.mixing == "profile"
+
+    @property
+    def answer_mixing(self) -> int:
+        """M of an answer's belief; 0 where it is normal given what its person keeps."""
+        averaged = self.objective == "paper" if self.profile_noise else self.mixing == "beliefs" and not self.keeps
+        return self.mixing_draws if averaged else 0
+
+    @property
+    def belief_law(self) -> str:
+        """The law of beliefs in words."""
+        if self.mixing == "none":
+            return "normal beliefs"
+        of = "profiles" if self.profile_noise else "people" if self.keeps else "answers"
+        return f"semi-implicit beliefs (mixing over {of}, {self.mixing_draws} further draws)"
 
     def blender(self, scale: Scale) -> Blender:
         """The blender for a scale; expected decisions are those of normal answers on a continuous one.

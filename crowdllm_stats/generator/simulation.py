@@ -23,7 +23,6 @@ from crowdllm_stats.generator.belief import Belief
 from crowdllm_stats.generator.networks import Params
 from crowdllm_stats.generator.padding import size_for
 from crowdllm_stats.generator.participation import Participation
-from crowdllm_stats.generator.prediction import effects
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
 from crowdllm_stats.generator.random import id_keys, id_numbers
 
@@ -62,10 +61,12 @@ def _answers(
     that key and the problem's number: nothing depends on who else answers what.
     """
     blender, k = belief.blender, belief.blender.belief_dim
-    own = jax.vmap(lambda one: jax.random.normal(jax.random.fold_in(one, 0), (k + 1,)))(keys)
-    shift, spread = effects(params, belief, own[:, :k], own[:, k:])
+    q = belief.mixing_dim if belief.mixing and not belief.profile_noise else 0
+    r = belief.mixing_dim if belief.profile_noise else 0
+    size = k + 1 + belief.kept_uniforms + r
+    own = jax.vmap(lambda one: jax.random.normal(jax.random.fold_in(one, 0), (size,)))(keys)
+    shift, spread = belief.kept_effects(params, own[:, : k + 1], jax.scipy.special.ndtr(own[:, k + 1 : size - r]))
     person = networks.of_people(params["encoder"], v)
-    q = belief.mixing_dim if belief.mixing else 0
     closed = blender.family in ("normal", "ordinal")
     place = _place_type(len(blender.answers))
     problems = {**problems, **networks.of_problems(params["encoder"], problems["x"], problems["centred"])}
@@ -75,7 +76,7 @@ def _answers(
             lambda one: jax.random.normal(jax.random.fold_in(one, problem["number"]), (q + (1 if closed else k + 1),))
         )(keys)
         row = {name: problem[name][None] for name in ("hidden", "mean", "spread")}
-        psi = drawn[:, :q] if q else None
+        psi = own[:, size - r :] if r else drawn[:, :q] if q else None
         mean, sd = networks.encode(params["encoder"], row, person, psi, shift + problem["effect"], spread)
         if closed:
             total = jnp.sqrt(sd[:, 0] ** 2 + jnp.exp(2 * params["blender"]["log_sigma"]))

@@ -23,15 +23,16 @@ from crowdllm_stats.generator.settings import Settings
 
 Model = TypeVar("Model")
 
-FORMAT = "crowdllm-stats generator 1"
+FORMAT = "crowdllm-stats generator 2"
 
-_ARRAYS = ("x", "decision", "effect", "history", "held_out", "person_effect", "person_spread")
+_ARRAYS = ("x", "decision", "effect", "history", "held_out", "person_effect", "person_spread",
+           "person_noise")  # fmt: skip
 #: Parameters of effects, without which people would silently keep none.
 _LIKELIHOOD = ("log_tau_problem", "log_tau_person", "log_tau_spread", "couple")
 #: Losses may hold those of steps left out; in all other arrays every number is used.
 _NOT_FINITE = ("history", "held_out")
 #: Counts that decide how much memory a prediction takes, and the most that a file may ask for.
-_COUNTS, _MOST = ("mixing", "mixing_dim", "draws", "hidden", "population", "n_profiles"), 1_000_000
+_COUNTS, _MOST = ("mixing_draws", "mixing_dim", "draws", "hidden", "population", "n_profiles"), 1_000_000
 _NUMBERS = ("new_problem_sd", "steps", "skipped", "seed", "n_answers", "n_people")
 
 
@@ -116,7 +117,7 @@ def load(path: str | os.PathLike[str], build: Callable[[Settings, Fitted], Model
         )
         if len(fitted.problems) != len(fitted.x) or len(fitted.x) != len(fitted.effect):
             raise ValueError(f"{len(fitted.problems)} problems but {len(fitted.x)} vectors")
-        if not len(fitted.people) == len(fitted.person_effect) == len(fitted.person_spread):
+        if not len(fitted.people) == len(fitted.person_effect) == len(fitted.person_spread) == len(fitted.person_noise):
             raise ValueError(f"{len(fitted.people)} people but {len(fitted.person_effect)} effects of people")
         wrong = [name for name, value in given.items() if name not in _NOT_FINITE and not _finite(value)]
         if wrong:

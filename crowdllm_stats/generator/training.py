@@ -248,7 +248,10 @@ def starting_values(belief: Belief, answers: TrainingData, sigma: float) -> Call
 
     def start(key: jax.Array) -> Params:
         params = dict(_initial(belief, key, n_x, n_v, 1, 1, sigma))
-        for name, rows in (("problem", problems), ("person", people), ("spread", people)):
+        sizes = {"problem": problems, "person": people, "spread": people, "profile": people}
+        for name, rows in sizes.items():
+            if name not in params:
+                continue
             params[name] = {part: np.repeat(np.asarray(one), rows, axis=0) for part, one in params[name].items()}
         return params
 

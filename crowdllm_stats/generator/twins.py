@@ -158,7 +158,7 @@ def twins_by_problem(
             python="use twins by people",
             command="use --by people",
         )
-    if model.settings.objective != "likelihood" or not model.settings.person_effects:
+    if not model.settings.keeps and (model.settings.objective != "likelihood" or not model.settings.profile_noise):
         raise ValueError("twins by problem need people's effects: objective 'likelihood' with person_effects")
     problems = list(dict.fromkeys(human.responses["problem"]))
     if len(problems) < 2 * folds:
@@ -204,19 +204,20 @@ def expected_answers(learned: CrowdLLM, problems: list[str], known: CrowdLLM, pe
     rows = source.rows(problems)
     place = {name: row for row, name in enumerate(fitted.people)}
     ids = people["participant"].tolist()
-    k = fitted.decision.shape[1]
-    shift, spread = np.zeros((len(ids), k)), np.zeros((len(ids), 1))
+    kept = [fitted.person_effect, fitted.person_spread, fitted.person_noise]
+    shift, spread, noise = (np.zeros((len(ids), one.shape[1])) for one in kept)
     for row, name in enumerate(ids):
         if name in place:
-            shift[row], spread[row] = fitted.person_effect[place[name]], fitted.person_spread[place[name]]
+            shift[row], spread[row], noise[row] = (one[place[name]] for one in kept)
     table = {
         "x": source.x[rows],
         "reference": source.decision[rows],
         "centred": source.decision[rows] - fitted.vectors.decision_mean,
     }
     values = expected_table(
-        learned.belief(learned.blender), learned.deciding, table, fitted.encoder.transform(people), shift, spread
-    )
+        learned.belief(learned.blender), learned.deciding, table, fitted.encoder.transform(people), shift, spread,
+        noise,
+    )  # fmt: skip
     return pd.DataFrame(
         {
             "problem": np.repeat(np.asarray(problems, dtype=object), len(ids)),

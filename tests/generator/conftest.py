@@ -21,7 +21,7 @@ PEOPLE = tuple(f"w{place:02d}" for place in range(70))
 PROBLEM_SD, PERSON_SD, GROUP_GAP, NOISE_SD = 0.5, 0.6, 0.8, 0.7
 SMALL: dict[str, Any] = {"hidden": 6, "steps": 250, "held_out": 0.0, "ridge": 10.0, "ridge_network": 40.0}
 RATED = {**SMALL, "held_out": 0.3, "steps": 320, "population": 4096}
-PAPER = {**SMALL, "objective": "paper", "mixing": 2, "held_out": 0.3, "steps": 230}
+PAPER = {**SMALL, "objective": "paper", "mixing_draws": 2, "held_out": 0.3, "steps": 230}
 
 
 @dataclass(frozen=True)

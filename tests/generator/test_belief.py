@@ -182,20 +182,16 @@ def likelihood_by_hand(params, data):
     def kl(mean, sd, centre_square, tau):
         return np.sum(np.log(tau / sd) + (sd**2 + centre_square) / (2 * tau**2) - 0.5)
 
-    total = sum(kl(*law[name], law[name][0] ** 2, taus[name]) for name in ("person", "problem"))
-    # e given a ~ N(couple a, tau^2): E (e - couple a)^2 = sd_e^2 + (m_e - c m_a)^2 + c^2 sd_a^2
-    couple = told["couple"][0]
-    centre = (law["spread"][0] - couple * law["person"][0]) ** 2 + couple**2 * law["person"][1] ** 2
-    total += kl(*law["spread"], centre, taus["spread"])
+    total = sum(kl(*law[name], law[name][0] ** 2, taus[name]) for name in taus)
     mean, sd = (one[:, 0] for one in encoded(params, data))
     nodes, shares = np.polynomial.hermite_e.hermegauss(40)
     shares = shares / shares.sum()
     apart = mean + np.asarray(data.reference)[PROBLEM, 0] - np.asarray(data.answer)
-    shift = apart + law["person"][0][PERSON] + law["problem"][0][PROBLEM]
-    square = shift**2 + law["person"][1][PERSON] ** 2 + law["problem"][1][PROBLEM] ** 2
-    extra = law["spread"][0][PERSON][:, None] + law["spread"][1][PERSON][:, None] * nodes
-    variance = (sd[:, None] * np.exp(extra)) ** 2 + np.exp(2 * told["blender"]["log_sigma"])
-    fit = -0.5 * (square[:, None] / variance + np.log(2 * np.pi * variance)) @ shares
+    a, r = (law[name][0][PERSON][:, None] + law[name][1][PERSON][:, None] * nodes for name in ("person", "spread"))
+    square = (apart[:, None] + a + law["problem"][0][PROBLEM][:, None]) ** 2 + law["problem"][1][PROBLEM][:, None] ** 2
+    extra = told["couple"][0] * a[:, :, None] + r[:, None]  # e = kappa a + r
+    variance = (sd[:, None, None] * np.exp(extra)) ** 2 + np.exp(2 * told["blender"]["log_sigma"])
+    fit = (-0.5 * (square[:, :, None] / variance + np.log(2 * np.pi * variance)) @ shares) @ shares
     own = told["encoder"]
     squares = {name: np.sum(value**2) for name, value in own.items()}
     penalty = (
@@ -230,7 +226,8 @@ def test_held_out_answers_are_judged_with_people_at_their_mean_and_problems_at_n
     mean, sd = (one[:, 0] for one in encoded(params, data))
     told = jax.tree.map(np.asarray, params)
     centre = np.asarray(data.reference)[PROBLEM, 0] + mean + told["person"]["mean"][PERSON, 0]
-    total = np.hypot(sd * np.exp(told["spread"]["mean"][PERSON, 0]), np.exp(told["blender"]["log_sigma"]))
+    kept = told["spread"]["mean"] + told["couple"] * told["person"]["mean"]
+    total = np.hypot(sd * np.exp(kept[PERSON, 0]), np.exp(told["blender"]["log_sigma"]))
     expected = -stats.norm(centre, total).logpdf(np.asarray(data.answer))[[1, 2, 5]].mean()
     assert float(NORMAL.held_out_loss("likelihood", params, jax.random.key(0), data)) == pytest.approx(
         expected, rel=1e-5

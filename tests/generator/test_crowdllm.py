@@ -207,7 +207,7 @@ def test_two_camps_are_found_by_mixing_alone():
     table = table_of(camp + 0.4 * rng.normal(size=camp.shape), ["all"] * 70)
     reference = Reference.from_probabilities(PROBLEMS, [-1, 1], np.full((26, 2), 0.5))
     settings = {**SMALL, "steps": 700, "learning_rate": 0.03, "ridge_network": 0.1}
-    model = CrowdLLM(**settings, mixing=10, mixing_dim=2, person_effects=False, problem_effects=False)
+    model = CrowdLLM(**settings, mixing_draws=10, mixing_dim=2, person_effects=False, problem_effects=False)
     model.fit(CrowdData.from_frame(table), reference, seed=1)
     one_normal = 0.5 * np.log(2 * np.pi * np.e * table["response"].var())
     assert model.fitted.history[-50:].mean() < one_normal - 0.25
@@ -310,7 +310,8 @@ def test_arviz_gets_named_dimensions(fits):
 
 
 def test_it_says_what_it_is(rated, made):
-    assert str(CrowdLLM()) == "CrowdLLM, likelihood objective, 0 further mixing draws, not fitted"
+    law = "semi-implicit beliefs (mixing over people, 10 further draws)"
+    assert str(CrowdLLM()) == f"CrowdLLM, likelihood objective, {law}, not fitted"
     assert "fitted to 1820 answers of 70 people to 26 problems" in str(rated)
     assert "Prediction of 26 problems" in str(rated.predict())
     frame = rated.predict(["q02", "q01"]).to_frame()
@@ -333,7 +334,8 @@ def test_nothing_before_fitting(asked, tmp_path):
     [
         ({"objective": "elbo"}, "objective must be one of"),
         ({"family": "gamma"}, "family must be one of"),
-        ({"mixing": -1}, "mixing must be a whole number of at least 0"),
+        ({"mixing": 5}, "mixing must be one of 'beliefs', 'profile', 'none'; got 5"),
+        ({"mixing_draws": 0}, "mixing_draws must be a whole number of at least 1"),
         ({"hidden": 2.5}, "hidden must be a whole number"),
         ({"steps": "many"}, "steps must be a whole number"),
         ({"population": 1}, "population must be a whole number of at least 2"),

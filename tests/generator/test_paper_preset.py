@@ -47,7 +47,7 @@ def drawing(model):
 def test_the_preset_is_what_the_paper_prints():
     told = CrowdLLM.paper().settings
     assert (told.objective, told.learning_rate, told.draws, told.loss_weight) == ("paper", 1e-3, 10, 1.0)
-    assert (told.decision, told.mixing) == ("expected", 0)
+    assert (told.decision, told.mixing) == ("expected", "none")
     assert (told.trust, told.skip, told.reference_features, told.held_out) == (False, False, False, 0.0)
     assert CrowdLLM.paper(draws=4, trust=True).settings.draws == 4
 
@@ -96,7 +96,7 @@ def test_expected_ratings_lie_on_the_scale_and_come_back_from_a_file(made, crowd
 
 @pytest.mark.parametrize(("objective", "trust"), [("paper", False), ("likelihood", True)])
 def test_what_is_left_out_of_the_belief_stays_nought(numbers, objective, trust):
-    given = {**QUICK, "steps": 20, "objective": objective, "trust": trust, "skip": not trust, "mixing": 0}
+    given = {**QUICK, "steps": 20, "objective": objective, "trust": trust, "skip": not trust, "mixing": "none"}
     encoder = CrowdLLM(**given).fit(numbers.data, numbers.reference, seed=1).fitted.params["encoder"]
     learned = {name: bool(np.any(encoder[name])) for name in ("trust", *networks.LINEAR)}
     linear = dict.fromkeys(networks.LINEAR, not trust)
@@ -121,8 +121,8 @@ def test_without_reference_features_the_references_mean_alone_counts(numbers, pr
 
 
 def test_what_has_no_expected_decision_is_refused(worded, made):
-    with pytest.raises(ValueError, match="the mean of J normal beliefs, which mixing=3 does not have; use decision="):
-        CrowdLLM.paper(mixing=3)
+    with pytest.raises(ValueError, match="the mean of J normal beliefs, which mixing='beliefs' of answers"):
+        CrowdLLM.paper(mixing="beliefs")
     with pytest.raises(ValueError, match="which family='truncated' does not have"):
         CrowdLLM.paper(family="truncated")
     with pytest.raises(ValueError, match="is a mean, and the answers are words .* use decision='drawn'"):

@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kurtosis
 
 from crowdllm_stats.data.crowd import CrowdData, continuous
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.generator.crowdllm import CrowdLLM
+from crowdllm_stats.generator.kept import even_components
 
 PEOPLE, PROBLEMS, EACH = 150, 7, 5
 
@@ -29,17 +31,58 @@ def two_camps():
     return data, Reference.from_probabilities(names, [-9.0, 11.0], np.full((PROBLEMS, 2), 0.5))
 
 
-@pytest.mark.parametrize(("mixing", "least", "most"), [(0, 0.2, 0.4), (6, 0.0, 0.1)])
-def test_answers_in_the_middle(mixing, least, most):
-    """Within 0.8 of the level lie 0.3% of the true answers, and 30% of those of the best normal.
+def middle(**settings):
+    """Share of 3,500 answers within 0.8 of the level, where 0.3% of the true answers lie and 30% of the best normal's.
 
-    3,500 answers: a share's standard error is below 0.01; the ends lie ten of them from what fits give.
+    A share's standard error is below 0.01; the ends below lie ten of them from what fits give.
     """
     data, reference = two_camps()
-    model = CrowdLLM(
-        family="normal", mixing=mixing, mixing_dim=2, hidden=16, person_effects=False, problem_effects=False,
-        ridge_network=1.0, held_out=0.0, learning_rate=0.03, steps=400,
-    )  # fmt: skip
-    answers = model.fit(data, reference, seed=1).simulate(n=500, seed=2).responses["response"].to_numpy()
-    assert answers.std() == pytest.approx(2.04, abs=0.25)
-    assert least <= np.mean(np.abs(answers - 1.0) < 0.8) <= most
+    given = {"family": "normal", "hidden": 16, "ridge_network": 1.0, "held_out": 0.0, "learning_rate": 0.03}
+    model = CrowdLLM(**{**given, "steps": 400, "mixing_dim": 2, **settings}).fit(data, reference, seed=1)
+    answers = model.simulate(n=500, seed=2).responses["response"].to_numpy()
+    assert answers.std() == pytest.approx(2.04, abs=0.3)
+    return np.mean(np.abs(answers - 1.0) < 0.8), model
+
+
+def test_a_normal_law_puts_people_in_the_middle():
+    for effects in (True, False):
+        share, model = middle(mixing="none", person_effects=effects)
+        assert 0.2 <= share <= 0.4
+        assert model.mixing is None
+        assert str(model).startswith("CrowdLLM, likelihood objective, normal beliefs")
+
+
+@pytest.mark.parametrize("effects", [True, False])
+def test_semi_implicit_beliefs_leave_the_middle_empty(effects):
+    """Camps are kept opinions of people, or, where people keep nothing, the law of an answer's belief."""
+    share, model = middle(person_effects=effects, problem_effects=False)
+    assert share <= 0.1
+    assert model.mixing.share > 0.8
+    assert model.mixing.kurtosis < 1.7
+    what = "what people keep over problems" if effects else "beliefs"
+    assert f"{what}: {100 * model.mixing.share:.0f}% of its variance by mixing" in str(model)
+
+
+def test_the_noise_of_the_profile_generator_tells_camps_apart():
+    """Nobody's answers lie in both camps: a person's mean over problems is kept too."""
+    share, model = middle(mixing="profile", problem_effects=False, ridge_network=0.1)
+    assert share <= 0.15
+    own = model.simulate(n=300, seed=3).responses.groupby("participant")["response"].mean()
+    assert np.abs(own - 1.0).quantile(0.2) > 0.8
+    expected = model.predict().mean
+    assert np.abs(expected - 1.0).max() < 0.5
+
+
+def test_kept_beliefs_have_mean_nought_and_the_law_that_is_printed():
+    """200,000 people: the variance between components within 2%, the mean within 0.02 sd (9 standard errors)."""
+    _, model = middle(problem_effects=False)
+    belief, params, rng = model.belief(model.blender), model.fitted.params, np.random.default_rng(5)
+    noise, uniform = rng.standard_normal((200_000, 2)), rng.random((200_000, belief.kept_uniforms))
+    shift, _ = (np.asarray(one)[:, 0] for one in belief.kept_effects(params, noise, uniform))
+    assert abs(shift.mean()) < 0.02 * shift.std()
+    found = kurtosis(shift, fisher=False)
+    assert found == pytest.approx(model.mixing.kurtosis, rel=0.02)
+    still, _ = belief.kept_effects(params, 0.0 * noise, uniform)
+    assert float(np.var(still) / shift.var()) == pytest.approx(model.mixing.share, rel=0.02)
+    even = even_components(params, 4096)
+    assert float(even.mean[:, 0].var() + (even.sd[:, 0] ** 2).mean()) == pytest.approx(shift.var(), rel=0.02)

@@ -42,8 +42,8 @@ BY_OBJECTIVE = {"likelihood": CROWDLLM, "paper": CROWDLLM_PAPER}
 
 #: Hyper-parameters of the rows that CrowdLLM itself makes; what is not said is its default.
 GENERATORS: dict[str, dict[str, Any]] = {
-    VAE: {"objective": "paper", "mixing": 0},
-    CROWDLLM_PAPER: {"objective": "paper", "mixing": 5},
+    VAE: {"objective": "paper", "mixing": "none"},
+    CROWDLLM_PAPER: {"objective": "paper", "mixing_draws": 5},
     CROWDLLM: {"objective": "likelihood"},
 }
 

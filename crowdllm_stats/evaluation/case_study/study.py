@@ -149,7 +149,7 @@ def run_study(
         only: names of the rows to make, all that can be made by default; the compared CrowdLLM and a ridge among them.
         progress: called with words before each step.
         **settings: hyper-parameters of all CrowdLLM rows, see :class:`crowdllm_stats.generator.settings.Settings`, but
-            ``objective`` and ``mixing``, in which the rows differ.
+            ``objective``, ``mixing`` and ``mixing_draws``, in which the rows differ.
 
     Returns:
         CaseStudy.

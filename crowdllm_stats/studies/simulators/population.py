@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.fitted import Fitted
+from crowdllm_stats.generator.kept import even_components as kept_components
 from crowdllm_stats.generator.profiles.design_law import CallableLaw, MarginLaw, TableLaw
 from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
 from crowdllm_stats.generator.profiles.pool_law import PoolLaw
@@ -22,6 +23,9 @@ Rows = NDArray[np.int64]
 #: Most coordinates of a problem that fits are given: the principal components of its text's embedding.
 COORDINATES = 32
 
+#: Normal components that stand for a semi-implicit law of what people keep.
+COMPONENTS = 256
+
 
 @dataclass(frozen=True, eq=False)
 class RealPopulation:
@@ -29,23 +33,26 @@ class RealPopulation:
 
     A person i with profile v has about problem t, in one answer, the belief
 
-        ``delta = m(x_t, v) + a_i + s(x_t, v) exp(e_i) z``,  ``a_i ~ N(0, tau_a^2)``,
-        ``e_i ~ N(kappa a_i, tau_e^2)``, z standard normal and new in every answer,
+        ``delta = m(x_t, v) + a_i + s(x_t, v) exp(e_i) z``,  z standard normal and new in every answer,
 
-    m and s the fitted encoder's mean and standard deviation, ``a_i`` and ``e_i`` kept over problems. The fitted model
-    is ordinal: its belief shifts the latent rating, whose first and last cut lie half-way between their levels; here
-    ``y_ref + delta`` itself, in the same units, is the answer before noise. The effect of a problem that neither text
-    nor reference explains is left at its typical value, 0: then a problem's mean belief is a function of ``x_t`` and v,
-    as the paper has it.
+    m and s the fitted encoder's mean and standard deviation, ``a_i`` and ``e_i`` kept over problems:
+    ``a_i ~ N(mu_a, tau_a^2)``, ``e_i ~ N(kappa a_i + mu_e, tau_e^2)`` for one of J components, each as likely as the
+    others. One component with means 0 is the normal law; for a semi-implicit one they stand at 256 even mixing draws.
+    The fitted model is ordinal: its belief shifts the latent rating, whose first and last cut lie half-way between
+    their levels; here ``y_ref + delta`` itself, in the same units, is the answer before noise. The effect of a problem
+    that neither text nor reference explains is left at its typical value, 0: then a problem's mean belief is a function
+    of ``x_t`` and v, as the paper has it.
 
     Attributes:
         x: problem vectors that the fitted encoder reads, (T, D).
         reference: y_ref, (T,).
         centred: y_ref about its mean over all problems, (T,).
         encoder: the fitted encoder's parameters.
-        tau_person: sd of ``a_i``.
+        mean_person: ``mu_a``, (J,).
+        tau_person: sd of ``a_i`` within components, (J,).
         couple: kappa.
-        tau_spread: sd of ``e_i`` given ``a_i``.
+        mean_spread: ``mu_e``, (J,).
+        tau_spread: sd of ``e_i`` given ``a_i`` within components, (J,).
         law: of profiles (Eq. 3).
         coder: codes them.
     """
@@ -54,9 +61,11 @@ class RealPopulation:
     reference: FloatArray
     centred: FloatArray
     encoder: dict[str, Any]
-    tau_person: float
+    mean_person: FloatArray
+    tau_person: FloatArray
     couple: float
-    tau_spread: float
+    mean_spread: FloatArray
+    tau_spread: FloatArray
     law: PoolLaw | TableLaw | MarginLaw
     coder: ProfileEncoder
 
@@ -65,25 +74,28 @@ class RealPopulation:
         """Read a fitted generator.
 
         Raises:
-            ValueError: if it is not one of the likelihood objective with person effects, without mixing, on a numeric
-                scale; if its profile generator redraws people.
+            ValueError: if it is not one of the likelihood objective with person effects, whose answers are normal given
+                what people keep, on a numeric scale; if its profile generator redraws people.
         """
         fitted, told = model.fitted, model.settings
-        if told.objective != "likelihood" or not told.person_effects or told.mixing or fitted.decision.shape[1] != 1:
+        if not told.keeps or fitted.decision.shape[1] != 1:
             raise ValueError(
-                "the population must be a CrowdLLM of the likelihood objective with person effects, mixing 0 and a "
-                f"numeric scale; got objective {told.objective!r}, person_effects {told.person_effects}, mixing "
-                f"{told.mixing}, {fitted.decision.shape[1]} reference column(s)"
+                "the population must be a CrowdLLM of the likelihood objective with person effects, mixing 'beliefs' "
+                f"or 'none' and a numeric scale; got objective {told.objective!r}, person_effects "
+                f"{told.person_effects}, mixing {told.mixing!r}, {fitted.decision.shape[1]} reference column(s)"
             )
         params = model.deciding
+        law = kept_components(params, COMPONENTS if told.kept_mixing else 1)
         return cls(
             x=np.asarray(fitted.x, dtype=np.float64),
             reference=np.asarray(fitted.decision[:, 0], dtype=np.float64),
             centred=np.asarray(fitted.decision[:, 0] - fitted.vectors.decision_mean[0], dtype=np.float64),
             encoder=params["encoder"],
-            tau_person=float(np.exp(params["log_tau_person"])),
+            mean_person=np.asarray(law.mean[:, 0]),
+            tau_person=np.asarray(law.sd[:, 0]),
             couple=float(np.asarray(params["couple"])[0]),
-            tau_spread=float(np.exp(params["log_tau_spread"])),
+            mean_spread=np.asarray(law.mean[:, 1]),
+            tau_spread=np.asarray(law.sd[:, 1]),
             law=_law_of(fitted),
             coder=fitted.encoder,
         )
@@ -133,6 +145,18 @@ class RealPopulation:
         code = encode_pairs(self.encoder, x, centred, v, None)
         mean, sd = (np.asarray(one, dtype=np.float64)[:, 0] for one in code)
         return mean, sd
+
+    def kept(self, n: int, noise: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        """``a_i`` and ``e_i`` of n people, shape (n,) each.
+
+        Args:
+            n: people.
+            noise: standard normal draws, (2, n).
+            rng: of the people's components, where there are several.
+        """
+        one = rng.integers(len(self.tau_person), size=n) if len(self.tau_person) > 1 else np.zeros(n, dtype=np.int64)
+        shift = self.mean_person[one] + self.tau_person[one] * noise[0]
+        return shift, self.couple * shift + self.mean_spread[one] + self.tau_spread[one] * noise[1]
 
     def mean_belief(self, problems: Rows, profiles: FloatArray) -> FloatArray:
         """m of every problem averaged over people, shape (len(problems),).

@@ -54,8 +54,7 @@ class Reading:
         mean, sd = population.belief(problems, profiles[workers])
         if self.name == "belief":
             return np.asarray(mean + epsilon * kept[0, workers])
-        shift = population.tau_person * kept[0]
-        log_spread = population.couple * shift + population.tau_spread * kept[1]
+        shift, log_spread = population.kept(len(profiles), kept, rng)
         noise = rng.standard_normal(len(problems))
         return np.asarray(mean + shift[workers] + sd * np.exp(log_spread[workers]) * noise)
 

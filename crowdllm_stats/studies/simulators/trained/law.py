@@ -35,15 +35,16 @@ def answer_laws(
 ) -> tuple[AnswerLaw, ...]:
     """The law of ``y = y_ref + delta + noise N(0, 1)`` over everybody, one for each question.
 
-    With profile v the belief is ``delta = m + a + s exp(e) z`` (:class:`RealPopulation`). ``(a, e)`` are jointly normal
-    with mean 0; given e, ``a ~ N(beta e, w)`` with ``beta = kappa tau_a^2 / tau_E^2``,
-    ``tau_E^2 = kappa^2 tau_a^2 + tau_e^2`` and ``w = tau_a^2 tau_e^2 / tau_E^2``, so that
+    With profile v the belief is ``delta = m + a + s exp(e) z`` (:class:`RealPopulation`). Within a component ``(a, e)``
+    are jointly normal with means ``mu_a`` and ``mu = kappa mu_a + mu_e``; given e, ``a ~ N(mu_a + beta (e - mu), w)``
+    with ``beta = kappa tau_a^2 / tau_E^2``, ``tau_E^2 = kappa^2 tau_a^2 + tau_e^2`` and
+    ``w = tau_a^2 tau_e^2 / tau_E^2``, so that
 
-        ``y | v, e ~ N(y_ref + m + beta e, w + s^2 exp(2 e) + noise^2)``.
+        ``y | v, e ~ N(y_ref + m + mu_a + beta (e - mu), w + s^2 exp(2 e) + noise^2)``.
 
-    Continuous answers have mean ``y_ref + E_v m`` and variance ``Var_v(m) + tau_a^2 + E_v[s^2] exp(2 tau_E^2) +
-    noise^2``. Rounded and clipped ones exceed level k with the probability that y exceeds ``k + 1/2``: exact over v, by
-    Gauss-Hermite over e.
+    Continuous answers have, within a component, mean ``y_ref + E_v m + mu_a`` and variance ``Var_v(m) + tau_a^2 +
+    E_v[s^2] exp(2 mu + 2 tau_E^2) + noise^2``. Rounded and clipped ones exceed level k with the probability that y
+    exceeds ``k + 1/2``: exact over v, by Gauss-Hermite over e. Moments are averaged over components.
 
     Args:
         population: the real one.
@@ -72,20 +73,25 @@ def _laws(population: RealPopulation, question: int, noise: float, nodes: int) -
     shares = everybody.shares
     m, s = population.belief(np.full(len(shares), question), everybody.coded)
     centre = population.reference[question] + m
-    kept = population.tau_person**2
-    reach = population.couple**2 * kept + population.tau_spread**2
-    plain = float(shares @ centre)
-    variance = shares @ (centre - plain) ** 2 + kept + (shares @ s**2) * np.exp(2.0 * reach) + noise**2
     points, weights = np.polynomial.hermite_e.hermegauss(nodes)
     weights = weights / weights.sum()
-    e = np.sqrt(reach) * points
-    slope = population.couple * kept / reach if reach > 0.0 else 0.0
-    left = kept * population.tau_spread**2 / reach if reach > 0.0 else kept
     cuts = np.arange(LOWEST, HIGHEST) + 0.5
-    above = np.zeros(len(cuts))
-    for place, weight in zip(e, weights, strict=True):
-        sd = np.sqrt(left + s**2 * np.exp(2.0 * place) + noise**2)
-        above += weight * (shares @ ndtr((centre[:, None] + slope * place - cuts) / sd[:, None]))
+    above, first, second = np.zeros(len(cuts)), 0.0, np.float64(0.0)
+    law = (population.mean_person, population.tau_person, population.mean_spread, population.tau_spread)
+    for mean_a, sd_a, mean_r, sd_r in zip(*law, strict=True):
+        kept, own = sd_a**2, centre + mean_a
+        middle, reach = population.couple * mean_a + mean_r, population.couple**2 * kept + sd_r**2
+        wide = (shares @ s**2) * np.exp(2.0 * (middle + reach))
+        first += float(shares @ own)
+        second += shares @ own**2 + kept + wide + noise**2
+        slope = population.couple * kept / reach if reach > 0.0 else 0.0
+        left = kept * sd_r**2 / reach if reach > 0.0 else kept
+        for place, weight in zip(np.sqrt(reach) * points, weights, strict=True):
+            sd = np.sqrt(left + s**2 * np.exp(2.0 * (middle + place)) + noise**2)
+            above += weight * (shares @ ndtr((own[:, None] + slope * place - cuts) / sd[:, None]))
+    laws = len(population.tau_person)
+    above, plain, square = above / laws, first / laws, float(second) / laws
+    answered = AnswerLaw(plain, float(np.sqrt(square - plain**2)))
     mean = float(LOWEST + above.sum())
     square = float(LOWEST**2 + (2.0 * cuts) @ above)
-    return AnswerLaw(plain, float(np.sqrt(variance))), AnswerLaw(mean, float(np.sqrt(square - mean**2)))
+    return answered, AnswerLaw(mean, float(np.sqrt(square - mean**2)))
