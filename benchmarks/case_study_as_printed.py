@@ -76,6 +76,9 @@ STEPS = (
     Step("effects", "people keep nothing from one problem to the next", "people and problems have effects",
          "the same person answers alike, and text and reference do not explain all of a problem",
          {"person_effects": True, "problem_effects": True}),
+    Step("semi-implicit", "beliefs are normal given problem and profile",
+         "what people keep over problems has a semi-implicit law, which may leave the normal",
+         "camps are opinions that people keep", {"mixing": "beliefs"}),
 )  # fmt: skip
 
 
