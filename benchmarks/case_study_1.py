@@ -220,8 +220,8 @@ def report(out):
         "[aims.md](aims.md). These splits were looked at while defaults were settled; five others: "
         "[other_splits.md](other_splits.md).",
         "",
-        "The two-camp population (semi-implicit against the Gaussian VAE) is in "
-        "[semi_implicit/two_camps.md](../semi_implicit/two_camps.md).",
+        "Made populations of five shapes (semi-implicit against normal beliefs) are in "
+        "[semi_implicit/kept_beliefs.md](../semi_implicit/kept_beliefs.md).",
         "",
         *leak(studies[PAPER]),
     ]

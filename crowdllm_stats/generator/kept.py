@@ -23,7 +23,7 @@ HIDDEN = 16
 _MEANS_APART, _COMPONENT = 1.5, 0.5
 
 #: Mixing draws over which the law is centred.
-_CENTRE = 128
+_CENTRE = 512
 
 
 def initial(key: jax.Array, mixing_dim: int, belief_dim: int) -> Params:

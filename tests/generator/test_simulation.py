@@ -10,6 +10,7 @@ import pytest
 jax = pytest.importorskip("jax")
 
 from crowdllm_stats.generator import simulation
+from crowdllm_stats.generator.kept import even_components
 from crowdllm_stats.generator.participation import Participation
 from crowdllm_stats.generator.prediction import even_people
 from crowdllm_stats.generator.simulation import Drawn, write_parquet
@@ -127,9 +128,10 @@ def test_even_people_cover_profiles_and_effects_evenly(rated):
     assert people.psi is None
     counts = np.unique(np.asarray(people.v)[:, 0], return_counts=True)[1]
     assert np.ptp(counts) <= 2
-    tau = float(np.exp(rated.fitted.params["log_tau_person"]))
-    assert float(people.shift.mean()) == pytest.approx(0.0, abs=0.01)
-    assert float(people.shift.std()) == pytest.approx(tau, rel=0.02)
+    law = even_components(rated.fitted.params, 4096)
+    sd = float(np.sqrt(law.mean[:, 0].var() + (law.sd[:, 0] ** 2).mean()))
+    assert float(people.shift.mean()) == pytest.approx(0.0, abs=0.02 * sd)
+    assert float(people.shift.std()) == pytest.approx(sd, rel=0.02)
     assert float(people.noise.std()) == pytest.approx(1.0, rel=0.02)
     assert abs(np.corrcoef(np.asarray(people.shift)[:, 0], np.asarray(people.noise)[:, 0])[0, 1]) < 0.03
 
