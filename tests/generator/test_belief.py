@@ -243,7 +243,7 @@ def test_decisions_on_levels_and_words():
 
     def found(belief, params, data):
         noise = jax.random.normal(jax.random.key(1), (belief.draws, 7, belief.blender.belief_dim))
-        return np.asarray(jax.jit(lambda: belief.decision_loss(data, belief.encode(params, data, None), noise))())
+        return np.asarray(jax.jit(belief.decision_loss)(data, belief.encode(params, data, None), noise))
 
     truth = np.array([1.0, 2, 9, 1, 2, 9, 9])
     expected = (np.asarray(data.reference)[PROBLEM, 0] + mean - truth) ** 2

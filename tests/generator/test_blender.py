@@ -75,8 +75,9 @@ def test_two_levels_are_a_probit_with_its_cut_half_way():
     np.testing.assert_allclose(yes_no.cuts(start), [0.5])
     sure = stats.norm.sf((0.5 - REFERENCE - MEAN) / np.hypot(SD, SIGMA))
     given = (column(REFERENCE), column(MEAN), jnp.full((2, 5, 1), SD), column(NOISE))
-    np.testing.assert_allclose(yes_no.probabilities(start, *given)[..., 1], sure, rtol=1e-5, atol=1e-7)
-    each = [np.exp(yes_no.log_prob(start, jnp.full(5, place), *given)) for place in (0, 1)]
+    shares, log_prob_of = jax.jit(yes_no.probabilities)(start, *given), jax.jit(yes_no.log_prob)
+    np.testing.assert_allclose(shares[..., 1], sure, rtol=1e-5, atol=1e-7)
+    each = [np.exp(log_prob_of(start, jnp.full(5, place), *given)) for place in (0, 1)]
     np.testing.assert_allclose(each[1], sure, rtol=2e-5)
     np.testing.assert_allclose(each[0] + each[1], 1.0, rtol=1e-5)
     slope = jax.grad(lambda told: yes_no.log_prob(told, jnp.array([0, 1, 1, 0, 1]), *given).sum())(start)

@@ -62,14 +62,13 @@ def test_a_fit_is_the_same_filled_up_or_not(example, monkeypatch):
     """Random numbers are drawn row by row, so that further rows change none of the others."""
 
     def fitted():
-        model = CrowdLLM(hidden=4, steps=60, held_out=0.3, ridge=10.0, ridge_network=40.0)
+        model = CrowdLLM(family="normal", hidden=4, steps=60, held_out=0.0, ridge=10.0, ridge_network=40.0)
         return model.fit(*example, seed=1).fitted
 
     padded = fitted()
     monkeypatch.setattr("crowdllm_stats.generator.crowdllm.filled_up", lambda data: data)
     exact = fitted()
     np.testing.assert_allclose(padded.history, exact.history, rtol=1e-4)
-    np.testing.assert_allclose(padded.tuning, exact.tuning, rtol=1e-3)
     for name in ("effect", "person_effect", "person_spread", "x", "decision"):
         one, other = getattr(padded, name), getattr(exact, name)
         assert one.shape == other.shape

@@ -80,11 +80,15 @@ def test_equals_numpyros_elbo_on_the_same_draws_with_its_gradient(mixing: int) -
     data, params = arrays(3, belief)
     key = jax.random.key(11)
 
-    def elbo(some: Any) -> jax.Array:
+    # Key and answers are arguments: constants would be folded in, slowly.
+    def elbo(some: Any, key: jax.Array, data: TrainingData) -> jax.Array:
         return Trace_ELBO().loss(key, {}, *programs(belief, some, data))
 
-    wanted, theirs = jax.jit(jax.value_and_grad(elbo))(params)
-    value, ours = jax.jit(jax.value_and_grad(lambda some: belief.loss("paper", some, key, data)))(params)
+    def own(some: Any, key: jax.Array, data: TrainingData) -> jax.Array:
+        return belief.loss("paper", some, key, data)
+
+    wanted, theirs = jax.jit(jax.value_and_grad(elbo))(params, key, data)
+    value, ours = jax.jit(jax.value_and_grad(own))(params, key, data)
     assert float(value) == pytest.approx(float(wanted), rel=2e-5)
     for name in ("encoder", "decoder"):
         for part, slope in ours[name].items():
