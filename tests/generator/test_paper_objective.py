@@ -13,7 +13,7 @@ import pytest
 from numpyro.infer import Trace_ELBO
 
 from crowdllm_stats.generator import networks
-from crowdllm_stats.generator.belief import Belief, Draws, TrainingData
+from crowdllm_stats.generator.belief import Belief, Draws, Objective, TrainingData
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.semi_implicit import SemiImplicit
 
@@ -113,3 +113,15 @@ def test_given_draws_are_used_as_they_are() -> None:
     each = apart + decoded.mean(axis=1) + 0.7 * (decided - np.asarray(data.answer)) ** 2
     found = jax.jit(belief.paper_loss)(params, draws, data)
     assert float(found) == pytest.approx(float((np.asarray(data.weight) * 1.5 * each).sum()), rel=1e-5)
+
+
+@pytest.mark.parametrize(("objective", "trust"), [("paper", False), ("likelihood", True)])
+def test_weights_left_out_of_the_belief_have_no_gradient(objective: Objective, trust: bool) -> None:
+    """Without trust in the reference, and without linear terms: they stay at their start, 0."""
+    belief = Belief(Blender("normal"), hidden=3, draws=2, trust=trust, skip=not trust)
+    data, params = arrays(5, belief)
+    slope = jax.jit(jax.grad(lambda some: belief.loss(objective, some, jax.random.key(1), data)))
+    slopes = slope(params)["encoder"]
+    learned = {name: bool(np.any(slopes[name])) for name in ("trust", *networks.LINEAR, "mean", "x_hidden")}
+    linear = dict.fromkeys(networks.LINEAR, not trust)
+    assert learned == {"trust": trust, **linear, "mean": True, "x_hidden": True}

@@ -94,16 +94,6 @@ def test_expected_ratings_lie_on_the_scale_and_come_back_from_a_file(made, crowd
     np.testing.assert_allclose(loaded.predict().probabilities, model.predict().probabilities, atol=1e-5)
 
 
-@pytest.mark.parametrize(("objective", "trust"), [("paper", False), ("likelihood", True)])
-def test_what_is_left_out_of_the_belief_stays_nought(numbers, objective, trust):
-    given = {**QUICK, "steps": 20, "objective": objective, "trust": trust, "skip": not trust, "mixing": "none"}
-    encoder = CrowdLLM(**given).fit(numbers.data, numbers.reference, seed=1).fitted.params["encoder"]
-    learned = {name: bool(np.any(encoder[name])) for name in ("trust", *networks.LINEAR)}
-    linear = dict.fromkeys(networks.LINEAR, not trust)
-    assert learned == {"trust": trust, **linear}
-    assert np.any(encoder["mean"])
-
-
 def test_without_reference_features_the_references_mean_alone_counts(numbers, printed):
     told = numbers.reference.mean
     low = np.floor(np.clip(told, 1.0, 4.999)).astype(int)
