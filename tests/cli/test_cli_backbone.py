@@ -37,8 +37,8 @@ def test_check_prints_lines_or_json_and_keeps_answers(tiny, files, capsys):
         "option order, correlation",
     ]
     assert found["results"][2]["lower"] is None
-    plain = [*arguments[:4], "--options", "1=no,2=partly,3=yes", "--cache", str(files / "answers.sqlite"), "--json"]
-    assert main(plain) == 0
+    plain = [*arguments[:4], "--options", "1=no,2=partly,3=yes", "--dtype", "float16", "--batch-size", "2", "--json"]
+    assert main([*plain, "--device", "cpu", "--cache", str(files / "answers.sqlite")]) == 0
     assert json.loads(capsys.readouterr().out)["template"] == "zero_shot"
 
 
@@ -70,6 +70,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny, files, capsys, monkeypatch,
         assert said in captured.err
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the admissible answers together:UserWarning")
 def test_fit_takes_numbers_of_embed_and_a_model_asked_in_its_own_way(tiny, tmp_path, capsys):
     from tiny_model import write_encoder

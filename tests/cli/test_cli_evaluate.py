@@ -99,6 +99,7 @@ def test_whether_the_population_is_calibrated(capsys, files, tmp_path):
     assert "| everyone | location |" in page
 
 
+@pytest.mark.slow
 def test_a_wide_scale_is_scored_in_tenths(capsys, files, tmp_path):
     humans, reference = (pd.read_csv(name) for name in files)
     wide = humans.assign(response=33 * (humans["response"] - 1))

@@ -8,6 +8,9 @@ import pytest
 
 from crowdllm_stats import CrowdLLM, load_example
 from crowdllm_stats.cli import main
+from crowdllm_stats.cli.inputs import human_answers
+from crowdllm_stats.cli.options import ReadOptions
+from crowdllm_stats.evaluation.case_study.references import read_references
 
 WORDS = ["fit", "example:human", "--backbone", "example:reference", "--setting", "steps=60", "--setting", "held_out=0"]
 
@@ -55,8 +58,6 @@ def test_mistakes_get_one_line(tmp_path, capsys, monkeypatch, words, message):
 
 
 def test_example_reference_is_the_examples():
-    from crowdllm_stats.evaluation.case_study.references import read_references
-
     found = read_references("example:reference", load_example().human)
     assert found.whole.problems == tuple(load_example().human.problems["problem"])
 
@@ -78,7 +79,9 @@ def test_texts_and_profiles_from_files_of_their_own(tmp_path, capsys):
     assert main([*words, "--out", str(out)]) == 2
     assert "is empty in 2 of 96 rows (data rows 4, 9); fill them, or give --drop-missing" in capsys.readouterr().err
     assert main([*words, "--out", str(out), "--drop-missing"]) == 0
-    assert "2 rows of " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 rows of " in said
+    assert "No problem was held out (fewer than 10, or held_out=0): no error on new problems is known" in said
     fitted = CrowdLLM.load(out).fitted
     assert fitted.n_answers == 94
     assert [column.name for column in fitted.encoder.columns] == ["gender", "age_group"]
@@ -89,31 +92,27 @@ def test_texts_and_profiles_from_files_of_their_own(tmp_path, capsys):
     assert manifest["counts"]["missing response"] == 2
 
 
-def test_a_wide_scale_and_a_column_of_reaction_times(tmp_path, capsys):
+def test_a_wide_scale_and_a_column_of_reaction_times(tmp_path):
     human = load_example().human
     rows = human.responses.assign(seconds=[0.5 * place for place in range(96)])
     rows["response"] = 20 * rows["response"] - [place % 7 for place in range(96)]
-    rows.to_csv(tmp_path / "humans.csv", index=False)
-    plain = load_example().reference.responses[["problem", "response"]]
-    plain.assign(response=20 * plain["response"] - 5).to_csv(tmp_path / "plain.csv", index=False)
-    out = tmp_path / "town.npz"
-    words = ["fit", str(tmp_path / "humans.csv"), "--scale", "0:100", "--backbone", str(tmp_path / "plain.csv")]
-    words += ["--setting", "steps=20", "--setting", "held_out=0", "--setting", "hidden=3", "--out", str(out)]
-    assert main(words) == 0
-    said = capsys.readouterr().out
-    assert "No problem was held out (fewer than 10, or held_out=0): no error on new problems is known" in said
-    assert "Column 'seconds' of " in said
-    assert "belongs to single answers and is not used." in said
-    assert "120 of 120 answers of plain.csv lie between two levels and count in parts for both" in said
-    fitted = CrowdLLM.load(out).fitted
-    assert (str(fitted.scale), len(fitted.encoder.columns)) == ("continuous 0 to 100", 0)
+    place, plain = tmp_path / "humans.csv", tmp_path / "plain.csv"
+    rows.to_csv(place, index=False)
+    found = human_answers(str(place), "0:100", None, ReadOptions())
+    assert found.notes == [f"Column 'seconds' of {place} belongs to single answers and is not used."]
+    assert (str(found.data.scale), list(found.data.participants)) == ("continuous 0 to 100", ["participant"])
+    answers = load_example().reference.responses[["problem", "response"]]
+    answers.assign(response=20 * answers["response"] - 5).to_csv(plain, index=False)
+    references = read_references(str(plain), found.data)
+    assert references.whole.answers == tuple(10.0 * level for level in range(11))
+    assert references.notes[0].startswith("120 of 120 answers of plain.csv lie between two levels and count in parts")
     # A profile with a slip is not taken for a column of answers: it is refused as before.
     slip = human.to_frame()
     person = slip["participant"] == slip["participant"].value_counts().idxmax()
     slip.loc[slip.index[person][0], "age_group"] = "other"
-    slip.to_csv(tmp_path / "humans.csv", index=False)
-    assert main([*words[:2], "--scale", "1:5", *WORDS[2:], "--out", str(out)]) == 2
-    assert "column 'age_group' has one value neither for every participant (1 have several" in capsys.readouterr().err
+    slip.to_csv(place, index=False)
+    with pytest.raises(ValueError, match=r"'age_group' has one value neither for every participant \(1 have several"):
+        human_answers(str(place), "1:5", None, ReadOptions())
 
 
 @pytest.mark.parametrize("scale", ["1:5", "1,2,3,4,5"])

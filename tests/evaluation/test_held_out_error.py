@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from crowdllm_stats import CrowdData, CrowdLLM, categorical, load_example
-from crowdllm_stats.backbones import RecordedBackbone, Reference
+from crowdllm_stats.backbones import RecordedBackbone
 from crowdllm_stats.evaluation.held_out_error import held_out_error
 
 QUICK = {"steps": 20, "hidden": 3, "ridge": 10, "ridge_network": 40}
@@ -40,16 +41,18 @@ def test_the_problems_are_unseen_and_the_three_errors_are_those_of_their_answers
 
 
 def test_words_are_compared_by_their_shares_and_nothing_held_out_gives_nothing():
-    names, people = [f"q{row:02}" for row in range(10)], [f"p{row}" for row in range(6)]
-    frame = pd.DataFrame([(one, who, "yes") for one in names for who in people],
-                         columns=["problem", "participant", "response"])  # fmt: skip
-    frame.loc[::7, "response"] = "no"
+    names = ["q0", "q1", "q2"]
+    frame = pd.DataFrame({"problem": np.repeat(names, 4), "participant": list("abcd") * 3, "response": "yes"})
+    frame.loc[[0, 4, 5, 8], "response"] = "no"  # shares of "no": 1/4, 1/2, 1/4
     data = CrowdData.from_frame(frame, scale=categorical(["no", "yes"]))
-    reference = Reference.from_probabilities(names, ["no", "yes"], np.tile([0.9, 0.1], (10, 1)))
-    model = CrowdLLM(**{**QUICK, "steps": 2}).fit(data, reference)
-    found = held_out_error(model, data)
-    given = frame[frame["problem"].isin(model.apart.problems)]["response"]
+    shares = np.array([[0.5, 0.5], [0.5, 0.5]])
+    told = np.log([[0.05, 0.95], [0.2, 0.8]])
+    fitted = SimpleNamespace(seed=0, decision=told, rows=lambda wanted: np.arange(len(wanted)))
+    unseen = SimpleNamespace(fitted=fitted, predict=lambda *_, **__: SimpleNamespace(mean=None, probabilities=shares))
+    found = held_out_error(SimpleNamespace(apart=SimpleNamespace(model=unseen, problems=("q0", "q1"))), data)
     assert found.what == "mean total variation distance of a problem's shares"
-    assert found.n_answers == 12
-    assert found.llm == pytest.approx(float((given == "yes").mean()) - 0.1, abs=1e-3)
-    assert held_out_error(CrowdLLM(**{**QUICK, "steps": 2, "held_out": 0.0}).fit(data, reference), data) is None
+    assert (found.n_problems, found.n_answers) == (2, 8)
+    # Against 1/4 and 1/2: the crowd's halves are off by 1/4 and 0, the LLM by 0.2 and 0.3, q2's share by 0 and 1/4.
+    assert (found.crowd, found.llm, found.constant) == pytest.approx((0.125, 0.25, 0.125))
+    assert found.less_llm.n_better == 1
+    assert held_out_error(CrowdLLM(), data) is None
