@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from crowdllm_stats import load_example
+from crowdllm_stats.backbones import RecordedBackbone
 from crowdllm_stats.cli import main
+from crowdllm_stats.generator.crowdllm import CrowdLLM
+from crowdllm_stats.generator.kept import drawn as drawn_effects
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
 from crowdllm_stats.generator.shipped import load_population
 from crowdllm_stats.studies.engine.design_file import make_design
@@ -76,9 +80,28 @@ def test_populations_that_do_not_fit_are_refused():
     other = model.with_recruiter(ProfileGenerator.from_pool(model.fitted.profiles.head(200), k_anonymity=2))
     with pytest.raises(ValueError, match="redraws people"):
         RealPopulation.of(other)
-    other.settings = model.with_settings(objective="paper").settings
-    with pytest.raises(ValueError, match="likelihood objective with person effects"):
-        RealPopulation.of(other)
+    for change in ({"objective": "paper"}, {"mixing": "profile"}, {"person_effects": False}):
+        other.settings = model.with_settings(**change).settings
+        with pytest.raises(ValueError, match="likelihood objective with person effects"):
+            RealPopulation.of(other)
+
+
+def test_a_population_fitted_with_the_defaults_keeps_what_its_law_says():
+    """200,000 people, each at one of 256 even components: mean and variance within 0.02 sd and 2%."""
+    example = load_example()
+    reference = RecordedBackbone(example.reference).reference(example.human.problems)
+    model = CrowdLLM(steps=60, held_out=0.0).fit(example.human, reference, seed=1)
+    own = RealPopulation.of(model)
+    assert own.tau_person.shape == (256,)
+    assert np.ptp(own.mean_person) > 0.1
+    rng = np.random.default_rng(3)
+    shift, log_spread = own.kept(200_000, rng.standard_normal((2, 200_000)), rng)
+    noise, uniform = rng.standard_normal((200_000, 2)), rng.random((200_000, model.settings.mixing_dim))
+    theirs = [np.asarray(one)[:, 0] for one in drawn_effects(model.fitted.params, noise, uniform)]
+    for ours, other in zip((shift, log_spread), theirs, strict=True):
+        assert abs(ours.mean() - np.mean(other)) < 0.02 * ours.std()
+        assert ours.std() == pytest.approx(np.std(other), rel=0.02)
+    assert np.corrcoef(shift, log_spread)[0, 1] == pytest.approx(np.corrcoef(*theirs)[0, 1], abs=0.02)
 
 
 # -- the readings ------------------------------------------------------------------------------------------------------
