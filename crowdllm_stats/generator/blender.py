@@ -14,7 +14,7 @@ from jax.scipy.special import log_ndtr, logsumexp, ndtr
 from crowdllm_stats._base.checks import FloatArray, check_choice
 from crowdllm_stats.data.scale import Scale, continuous
 
-Family = Literal["normal", "truncated", "ordinal", "categorical"]
+Family = Literal["normal", "truncated", "censored", "ordinal", "categorical"]
 
 #: Stands for an open end of the scale, in standard deviations beyond cut and centre; finite, as gradients must be.
 _OPEN = 30.0
@@ -30,6 +30,7 @@ class Blender:
     ============  =====================================================================================
     normal        ``y = y_ref + delta + sigma e``
     truncated     the same, conditioned on lying inside the scale's ends
+    censored      the same, put on the nearest end where it lies outside: ends hold a share of the answers
     ordinal       ``P(y <= a_k) = Phi((c_k - y_ref - delta) / sigma)``, a cumulative link with cuts ``c_k``
     categorical   ``P(y = a) = softmax_a((log p_ref(a) + delta_a) / sigma)``, a belief for every option
     ============  =====================================================================================
@@ -38,7 +39,7 @@ class Blender:
     fixes origin and unit, those between are learned.
 
     Attributes:
-        family: one of "normal", "truncated", "ordinal", "categorical".
+        family: one of "normal", "truncated", "censored", "ordinal", "categorical".
         answers: levels or options of the scale, none on a continuous scale.
         bounds: ends of the scale, if it has them.
 
@@ -69,7 +70,7 @@ class Blender:
         laws: dict[str, tuple[Family, ...]] = {
             "ordinal": ("ordinal", "normal", "truncated"),
             "categorical": ("categorical",),
-            "continuous": ("normal",) if scale.bounds is None else ("truncated", "normal"),
+            "continuous": ("normal",) if scale.bounds is None else ("truncated", "censored", "normal"),
         }
         allowed = laws[scale.kind]
         chosen = family or allowed[0]
@@ -90,7 +91,7 @@ class Blender:
         """The scale of drawn answers: the data's; without levels, or ends, where the family has none."""
         if self.family == "normal":
             return continuous()
-        return continuous(*self._ends()) if self.family == "truncated" else scale
+        return continuous(*self._ends()) if self.family in ("truncated", "censored") else scale
 
     def initial(self, sigma: float = 1.0) -> dict[str, Any]:
         """Starting values: ``log_sigma``, and ``spacing`` of the cuts (logits of their gaps)."""
@@ -149,6 +150,11 @@ class Blender:
         total = jnp.sqrt(sd[..., 0] ** 2 + sigma**2)
         if self.family == "normal":
             return _log_normal(answer, centre, total)
+        if self.family == "censored":
+            low, high = self._ends()
+            inside = _log_normal(answer, centre, total)
+            below, above = log_ndtr((low - centre) / total), log_ndtr((centre - high) / total)
+            return jnp.where(answer <= low, below, jnp.where(answer >= high, above, inside))
         cuts = self.cuts(params)
         low = (jnp.concatenate([cuts[:1], cuts])[answer] - centre) / total
         high = (jnp.concatenate([cuts, cuts[-1:]])[answer] - centre) / total
@@ -174,10 +180,13 @@ class Blender:
     def moments(
         self, params: Mapping[str, Any], reference: jax.Array, mean: jax.Array, sd: jax.Array, noise: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
-        """Mean and variance of the answer of a normal or truncated blender, shape (...,); arguments as log_prob."""
+        """Mean and variance of the answer where it is a number, shape (...,); arguments as log_prob."""
         sigma = jnp.exp(params["log_sigma"])
         if self.family == "normal":
             return (reference + mean)[..., 0], sd[..., 0] ** 2 + sigma**2
+        if self.family == "censored":
+            total = jnp.sqrt(sd[..., 0] ** 2 + sigma**2)
+            return _censored_moments((reference + mean)[..., 0], total, *self._ends())
         centre = (reference + mean + sd * noise)[..., 0]
         return _truncated_moments(centre, sigma, *self._ends())
 
@@ -202,13 +211,17 @@ class Blender:
             share = jnp.clip(first + jnp.where(side > 0.0, uniform, 1.0 - uniform) * (last - first), 1e-37, 1.0 - 1e-7)
             return jnp.clip(centre + side * sigma * jax.scipy.special.ndtri(share), *self._inner_ends())
         value = centre + sigma * jax.scipy.special.ndtri(uniform)
-        if self.family == "normal":
-            return value
+        if self.family in ("normal", "censored"):
+            return self.placed(value)
         return (value[..., None] > self.cuts(params)).sum(axis=-1)
+
+    def placed(self, value: jax.Array) -> jax.Array:
+        """Numbers as answers of a normal or censored blender."""
+        return value if self.family == "normal" else jnp.clip(value, *self._inner_ends())
 
     def _ends(self) -> tuple[float, float]:
         if self.bounds is None:
-            raise ValueError("a truncated blender needs the ends of the scale; give bounds=(low, high)")
+            raise ValueError(f"a {self.family} blender needs the ends of the scale; give bounds=(low, high)")
         return self.bounds
 
     def _inner_ends(self) -> tuple[Any, Any]:
@@ -223,6 +236,20 @@ class Blender:
 
 def _log_normal(value: jax.Array, mean: jax.Array, sd: jax.Array) -> jax.Array:
     return -0.5 * ((value - mean) / sd) ** 2 - jnp.log(sd) - 0.5 * jnp.log(2 * jnp.pi)
+
+
+def _censored_moments(centre: jax.Array, sd: jax.Array, low: float, high: float) -> tuple[jax.Array, jax.Array]:
+    """Mean and variance of ``N(centre, sd^2)`` put on the ends where it lies outside [low, high].
+
+    About the end next to the centre, so that nothing cancels: with ``z`` the standardised ends,
+    ``E min(max(x, low), high) = low + sd [g(z_low) - g(z_high)]``, ``g(z) = phi(z) - z Phi(-z)``.
+    """
+    first, last = (low - centre) / sd, (high - centre) / sd
+    gain = [jnp.exp(-0.5 * z**2) / jnp.sqrt(2 * jnp.pi) - z * ndtr(-z) for z in (first, last)]
+    square = [(z**2 + 1.0) * ndtr(-z) - z * jnp.exp(-0.5 * z**2) / jnp.sqrt(2 * jnp.pi) for z in (first, last)]
+    above = sd * (gain[0] - gain[1])
+    second = sd**2 * (square[0] - square[1]) - 2.0 * (high - low) * sd * gain[1]
+    return low + above, jnp.maximum(second - above**2, 0.0)
 
 
 def _truncated_moments(centre: jax.Array, sd: jax.Array, low: float, high: float) -> tuple[jax.Array, jax.Array]:

@@ -90,7 +90,7 @@ class CrowdLLM:
     """
 
     def __init__(self, **settings: Any) -> None:
-        self.settings = Settings.from_dict(settings)
+        self.settings = self._asked = Settings.from_dict(settings)
         self._fitted: Fitted | None = None
         self._apart: Apart | None = None
 
@@ -163,6 +163,7 @@ class CrowdLLM:
         seed = check_count("seed", seed, least=0)
         check_data(data, reference)
         known = features_of(embedding, data.problems["problem"])
+        self.settings = self._asked.chosen_for(data)
         blender = self.settings.blender(data.scale)
         part = prepare(data, reference, known, blender, self.settings)
         unit = training_unit(part.answers, blender, self.settings.objective)

@@ -193,7 +193,7 @@ def expected_table(
         spread: kept effects on the log spread, (N, 1).
         noise: kept mixing draws, (N, Q) with mixing over profiles.
     """
-    closed = not belief.mixing and belief.blender.family in ("normal", "ordinal")
+    closed = not belief.mixing and belief.blender.family in ("normal", "censored", "ordinal")
     draws = 1 if closed else _DRAWS
     q = belief.mixing_dim if belief.mixing or belief.profile_noise else 0
     wide, rng = (len(v), q), np.random.default_rng(0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from crowdllm_stats._base.checks import as_numbers, check_choice, check_count
+from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.scale import Scale
 from crowdllm_stats.generator.belief import Objective
 from crowdllm_stats.generator.blender import Blender, Family
@@ -22,6 +23,9 @@ BATCH_SIZE: Mapping[Objective, int | None] = {"likelihood": None, "paper": 256}
 
 #: Precision of the linear weights of the log sd (likelihood).
 RIDGE_LOG_SD = 100.0
+
+#: Share of answers on the ends of a continuous scale from which on these are modelled as heaps.
+AT_ENDS = 0.05
 
 Decision = Literal["drawn", "expected"]
 
@@ -48,7 +52,8 @@ class Settings:
 
     Attributes:
         objective: "likelihood" (of the answers, Monte Carlo over the belief) or "paper" (Eq. 4).
-        family: the blender's, see :class:`Blender`; by the scale without it.
+        family: the blender's, see :class:`Blender`; without it by the scale, and on a continuous scale with ends
+            "censored" where at least 5% of the answers lie on them.
         mixing: what makes the law of beliefs semi-implicit, so that it may leave the normal. "beliefs": mixing draws of
             its own for what each person keeps over problems (belief and log spread), or for each answer where people
             keep nothing. "profile": the noise of the profile generator, one draw per person for all problems (the
@@ -141,7 +146,7 @@ class Settings:
     def _check_expected(self) -> None:
         """Refuse expected decisions where the mean of J draws is not one draw with a smaller spread."""
         mixed = self.answer_mixing > 0
-        if self.decision == "expected" and (mixed or self.family in ("truncated", "categorical")):
+        if self.decision == "expected" and (mixed or self.family in ("truncated", "censored", "categorical")):
             what = f"mixing={self.mixing!r} of answers" if mixed else f"family={self.family!r}"
             raise ValueError(
                 f"decision 'expected' is the mean of J normal beliefs, which {what} does not have; use "
@@ -180,6 +185,14 @@ class Settings:
             return "normal beliefs"
         of = "profiles" if self.profile_noise else "people" if self.keeps else "answers"
         return f"semi-implicit beliefs (mixing over {of}, {self.mixing_draws} further draws)"
+
+    def chosen_for(self, data: CrowdData) -> Settings:
+        """With the family that answers with many at the ends of a continuous scale ask for, unless one was named."""
+        bounds = data.scale.bounds
+        if self.family is not None or self.decision != "drawn" or data.scale.kind != "continuous" or bounds is None:
+            return self
+        at_ends = data.responses["response"].isin(bounds).mean()
+        return replace(self, family="censored") if at_ends >= AT_ENDS else self
 
     def blender(self, scale: Scale) -> Blender:
         """The blender for a scale; expected decisions are those of normal answers on a continuous one.

@@ -67,7 +67,7 @@ def _answers(
     own = jax.vmap(lambda one: jax.random.normal(jax.random.fold_in(one, 0), (size,)))(keys)
     shift, spread = belief.kept_effects(params, own[:, : k + 1], jax.scipy.special.ndtr(own[:, k + 1 : size - r]))
     person = networks.of_people(params["encoder"], v)
-    closed = blender.family in ("normal", "ordinal")
+    closed = blender.family in ("normal", "censored", "ordinal")
     place = _place_type(len(blender.answers))
     problems = {**problems, **networks.of_problems(params["encoder"], problems["x"], problems["centred"])}
 
@@ -81,8 +81,8 @@ def _answers(
         if closed:
             total = jnp.sqrt(sd[:, 0] ** 2 + jnp.exp(2 * params["blender"]["log_sigma"]))
             value = problem["reference"][0] + mean[:, 0] + total * drawn[:, q]
-            if blender.family == "normal":
-                return value
+            if blender.family != "ordinal":
+                return blender.placed(value)
             return (value[:, None] > blender.cuts(params["blender"])).sum(axis=1).astype(place)
         uniform = jax.scipy.special.ndtr(drawn[:, q + k])
         delta = mean + sd * drawn[:, q : q + k]

@@ -229,7 +229,7 @@ def answers_in(answers: TrainingData, blender: Blender, unit: float) -> Training
     """
     if unit == 1.0:
         return answers
-    names = ["reference", "centred", *(["answer"] if blender.family in ("normal", "truncated") else [])]
+    names = ["reference", "centred", *(["answer"] if blender.family in ("normal", "truncated", "censored") else [])]
     return answers._replace(**{name: single(np.asarray(getattr(answers, name)) / unit) for name in names})
 
 

@@ -273,3 +273,43 @@ def test_scale_of_drawn_answers():
     assert Blender.of_scale(rating).answer_scale(rating) is rating
     assert Blender.of_scale(rating, "normal").answer_scale(rating) == continuous()
     assert Blender.of_scale(rating, "truncated").answer_scale(rating) == continuous(1, 3)
+
+
+# -- answers put on the ends -------------------------------------------------------------------------------------------
+
+HEAPED = Blender.of_scale(continuous(1.0, 5.0), "censored")
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.8, 6.0])
+def test_censored_masses_and_density_sum_to_one_and_have_the_moments(sigma):
+    """The ends' probabilities and the integral inside, for ten centres from inside to far beyond the ends."""
+    given = (column(REFERENCE), column(3.0 * MEAN), jnp.full((2, 5, 1), SD), column(NOISE))
+
+    def density(answer):
+        filled = jnp.full(5, answer, dtype=jnp.float32)
+        return np.exp(np.asarray(HEAPED.log_prob(params_of(HEAPED, sigma), filled, *given), dtype=np.float64))
+
+    inner = np.linspace(1.0, 5.0, 8001)[1:-1]
+    inside = np.stack([density(value) for value in inner[::8]]) if sigma > 0.5 else None
+    low, high = density(1.0), density(5.0)
+    mean, variance = (np.asarray(one, np.float64) for one in HEAPED.moments(params_of(HEAPED, sigma), *given))
+    rng = np.random.default_rng(2)
+    drawn = REFERENCE + 3.0 * MEAN + np.hypot(SD, sigma) * rng.standard_normal((40_000, 2, 5))
+    drawn = np.clip(drawn, 1.0, 5.0)
+    np.testing.assert_allclose(low, (drawn == 1.0).mean(axis=0), atol=0.012)  # 4.8 standard errors
+    np.testing.assert_allclose(high, (drawn == 5.0).mean(axis=0), atol=0.012)
+    np.testing.assert_allclose(mean, drawn.mean(axis=0), atol=0.05)
+    np.testing.assert_allclose(np.sqrt(variance), drawn.std(axis=0), atol=0.05)
+    if inside is not None:
+        total = low + high + np.trapezoid(inside, inner[::8], axis=0)
+        np.testing.assert_allclose(total, 1.0, atol=0.01)
+
+
+def test_censored_draws_lie_on_the_scale_and_on_its_ends():
+    uniform = jnp.linspace(0.001, 0.999, 999)
+    found = np.asarray(HEAPED.draw(params_of(HEAPED), jnp.full((999, 1), 4.6), jnp.zeros((999, 1)), uniform))
+    assert found.max() == 5.0
+    assert np.mean(found == 5.0) == pytest.approx(stats.norm(4.6, SIGMA).sf(5.0), abs=0.002)
+    assert found.min() == pytest.approx(stats.norm(4.6, SIGMA).ppf(0.001), abs=0.01)
+    with pytest.raises(ValueError, match="a censored blender needs the ends of the scale"):
+        Blender("censored").draw({"log_sigma": 0.0}, jnp.zeros((1, 1)), jnp.zeros((1, 1)), jnp.array([0.5]))

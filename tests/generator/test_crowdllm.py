@@ -496,3 +496,32 @@ def test_training_problems_keep_the_reference_that_they_were_fitted_with(made, r
 def test_ids_of_the_made_crowd_are_what_the_tests_think(made):
     assert len(set(PEOPLE)) == 70
     assert wide(made.data).shape == (70, 26)
+
+
+def heaped(width, share_at_ends):
+    """Answers 0 to ``width``, the latent ones with the spread that puts about this share on the ends."""
+    rng = np.random.default_rng(6)
+    spread = width / 2 / norm.isf(share_at_ends / 2)
+    level, person = spread * 0.3 * rng.normal(size=(26, 1)), spread * 0.5 * rng.normal(size=70)
+    latent = width / 2 + level + person + spread * 0.81 * rng.normal(size=(26, 70))
+    data = CrowdData.from_frame(
+        table_of(np.clip(latent, 0.0, width).round(2), ["all"] * 70), scale=continuous(0, width)
+    )
+    half = Reference.from_probabilities(PROBLEMS, [0.0, width], np.full((26, 2), 0.5))
+    return data, half
+
+
+def test_answers_heaped_on_the_ends_of_a_wide_scale_are_modelled_as_heaps():
+    """1,820 answers, 2,600 simulated ones: the share on the ends within 0.05, over four standard errors of people."""
+    data, half = heaped(100.0, 0.3)
+    model = CrowdLLM(**SMALL).fit(data, half, seed=1)
+    assert model.settings.family == "censored"
+    answers = model.simulate(n=100, seed=2).responses["response"]
+    human = data.responses["response"]
+    assert answers.isin([0.0, 100.0]).mean() == pytest.approx(human.isin([0.0, 100.0]).mean(), abs=0.05)
+    assert answers.std() == pytest.approx(human.std(), rel=0.1)
+    assert model.predict().variance.mean() == pytest.approx(data.responses.groupby("problem")["response"].var().mean(),
+                                                            rel=0.1)  # fmt: skip
+    few, _ = heaped(100.0, 0.02)
+    assert model.fit(few, half, seed=1).settings.family is None
+    assert CrowdLLM(**SMALL, family="truncated").fit(data, half, seed=1).settings.family == "truncated"
