@@ -85,3 +85,11 @@ def test_the_report_counts_and_lists(mutants, made):
     assert "**2 of 3 (67%; 95% interval 9% to 99%)**" in text
     assert "| room/made.py:9 | `return x [+ -> -] 1` | survived |  |" in text
     assert "| room | 1 | 2 | 1 |" in text
+
+
+def test_the_reasons_are_for_changes_that_exist(mutants):
+    from mutation import equivalent, mutations
+
+    listed = set(equivalent(mutants.LISTED))
+    files = {one.partition(":")[0] for one in listed}
+    assert not listed - {str(one) for file in files for one in mutations(file, everywhere=True)}
