@@ -151,10 +151,10 @@ class Blender:
         if self.family == "normal":
             return _log_normal(answer, centre, total)
         if self.family == "censored":
-            low, high = self._ends()
+            least, most = self._ends()
             inside = _log_normal(answer, centre, total)
-            below, above = log_ndtr((low - centre) / total), log_ndtr((centre - high) / total)
-            return jnp.where(answer <= low, below, jnp.where(answer >= high, above, inside))
+            below, above = log_ndtr((least - centre) / total), log_ndtr((centre - most) / total)
+            return jnp.where(answer <= least, below, jnp.where(answer >= most, above, inside))
         cuts = self.cuts(params)
         low = (jnp.concatenate([cuts[:1], cuts])[answer] - centre) / total
         high = (jnp.concatenate([cuts, cuts[-1:]])[answer] - centre) / total
