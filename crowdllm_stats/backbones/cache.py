@@ -182,8 +182,9 @@ class AnswerCache:
             yield self._connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        mark = connection.execute("PRAGMA application_id").fetchone()[0]
+        # Tables before the mark: whoever makes the file at this moment commits both at once.
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        mark = connection.execute("PRAGMA application_id").fetchone()[0]
         if tables and mark != APPLICATION_ID:
             raise self._refusal("it is a SQLite file of something else")
         deadline = time.monotonic() + PATIENCE
