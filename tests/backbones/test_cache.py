@@ -138,6 +138,36 @@ with AnswerCache(path) as cache:
 """
 
 
+def test_a_file_that_another_process_makes_at_this_moment_is_taken(place, monkeypatch):
+    """The other one commits the whole file right after the first look at it."""
+    connect, looks = sqlite3.connect, []
+
+    class Watched(sqlite3.Connection):
+        def execute(self, *words):
+            found = super().execute(*words)
+            if not looks:
+                looks.append(words)
+                rows = found.fetchall()
+                AnswerCache(place).close()
+                return Rows(rows)
+            return found
+
+    class Rows:
+        def __init__(self, rows):
+            self.rows = rows
+
+        def fetchone(self):
+            return self.rows[0]
+
+    first = [{"factory": Watched}]
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *given, **named: connect(*given, **named, **(first.pop() if first else {}))
+    )
+    with AnswerCache(place) as cache:
+        assert len(looks) == 1
+        assert cache.get({"model": "m"}) is None
+
+
 def test_several_processes_that_make_and_fill_one_file_lose_nothing(place):
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(place), name, "60"], stdout=subprocess.DEVNULL)
