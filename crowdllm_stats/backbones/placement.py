@@ -61,6 +61,7 @@ class Size:
         """
         with torch.device("meta"):
             network = transformers.AutoModelForCausalLM.from_config(config, **loading)
+            network.tie_weights()  # transformers before 5 leave shared weights apart on this device
         last = network.get_output_embeddings()
         linear = {
             one.weight: one.weight.numel()

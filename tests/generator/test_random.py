@@ -22,7 +22,8 @@ def test_zero_gives_the_published_answer():
 @pytest.mark.parametrize("x64", [False, True])
 def test_numbers_are_what_jax_folds_in_whatever_its_settings(x64):
     words = [text_number("purpose") >> 1, 2**40 + 3]
-    with jax.enable_x64(x64), jax.default_prng_impl("rbg"):
+    wide = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
+    with wide(x64), jax.default_prng_impl("rbg"):
         drawn = uniforms(7, "purpose", PLACES, 2**40 + 3, width=3)
     for place, row in zip(PLACES, drawn, strict=True):
         key = root_key(7)

@@ -320,10 +320,8 @@ def _spreads(splits: Sequence[_Split], names: Sequence[str]) -> pd.DataFrame:
         predicted = np.concatenate([one.predicted[row].variance for one in splits])
         # Rounding can leave a variance of 0 a hair below it.
         found = spread_check(problems, human, np.where(np.abs(predicted) < 1e-9, 0.0, predicted))
-        frame = found.to_frame().drop(columns="note")
-        frame.insert(0, "row", row)
-        parts.append(frame)
-    return pd.concat(parts, ignore_index=True)
+        parts.append({"row": row, **found.to_frame().drop(columns="note").iloc[0].to_dict()})
+    return pd.DataFrame(parts)
 
 
 def _sizes(splits: Sequence[_Split]) -> pd.DataFrame:
