@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crowdllm_stats._base.json_values import json_object, json_text, table_rows
@@ -59,6 +59,7 @@ plain = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=2), plain, max_size=4))
 def test_any_content_is_read_back_by_a_strict_reader(content):
     def refuse(constant):
