@@ -93,7 +93,7 @@ def chosen_device(device: str) -> torch.device:
     try:
         found = torch.zeros(1, device=device)
         found.item()  # the meta device holds none
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # PyTorch's, by device and how it was built
         reason = str(error).split("\n", maxsplit=1)[0].rstrip(".")
         raise BadInput(
             f"is not a device of this machine ({reason}); 'auto' is a GPU if there is one, 'cpu' always works",

@@ -57,7 +57,9 @@ class Settings:
         mixing: what makes the law of beliefs semi-implicit, so that it may leave the normal. "beliefs": mixing draws of
             its own for what each person keeps over problems (belief and log spread), or for each answer where people
             keep nothing. "profile": the noise of the profile generator, one draw per person for all problems (the
-            paper's hierarchy), in the place of kept effects. "none": the plain normal VAE that the paper goes with.
+            paper's hierarchy), in the place of kept effects; on three camps, heavy-tailed and normal people further
+            from the truth than a normal law (reports/semi_implicit/kept_beliefs.md). "none": the plain normal VAE that
+            the paper goes with.
         mixing_draws: M, further mixing draws behind a density that is averaged over them.
         mixing_dim: Q, coordinates of a mixing draw.
         draws: J, beliefs behind a decision: in training (paper) and where decisions are expected ones.
