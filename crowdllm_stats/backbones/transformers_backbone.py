@@ -51,7 +51,8 @@ class TransformersBackbone:
     would fit.
 
     Args:
-        model: a folder, a hub id, or a fetched model's name such as "smollm2".
+        model: a folder, a hub id, a fetched model's name such as "smollm2", or that of one of the paper's backbones,
+            "gemma3-12b", "deepseek-r1-llama-8b", "llama3-8b-lexi" or "qwen3-8b".
         revision: commit or tag on the hub.
         dtype: "float32" (exact), "bfloat16" or "float16" (approximate, half the memory; float16 is slow without a GPU).
         device: "auto" (a GPU if there is one; several, and then the processor's memory, if one is too small), "cpu",
@@ -307,7 +308,7 @@ class TransformersBackbone:
         if torch.get_float32_matmul_precision() != "highest":
             source["approximate"] = f"float32 products at precision {torch.get_float32_matmul_precision()!r}"
         if model.system_folded:
-            source["system_turn"] = "put into the user's: the chat template has none"
+            source["system_turn"] = "put into the user's: the chat template has none, or its makers advise against one"
         if model.thought_closed:
             source["thought"] = "closed empty: the chat template opens one whatever it is told"
         if not self.shares_beginnings:

@@ -55,23 +55,27 @@ def fetch(
 
 
 def show() -> None:
-    """List the models that can be fetched, and where the fetched ones are.
+    """List the models that can be fetched, where the fetched ones are, and the paper's four on the model hub.
 
     \f
     Example:
         >>> import contextlib, io
         >>> with contextlib.redirect_stdout(io.StringIO()) as shown:
         ...     show()
-        >>> "smollm2" in shown.getvalue() and "minilm" in shown.getvalue()
+        >>> all(name in shown.getvalue() for name in ("smollm2", "minilm", "gemma3-12b"))
         True
     """
     from crowdllm_stats.backbones.fetch import MODELS, find_model
+    from crowdllm_stats.backbones.paper_models import PAPER, described
 
     for name, package in MODELS.items():
         try:
             print(find_model(name))
         except FileNotFoundError:
             print(f"{name}: not fetched ({package.requirement})\n  {package.note}\n  licence {package.licence}")
+    print("The paper's backbones, which transformers downloads from the hub when they are first asked, for a GPU:")
+    for name in PAPER:
+        print(described(name))
 
 
 def check(

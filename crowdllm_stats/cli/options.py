@@ -350,8 +350,8 @@ Backbone = Annotated[
     typer.Option(
         metavar="NAME",
         help="Take the reference answers from example:reference, recorded:gpt4 (or another recorded model), a .csv of "
-        "probabilities or of answers (also what --reference-out writes), smollm2, a model's folder or hub id, or a "
-        "server's address such as http://127.0.0.1:8000/v1.",
+        "probabilities or of answers (also what --reference-out writes), smollm2, gemma3-12b (or another that backbone "
+        "show lists), a model's folder or hub id, or a server's address such as http://127.0.0.1:8000/v1.",
     ),
 ]
 Embedding = Annotated[

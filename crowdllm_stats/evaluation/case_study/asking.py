@@ -11,6 +11,7 @@ import pandas as pd
 
 from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.backbones.fetch import MODELS, cache_folder
+from crowdllm_stats.backbones.paper_models import PAPER
 from crowdllm_stats.backbones.prompts import Template
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ def is_server(backbone: str) -> bool:
 
 
 def is_model(backbone: str) -> bool:
-    """Whether a name can be that of a model on this machine or on the hub: fetched, a folder, or owner/model."""
-    return backbone in MODELS or Path(backbone).is_dir() or "/" in backbone
+    """Whether a name can be that of a model: fetched, one of the paper's, a folder, or owner/model on the hub."""
+    return backbone in MODELS or backbone in PAPER or Path(backbone).is_dir() or "/" in backbone
 
 
 def opened(backbone: str, answers: Sequence[Any] | None, asking: Asking) -> TransformersBackbone | ServerBackbone:

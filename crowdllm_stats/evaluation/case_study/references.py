@@ -16,6 +16,7 @@ import pandas as pd
 
 from crowdllm_stats._base.manifest import described_answers, described_file
 from crowdllm_stats.backbones.options import answers_of
+from crowdllm_stats.backbones.paper_models import PAPER
 from crowdllm_stats.backbones.prompts import Template
 from crowdllm_stats.backbones.recorded import RecordedBackbone
 from crowdllm_stats.data.crowd import CrowdData
@@ -54,7 +55,8 @@ def read_references(
             .parquet file with probabilities (see :func:`of_probabilities`), with answers of personas (columns problem,
             participant, response; the participant with empty profile columns is not a persona) or with plain answers
             (columns problem and response, see :func:`of_plain_answers`); an .npz file that :meth:`Reference.save`
-            wrote; "smollm2", the folder of a causal language model, or a hub id; the address of a server.
+            wrote; "smollm2", one of the paper's ("gemma3-12b"), the folder of a causal language model, or a hub id; the
+            address of a server.
         data: the human answers, or new problems.
         folder: the data folder, for "recorded:".
         asking: how a model or server is asked.
@@ -85,8 +87,9 @@ def read_references(
         return _of_file(Path(backbone), data)
     if not is_model(backbone):
         raise ValueError(
-            f"backbone {backbone!r} is neither recorded:MODEL, a .csv or .parquet file, smollm2, a model's folder, a "
-            "hub id such as owner/model nor a server's address such as http://127.0.0.1:8000/v1"
+            f"backbone {backbone!r} is neither recorded:MODEL, a .csv or .parquet file, smollm2, one of "
+            f"{', '.join(PAPER)}, a model's folder, a hub id such as owner/model nor a server's address such as "
+            "http://127.0.0.1:8000/v1"
         )
     return _of_model(backbone, data, how, personas, persona_template)
 

@@ -32,6 +32,7 @@ from crowdllm_stats.evaluation.protocols import Protocol
 RIDGE = "ridge"
 RIDGE_SCALED = "ridge, blocks of equal size"
 RIDGE_TEXTS = "ridge on the embedding alone"
+RIDGE_LLM = "ridge on the LLM's answers alone"
 LOGISTIC = "multinomial logistic regression"
 VAE = "VAE"
 CROWDLLM_PAPER = "CrowdLLM, paper's objective"
@@ -83,7 +84,8 @@ def rows(references: References, texts: Texts, protocol: Protocol, **settings: A
 
     Ridge sees what CrowdLLM sees: the embedding and the probabilities of every answer under every persona. It is fitted
     twice: on the columns as they are, and with the two blocks brought to equal size; its penalty is chosen inside the
-    training answers, as is that of the logistic regression, which is given the blocks of equal size. The VAE is the
+    training answers, as is that of the logistic regression, which is given the blocks of equal size. Ridge on either
+    block alone says what it is worth by itself: on the LLM's answers it is the LLM calibrated to people. The VAE is the
     paper's: CrowdLLM under Eq. 4 without an LLM, every answer being as likely in its reference.
 
     Args:
@@ -135,8 +137,10 @@ def rows(references: References, texts: Texts, protocol: Protocol, **settings: A
     if texts.known:
         made[RIDGE_SCALED] = _baseline(Ridge(), scaled)
         made[RIDGE_TEXTS] = _baseline(Ridge(), lambda train: blocks(train)[0])
+        made[RIDGE_LLM] = _baseline(Ridge(), lambda train: blocks(train)[1])
     else:
         out[RIDGE_SCALED] = out[RIDGE_TEXTS] = "there is no embedding"
+        out[RIDGE_LLM] = f"there is no embedding: it is {RIDGE!r}"
     made[LOGISTIC] = _baseline(Logistic(), scaled)
     made["mixed probit"] = _baseline(MixedProbit())
     for name, own in GENERATORS.items():

@@ -20,6 +20,7 @@ from crowdllm_stats.evaluation.case_study.rows import (
     GENERATORS,
     LOGISTIC,
     RIDGE,
+    RIDGE_LLM,
     RIDGE_SCALED,
     RIDGE_TEXTS,
     VAE,
@@ -300,7 +301,7 @@ def _differences(scores: Mapping[str, Mapping[str, Scores]], ours: str) -> pd.Da
     for row in dict.fromkeys((ours, *BY_OBJECTIVE.values())):
         if row not in scores:
             continue
-        for against in (RIDGE, RIDGE_SCALED, RIDGE_TEXTS, LOGISTIC, VAE):
+        for against in (RIDGE, RIDGE_SCALED, RIDGE_TEXTS, RIDGE_LLM, LOGISTIC, VAE):
             if against not in scores:
                 continue
             for metric in COMPARED:

@@ -12,6 +12,7 @@ from crowdllm_stats.evaluation.case_study.rows import (
     CROWDLLM,
     CROWDLLM_PAPER,
     RIDGE,
+    RIDGE_LLM,
     RIDGE_SCALED,
     VAE,
     equal_size,
@@ -34,6 +35,18 @@ def test_which_rows_can_be_made():
     assert new.left_out["LLM multi-persona"] == "the backbone was asked without personas"
     bare = rows(REFERENCES, read_texts(HUMAN, "none"), "paper")
     assert {RIDGE_SCALED, "ridge on the embedding alone"} < set(bare.left_out)
+    assert bare.left_out[RIDGE_LLM] == "there is no embedding: it is 'ridge'"
+
+
+def test_ridge_on_the_llm_alone_sees_no_text():
+    """It is ridge where there is no embedding."""
+    split = held_out(HUMAN, "new-problems", seed=3)
+    bare = rows(REFERENCES, read_texts(HUMAN, "none"), "new-problems").made[RIDGE]
+    ours = rows(REFERENCES, TEXTS, "new-problems").made[RIDGE_LLM]
+    problems = split.truth.problems
+    np.testing.assert_array_equal(
+        ours(split.train, problems, 0).probabilities, bare(split.train, problems, 0).probabilities
+    )
 
 
 def test_what_rows_differ_in_cannot_be_set():

@@ -22,6 +22,7 @@ from crowdllm_stats.evaluation.case_study.rows import (
     CROWDLLM_PAPER,
     LOGISTIC,
     RIDGE,
+    RIDGE_LLM,
     RIDGE_SCALED,
     RIDGE_TEXTS,
     VAE,
@@ -251,7 +252,7 @@ def test_pictures_hold_every_group_and_row(studies):
 
 def test_crowdllm_is_also_compared_with_the_vae_and_the_logistic_regression(studies):
     against = studies["new"].differences["against"]
-    assert list(dict.fromkeys(against)) == [RIDGE, RIDGE_SCALED, RIDGE_TEXTS, LOGISTIC, VAE]
+    assert list(dict.fromkeys(against)) == [RIDGE, RIDGE_SCALED, RIDGE_TEXTS, RIDGE_LLM, LOGISTIC, VAE]
     found = comparison(studies["new"], "wd", CROWDLLM_PAPER, VAE)
     values = [studies["new"].value(row, "wd") for row in (CROWDLLM_PAPER, VAE)]
     assert np.sign(found["difference"]) == np.sign(values[0] - values[1]) != 0
