@@ -21,11 +21,12 @@ from crowdllm_stats._base.random import generator
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.data import popquorn
 from crowdllm_stats.data.crowd import CrowdData, ordinal
-from crowdllm_stats.evaluation.calibration import BINS, EVERYONE, calibration
+from crowdllm_stats.evaluation.calibration import BINS, calibration
 from crowdllm_stats.evaluation.case_study.reference_tables import References
 from crowdllm_stats.evaluation.case_study.references import read_references
 from crowdllm_stats.evaluation.case_study.texts import read_texts
 from crowdllm_stats.evaluation.check_page import markdown
+from crowdllm_stats.evaluation.drawn import EVERYONE
 from crowdllm_stats.evaluation.population_check import check_population
 from crowdllm_stats.generator.shipped import COMPONENTS, load_population, stored_reference
 from reports import command_line, typed

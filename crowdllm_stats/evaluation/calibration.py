@@ -15,13 +15,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 from scipy.stats import rankdata
 
-from crowdllm_stats._base.checks import FloatArray, check_array, check_count, check_level
-from crowdllm_stats._base.messages import BadInput
+from crowdllm_stats._base.checks import FloatArray, check_count, check_level
 from crowdllm_stats._base.random import generator
 from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.evaluation.drawn import EVERYONE, answers_and_draws, numbered, parts_of, place_means, thirds
 
 Check = Literal["location", "spread", "shape", "people", "problems"]
 
@@ -30,13 +29,8 @@ UNITS = ("answers", "people", "problems")
 
 BINS = 10
 
-EVERYONE = "everyone"
-
 #: Problems by the population's mean answer, a third each.
 THIRDS = ("problems predicted low", "problems predicted middling", "problems predicted high")
-
-#: A profile column of numbers with more values than this is cut into thirds.
-_MOST_VALUES = 6
 
 #: What a check's column ``observed`` holds.
 MEANING: Mapping[Check, str] = {
@@ -214,12 +208,13 @@ def calibration(
         True
     """
     level, least = check_level(level), check_count("least_people", least_people)
-    rows = _rows(data, draws, level)
+    fewest = int(np.ceil(round(1.0 / (1.0 - level), 9))) - 1
+    rows = answers_and_draws(data, draws, fewest, f"a test at level {level:g}")
     usual = rows.mean(axis=0)
     off = rows - usual
     asked = data.responses
-    places = {"people": pd.factorize(asked["participant"])[0], "problems": _problems(asked, folds)}
-    ranges = {"answers": _ranges(rows), **{unit: _ranges(_means(rows, place)) for unit, place in places.items()}}
+    places = {"people": pd.factorize(asked["participant"])[0], "problems": numbered(asked, "problem", folds)}
+    ranges = {"answers": _ranges(rows), **{unit: _ranges(place_means(rows, place)) for unit, place in places.items()}}
     bars = {unit: _histogram(*ranges[unit]) for unit in UNITS}
     everyone = [
         *_moments(EVERYONE, np.ones(len(asked), dtype=bool), usual, off, places["people"]),
@@ -227,12 +222,15 @@ def calibration(
         _Numbers(EVERYONE, "people", places["people"], _between(off, places["people"])),
         _Numbers(EVERYONE, "problems", places["people"], _between(off, places["problems"])),
     ]
-    masks, small = _parts(data, _means(usual[None], places["problems"])[0][places["problems"]], least)
-    parts = [one for name, mask in masks.items() for one in _moments(name, mask, usual, off, places["people"])]
+    kinds = None
+    if asked["problem"].nunique() >= 3 * least:
+        kinds = thirds(place_means(usual[None], places["problems"])[0][places["problems"]], THIRDS)
+    chosen = parts_of(data, least, kinds)
+    parts = [one for name, mask in chosen.masks.items() for one in _moments(name, mask, usual, off, places["people"])]
     checks = pd.concat([_tested(family, level) for family in (everyone, parts) if family], ignore_index=True)
     low, high = (end[0] for end in ranges["answers"])
     pit = low + generator(seed, "pit").random(len(low)) * (high - low)
-    return Calibration(data, rows[1:], level, checks, _bands(bars, level), np.asarray(pit), small)
+    return Calibration(data, rows[1:], level, checks, _bands(bars, level), np.asarray(pit), chosen.small)
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,33 +243,6 @@ class _Numbers:
     found: FloatArray
 
 
-def _rows(data: CrowdData, draws: ArrayLike, level: float) -> FloatArray:
-    """The answers and the draws, shape (R + 1, n)."""
-    if not isinstance(data, CrowdData) or not data.scale.numeric:
-        kind = f"answers on the scale {data.scale}" if isinstance(data, CrowdData) else type(data).__name__
-        raise ValueError(f"data must be a CrowdData of numbers, which have ranks; got {kind}")
-    made = check_array("draws", draws)
-    asked = data.responses
-    if made.ndim != 2 or made.shape[1] != len(asked):
-        raise ValueError(f"draws has shape {made.shape}, expected (R, {len(asked)}): a column for each answer of data")
-    least = int(np.ceil(round(1.0 / (1.0 - level), 9))) - 1
-    if len(made) < least:
-        raise BadInput(f"holds {len(made)} draws; a test at level {level:g} needs at least {least}", argument="draws")
-    if asked["participant"].nunique() < 2:
-        raise ValueError("data holds the answers of one person; the check needs at least two people")
-    return np.concatenate([asked["response"].to_numpy(dtype=np.float64)[None], made])
-
-
-def _problems(asked: pd.DataFrame, folds: ArrayLike | None) -> NDArray[np.int64]:
-    """Number of each answer's problem, another in every fold."""
-    if folds is None:
-        return np.asarray(pd.factorize(asked["problem"])[0])
-    fold = np.asarray(folds)
-    if fold.shape != (len(asked),):
-        raise ValueError(f"folds has shape {fold.shape}, expected ({len(asked)},): the fold of each answer of data")
-    return np.asarray(asked.groupby(["problem", fold]).ngroup())
-
-
 def _ranges(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Ends of each value's PIT among the R + 1 values of its column: shares below it, and up to it."""
     near = np.round(rows, 9)  # means of equal answers are equal
@@ -279,17 +250,10 @@ def _ranges(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
     return low / len(rows), high / len(rows)
 
 
-def _means(rows: FloatArray, place: NDArray[np.int64]) -> FloatArray:
-    """Means of the columns of each place, shape (R + 1, places)."""
-    n = len(place)
-    chosen = csr_array((np.ones(n), (place, np.arange(n))), shape=(int(place.max()) + 1, n))
-    return np.asarray((chosen @ rows.T).T / np.bincount(place))
-
-
 def _between(off: FloatArray, place: NDArray[np.int64]) -> FloatArray:
     """Standard deviation of the places' means, each weighed by its answers, shape (R + 1,)."""
     weight = np.bincount(place) / len(place)
-    means = _means(off, place)
+    means = place_means(off, place)
     return np.asarray(np.sqrt(((means - (means @ weight)[:, None]) ** 2) @ weight))
 
 
@@ -349,46 +313,3 @@ def _bands(bars: Mapping[str, FloatArray], level: float) -> pd.DataFrame:
         ends = {"lower": np.maximum(centre - reach, 0.0), "upper": centre + reach}
         parts.append(pd.DataFrame({"unit": unit, "from": edges[:-1], "to": edges[1:], "share": table[0], **ends}))
     return pd.concat(parts, ignore_index=True)
-
-
-def _parts(data: CrowdData, predicted: FloatArray, least: int) -> tuple[dict[str, NDArray[np.bool_]], dict[str, int]]:
-    """Answers of each part, and the parts with fewer people than wanted.
-
-    Args:
-        data: the answers.
-        predicted: the population's mean answer to each answer's problem, shape (n,).
-        least: people that a part must have.
-    """
-    asked = data.responses
-    profiles = data.participants.set_index("participant").loc[asked["participant"]]
-    words = {f"{name}: ": _words(profiles[name]) for name in profiles.columns}
-    if asked["problem"].nunique() >= 3 * least:
-        words[""] = _thirds(predicted, THIRDS)
-    kept: dict[str, NDArray[np.bool_]] = {}
-    small: dict[str, int] = {}
-    for head, column in words.items():
-        for value in sorted(set(column)):
-            mask = column == value
-            people = asked["participant"][mask].nunique()
-            if people < least:
-                small[f"{head}{value}"] = int(people)
-            elif not mask.all():
-                kept[f"{head}{value}"] = mask
-    return kept, small
-
-
-def _words(column: pd.Series) -> NDArray[np.str_]:
-    """A profile column as words; numbers of many values in thirds."""
-    given = column.notna().to_numpy()
-    if pd.api.types.is_numeric_dtype(column) and column.nunique() > _MOST_VALUES:
-        numbers = column.to_numpy(dtype=np.float64)
-        words = _thirds(numbers[given], ("lowest third", "middle third", "highest third"))
-        found = np.full(len(column), "not given", dtype=object)
-        found[given] = words
-        return found.astype(str)
-    return np.where(given, column.astype(object).astype(str), "not given").astype(str)
-
-
-def _thirds(numbers: FloatArray, names: tuple[str, str, str]) -> NDArray[np.str_]:
-    cuts = np.quantile(numbers, [1.0 / 3.0, 2.0 / 3.0])
-    return np.asarray(names)[np.searchsorted(cuts, numbers, side="left")]

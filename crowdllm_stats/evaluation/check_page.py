@@ -28,7 +28,7 @@ def markdown(found: PopulationCheck, picture: str = PICTURE) -> str:
     lines = str(found.calibration).split("\n\n", maxsplit=1)[0].splitlines()
     meaning = "; ".join(f"{name}: {words}" for name, words in MEANING.items())
     parts = [
-        "\n".join(f"- {line.strip()}" if line.startswith("  ") else f"{line}\n" for line in lines),
+        _listed(lines),
         found.why,
         *found.notes,
         f"![calibration]({picture})",
@@ -37,9 +37,16 @@ def markdown(found: PopulationCheck, picture: str = PICTURE) -> str:
         f"What is compared: {meaning}.",
         markdown_table(found.calibration.checks),
     ]
+    if found.diversity is not None:
+        parts += [_listed(str(found.diversity).splitlines()), markdown_table(found.diversity.to_frame())]
     if found.loo is not None:
         parts.append(f"```\n{found.loo}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def _listed(lines: Sequence[str]) -> str:
+    """Lines as paragraphs, those set in as a list."""
+    return "\n".join(f"- {line.strip()}" if line.startswith("  ") else f"{line}\n" for line in lines)
 
 
 def write_check(
@@ -61,6 +68,8 @@ def write_check(
         ModuleNotFoundError: if matplotlib is not installed.
     """
     tables = {"checks": found.to_frame(), "histograms": found.calibration.histograms}
+    if found.diversity is not None:
+        tables["diversity"] = found.diversity.to_frame()
     if found.loo is not None:
         tables["loo"] = found.loo.to_frame()
     with whole_folder(folder) as half:

@@ -1,4 +1,4 @@
-"""Is this population calibrated? Generators that never saw the people, or the problems, against what these answered."""
+"""Is this population calibrated, and as diverse as people? Generators against answers that they never saw."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from crowdllm_stats._base.checks import check_choice, check_count
+from crowdllm_stats._base.checks import FloatArray, check_choice, check_count
 from crowdllm_stats._base.json_values import table_rows
 from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.random import generator
@@ -17,6 +18,7 @@ from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.evaluation.calibration import Calibration, calibration
 from crowdllm_stats.evaluation.case_study.reference_tables import References
 from crowdllm_stats.evaluation.case_study.texts import Texts
+from crowdllm_stats.evaluation.diversity import Diversity, diversity
 from crowdllm_stats.evaluation.problem_loo import ProblemLoo, effect_draws, problem_loo
 from crowdllm_stats.evaluation.protocols import PROTOCOLS, Protocol
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from crowdllm_stats.generator.crowdllm import CrowdLLM
 
 DRAWS = 499
+
+#: Draws of the answers to problems held out, behind the diversity.
+FEWER_DRAWS = 99
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +43,8 @@ class PopulationCheck:
         calibration: of all held-out answers, each once.
         loo: leave-one-out by problem, of all answers to the problems held out, by whomever; None where nothing is left
             to draw, see :func:`crowdllm_stats.evaluation.problem_loo.effect_draws`.
+        diversity: between and within people: under "new-problems" of all answers to the problems held out, by whomever;
+            under "paper" of the answers checked. None where it cannot be told, which ``notes`` then says.
         why: what was done.
         notes: of the reference answers, in sentences.
     """
@@ -48,6 +55,7 @@ class PopulationCheck:
     folds: int
     calibration: Calibration
     loo: ProblemLoo | None
+    diversity: Diversity | None
     why: str
     notes: tuple[str, ...] = ()
 
@@ -75,11 +83,12 @@ class PopulationCheck:
             "checks": table_rows(found.checks),
             "histograms": table_rows(found.histograms),
             "loo": by_problem,
+            "diversity": None if self.diversity is None else self.diversity.to_dict(),
         }
 
     def __str__(self) -> str:
-        parts = [str(self.calibration), *([] if self.loo is None else [str(self.loo)]), self.why]
-        return "\n\n".join([*parts, *self.notes])
+        parts = [self.calibration, *(one for one in (self.diversity, self.loo) if one is not None), self.why]
+        return "\n\n".join(map(str, [*parts, *self.notes]))
 
 
 def check_population(
@@ -104,6 +113,9 @@ def check_population(
     population: errors of estimation count as miscalibration. Each fold's answers helped to fit the other folds'
     generators, so errors of the mean answer partly cancel over folds, and its check is conservative. Answers of people
     with a profile value that nobody in the other folds has are left out, and counted.
+
+    The diversity is measured where most of it is seen: under "new-problems" on all answers to the problems that a fold
+    holds out, also of people whose answers to other problems were learned from.
 
     Args:
         data: human answers on an ordinal or continuous scale.
@@ -131,7 +143,9 @@ def check_population(
     if not data.scale.numeric:
         raise ValueError(f"the check of a population needs answers that are numbers; the scale is {data.scale}")
     report, whole = progress or (lambda step: None), references.whole
-    held, made, effects = [], [], []
+    checked: list[_Drawn] = []
+    on_new: list[_Drawn] = []
+    effects = []
     dealt = _folds(data, protocol, check_count("folds", folds, 2), seed)
     for number, fold in enumerate(dealt, 1):
         report(f"fold {number}: fitting")
@@ -140,21 +154,51 @@ def check_population(
         report(f"fold {number}: drawing")
         given: dict[str, Any] = {"reference": whole, "embedding": known, "seed": seed}
         test = _of_known_profiles(model, fold.test)
-        made.append(replicates(model, test, draws, **given))
-        held.append(test)
-        if fold.new is not None and model.blender.family == "ordinal":
-            effects.append(effect_draws(model, _of_known_profiles(model, fold.new), **given))
+        checked.append(_Drawn(test.responses, replicates(model, test, draws, **given)))
+        if fold.new is not None:
+            asked = _of_known_profiles(model, fold.new)
+            on_new.append(_Drawn(asked.responses, replicates(model, asked, FEWER_DRAWS, **given)))
+            if model.blender.family == "ordinal":
+                effects.append(effect_draws(model, asked, **given))
     report("tests")
-    rows = pd.concat([test.responses for test in held], ignore_index=True)
-    answered = CrowdData(rows, data.participants, data.problems, data.scale)
-    left = sum(len(fold.test.responses) for fold in dealt) - len(rows)
-    number_of = np.repeat(np.arange(len(held)), [len(test.responses) for test in held])
-    found = calibration(answered, np.concatenate(made, axis=1), folds=number_of, level=level, seed=seed)
+    held = _held(data, checked)
+    left = sum(len(fold.test.responses) for fold in dealt) - len(held.data.responses)
+    found = calibration(held.data, held.draws, folds=held.folds, level=level, seed=seed)
     drawn = [one for one in effects if one is not None]
+    spread, notes = None, references.notes
+    try:
+        whose = _held(data, on_new or checked)
+        spread = diversity(whose.data, whose.draws, folds=whose.folds, level=level, seed=seed)
+    except ValueError as reason:  # too few people, or answers all alike: the rest of the check stands
+        notes = (*notes, f"The diversity is not compared: {reason}.")
     return PopulationCheck(
-        name, references.name, protocol, folds, found, problem_loo(drawn) if drawn else None,
-        _why(protocol, folds, len(rows), len(data.responses), left), references.notes,
+        name, references.name, protocol, folds, found, problem_loo(drawn) if drawn else None, spread,
+        _why(protocol, folds, len(held.data.responses), len(data.responses), left), notes,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """Answers of one fold, and draws of a generator that did not see it."""
+
+    responses: pd.DataFrame
+    draws: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """The answers of all folds, their draws, and the fold of each."""
+
+    data: CrowdData
+    draws: FloatArray
+    folds: NDArray[np.int64]
+
+
+def _held(data: CrowdData, folds: list[_Drawn]) -> _Held:
+    rows = pd.concat([fold.responses for fold in folds], ignore_index=True)
+    number = np.repeat(np.arange(len(folds)), [len(fold.responses) for fold in folds])
+    answered = CrowdData(rows, data.participants, data.problems, data.scale)
+    return _Held(answered, np.concatenate([fold.draws for fold in folds], axis=1), number)
 
 
 @dataclass(frozen=True, eq=False)

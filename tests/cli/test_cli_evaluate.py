@@ -92,11 +92,17 @@ def test_whether_the_population_is_calibrated(capsys, files, tmp_path):
     assert sum(one["answers"] for one in report["loo"]["per_problem"]) == 180  # all answers to problems held out
     assert {path.name for path in out.iterdir()} == {
         "README.md", "checks.csv", "checks.csv.manifest.json", "histograms.csv", "loo.csv", "calibration.png",
+        "diversity.csv",
     }  # fmt: skip
     page = (out / "README.md").read_text(encoding="utf-8")
     assert "--check" in page.splitlines()[2]
     assert "2 folds of people and problems" in page
     assert "| everyone | location |" in page
+    # Between and within people, of all answers to the problems held out.
+    told = [one for one in report["diversity"]["table"] if one["part"] == "everyone"]
+    assert told[-1]["measure"] == "energy distance"
+    assert told[-1]["answers"] == 180
+    assert "- everyone, within people: variance " in page
 
 
 @pytest.mark.slow

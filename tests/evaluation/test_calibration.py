@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import binom, chi2, kstest
 
 from crowdllm_stats import CrowdData, categorical, ordinal
-from crowdllm_stats.evaluation.calibration import BINS, EVERYONE, UNITS, calibration
+from crowdllm_stats.evaluation.calibration import BINS, UNITS, calibration
+from crowdllm_stats.evaluation.drawn import EVERYONE
 
 LEVELS = ordinal([1, 2, 3, 4, 5])
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from crowdllm_stats._base.checks import FloatArray, check_count
+from crowdllm_stats._base.random import generator
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.reference import Reference
@@ -95,6 +96,50 @@ class MultiPersona:
         _same_answers(self.reference, train)
         mixed = self.reference.at_temperature(self.temperature).probabilities.mean(axis=1)
         return FromReference(self.reference.problems, mixed)
+
+    def replicates(self, data: CrowdData, n: int, *, seed: int = 0) -> FloatArray:
+        """Draw n times what a crowd of the personas would have answered in the place of people.
+
+        A person whose id is among the reference's profiles is that persona; in every draw any other person is one of
+        the personas at random, who they remain over problems.
+
+        Args:
+            data: who answered what; the answers are not looked at.
+            n: draws.
+            seed: of all draws.
+
+        Returns:
+            Shape (n, answers), columns in the order of ``data.responses``, as
+            :func:`crowdllm_stats.generator.replicates.replicates`.
+
+        Raises:
+            ValueError: if the reference has other answers than the scale, or no numbers, or lacks a problem.
+
+        Example:
+            >>> from crowdllm_stats import load_example
+            >>> human = load_example().human.select(problems=["q01"])
+            >>> table = [[[1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 0.0]]]
+            >>> reference = Reference.from_probabilities(["q01"], range(1, 6), table, profiles=("ann", "bob"))
+            >>> np.unique(MultiPersona(reference).replicates(human, 9)).tolist()
+            [1.0, 4.0]
+        """
+        _same_answers(self.reference, data)
+        if not data.scale.numeric:
+            raise ValueError(f"replicates need answers that are numbers; the scale is {data.scale}")
+        asked = data.responses
+        known = self.reference.select(list(dict.fromkeys(asked["problem"]))).at_temperature(self.temperature)
+        row = asked["problem"].map({name: place for place, name in enumerate(known.problems)}).to_numpy()
+        people = list(dict.fromkeys(asked["participant"]))
+        column = asked["participant"].map({name: place for place, name in enumerate(people)}).to_numpy()
+        place = {name: number for number, name in enumerate(known.profiles)}
+        own = np.array([place.get(name, -1) for name in people])
+        shares, answers = np.cumsum(known.probabilities, axis=2), np.asarray(known.answers, dtype=np.float64)
+        rng, found = generator(seed, "personas"), np.empty((check_count("n", n), len(asked)))
+        for draw in range(n):
+            persona = np.where(own >= 0, own, rng.integers(len(known.profiles), size=len(people)))
+            below = shares[row, persona[column]] <= rng.random(len(asked))[:, None]
+            found[draw] = answers[np.minimum(below.sum(axis=1), len(answers) - 1)]
+        return found
 
 
 @dataclass(frozen=True, eq=False)

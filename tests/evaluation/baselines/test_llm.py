@@ -3,10 +3,11 @@
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from crowdllm_stats import load_example
+from crowdllm_stats import CrowdData, load_example, ordinal
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.evaluation.baselines import MultiPersona, SelfConsistency, ZeroShot
 from crowdllm_stats.evaluation.baselines.llm import majority_distribution
@@ -18,6 +19,41 @@ ALONE = Reference.from_probabilities(
 PEOPLE = Reference.from_probabilities(
     ["q01", "q02"], range(1, 6), np.random.default_rng(0).dirichlet(np.ones(5), size=(2, 3)), profiles=("u", "v", "w")
 )
+
+
+def test_a_crowd_of_personas_keeps_who_is_whom():
+    """Personas of one answer each: a person's answers tell the persona; 300 draws, false-alarm rate 1e-4."""
+    people = ["ann", "bob", "cyd", "dan"]
+    certain = np.broadcast_to(np.eye(5)[[0, 2, 4]], (2, 3, 5))
+    personas = ("u", people[1], "w")  # one of them is a real person's id
+    reference = Reference.from_probabilities(["q01", "q02"], range(1, 6), certain, profiles=personas)
+    rows = [(problem, name, 1.0) for problem in ("q02", "q01") for name in people]
+    data = CrowdData.from_frame(pd.DataFrame(rows, columns=["problem", "participant", "response"]), scale=HUMAN.scale)
+    asked = data.responses
+    drawn = MultiPersona(reference).replicates(data, 300, seed=2)
+    assert drawn.shape == (300, len(asked))
+    for name in people:
+        own = drawn[:, (asked["participant"] == name).to_numpy()]
+        assert (np.ptp(own, axis=1) == 0.0).all()
+        counts = [int((own[:, 0] == answer).sum()) for answer in (1.0, 3.0, 5.0)]
+        assert counts == [0, 300, 0] if name == people[1] else stats.chisquare(counts).pvalue > 1e-4 / 3
+    np.testing.assert_array_equal(MultiPersona(reference).replicates(data, 2, seed=2), drawn[:2])
+    with pytest.raises(ValueError, match="1 problem\\(s\\) have no reference, for instance 'q03'"):
+        MultiPersona(reference).replicates(HUMAN.select(problems=["q01", "q03"]), 2)
+    other = CrowdData.from_frame(data.responses, scale=ordinal([1, 2, 3]))
+    with pytest.raises(ValueError, match="answers"):
+        MultiPersona(reference).replicates(other, 2)
+
+
+def test_replicates_draw_from_each_personas_distribution():
+    """2,000 draws of one person who is a persona; chi-square, false-alarm rate 1e-4."""
+    name, problem = HUMAN.responses[["participant", "problem"]].iloc[0]
+    reference = Reference.from_probabilities([problem], range(1, 6), [[[0.1, 0.2, 0.4, 0.3, 0.0]]], profiles=(name,))
+    data = HUMAN.select(problems=[problem], participants=[name])
+    drawn = MultiPersona(reference).replicates(data, 2000, seed=3)[:, 0]
+    counts = [int((drawn == answer).sum()) for answer in range(1, 6)]
+    assert counts[4] == 0
+    assert stats.chisquare(counts[:4], 2000 * np.array([0.1, 0.2, 0.4, 0.3])).pvalue > 1e-4
 
 
 def test_majority_distribution_is_that_of_all_sequences():
