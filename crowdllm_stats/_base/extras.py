@@ -25,6 +25,7 @@ EXTRAS = {
     "sympy": "theory",
     "distributed": "dask",
     "matplotlib": "plot",
+    "pabutools": "voting",
 }
 
 

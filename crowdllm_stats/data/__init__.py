@@ -9,15 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crowdllm_stats.data.election import Election
     from crowdllm_stats.data.example import Example, load_example
     from crowdllm_stats.data.features import Features
+    from crowdllm_stats.data.pabulib import Pabulib, read_pabulib
     from crowdllm_stats.data.popquorn_ratings import popquorn, popquorn_llm_ratings
     from crowdllm_stats.data.reviews import ProductRatings, amazon_reviews, amazon_reviews_2023, product_ratings
     from crowdllm_stats.data.twin2k import TwinAnswers, TwinStudy, twin2k_items, twin2k_mega_study
+    from crowdllm_stats.data.zurich import zurich_llm_votes, zurich_votes
 
 _HOME = {
+    "Election": "election",
     "Example": "example",
     "Features": "features",
+    "Pabulib": "pabulib",
     "ProductRatings": "reviews",
     "TwinAnswers": "twin2k",
     "TwinStudy": "twin2k",
@@ -27,13 +32,18 @@ _HOME = {
     "popquorn": "popquorn_ratings",
     "popquorn_llm_ratings": "popquorn_ratings",
     "product_ratings": "reviews",
+    "read_pabulib": "pabulib",
     "twin2k_items": "twin2k",
     "twin2k_mega_study": "twin2k",
+    "zurich_llm_votes": "zurich",
+    "zurich_votes": "zurich",
 }
 
 __all__ = [
+    "Election",
     "Example",
     "Features",
+    "Pabulib",
     "ProductRatings",
     "TwinAnswers",
     "TwinStudy",
@@ -43,8 +53,11 @@ __all__ = [
     "popquorn",
     "popquorn_llm_ratings",
     "product_ratings",
+    "read_pabulib",
     "twin2k_items",
     "twin2k_mega_study",
+    "zurich_llm_votes",
+    "zurich_votes",
 ]
 
 
