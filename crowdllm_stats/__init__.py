@@ -9,6 +9,7 @@ Names are loaded when first used, so that importing the package stays light. Whe
 - Theorem 3: ``inference/theorem3_safe_interval`` and ``inference/theorem3_safe_decision``
 - Theorems 4 and 5: ``inference/intervals/theorem4`` and ``inference/intervals/theorem5``
 - Figure 9: ``studies/simulators/figure9``; Tables 1 to 5: ``evaluation/case_study``
+- Votes (Table 5, Figure 8): ``generator/ballots`` and ``generator/exactly_k``
 
 Theorem n is proved in ``theory/theoremn/``.
 """
@@ -50,6 +51,7 @@ _HOME = {
     "conformal_new_problems": "crowdllm_stats.inference.conformal",
     "load_population": "crowdllm_stats.generator.shipped",
     "CrowdLLM": "crowdllm_stats.generator.crowdllm",
+    "BallotCrowd": "crowdllm_stats.generator.ballots",
     "SemiImplicit": "crowdllm_stats.semi_implicit",
     "aggregate": "crowdllm_stats.evaluation.aggregation",
     "evaluate": "crowdllm_stats.evaluation",

@@ -81,8 +81,10 @@ class Pabulib:
         """Who chose what, with points.
 
         Points are 1 on an approval ballot, those given on a cumulative or scoring ballot, and on an ordinal ballot of
-        at most L projects (``max_length``, else all) L for the first, L - 1 for the second and so on. A vote for a
-        project with 0 points counts as none; negative scores are refused.
+        at most L projects (``max_length``, else all) L for the first, L - 1 for the second and so on. A project that a
+        scoring ballot leaves out has the points ``default_score``, 0 as a rule. A vote for a project with 0 points
+        counts as none; negative scores are refused. Other columns of voters and projects that hold numbers alone
+        become numbers.
 
         Raises:
             ValueError: on votes for unknown projects, repeated or wrong numbers of projects (``min_length``,
@@ -92,7 +94,8 @@ class Pabulib:
         ids = self.projects["project_id"].tolist()
         place = {name: column for column, name in enumerate(ids)}
         longest = int(self._number("max_length", len(ids)))
-        table = np.zeros((len(self.votes), len(ids)))
+        unsaid = self._number("default_score", 0.0) if self.vote_type == "scoring" else 0.0
+        table = np.full((len(self.votes), len(ids)), unsaid)
         given = self.votes["points"].tolist() if "points" in self.votes.columns else [""] * len(self.votes)
         for row, (voter, vote, points) in enumerate(
             zip(self.votes["voter_id"], self.votes["vote"], given, strict=True)
@@ -101,9 +104,10 @@ class Pabulib:
             self._check_vote(voter, names, place, longest)
             table[row, [place[name] for name in names]] = self._points(voter, names, points, longest)
         known = self.votes.drop(columns=[one for one in ("vote", "points") if one in self.votes.columns])
-        voters = known.set_index("voter_id")
-        projects = self.projects.set_index("project_id")
-        projects["cost"] = [self._parsed(f"cost of project {name}", cost) for name, cost in projects["cost"].items()]
+        voters = _with_numbers(known.set_index("voter_id"))
+        projects = _with_numbers(self.projects.set_index("project_id").drop(columns="cost"))
+        costs = self.projects.set_index("project_id")["cost"].items()
+        projects["cost"] = [self._parsed(f"cost of project {name}", cost) for name, cost in costs]
         points_of = pd.DataFrame(table, index=voters.index, columns=projects.index)
         return Election(points_of, projects, voters, self._number("budget", None))
 
@@ -258,6 +262,11 @@ def _table(file: Path, section: str, rows: list[list[str]]) -> pd.DataFrame:
     if section == "META" and len(set(keys)) < len(keys):
         raise ValueError(f"{file}: META names a key twice: {some([key for key in keys if keys.count(key) > 1])}")
     return pd.DataFrame(body, columns=header, dtype=object)
+
+
+def _with_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    read = {name: pd.to_numeric(table[name], errors="coerce") for name in table.columns}
+    return table.assign(**{name: numbers.astype(float) for name, numbers in read.items() if numbers.notna().all()})
 
 
 def _named(table: pd.DataFrame) -> tuple[str, ...]:

@@ -64,7 +64,10 @@ class Blender:
             ValueError: on a family the scale does not allow, and for ballots.
         """
         if scale.kind == "approval":
-            raise ValueError("ballots are not modelled as one answer; turn every option into a problem with yes or no")
+            raise ValueError(
+                "ballots are not modelled as one answer; fit a BallotCrowd where all hold as many options, or turn "
+                "every option into a problem with yes or no"
+            )
         if family is not None:
             check_choice("family", family, get_args(Family))
         laws: dict[str, tuple[Family, ...]] = {

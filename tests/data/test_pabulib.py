@@ -36,6 +36,7 @@ def read(tmp_path):
         ("ordinal", APPROVAL, "max_length;3\n", [[3, 0, 2, 0], [0, 0, 0, 3], [0, 3, 1, 2]]),
         ("cumulative", POINTS, "max_sum_points;4\n", [[3, 0, 1, 0], [0, 0, 0, 4], [0, 1, 2, 1]]),
         ("scoring", POINTS, "", [[3, 0, 1, 0], [0, 0, 0, 4], [0, 1, 2, 1]]),
+        ("scoring", POINTS, "default_score;2\n", [[3, 2, 1, 2], [2, 2, 2, 4], [2, 1, 2, 1]]),
         ("choose-1", "VOTES\nvoter_id;vote\nann;p1\nbob;z\ncat;z\n", "", [[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 1]]),
     ],
 )
@@ -111,4 +112,5 @@ def test_the_six_zurich_files_come_out_byte_for_byte(data_folder, format):
     place = data_folder / "zurich_pb" / "pb" / f"qualtrics_zurich_2023_{format}.pb"
     given = read_pabulib(place)
     assert given.text().encode() == place.read_bytes()
+    assert given.election().voters["topic_preference_nature"].dtype == float
     assert (given.election().points.to_numpy() == zurich_votes(format, data_folder).points.to_numpy()).all()

@@ -7,6 +7,7 @@ from itertools import combinations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro
 import numpyro.distributions as dist
 import pytest
 from scipy import stats
@@ -89,3 +90,15 @@ def test_sets_of_another_size_are_impossible():
 def test_impossible_sizes_are_refused(logits, k, message):
     with pytest.raises(ValueError, match=message):
         ExactlyK(logits, k)
+
+
+def test_it_is_a_site_of_a_numpyro_program_and_goes_through_jit():
+    ballots = jnp.asarray(sets(6, K)[:2])
+    law = ExactlyK(jnp.asarray(LOGITS), K)
+
+    def model():
+        numpyro.sample("ballots", law, obs=ballots)
+
+    density = numpyro.infer.util.log_density(model, (), {}, {})[0]
+    assert float(density) == pytest.approx(float(law.log_prob(ballots).sum()), rel=1e-5)
+    assert np.asarray(jax.jit(lambda given: given.mean)(law)) == pytest.approx(np.asarray(law.mean), abs=1e-6)
