@@ -25,7 +25,6 @@ from crowdllm_stats.studies.engine.store import Store
 from crowdllm_stats.studies.simulators.figure9.overview import fitted_errors
 from crowdllm_stats.studies.simulators.figure9.picture import draw_figure9
 from crowdllm_stats.studies.simulators.figure9.verdicts import judge, panels_of
-from crowdllm_stats.studies.simulators.readings import READINGS
 from reports import command_line, typed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,7 +57,7 @@ def report(gpt4: pd.DataFrame, smollm2: pd.DataFrame) -> str:
     """Verdicts and errors under either ground truth."""
     rows: list[dict[str, object]] = []
     lines: list[dict[str, object]] = []
-    for name in READINGS:
+    for name in gpt4["reading"].unique():
         both = {"SmolLM2": smollm2, "GPT-4": gpt4}
         found = {who: judge(panels_of(table[table["reading"] == name])) for who, table in both.items()}
         for mine, other in zip(found["SmolLM2"].insights, found["GPT-4"].insights, strict=True):

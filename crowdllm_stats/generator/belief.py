@@ -107,7 +107,7 @@ class Belief:
     person_effects: bool = True
     problem_effects: bool = True
 
-    def initial(self, key: jax.Array, n_x: int, n_v: int, n_problems: int, n_people: int, sigma: float) -> Params:
+    def initial(self, key: jax.Array, n_x: int, n_v: int, n_problems: int, n_people: int, sigma: Any) -> Params:
         """Starting values of everything learned; ``sigma`` in rating units.
 
         With mixing draws the components' means start spread out and their sd narrow. From means that are all equal

@@ -124,18 +124,11 @@ _encoded: Callable[..., networks.NormalBelief] = jax.jit(jax.vmap(networks.encod
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _starts(n_x: int, n_v: int, seeds: jax.Array, sigma: jax.Array) -> Params:
-    """Starting weights, a leading axis of F: random hidden layers, heads at 0, sd of the belief that of the answers.
-
-    So the first belief is one normal about y_ref for everybody; ``CrowdLLM`` with mixing draws starts from components
-    that lie apart instead, which the paper does not have.
-    """
+    """Starting weights, a leading axis of F: those of ``CrowdLLM`` for answers of standard deviation ``sigma``."""
 
     def one(seed: jax.Array, sd: jax.Array) -> Params:
-        first, second = jax.random.split(jax.random.key(seed))
-        size = {"hidden": PAPER.hidden, "belief_dim": PAPER.blender.belief_dim}
-        encoder = networks.initial_encoder(first, n_x, n_v, mixing_dim=PAPER.mixing_dim, **size)
-        encoder["bias_spread"] = jnp.full((1,), jnp.log(sd))
-        return {"encoder": encoder, "decoder": networks.initial_decoder(second, n_x, n_v, **size)}
+        start = PAPER.initial(jax.random.key(seed), n_x, n_v, 1, 1, sd)
+        return {name: start[name] for name in ("encoder", "decoder")}
 
     start: Params = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), jax.vmap(one)(seeds, sigma))
     return start

@@ -1,4 +1,4 @@
-"""Three readings of "belief diversity": what its value epsilon does to the real population and to the generator."""
+"""Four readings of "belief diversity": what its value epsilon does to the real population and to the generator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Reading:
     """One reading.
 
     Attributes:
-        name: "profile", "belief" or "model".
+        name: "profile", "belief", "model" or "uniform".
         meaning: in words.
     """
 
@@ -28,7 +28,26 @@ class Reading:
 
     def profile_noise(self, epsilon: float) -> float:
         """Scale of the noise of the profile generator, of real and of virtual workers."""
-        return epsilon if self.name == "profile" else 1.0
+        return epsilon if self.name in ("profile", "uniform") else 1.0
+
+    def population(self, fitted: RealPopulation) -> RealPopulation:
+        """The real population: the fitted one, or in "uniform" that whose profiles alone make beliefs."""
+        from crowdllm_stats.studies.simulators.population import profiles_alone
+
+        return profiles_alone(fitted) if self.name == "uniform" else fitted
+
+    def belief_sd(self, population: RealPopulation, epsilon: float, between: float, within: float) -> float:
+        """Standard deviation over people of one belief of theirs about a question.
+
+        Args:
+            population: of :meth:`population`.
+            epsilon: belief diversity.
+            between: variance of m over the people whom epsilon leaves.
+            within: mean of ``s^2`` over them.
+        """
+        if self.name == "belief":
+            return float(np.sqrt(between + epsilon**2))
+        return float(np.sqrt(population.belief_variance(between, within)))
 
     def model_diversity(self, epsilon: float) -> float:
         """Factor on the generator's own belief randomness in the blender, in training and at test."""
@@ -43,7 +62,7 @@ class Reading:
         "belief" puts ``m(x_t, v) + epsilon z_i`` in the place of the fitted belief, ``z_i`` kept over all problems.
 
         Args:
-            population: the real one.
+            population: of :meth:`population`.
             epsilon: belief diversity.
             problems: rows of problems, (n,).
             workers: each answer's worker, 0 to W - 1, (n,).
@@ -68,6 +87,11 @@ READINGS: Mapping[str, Reading] = {
         Reading("profile", "epsilon scales the noise of the profile generator that makes the real workers"),
         Reading("belief", "a real worker keeps a normal deviation with sd epsilon from the mean belief of his profile"),
         Reading("model", "epsilon scales the generator's own belief randomness; the real population is as fitted"),
+        Reading(
+            "uniform",
+            "a belief is its profile's alone, as far apart as the fitted population's at epsilon 1; epsilon scales the "
+            "noise of the profile generator, so that epsilon 0 is a population of one belief",
+        ),
     )
 }
 

@@ -10,26 +10,36 @@ from scipy import stats
 from crowdllm_stats import load_example
 from crowdllm_stats.backbones import RecordedBackbone
 from crowdllm_stats.cli import main
+from crowdllm_stats.generator.belief import TrainingData
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.kept import drawn as drawn_effects
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
 from crowdllm_stats.generator.shipped import load_population
+from crowdllm_stats.generator.training import starting_values
 from crowdllm_stats.studies.engine.design_file import make_design
 from crowdllm_stats.studies.engine.parameters import cell_text
 from crowdllm_stats.studies.engine.simulator import Job
 from crowdllm_stats.studies.simulators.figure9.questions import ask, questions
-from crowdllm_stats.studies.simulators.figure9.samples import examination, learned, responses_of
+from crowdllm_stats.studies.simulators.figure9.samples import (
+    belief_sd_of,
+    examination,
+    learned,
+    population_of,
+    questions_of,
+    responses_of,
+)
 from crowdllm_stats.studies.simulators.figure9.simulator import FIGURE9
 from crowdllm_stats.studies.simulators.fits import (
     PAPER,
     FitSample,
     _draws,
     _orders,
+    _starts,
     _training_data,
     draw_beliefs,
     fit,
 )
-from crowdllm_stats.studies.simulators.population import COORDINATES, RealPopulation, real_population
+from crowdllm_stats.studies.simulators.population import COORDINATES, RealPopulation, profiles_alone, real_population
 from crowdllm_stats.studies.simulators.readings import READINGS, reading
 
 POPULATION = real_population("offensiveness")
@@ -167,9 +177,52 @@ def test_the_other_readings_have_the_fitted_belief_whatever_epsilon_is(name):
 
 def test_what_epsilon_scales():
     scaled = {name: (one.profile_noise(0.5), one.model_diversity(0.5)) for name, one in READINGS.items()}
-    assert scaled == {"profile": (0.5, 1.0), "belief": (1.0, 1.0), "model": (1.0, 0.5)}
+    assert scaled == {
+        "profile": (0.5, 1.0), "belief": (1.0, 1.0), "model": (1.0, 0.5), "uniform": (0.5, 1.0)
+    }  # fmt: skip
     with pytest.raises(ValueError, match="reading must be one of"):
         reading("beliefs")
+
+
+def realised(name, epsilon, people=3000):
+    """sd over new people of their beliefs about 7 questions, and what the reading says it is."""
+    one = job(reading=name, diversity=epsilon, pool=35, truth_draws=5000)
+    population, asked, rng = population_of(one), questions_of(one), np.random.default_rng(11)
+    profiles = population.profiles(rng.random((people, population.n_uniforms)), reading(name).profile_noise(epsilon))
+    every = np.repeat(asked.test, people)
+    worker = np.tile(np.arange(people), len(asked.test))
+    delta = reading(name).beliefs(population, epsilon, every, worker, profiles, rng)
+    return np.sqrt(delta.reshape(len(asked.test), people).var(axis=1).mean()), belief_sd_of(one)
+
+
+@pytest.mark.parametrize("name", READINGS)
+@pytest.mark.parametrize("epsilon", [0.0, 1.0])
+def test_the_realised_sd_of_beliefs_is_that_of_people(name, epsilon):
+    """3,000 people, 5,000 others behind the stated number: within a tenth, or 0 for both; the seeds are fixed."""
+    found, said = realised(name, epsilon)
+    if (name, epsilon) == ("uniform", 0.0):
+        assert found == pytest.approx(0.0, abs=1e-9)
+        assert said == pytest.approx(0.0, abs=1e-6)
+        return
+    assert said == pytest.approx(found, rel=0.1)
+
+
+def test_profiles_alone_make_beliefs_as_far_apart_as_before():
+    alone = profiles_alone(POPULATION)
+    rng = np.random.default_rng(13)
+    problems = np.arange(3, 1500, 50)
+    people = POPULATION.profiles(rng.random((20_000, POPULATION.n_uniforms)), 1.0)
+    before, after = POPULATION.moments(problems, people), alone.moments(problems, people)
+    whole = POPULATION.belief_variance(before.between.mean(), before.within.mean())
+    # Two samples of 20,000 people each, skewed: their variances differ by less than 10%.
+    assert alone.belief_variance(after.between.mean(), after.within.mean()) == pytest.approx(whole, rel=0.1)
+    np.testing.assert_allclose(after.within, 0.0)
+    np.testing.assert_allclose(after.mean, before.mean, atol=0.06)
+    ratio = alone.stretch
+    np.testing.assert_allclose(after.between, ratio**2 * before.between, rtol=1e-6)
+    one = POPULATION.profiles(rng.random((9, POPULATION.n_uniforms)), 0.0)
+    np.testing.assert_allclose(alone.moments(problems, one).between, 0.0, atol=1e-12)
+    assert profiles_alone(POPULATION) is alone
 
 
 # -- questions and responses -------------------------------------------------------------------------------------------
@@ -224,6 +277,16 @@ def made(seed, n=7, n_x=3, diversity=1.0):
     x, v, reference = rng.normal(size=(n, n_x)), rng.normal(size=(n, 2)), rng.normal(3.0, 1.0, n)
     return FitSample(x, v, reference, reference - reference.mean(), reference + x[:, 0], diversity, seed,
                   np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2]))  # fmt: skip
+
+
+def test_fits_start_as_crowdllms_do():
+    data = TrainingData(*[None] * 11)._replace(x=np.zeros((9, 3)), v=np.zeros((5, 2)))
+    wanted = starting_values(PAPER, data, 0.7)(jax.random.key(6))
+    found = _starts(3, 2, np.array([4, 6], np.uint32), np.array([1.3, 0.7], np.float32))
+    for part in ("encoder", "decoder"):
+        assert found[part].keys() == wanted[part].keys()
+        for name, values in wanted[part].items():
+            np.testing.assert_allclose(found[part][name][1], values, rtol=1e-6, err_msg=name)
 
 
 def test_a_fit_does_not_depend_on_its_neighbours():
@@ -289,9 +352,9 @@ def test_fits_learn_and_diversity_reaches_the_virtual_workers():
     asked = made_of[0][1].asked
     bare = np.abs(POPULATION.reference[asked.test] - asked.truth).mean()
     np.testing.assert_allclose(found["error_reference"], bare)
-    # The untrained mean belief is 0: without diversity its answers are y_ref.
-    assert found["error_untrained"][0] == pytest.approx(bare)
-    assert abs(found["error_untrained"][1] - bare) > 1e-3
+    assert np.all(np.abs(found["error_untrained"] - bare) > 1e-3)
+    assert abs(np.diff(found["error_untrained"])[0]) > 1e-3
+    assert found["belief_sd"][0] == found["belief_sd"][1]
     assert np.all(found["error"] < 0.9 * found["error_untrained"])
     assert np.all(found["spread"] > 0.0)
 

@@ -1,11 +1,11 @@
-"""The report on Figure 9: verdicts of all readings and training lengths that were run, side by side, in words."""
+"""The report on Figure 9: every condition in every reading, what so many replicates can find, and words an insight."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.manifest import described_file, made_by, write_manifest
@@ -18,14 +18,20 @@ from crowdllm_stats.studies.engine.summarise import runs_by_cell
 from crowdllm_stats.studies.simulators.figure9.picture import draw_figure9
 from crowdllm_stats.studies.simulators.figure9.verdicts import (
     CONTRADICTED,
-    REPRODUCED,
+    UNDECIDED,
+    ConditionVerdict,
     InsightVerdicts,
     judge,
     panels_of,
 )
-from crowdllm_stats.studies.simulators.readings import LENGTHS, READINGS, reading
+from crowdllm_stats.studies.simulators.readings import READINGS, reading
 
 Run = tuple[str, str]
+
+#: The four readings, each with 100 epochs; and the study of each.
+STUDIES: Mapping[Run, str] = {(name, "epochs"): f"figure9_{name}" for name in READINGS}
+
+NOT_RUN = "not run yet"
 
 #: What each insight rests on in the paper, and what a reader should hold against it.
 MECHANISMS: Mapping[int, str] = {
@@ -38,57 +44,81 @@ MECHANISMS: Mapping[int, str] = {
     3: "The paper counts 20 virtual workers x 40 questions at test as 800 annotations; read here as W Q, what "
     "training costs.",
     4: "The paper's mechanism: moderate diversity lets few workers cover the population. The margin is against the "
-    "same panel's largest cell, so an error that is still falling at W = 40 speaks against it.",
-    5: "The paper's mechanism: noise in the responses sets a floor. With independent noise that floor falls with W Q, "
-    "so the reference cell of 1,600 responses shows least of it.",
+    "same panel's largest cells, so an error that is still falling there speaks against it.",
+    5: "The paper's mechanism: noise in the responses sets a floor.",
 }
 
 
-def write_overview(
-    studies: Sequence[tuple[Design, Store]], out: Path, *, file: Path, command: Sequence[str]
-) -> list[Path]:
-    """Write README.md, a picture for each reading and length, all fits and all conditions as Parquet, and a manifest.
+def keep_fits(run: Run, study: tuple[Design, Store], out: Path, *, file: Path, command: Sequence[str]) -> list[Path]:
+    """Write all fits of a finished run as ``READING_LENGTH.parquet``, with a manifest.
 
     Args:
-        studies: finished studies of the Figure 9 simulator, each with its blocks; together every reading and length at
-            most once.
+        run: (reading, length).
+        study: of this run alone, with its finished blocks.
         out: the folder, made where it does not exist.
         file: the study file.
         command: the command line.
 
     Returns:
-        The files.
+        The table and its manifest.
 
     Raises:
-        ValueError: if a reading and length stands in two studies.
+        FileNotFoundError: if a block is missing.
     """
     from crowdllm_stats.generator.shipped import FOLDER
 
-    tables = _tables(studies)
-    verdicts = {run: judge(panels_of(table)) for run, table in tables.items()}
-    controls = {run: judge(panels_of(_untrained(table))) for run, table in tables.items()}
-    parts = [found.to_frame().assign(reading=run[0], length=run[1]) for run, found in verdicts.items()]
-    head = made_by(" ".join(command))
-    cost = pd.concat([work_of(store.folder) for _, store in studies], ignore_index=True)
-    fits = pd.concat(tables.values(), ignore_index=True)
+    design, store = study
+    table = fitted_errors(design, store)
     with whole_folder(out) as half:
-        readme, numbers, conditions, cost_file = (
-            half / name for name in ("README.md", "fits.parquet", "conditions.parquet", "time.png")
-        )
-        written = [draw_run(run, table, half) for run, table in tables.items()]
-        fits.to_parquet(numbers, index=False, compression="zstd")
-        pd.concat(parts, ignore_index=True).to_parquet(conditions, index=False, compression="zstd")
-        _draw_cost(cost, studies[0][0].block).savefig(cost_file, dpi=110, metadata={"Software": None})
-        readme.write_text(_readme(tables, verdicts, controls, head, cost), encoding="utf-8")
+        numbers = half / fits_file(run)
+        table.to_parquet(numbers, index=False, compression="zstd")
         manifest = write_manifest(
             numbers,
             arguments=command[1:],
             inputs=[{**described_file(one), "path": one.name} for one in (file, FOLDER / "offensiveness.npz")],
-            seed=studies[0][0].seed,
-            counts={"fits": len(fits), "failed": int(fits["error"].isna().sum()), "runs": len(tables)},
+            seed=design.seed,
+            counts={"fits": len(table), "failed": int(table["error"].isna().sum())},
             folder=out,
         )
-    return [out / place.name for place in (readme, numbers, conditions, *written, cost_file, manifest)]
+    return [out / numbers.name, out / manifest.name]
+
+
+def fits_file(run: Run) -> str:
+    """The file of a run's fits.
+
+    Example:
+        >>> fits_file(("uniform", "epochs"))
+        'uniform_epochs.parquet'
+    """
+    return f"{run[0]}_{run[1]}.parquet"
+
+
+def write_overview(out: Path, *, command: Sequence[str], first_stage: pd.DataFrame | None = None) -> list[Path]:
+    """Write README.md, a picture of each run and ``verdicts.parquet`` from the fits that :func:`keep_fits` left.
+
+    Args:
+        out: the folder; runs whose fits are not in it are said to be "not run yet", with the commands that run them.
+        command: the command line.
+        first_stage: conditions of the former run with ten replicates, for a table of its own: columns insight,
+            verdict, reading, length.
+
+    Returns:
+        The files.
+
+    Raises:
+        ValueError: if no run's fits are there.
+    """
+    tables = {run: pd.read_parquet(out / fits_file(run)) for run in STUDIES if (out / fits_file(run)).is_file()}
+    if not tables:
+        raise ValueError(f"{out} has no fits of {', '.join(map(fits_file, STUDIES))}: {_how_to_run(list(STUDIES))}")
+    verdicts = {run: judge(panels_of(table)) for run, table in tables.items()}
+    parts = [found.to_frame().assign(reading=run[0], length=run[1]) for run, found in verdicts.items()]
+    with whole_folder(out) as half:
+        readme, conditions = half / "README.md", half / "verdicts.parquet"
+        written = [draw_run(run, table, half) for run, table in tables.items()]
+        pd.concat(parts, ignore_index=True).to_parquet(conditions, index=False, compression="zstd")
+        readme.write_text(_readme(tables, verdicts, made_by(" ".join(command)), first_stage), encoding="utf-8")
+    return [out / place.name for place in (readme, conditions, *written)]
 
 
 def draw_run(run: Run, table: pd.DataFrame, out: Path) -> Path:
@@ -100,7 +130,7 @@ def draw_run(run: Run, table: pd.DataFrame, out: Path) -> Path:
         out: the folder, which must exist.
 
     Returns:
-        The file, ``figure9_READING_LENGTH.png``.
+        The file, see :func:`picture_file`.
 
     Raises:
         ValueError: on an unknown reading, or if no fit has an error that is a number.
@@ -114,117 +144,188 @@ def draw_run(run: Run, table: pd.DataFrame, out: Path) -> Path:
         >>> table["error"] = 0.3 + 0.1 * table["noise"] + 0.01 * table["replicate"]
         >>> table = table.assign(error_untrained=0.6, error_reference=0.5)
         >>> draw_run(("profile", "epochs"), table, Path(tempfile.mkdtemp())).name
-        'figure9_profile_epochs.png'
+        'profile_epochs.png'
     """
     name, length = run
-    file = out / f"figure9_{name}_{length}.png"
+    file = out / picture_file(run)
     title = f"Reading '{name}': {reading(name).meaning}\nTraining length: {length}"
     draw_figure9(table, title).savefig(file, dpi=110, metadata={"Software": None})
     return file
 
 
-def _tables(studies: Sequence[tuple[Design, Store]]) -> dict[Run, pd.DataFrame]:
-    """Fits by reading and length, in the order of the study file."""
-    found: dict[Run, pd.DataFrame] = {}
-    for design, store in studies:
-        table = fitted_errors(design, store)
-        for (name, length), part in table.groupby(["reading", "length"], sort=False):
-            if (name, length) in found:
-                raise ValueError(f"reading {name!r} with length {length!r} stands in two of the studies; give it once")
-            found[name, length] = part.reset_index(drop=True)
-    return {(name, length): found[name, length] for length in LENGTHS for name in READINGS if (name, length) in found}
+def picture_file(run: Run) -> str:
+    """The file of a run's picture.
 
-
-def _untrained(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(error=table["error_untrained"])
+    Example:
+        >>> picture_file(("uniform", "epochs"))
+        'uniform_epochs.png'
+    """
+    return f"{run[0]}_{run[1]}.png"
 
 
 def _readme(
     tables: Mapping[Run, pd.DataFrame],
     verdicts: Mapping[Run, InsightVerdicts],
-    controls: Mapping[Run, InsightVerdicts],
     head: str,
-    cost: pd.DataFrame,
+    first_stage: pd.DataFrame | None,
 ) -> str:
+    missing = [run for run in STUDIES if run not in tables]
     parts = ["# Figure 9: the paper's simulation study again", _first_line(verdicts), head, _about(tables)]
-    parts += ["## Verdicts", markdown_table(_grid(verdicts)), _exploration(verdicts)]
-    for run, found in verdicts.items():
-        name, length = run
-        parts.append(f"## Reading '{name}', training length '{length}'")
-        parts.append(f"{_begun(reading(name).meaning)}.")
-        parts.append(f"![Figure 9, {name}, {length}](figure9_{name}_{length}.png)")
-        for one, control in zip(found.insights, controls[run].insights, strict=True):
-            words = f"**{one.insight}. {one.text}: {one.verdict}.** {_begun(one.evidence)}."
-            words += f" The same statement about the untrained generator: {control.verdict}."
-            if one.verdict == CONTRADICTED:
-                words += f" {MECHANISMS[one.insight]}"
-            parts.append(words)
-        if found.stronger is not None:
-            stronger = found.stronger
-            parts.append(f"Insight 1 in its stronger form, {stronger.text}: {stronger.verdict}; {stronger.worst}.")
-        parts += ["Means over the panel's cells and replicates:", markdown_table(_lines(tables[run]))]
-    parts.append(
-        "Exploration with another ground truth, a population fitted to GPT-4's recorded ratings, by "
-        "`benchmarks/figure9_gpt4.py`: `gpt4.md`."
-    )
-    parts += ["## What is behind it", _choices()]
-    parts += ["## Time", _cost_words(cost), "![Time of a fit](time.png)"]
-    parts.append(
-        "`fits.parquet` has every fit, `conditions.parquet` every condition with its interval, its verdict alone, and "
-        "the insight's verdict."
-    )
+    parts += [
+        "## Conditions",
+        "A ratio of errors, or a slope of log MAE per doubling of W, with its 95% interval over replicates and one of "
+        "four words; then the smallest effect beyond the margin that so many replicates find with probability 0.9.",
+        markdown_table(_by_condition(verdicts)),
+    ]
+    if missing:
+        parts.append(f"{_begun(NOT_RUN)}: {_how_to_run(missing)}")
+    parts += ["## Insights", markdown_table(_by_insight(verdicts)), *_mechanisms(verdicts)]
+    parts += [
+        "## How far beliefs lie apart",
+        "Realised standard deviation over people of a belief about a held-out question (root mean square over "
+        "questions), mean over replicates, by column of the figure:",
+        markdown_table(_realised(tables)),
+    ]
+    for run, table in tables.items():
+        parts.append(f"## Reading '{run[0]}', training length '{run[1]}'")
+        parts += [f"{_begun(reading(run[0]).meaning)}.", f"![Figure 9, {run[0]}, {run[1]}]({picture_file(run)})"]
+        control = judge(panels_of(table.assign(error=table["error_untrained"])))
+        words = ", ".join(f"{one.insight} {one.verdict}" for one in control.insights)
+        parts.append(f"The same statements about the untrained generator, a control: {words}.")
+        stronger = "; ".join(map(str, verdicts[run].stronger))
+        parts.append(f"Insight 1 in its stronger form, the error rises with W: {stronger}.")
+        parts += ["Means over the panel's cells and replicates:", markdown_table(_lines(table))]
+    if first_stage is not None:
+        parts += ["## The first stage, as it was", _FIRST, markdown_table(_former(first_stage))]
+    parts += ["## What is behind it", _CHOICES]
     return "\n\n".join(parts) + "\n"
 
 
+def _conditions(verdicts: Mapping[Run, InsightVerdicts]) -> list[tuple[Run, ConditionVerdict]]:
+    return [(run, one) for run, found in verdicts.items() for insight in found.insights for one in insight.conditions]
+
+
 def _first_line(verdicts: Mapping[Run, InsightVerdicts]) -> str:
-    said = [one.verdict for found in verdicts.values() for one in found.insights]
+    every = [one for _, one in _conditions(verdicts)]
+    ratios = [100 * (one.smallest - 1) for one in every if one.ratio]
+    slopes = [one.smallest for one in every if not one.ratio]
+    said = [one.verdict for one in every]
     counts = ", ".join(f"{said.count(word)} {word}" for word in dict.fromkeys(said))
-    return f"**{len(said)} verdicts (five insights, {len(verdicts)} of six runs): {counts}.**"
+    replicates = max((one.replicates for one in every), default=0)
+    power = []
+    if ratios:
+        power.append(
+            f"an effect of {np.median(ratios):.1f}% on the error (median condition; {min(ratios):.1f} to "
+            f"{max(ratios):.1f}%)"
+        )
+    if slopes:
+        power.append(f"a slope of {max(slopes):.3f} per doubling of workers")
+    return (
+        f"**{replicates} replicates find {' and '.join(power)} with probability 0.9. Of {len(every)} conditions in "
+        f"{len(verdicts)} of {len(STUDIES)} readings: {counts}.**"
+    )
 
 
 def _about(tables: Mapping[Run, pd.DataFrame]) -> str:
-    table = next(iter(tables.values()))
     failed = sum(int(one["error"].isna().sum()) for one in tables.values())
-    missing = [f"{name} with {length}" for length in LENGTHS for name in READINGS if (name, length) not in tables]
-    words = (
-        f"A CrowdLLM fitted to Offensiveness is the real population; {len(table)} CrowdLLMs a run are fitted to small "
-        "samples of it by the paper's objective and asked 40 questions that nobody answered. MAE is against the real "
-        f"population's noise-free mean answers. Fits that failed: {failed}."
+    sizes = ", ".join(f"{len(table):,} ({run[0]})" for run, table in tables.items())
+    return (
+        f"A CrowdLLM fitted to Offensiveness is the real population; CrowdLLMs are fitted to small samples of it by "
+        f"the paper's objective and asked 40 questions that nobody answered. Fits: {sizes}; failed: {failed}. MAE is "
+        "against the real population's noise-free mean answers."
     )
-    return words + (f" Not run: {', '.join(missing)}." if missing else "")
 
 
-def _grid(verdicts: Mapping[Run, InsightVerdicts]) -> pd.DataFrame:
-    """One row an insight, one column a run."""
+def _by_condition(verdicts: Mapping[Run, InsightVerdicts]) -> pd.DataFrame:
+    """One row a condition, one column a reading."""
     first = next(iter(verdicts.values()))
-    rows = [{"insight": f"{one.insight}. {one.text}"} for one in first.insights]
-    for (name, length), found in verdicts.items():
-        for row, one in zip(rows, found.insights, strict=True):
-            alone = one.verdict if one.worst is None else one.worst.side
-            row[f"{name}, {length}"] = one.verdict + ("" if alone == one.verdict else f" ({alone} before Holm)")
+    rows: list[dict[str, object]] = []
+    for place, insight in enumerate(first.insights):
+        for number, known in enumerate(insight.conditions):
+            sign = "above" if known.above else "below"
+            row: dict[str, object] = {"": f"{insight.insight}. {known.text}", "claimed": f"{sign} {known.margin:.3g}"}
+            for run in STUDIES:
+                row[run[0]] = NOT_RUN
+                if run in verdicts and verdicts[run].insights[place].conditions:
+                    one = verdicts[run].insights[place].conditions[number]
+                    row[run[0]] = f"{one.interval}; {one.finds}"
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _exploration(verdicts: Mapping[Run, InsightVerdicts]) -> str:
-    counts = {run: [one.verdict for one in found.insights].count(REPRODUCED) for run, found in verdicts.items()}
-    most = max(counts.values())
-    best = " and ".join(f"'{name}' with {length}" for (name, length), count in counts.items() if count == most)
-    alone = {
-        run: sum(condition.side == REPRODUCED for one in found.insights for condition in one.conditions)
-        for run, found in verdicts.items()
-    }
-    every = next(iter(verdicts.values())).to_frame().shape[0]
-    words = ", ".join(f"{name} with {length} {count}" for (name, length), count in alone.items())
-    said = (
-        f"most insights are reproduced by {best} ({most} of 5)" if most else "no run reproduces an insight as a whole"
-    )
-    return f"Exploration, not a test: {said}. Conditions of {every} that hold alone: {words}."
+def _by_insight(verdicts: Mapping[Run, InsightVerdicts]) -> pd.DataFrame:
+    """One row an insight, one column a reading."""
+    first = next(iter(verdicts.values()))
+    rows = [{"insight": f"{one.insight}. {one.text}"} for one in first.insights]
+    for run in STUDIES:
+        for place, row in enumerate(rows):
+            row[run[0]] = verdicts[run].insights[place].verdict if run in verdicts else NOT_RUN
+    return pd.DataFrame(rows)
+
+
+def _mechanisms(verdicts: Mapping[Run, InsightVerdicts]) -> list[str]:
+    """What the insights that are contradicted somewhere rest on; and what is undecided."""
+    against = sorted({one.insight for found in verdicts.values() for one in found.insights
+                      if one.verdict == CONTRADICTED})  # fmt: skip
+    words = [f"Insight {number}. {MECHANISMS[number]}" for number in against]
+    open_ = [f"{run[0]}, {one.text} ({one.needed:,})" for run, one in _conditions(verdicts)
+             if one.verdict == UNDECIDED and one.needed is not None]  # fmt: skip
+    if open_:
+        words.append(f"Undecided, with the replicates that would decide if the estimate is the truth: "
+                     f"{'; '.join(open_)}.")  # fmt: skip
+    return words
+
+
+def _realised(tables: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
+    """Realised sd of beliefs, one row a reading, one column an epsilon."""
+    rows = []
+    for run, table in tables.items():
+        means = table.groupby("diversity")["belief_sd"].mean()
+        rows.append({"reading": run[0], **{f"epsilon {level:g}": value for level, value in means.items()}})
+    return pd.DataFrame(rows)
+
+
+def _former(conditions: pd.DataFrame) -> pd.DataFrame:
+    """One row an insight, one column a run of the first stage."""
+    runs = conditions["reading"] + ", " + conditions["length"]
+    once = conditions.assign(run=runs).drop_duplicates(["insight", "run"])
+    by_run = once.pivot_table("verdict", "insight", "run", aggfunc="first")[list(dict.fromkeys(once["run"]))]
+    return by_run.reset_index().rename_axis(columns=None)
+
+
+def _how_to_run(runs: Sequence[Run]) -> str:
+    every = "; ".join(f"`crowdllm-stats study run {STUDIES[run]}`" for run in runs)
+    return f"{every}; then `python benchmarks/figure9_report.py --out reports/figure9`."
+
+
+def _begun(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+_FIRST = """Ten replicates with other seeds and criteria, not pooled with the above and not run again:
+`first_stage.md` has its report, `conditions.parquet` and `fits.parquet` its numbers. A true insight of 15 to 40% was
+found there with probability 0.23 at most."""
+
+_CHOICES = """- The designs, their seeds and values stand in `simulations/figure9_*.toml`, the contrasts in
+  `crowdllm_stats/studies/simulators/figure9/contrasts.py`; both were fixed before any result was looked at.
+- The reference of a panel is its mean log MAE over the cells with W Q >= 800. Means over cells are means of log MAE.
+- Reproduced: the whole 95% interval on the claimed side of the margin. Contradicted: the whole interval on the other
+  side, at 95% for all conditions of an insight together (Bonferroni). Equal: neither, and both ends of the 90% interval
+  within 10% of no difference (a slope's within 0.01 per doubling). Else undecided.
+- An insight is reproduced if all its conditions are, contradicted if one is, either after Holm over the five insights;
+  equal if all conditions are reproduced or equal and one is equal; else undecided.
+- Replicates share questions, held-out questions and truth over all cells, so contrasts within a replicate are paired.
+- Fits start as `CrowdLLM`'s do.
+- Problem effects, which neither text nor reference explains, are left at their typical value, 0.
+- Bands in the pictures are 95% t intervals for the cell's mean.
+- `READING_LENGTH.parquet` has every fit, `verdicts.parquet` every condition; `grid.md` has the time and memory of a
+  grid, `speed.md` a fit's processor time beside a PyTorch loop's, `gpt4.md` an exploration, another ground truth."""
 
 
 def _lines(table: pd.DataFrame) -> pd.DataFrame:
     """Errors, reference lines and learned spread by panel."""
     grouped = table.groupby(["noise", "diversity"])
-    means = grouped[["error", "error_reference", "error_untrained", "spread", "spread_untrained"]].mean()
+    means = grouped[["error", "error_reference", "error_untrained", "spread", "spread_untrained", "belief_sd"]].mean()
     by_replicate = table.groupby(["noise", "diversity", "replicate"])["error"].mean()
     means.insert(1, "error_mcse", by_replicate.groupby(["noise", "diversity"]).sem())
     largest = table[(table["workers"] == table["workers"].max()) & (table["questions"] == table["questions"].max())]
@@ -233,7 +334,7 @@ def _lines(table: pd.DataFrame) -> pd.DataFrame:
         columns={
             "diversity": "epsilon", "error": "MAE", "error_mcse": "its MCSE", "error_reference": "MAE of bare y_ref",
             "error_untrained": "MAE untrained", "spread": "learned s", "spread_untrained": "s untrained",
-            "spread_largest": "learned s, largest cell",
+            "spread_largest": "learned s, largest cell", "belief_sd": "realised sd of beliefs",
         }
     )  # fmt: skip
 
@@ -247,53 +348,6 @@ def work_of(folder: Path) -> pd.DataFrame:
     table = pd.read_csv(folder / "times.csv")
     sizes = table["shape"].str.extract(r"(?P<answers>\d+) answers, (?P<steps>\d+) steps").astype(int)
     return pd.concat([table.drop(columns="shape"), sizes], axis=1)
-
-
-def _draw_cost(cost: pd.DataFrame, fits: int) -> Any:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
-    axis = figure.subplots()
-    for label, part in (("500 steps", cost["steps"] == 500), ("100 epochs", cost["steps"] != 500)):
-        rows = cost[part]
-        if len(rows):
-            axis.plot(rows["answers"], rows["run_seconds"] / fits, "o", markersize=3, alpha=0.4, label=label)
-    axis.set_xscale("log")
-    axis.set_yscale("log")
-    axis.set_xlabel("responses W Q of a fit")
-    axis.set_ylabel("seconds of one process a fit")
-    axis.set_title(f"{fits} fits side by side; replicates multiply it", fontsize=9)
-    axis.legend(frameon=False, fontsize=8)
-    axis.grid(alpha=0.25)
-    return figure
-
-
-def _cost_words(cost: pd.DataFrame) -> str:
-    work, before = cost["run_seconds"].sum(), cost["prepare_seconds"].sum()
-    return (
-        f"All runs here: {work:,.0f} s of work and {before:,.0f} s of compiling, summed over processes of one thread "
-        "each by the clock (not processor time: other programs on the machine lengthen it). `grid.md` has a whole grid "
-        "end to end, its memory, and how it grows with replicates; `speed.md` compares the processor time of a fit "
-        "with a plain PyTorch loop's."
-    )
-
-
-def _begun(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
-def _choices() -> str:
-    return """- The design, its seed and its values stand in `simulations/figure9.toml`, the criteria in
-  `crowdllm_stats/studies/simulators/figure9/contrasts.py`; both were fixed before any result was looked at.
-- A real belief is the fitted encoder's mean plus the kept person effect plus sd times a standard normal draw, in rating
-  units; problem effects, which neither text nor reference explains, are left at their typical value, 0.
-- "Within a ratio" is one-sided: not more than so much above the reference cell. Means over cells are means of log MAE.
-- Each condition has the t interval over replicates of its contrast; the condition farthest from its claimed side
-  counts for its insight. A verdict other than inconclusive takes a whole 95% interval on one side of the margin and a
-  two-sided p of at most 0.05 after Holm over the five.
-- Fits start from one normal about y_ref for everybody (heads at 0, sd that of the answers).
-- Replicates share questions, held-out questions and truth over all cells, so contrasts within a replicate are paired.
-- Bands in the pictures are 95% t intervals for the cell's mean."""
 
 
 def fitted_errors(design: Design, store: Store) -> pd.DataFrame:

@@ -21,14 +21,22 @@ class Questions:
         training: rows of problems that workers may get.
         test: rows of problems held out.
         truth: mean answer of the real population to each question of ``test``, without noise.
+        between: variance over people of their mean belief about a question of ``test``, mean over these.
+        within: mean variance of a person's own beliefs about it before what they keep, likewise.
     """
 
     training: Rows
     test: Rows
     truth: FloatArray
+    between: float
+    within: float
 
 
-@functools.lru_cache(maxsize=64)
+#: Questions that a process keeps: all that a study of a hundred replicates and a few columns asks for again and again.
+KEPT = 1024
+
+
+@functools.lru_cache(maxsize=KEPT)
 def questions(
     population: RealPopulation, seed: int, replicate: int, noise: float, size: int, held_out: int, draws: int
 ) -> Questions:
@@ -59,10 +67,12 @@ def questions(
     test, training = np.sort(order[:held_out]), np.sort(order[held_out:])
     uniforms = generator(seed, "shared", str(replicate), "truth").random((draws, population.n_uniforms))
     people = population.profiles(uniforms, noise)
-    return Questions(training, test, population.reference[test] + population.mean_belief(test, people))
+    found = population.moments(test, people)
+    truth = population.reference[test] + found.mean
+    return Questions(training, test, truth, float(found.between.mean()), float(found.within.mean()))
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=KEPT)
 def training_truth(
     population: RealPopulation, seed: int, replicate: int, noise: float, size: int, held_out: int, draws: int
 ) -> FloatArray:

@@ -17,14 +17,21 @@ from crowdllm_stats.studies.simulators.readings import reading
 
 
 def population_of(job: Job) -> RealPopulation:
-    """The real population that the job's cell names; one object for all jobs of a process.
+    """The real population that the job's cell names, as its reading has it; one object for all jobs of a process.
 
     Raises:
         ValueError: if it is not a population that :meth:`RealPopulation.of` takes.
         FileNotFoundError: if its file is not there.
     """
     source = job.cell["population"]
-    return real_population(source if isinstance(source, InputFile) else str(source))
+    fitted = real_population(source if isinstance(source, InputFile) else str(source))
+    return reading(str(job.cell["reading"])).population(fitted)
+
+
+def belief_sd_of(job: Job) -> float:
+    """Realised standard deviation over real people of their beliefs about the replicate's held-out questions."""
+    asked, meant = questions_of(job), reading(str(job.cell["reading"]))
+    return meant.belief_sd(population_of(job), number(job.cell, "diversity"), asked.between, asked.within)
 
 
 def profile_noise_of(job: Job) -> float:

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.generator.shipped import POPULATIONS
 from crowdllm_stats.studies.engine.parameters import InputFile, Parameter, Value, cell_text
 from crowdllm_stats.studies.engine.simulator import Job, Simulator
-from crowdllm_stats.studies.simulators.figure9.samples import sizes, steps_wanted, whole
+from crowdllm_stats.studies.simulators.figure9.samples import belief_sd_of, sizes, steps_wanted, whole
 from crowdllm_stats.studies.simulators.readings import LENGTHS, READINGS, reading
 
 if TYPE_CHECKING:
@@ -49,8 +51,11 @@ class Figure9(Simulator):
         "truth_draws": Parameter("people behind the true mean answers", "whole", 10_000, least=1),
     }
     methods: Sequence[str] = ("crowdllm",)
-    outcomes: Sequence[str] = ("error", "error_untrained", "error_reference", "spread", "spread_untrained")
+    outcomes: Sequence[str] = (
+        "error", "error_untrained", "error_reference", "spread", "spread_untrained", "belief_sd"
+    )  # fmt: skip
     block = 10
+    results = 2
     environment: Mapping[str, str] = {
         "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
         "JAX_PLATFORMS": "cpu",
@@ -94,7 +99,14 @@ class Figure9(Simulator):
     def run(self, jobs: Sequence[Job], methods: Sequence[str]) -> Mapping[str, FloatArray]:
         """Fit and examine; every outcome has shape (jobs, 1)."""
         grades = self._fit(jobs, steps=steps_wanted(jobs[0].cell))
-        found = (grades.trained, grades.untrained, grades.reference, grades.spread, grades.spread_untrained)
+        found = (
+            grades.trained,
+            grades.untrained,
+            grades.reference,
+            grades.spread,
+            grades.spread_untrained,
+            np.array([belief_sd_of(job) for job in jobs]),
+        )
         return {name: values[:, None] for name, values in zip(self.outcomes, found, strict=True)}
 
     def draw(self, results: Results, folder: Path) -> Mapping[str, Path]:

@@ -1,20 +1,24 @@
-"""Verdicts on the paper's five insights: t intervals over replicates, Holm over the five."""
+"""Verdicts on the paper's five insights: one of four words for each condition, its power, and Holm over the five."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, special, stats
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.simulators.figure9.contrasts import INSIGHTS, Condition, Panels, stronger_first
 
-LEVEL = 0.95
-REPRODUCED, CONTRADICTED, INCONCLUSIVE = "reproduced", "contradicted", "inconclusive"
+LEVEL, POWER = 0.95, 0.9
+REPRODUCED, CONTRADICTED, EQUAL, UNDECIDED = "reproduced", "contradicted", "equal", "undecided"
 NOT_JUDGED = "not judged"
+
+#: Half the width of "equal", on the scale of the contrast: a ratio within 10%, a slope within 0.01 per doubling.
+SAME_RATIO, SAME_SLOPE = float(np.log(1.10)), 0.01
 
 
 @dataclass(frozen=True)
@@ -23,42 +27,55 @@ class ConditionVerdict:
 
     Attributes:
         text: the condition.
-        estimate: mean contrast: a ratio of (geometric mean) errors, or a slope of log error.
+        ratio: whether numbers are ratios of (geometric mean) errors, else slopes of log error.
+        estimate: mean contrast.
         lower: of the 95% interval, same scale.
         upper: likewise.
         margin: same scale.
         above: whether the claimed side is above the margin.
-        t: distance from the margin in standard errors, positive on the claimed side.
-        p: two-sided, of the contrast being at the margin.
+        verdict: "reproduced": the whole 95% interval is on the claimed side of the margin. "contradicted": the whole
+            interval at the level ``1 - 0.05 / conditions of the insight`` is on the other side. "equal": neither, and
+            both ends of the 90% interval are within 10% of no difference, a slope's within 0.01. Else "undecided".
+        p_claimed: one-sided times two, of the contrast being at the margin against the claimed side.
+        p_other: likewise against the other side.
+        smallest: the least distance from the margin that so many replicates find with probability 0.9 (two-sided t test
+            at 5%): as a factor (1.05 is 5%), or a slope.
+        needed: replicates that decide an undecided condition with probability 0.9 if the true contrast is the estimate;
+            None where it is decided.
         replicates: behind it.
         failed: replicates left out since a fit failed.
     """
 
     text: str
+    ratio: bool
     estimate: float
     lower: float
     upper: float
     margin: float
     above: bool
-    t: float
-    p: float
+    verdict: str
+    p_claimed: float
+    p_other: float
+    smallest: float
+    needed: int | None
     replicates: int
     failed: int
 
     @property
-    def side(self) -> str:
-        """Where the whole interval lies: a verdict of this condition alone."""
-        if self.lower > self.margin:
-            return REPRODUCED if self.above else CONTRADICTED
-        if self.upper < self.margin:
-            return CONTRADICTED if self.above else REPRODUCED
-        return INCONCLUSIVE
+    def interval(self) -> str:
+        """Estimate, 95% interval and verdict in words."""
+        digits = 2 if self.ratio else 3
+        return f"{self.estimate:.{digits}f} [{self.lower:.{digits}f}, {self.upper:.{digits}f}] {self.verdict}"
+
+    @property
+    def finds(self) -> str:
+        """The smallest effect that is found, and the replicates that an undecided condition takes, in words."""
+        words = f"finds {100 * (self.smallest - 1):.1f}%" if self.ratio else f"finds {self.smallest:.3f}"
+        return words + ("" if self.needed is None else f"; {self.needed:,} replicates would decide")
 
     def __str__(self) -> str:
         sign = "above" if self.above else "below"
-        return (
-            f"{self.text}: {self.estimate:.3f} [{self.lower:.3f}, {self.upper:.3f}], claimed {sign} {self.margin:.3g}"
-        )
+        return f"{self.text}: {self.interval}, claimed {sign} {self.margin:.3g}; {self.finds}"
 
 
 @dataclass(frozen=True)
@@ -68,29 +85,26 @@ class InsightVerdict:
     Attributes:
         insight: 1 to 5.
         text: what the paper says.
-        verdict: "reproduced", "contradicted", "inconclusive" or "not judged".
-        worst: the condition that counts, the one farthest from its claimed side; None if not judged.
+        verdict: "reproduced" if all conditions are, "contradicted" if one is, both after Holm over the five; "equal" if
+            all conditions are reproduced or equal and one is equal; else "undecided"; or "not judged".
         conditions: all of them.
-        p_holm: the worst condition's p after Holm over the five; None if not judged.
+        p_holm: p of the insight after Holm; None if not judged.
         why: what the grid lacks, if not judged.
     """
 
     insight: int
     text: str
     verdict: str
-    worst: ConditionVerdict | None
     conditions: tuple[ConditionVerdict, ...]
     p_holm: float | None
     why: str = ""
 
     @property
     def evidence(self) -> str:
-        """The numbers behind it, in words."""
-        if self.worst is None or self.p_holm is None:
+        """The conditions' words and numbers."""
+        if self.p_holm is None:
             return self.why
-        words = f"worst of {len(self.conditions)} conditions: {self.worst}; p after Holm {self.p_holm:.2g}"
-        if self.verdict != self.worst.side:
-            words += f", so that the interval alone ({self.worst.side}) does not count"
+        words = "; ".join(map(str, self.conditions)) + f"; p after Holm {self.p_holm:.2g}"
         failed = sum(one.failed for one in self.conditions)
         return words + (f"; {failed} replicates of conditions left out, a fit failed" if failed else "")
 
@@ -104,36 +118,37 @@ class InsightVerdicts:
 
     Attributes:
         insights: in their order.
-        stronger: insight 1 in its stronger form (errors rise with W), beside the five and without Holm; None if the
-            grid lacks its cells.
+        stronger: the conditions of insight 1 in its stronger form (errors rise with W), beside the five and without
+            Holm; none if the grid lacks its cells.
     """
 
     insights: tuple[InsightVerdict, ...]
-    stronger: InsightVerdict | None
+    stronger: tuple[ConditionVerdict, ...]
 
     def to_frame(self) -> pd.DataFrame:
         """One row per condition, of the five insights."""
-        rows = []
-        for one in self.insights:
-            for condition in one.conditions:
-                rows.append(
-                    {
-                        "insight": one.insight,
-                        "condition": condition.text,
-                        "estimate": condition.estimate,
-                        "lower": condition.lower,
-                        "upper": condition.upper,
-                        "margin": condition.margin,
-                        "claimed": "above" if condition.above else "below",
-                        "p": condition.p,
-                        "replicates": condition.replicates,
-                        "failed": condition.failed,
-                        "alone": condition.side,
-                        "p_holm": one.p_holm,
-                        "verdict": one.verdict,
-                    }
-                )
-        return pd.DataFrame(rows)
+        return pd.DataFrame(
+            {
+                "insight": one.insight,
+                "condition": condition.text,
+                "estimate": condition.estimate,
+                "lower": condition.lower,
+                "upper": condition.upper,
+                "margin": condition.margin,
+                "claimed": "above" if condition.above else "below",
+                "verdict": condition.verdict,
+                "smallest": condition.smallest,
+                "needed": condition.needed,
+                "p_claimed": condition.p_claimed,
+                "p_other": condition.p_other,
+                "replicates": condition.replicates,
+                "failed": condition.failed,
+                "p_holm": one.p_holm,
+                "insight_verdict": one.verdict,
+            }
+            for one in self.insights
+            for condition in one.conditions
+        )
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.insights))
@@ -142,10 +157,10 @@ class InsightVerdicts:
 def judge(panels: Panels) -> InsightVerdicts:
     """Hold the five insights against one reading and length.
 
-    The unit is the replicate. A condition has the t interval of its contrast. The worst condition of an insight counts,
-    the one with the least t towards its claimed side. Reproduced: its whole 95% interval on the claimed side of the
-    margin. Contradicted: wholly on the other side. Either takes a two-sided p of at most 0.05 after Holm over the five
-    insights as well; else inconclusive. Replicates with a failed fit are left out of the contrasts that they would
+    The unit is the replicate; a condition has the t interval of its contrast and one of four words, see
+    :class:`ConditionVerdict`. An insight's p is the smaller of two: that all its conditions hold (the largest of their
+    p), that one is contradicted (the smallest of their p times their number). Reproduced or contradicted takes a p of
+    at most 0.05 after Holm over the five. Replicates with a failed fit are left out of the contrasts that they would
     enter, and counted.
 
     Args:
@@ -168,33 +183,51 @@ def judge(panels: Panels) -> InsightVerdicts:
     lacking: dict[int, str] = {}
     for number, (_, conditions) in INSIGHTS.items():
         try:
-            judged[number] = tuple(judge_condition(one) for one in conditions(panels))
+            judged[number] = _all_of(conditions(panels))
         except LookupError as error:
             lacking[number] = f"the grid lacks {error}"
-    worst = {number: min(found, key=lambda one: one.t) for number, found in judged.items()}
-    adjusted = multipletests([one.p for one in worst.values()], method="holm")[1] if worst else []
-    holm = dict(zip(worst, np.asarray(adjusted, dtype=np.float64).tolist(), strict=True))
+    p = [min(_p_all(found), _p_one(found)) for found in judged.values()]
+    adjusted = multipletests(p, method="holm")[1] if p else []
+    holm = dict(zip(judged, np.asarray(adjusted, dtype=np.float64).tolist(), strict=True))
     insights = []
     for number, (text, _) in INSIGHTS.items():
         if number in lacking:
-            insights.append(InsightVerdict(number, text, NOT_JUDGED, None, (), None, lacking[number]))
+            insights.append(InsightVerdict(number, text, NOT_JUDGED, (), None, lacking[number]))
             continue
-        side = worst[number].side if holm[number] <= 1 - LEVEL else INCONCLUSIVE
-        insights.append(InsightVerdict(number, text, side, worst[number], judged[number], holm[number]))
-    return InsightVerdicts(tuple(insights), _stronger(panels))
-
-
-def _stronger(panels: Panels) -> InsightVerdict | None:
+        found = judged[number]
+        insights.append(InsightVerdict(number, text, _word(found, holm[number]), found, holm[number]))
     try:
-        found = tuple(judge_condition(one) for one in stronger_first(panels))
+        stronger = _all_of(stronger_first(panels))
     except LookupError:
-        return None
-    worst = min(found, key=lambda one: one.t)
-    return InsightVerdict(1, "noise 1 or 2, epsilon 0: the error rises with workers", worst.side, worst, found, worst.p)
+        stronger = ()
+    return InsightVerdicts(tuple(insights), stronger)
 
 
-def judge_condition(condition: Condition) -> ConditionVerdict:
-    """The t interval of a contrast, and its p against the margin.
+def _all_of(conditions: Sequence[Condition]) -> tuple[ConditionVerdict, ...]:
+    return tuple(judge_condition(one, len(conditions)) for one in conditions)
+
+
+def _p_all(conditions: Sequence[ConditionVerdict]) -> float:
+    return max(one.p_claimed for one in conditions)
+
+
+def _p_one(conditions: Sequence[ConditionVerdict]) -> float:
+    return min(1.0, len(conditions) * min(one.p_other for one in conditions))
+
+
+def _word(conditions: Sequence[ConditionVerdict], p_holm: float) -> str:
+    said = {one.verdict for one in conditions}
+    if p_holm <= 1 - LEVEL:
+        return CONTRADICTED if _p_one(conditions) <= _p_all(conditions) else REPRODUCED
+    return EQUAL if EQUAL in said and said <= {REPRODUCED, EQUAL} else UNDECIDED
+
+
+def judge_condition(condition: Condition, conditions: int = 1) -> ConditionVerdict:
+    """One condition's interval, word and power.
+
+    Args:
+        condition: with its contrast.
+        conditions: how many its insight has, over which "contradicted" is corrected.
 
     Raises:
         ValueError: with fewer than two replicates.
@@ -205,23 +238,57 @@ def judge_condition(condition: Condition) -> ConditionVerdict:
         raise ValueError(
             f"{condition.text}: {n} of {len(condition.contrast)} replicates are left, at least 2 are needed"
         )
-    mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(n))
-    reach = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1)) * error
+    mean, sd = float(values.mean()), float(values.std(ddof=1))
+    error = sd / math.sqrt(n)
     distance = (mean - condition.margin) * (1.0 if condition.above else -1.0)
-    t = distance / error if error > 0 else np.inf * np.sign(distance) if distance else 0.0
-    scale = np.exp if condition.ratio else float
+    t = distance / error if error > 0 else math.copysign(math.inf, distance) if distance else 0.0
+    p_claimed, p_other = (min(1.0, 2 * float(stats.t.sf(side * t, n - 1))) for side in (1, -1))
+    reach = {level: float(stats.t.ppf(0.5 + level / 2, n - 1)) * error for level in (LEVEL, 0.90)}
+    band = SAME_RATIO if condition.ratio else SAME_SLOPE
+    if p_claimed < 1 - LEVEL:
+        verdict = REPRODUCED
+    elif conditions * p_other < 1 - LEVEL:
+        verdict = CONTRADICTED
+    else:
+        verdict = EQUAL if abs(mean) + reach[0.90] < band else UNDECIDED
+    alpha = (1 - LEVEL) / (conditions if distance < 0 else 1)
+    scale = math.exp if condition.ratio else float
     return ConditionVerdict(
         text=condition.text,
-        estimate=float(scale(mean)),
-        lower=float(scale(mean - reach)),
-        upper=float(scale(mean + reach)),
-        margin=float(scale(condition.margin)),
+        ratio=condition.ratio,
+        estimate=scale(mean),
+        lower=scale(mean - reach[LEVEL]),
+        upper=scale(mean + reach[LEVEL]),
+        margin=scale(condition.margin),
         above=condition.above,
-        t=float(t),
-        p=float(2 * stats.t.sf(abs(t), n - 1)),
+        verdict=verdict,
+        p_claimed=p_claimed,
+        p_other=p_other,
+        smallest=scale(_smallest(sd, n)),
+        needed=_needed(abs(distance), band - abs(mean), sd, alpha) if verdict == UNDECIDED else None,
         replicates=n,
         failed=len(condition.contrast) - n,
     )
+
+
+def _smallest(sd: float, n: int) -> float:
+    """The mean that a two-sided t test of n values finds with probability 0.9."""
+    limit = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1))
+    centrality = optimize.brentq(lambda one: float(stats.nct.sf(limit, n - 1, one)) - POWER, 0.0, 50.0 * limit)
+    return sd * float(centrality) / math.sqrt(n)
+
+
+def _needed(distance: float, room: float, sd: float, alpha: float) -> int:
+    """Replicates that find the distance from the margin, or that show equality where there is room for it.
+
+    Either with probability 0.9 (normal approximation); each of the two one-sided tests of equality is given 0.95.
+    """
+
+    def size(effect: float, level: float, power: float) -> float:
+        return float((special.ndtri(1 - level) + special.ndtri(power)) * sd / max(effect, 1e-9)) ** 2
+
+    found = size(distance, alpha / 2, POWER)
+    return math.ceil(min(found, size(room, 0.05, (1 + POWER) / 2)) if room > 0 else found)
 
 
 def panels_of(table: pd.DataFrame) -> Panels:

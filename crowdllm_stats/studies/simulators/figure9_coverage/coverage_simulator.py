@@ -50,6 +50,7 @@ class Figure9Coverage(Simulator):
     outcomes: Sequence[str] = OUTCOMES
     optional: Sequence[str] = OUTCOMES[1:]
     block = 60
+    results = 2
     environment: Mapping[str, str] = FIGURE9.environment
 
     def refuses(self, cell: Mapping[str, Value], method: str) -> str | None:

@@ -61,6 +61,7 @@ class TrainedSimulator(Simulator):
     outcomes: Sequence[str] = (*STANDARD, "covered", "seen_sd", "new_sd", "memory")
     optional: Sequence[str] = ("standard_error",)
     block = 10
+    results = 2
     environment: Mapping[str, str] = {
         "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
         "JAX_PLATFORMS": "cpu",
