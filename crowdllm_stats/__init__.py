@@ -48,6 +48,7 @@ _HOME = {
     "risk_from": "crowdllm_stats.survey.risk",
     "distribution_from": "crowdllm_stats.survey.distribution",
     "plan_from": "crowdllm_stats.survey.plan",
+    "answering_cost": "crowdllm_stats.inference.answering_cost",
     "conformal_new_problems": "crowdllm_stats.inference.conformal",
     "load_population": "crowdllm_stats.generator.shipped",
     "CrowdLLM": "crowdllm_stats.generator.crowdllm",

@@ -29,6 +29,18 @@ TINY: dict[str, list[dict[str, Any]]] = {
         {"residuals": which, "family": "ordinal", "n": 10, "N": 20, "steps": 10}
         for which in ("in-sample", "cross-fitted")
     ],
+    "learning-curve": [
+        {
+            "data": "example:human",
+            "backbone": "example:reference",
+            "embedding": "tfidf",
+            "protocol": "paper",
+            "ratings": 60,
+            "virtual": 4,
+            "steps": 20,
+            "steps_paper": 20,
+        }
+    ],
 }
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.data.crowd import CrowdData
@@ -28,6 +29,9 @@ from crowdllm_stats.evaluation.baselines import (
 from crowdllm_stats.evaluation.case_study.reference_tables import References
 from crowdllm_stats.evaluation.case_study.texts import Texts
 from crowdllm_stats.evaluation.protocols import Protocol
+
+if TYPE_CHECKING:
+    from crowdllm_stats.generator.crowdllm import CrowdLLM
 
 RIDGE = "ridge"
 RIDGE_SCALED = "ridge, blocks of equal size"
@@ -202,15 +206,54 @@ def _neighbours(features: Callable[[CrowdData], Features]) -> Row:
 
 def _generator(settings: dict[str, Any], reference: Reference, texts: Texts) -> Row:
     def row(train: CrowdData, problems: Sequence[str], seed: int) -> RowPrediction:
-        from crowdllm_stats.generator.crowdllm import CrowdLLM
-
-        known = texts.features(train.responses["problem"].unique())
-        model = CrowdLLM(**settings).fit(train, reference, embedding=known, seed=seed)
-        found = model.predict(problems, reference=reference, embedding=known, seed=seed)
-        if found.probabilities is None or found.variance is None:
-            raise ValueError(f"a case study needs an ordinal scale of numbers, got {train.scale}")
-        # Single precision: the sums are off 1 by rounding.
-        shares = found.probabilities / found.probabilities.sum(axis=1, keepdims=True)
-        return RowPrediction(shares, found.variance)
+        model = fit_generator(settings, train, reference, texts, seed)
+        return predict_with(model, problems, reference, texts, seed)
 
     return row
+
+
+def fit_generator(
+    settings: Mapping[str, Any], train: CrowdData, reference: Reference, texts: Texts, seed: int
+) -> CrowdLLM:
+    """A generator fitted as the rows of the table are.
+
+    Args:
+        settings: hyper-parameters, see :data:`GENERATORS`.
+        train: training answers.
+        reference: of all problems; see :func:`uniform` for a generator without an LLM.
+        texts: of all problems.
+        seed: of the fit.
+
+    Raises:
+        ValueError: as :meth:`CrowdLLM.fit`.
+    """
+    from crowdllm_stats.generator.crowdllm import CrowdLLM
+
+    known = texts.features(train.responses["problem"].unique())
+    return CrowdLLM(**settings).fit(train, reference, embedding=known, seed=seed)
+
+
+def predict_with(
+    model: CrowdLLM, problems: Sequence[str], reference: Reference, texts: Texts, seed: int,
+    people: pd.DataFrame | None = None,
+) -> RowPrediction:  # fmt: skip
+    """What a generator of :func:`fit_generator` predicts.
+
+    Args:
+        model: the generator.
+        problems: ids.
+        reference: the one that it was fitted with.
+        texts: likewise.
+        seed: of the even draws behind the prediction.
+        people: profiles of the population, the training people's by default.
+
+    Raises:
+        ValueError: on a scale without levels or of words.
+    """
+    known = texts.features(model.fitted.problems)
+    found = model.predict(problems, reference=reference, embedding=known, people=people, seed=seed)
+    if found.probabilities is None or found.variance is None:
+        raise ValueError(f"a case study needs an ordinal scale of numbers, got {model.fitted.scale}")
+    # Single precision: the sums are off 1 by rounding.
+    shares = found.probabilities / found.probabilities.sum(axis=1, keepdims=True)
+    return RowPrediction(shares, found.variance)

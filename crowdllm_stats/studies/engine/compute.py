@@ -166,6 +166,7 @@ SIMULATORS: dict[str, str] = {
     "figure9": "crowdllm_stats.studies.simulators.figure9.simulator:FIGURE9",
     "figure9-coverage": "crowdllm_stats.studies.simulators.figure9_coverage.coverage_simulator:FIGURE9_COVERAGE",
     "trained": "crowdllm_stats.studies.simulators.trained.simulator:TRAINED",
+    "learning-curve": "crowdllm_stats.studies.simulators.learning_curve:LEARNING_CURVE",
 }
 
 

@@ -189,7 +189,7 @@ class Design:
             self,
             factors=factors,
             skips=tuple(skip for skip in self.skips if keep(skip.when)),
-            claims=tuple(claim for claim in self.claims if keep(claim.where)),
+            claims=tuple(claim for claim in self.claims if keep(claim.where) and keep(claim.less)),
             pictures=tuple(picture for picture in self.pictures if keep(picture.where)),
             **changes,
         )
@@ -280,6 +280,9 @@ def _number_text(level: float) -> str:
 class Claim:
     """ "The measure of this method is at least (at most) so much in all these cells."
 
+    With ``less`` it speaks of differences: the measure in each cell less that in the cell with the levels (and by the
+    method) that ``less`` names, on the same replicates.
+
     Attributes:
         text: the statement in words.
         measure: name of a measure.
@@ -287,6 +290,7 @@ class Claim:
         at_least: bound from below, or None.
         at_most: bound from above, or None.
         where: factor -> levels; all cells where empty.
+        less: factor (or "method") -> the one level to compare with; empty where the measure itself is meant.
     """
 
     text: str
@@ -295,3 +299,10 @@ class Claim:
     at_least: float | None
     at_most: float | None
     where: Mapping[str, tuple[Value, ...]]
+    less: Mapping[str, tuple[Value, ...]] = dataclasses.field(default_factory=dict)
+
+    def other(self, levels: Mapping[str, Value]) -> tuple[dict[str, Value], str]:
+        """Levels and method that a cell is compared with."""
+        changed = {name: level for name, (level,) in self.less.items()}
+        method = str(changed.pop("method", self.method))
+        return {**levels, **changed}, method

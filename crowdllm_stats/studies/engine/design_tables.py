@@ -164,7 +164,7 @@ def read_claim(
     Raises:
         ValueError: naming what is unknown or missing.
     """
-    only_known(entry, {"text", "measure", "method", "at_least", "at_most", "where"}, "a [[claim]] table")
+    only_known(entry, {"text", "measure", "method", "at_least", "at_most", "where", "less"}, "a [[claim]] table")
     names = [spec.name for spec in measures]
     if entry.get("measure") not in names:
         raise ValueError(f"claim names measure {entry.get('measure')!r}; measures: {', '.join(names)}")
@@ -174,6 +174,14 @@ def read_claim(
     ends = {key: bound.number(f"claim: {key}", entry[key]) for key in ("at_least", "at_most") if key in entry}
     if not ends:
         raise ValueError(f"claim {entry.get('text')!r} needs at_least, at_most or both")
+    less = _where(entry.get("less", {}), factors, known, "claim: less", "method")
+    for name, levels in less.items():
+        if len(levels) != 1:
+            raise ValueError(f"claim: less needs one level of {name!r} to compare with; got {levels_text(levels)}")
+    if less.get("method", methods[:1])[0] not in methods:
+        raise ValueError(f"claim: less names method {less['method'][0]!r}; methods: {', '.join(methods)}")
+    if less and entry["measure"] in [spec.name for spec in measures if spec.kind == "width_ratio"]:
+        raise ValueError("claim: less goes with every measure but width_ratio, which is a comparison already")
     return Claim(
         text=read_text(entry, "text"),
         measure=entry["measure"],
@@ -181,6 +189,7 @@ def read_claim(
         at_least=ends.get("at_least"),
         at_most=ends.get("at_most"),
         where=_where(entry.get("where", {}), factors, known, "claim"),
+        less=less,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from crowdllm_stats.studies.engine.design import Design, Picture, coordinate, levels_text
+from crowdllm_stats.studies.engine.design import Claim, Design, Picture, coordinate, levels_text
 from crowdllm_stats.studies.engine.parameters import Value
 
 if TYPE_CHECKING:
@@ -32,12 +32,15 @@ class Results:
         contrasts: one row per cell, method other than the reference, and measure: ``difference`` from the reference
             method on the same replicates, ``mcse``, ``lower``, ``upper``, ``replicates``; empty without a reference.
         folder: of the finished blocks.
+        differences: one row per cell of a claim on differences: ``claim`` (its place in the study file), and the
+            columns of ``frame`` for the measure less that in the cell compared with, on the same replicates.
     """
 
     design: Design
     frame: pd.DataFrame
     contrasts: pd.DataFrame
     folder: Path
+    differences: pd.DataFrame = dataclasses.field(default_factory=pd.DataFrame)
 
     @property
     def failures(self) -> pd.DataFrame:
@@ -78,6 +81,12 @@ class Results:
         for name, levels in (where or {}).items():
             keep &= self.frame[name].isin(list(levels))
         return self.frame[keep]
+
+    def compared(self, claim: Claim) -> pd.DataFrame:
+        """The rows of :attr:`differences` that a claim on differences speaks of; none where its cells are not there."""
+        if self.differences.empty:
+            return self.frame[:0]
+        return self.differences[self.differences["claim"] == self.design.claims.index(claim)]
 
     def simultaneous(self, rows: pd.DataFrame, level: float = 0.95) -> tuple[pd.Series, pd.Series]:
         """Lower and upper ends that hold for all these rows together, by Bonferroni's inequality.

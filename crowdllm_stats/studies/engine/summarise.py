@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.engine.compute import Layout, layout_of
 from crowdllm_stats.studies.engine.design import Design, coordinate
 from crowdllm_stats.studies.engine.grid import Cell
-from crowdllm_stats.studies.engine.measures import Measured, contrast, measure
+from crowdllm_stats.studies.engine.measures import Measured, MeasureSpec, contrast, measure
 from crowdllm_stats.studies.engine.results import Results
 from crowdllm_stats.studies.engine.store import Store
 
@@ -62,8 +62,11 @@ def summarise(design: Design, store: Store, only: Collection[int] | None = None)
     store.check_same()
     plan = layout_of(design)
     measured: dict[int, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {}
+    compared = {method for claim in design.claims if claim.less for method in (claim.method, claim.other({})[1])}
+    kept: dict[tuple[int, str], MethodRuns] = {}
     for cell, runs in runs_by_cell(plan, store, only):
         measured[cell.number] = _measure_cell(plan, cell, runs), _contrast_cell(plan, cell, runs)
+        kept |= {(cell.number, method): runs[method] for method in compared & runs.keys()}
     rows: list[dict[str, Any]] = []
     contrasts: list[dict[str, Any]] = []
     for cell in plan.grid:
@@ -74,7 +77,39 @@ def summarise(design: Design, store: Store, only: Collection[int] | None = None)
             rows += _measure_cell(plan, cell, {})
     frame = pd.DataFrame(rows)
     frame["successes"] = frame["successes"].astype(float)
-    return Results(design, frame, pd.DataFrame(contrasts), store.folder)
+    return Results(design, frame, pd.DataFrame(contrasts), store.folder, pd.DataFrame(_between_cells(plan, kept)))
+
+
+def _between_cells(plan: Layout, kept: Mapping[tuple[int, str], MethodRuns]) -> list[dict[str, Any]]:
+    """The rows of :attr:`Results.differences`; a cell is not compared with itself."""
+    design, rows = plan.design, []
+    numbers = {tuple(cell.levels.values()): cell.number for cell in plan.grid}
+    for place, claim in enumerate(design.claims):
+        if not claim.less:
+            continue
+        spec = next(spec for spec in design.measures if spec.name == claim.measure)
+        for cell in plan.grid:
+            levels, method = claim.other(cell.levels)
+            pair = (cell.number, claim.method), (numbers[tuple(levels.values())], method)
+            wanted = all(cell.levels[name] in allowed for name, allowed in claim.where.items())
+            one, other = kept.get(pair[0]), kept.get(pair[1])
+            if not wanted or pair[0] == pair[1] or one is None or other is None:
+                continue
+            if np.array_equal(one.replicates, other.replicates):  # in an unfinished study they may differ
+                found = _paired(plan, spec, one, other)
+                rows.append({"claim": place, **cell.levels, "method": claim.method, "measure": spec.name, **found})
+    return rows
+
+
+def _paired(plan: Layout, spec: MeasureSpec, one: MethodRuns, other: MethodRuns) -> dict[str, Any]:
+    """A measure of some runs less that of others on the same replicates, as numbers of :attr:`Results.frame`."""
+    proportions = tuple(plan.simulator.proportions)
+    first, second = one.sound(other.failed), other.sound(one.failed)
+    found = contrast(measure(spec, first, proportions), measure(spec, second, proportions))
+    limits = found.interval()
+    failed = int((one.failed | other.failed).sum())
+    numbers = {"value": found.value, "mcse": found.mcse, "lower": limits.lower, "upper": limits.upper}
+    return {**numbers, "replicates": found.n, "successes": np.nan, "failed": failed, "note": ""}
 
 
 def runs_by_cell(

@@ -39,13 +39,13 @@ def judge(claim: Claim, results: Results) -> Verdict:
     Each cell has an interval for the measure's true value, at 95% for all cells together (Bonferroni; Student's t over
     replicates, Clopper-Pearson for proportions). Broken: at least one interval lies wholly beyond the bound. Kept:
     every interval lies wholly on the right side of it. Undecided: neither, with the replicates that the cells seen so
-    far suggest; or the measure is known in no cell.
+    far suggest; or the measure is known in no cell. A claim with ``less`` speaks of :attr:`Results.differences`.
 
     Args:
         claim: of the study file.
         results: with the claim's measure and method.
     """
-    frame = results.part(claim.measure, claim.method, claim.where)
+    frame = results.compared(claim) if claim.less else results.part(claim.measure, claim.method, claim.where)
     known = frame[frame["value"].notna()]
     if known.empty:
         return Verdict(claim.text, "undecided", "no cell has a value")
@@ -65,13 +65,14 @@ def judge(claim: Claim, results: Results) -> Verdict:
         needed = needed.where(~unclear, wanted.clip(lower=needed))
     verdict = "broken" if beyond.any() else "undecided" if open_.any() else "kept"
     worst = known.loc[slack.idxmin()]
+    reach = f", interval {lower[worst.name]:.4g} to {upper[worst.name]:.4g}" if claim.less else ""
     said = {
         "broken": f"beyond the bound in {int(beyond.sum())} of {len(known)} cells",
         "kept": f"on the right side of the bound in all {len(known)} cells",
         "undecided": f"the bound lies inside the interval of {int(open_.sum())} of {len(known)} cells"
         f"{_replicates_words(needed[open_])}",
     }[verdict]
-    evidence = f"{said}; worst {worst['value']:.4g} ({_error_words(worst['mcse'])}) at {results.place(worst)}"
+    evidence = f"{said}; worst {worst['value']:.4g} ({_error_words(worst['mcse'])}{reach}) at {results.place(worst)}"
     left = len(frame) - len(known)
     return Verdict(claim.text, verdict, evidence + (f"; {left} cells without a value" if left else ""))
 

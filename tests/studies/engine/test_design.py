@@ -44,6 +44,8 @@ def test_blocks_have_one_length_and_the_last_is_filled_up():
     assert sum(sizes) == 120
 
 
+CLAIM = {"text": "a", "measure": "bias", "method": "plain", "at_least": 1}
+
 BAD = [
     ({"factors": {"m": [1]}}, "unknown factor 'm'; the simulator knows n, mean"),
     ({"factors": {"n": []}}, "factor 'n' has no levels"),
@@ -105,6 +107,14 @@ BAD = [
     ({"claim": [{"text": "a", "measure": "power", "method": "plain", "at_least": 1}]}, "claim names measure 'power'"),
     ({"claim": [{"text": "a", "measure": "bias", "method": "p", "at_least": 1}]}, "claim names method 'p'"),
     ({"claim": [{"text": "a", "measure": "bias", "method": "plain"}]}, "claim 'a' needs at_least, at_most or both"),
+    ({"claim": [{**CLAIM, "less": {"k": 4}}]}, "claim: less names 'k', which is not a factor"),
+    ({"claim": [{**CLAIM, "less": {"n": 4}}]}, "claim: less: 4 is not a level of factor 'n'"),
+    ({"claim": [{**CLAIM, "less": {"n": [3, 8]}}]}, "claim: less needs one level of 'n'"),
+    ({"claim": [{**CLAIM, "less": {"method": "p"}}]}, "claim: less names method 'p'"),
+    (
+        {"measures": ["width_ratio"], "claim": [{**CLAIM, "measure": "width_ratio", "less": {"n": 3}}]},
+        "claim: less goes with every measure but width_ratio",
+    ),
     ({"picture": [{"kind": "pie", "file": "a"}]}, "picture kind must be one of 'lines'"),
     ({"picture": [{"kind": "lines", "file": "../a", "x": "n"}]}, "picture file must be a plain name"),
     ({"picture": [{"kind": "lines", "file": "a"}]}, "picture 'a' of kind 'lines' needs x"),

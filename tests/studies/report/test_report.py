@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 from toy_simulator import TOYS, content
 
+from crowdllm_stats.studies.engine.compute import layout_of
 from crowdllm_stats.studies.engine.design_file import make_design
 from crowdllm_stats.studies.engine.plan import plan_study, replicates_for
 from crowdllm_stats.studies.engine.results import Results, drawn
 from crowdllm_stats.studies.engine.run import run_study
 from crowdllm_stats.studies.engine.store import Store
-from crowdllm_stats.studies.engine.summarise import replicates_xarray, summarise
+from crowdllm_stats.studies.engine.summarise import replicates_xarray, runs_by_cell, summarise
 from crowdllm_stats.studies.engine.verdicts import judge_all
 from crowdllm_stats.studies.report.plots import draw
 from crowdllm_stats.studies.report.report import describe, write_report
@@ -55,6 +56,39 @@ def test_claims_get_their_verdicts(results):
     assert second.evidence.startswith("beyond the bound in ")
     assert "of 5 cells" in second.evidence
     assert "at n = 8, mean = 2" in second.evidence
+
+
+def test_claims_on_differences_pair_the_replicates(tmp_path):
+    """Every number beside NumPy's on the stored replicates; every fifth replicate of 'shrunken' fails."""
+    common = {"measure": "bias", "at_least": 0.0}
+    claims = [
+        {"text": "fewer answers", "method": "shrunken", "where": {"n": [3], "mean": [1.0]}, "less": {"n": 8}, **common},
+        {"text": "halved", "method": "shrunken", "where": {"mean": [2.0]}, "less": {"method": "plain"}, **common},
+        {"text": "itself", "method": "plain", "where": {"n": [8]}, "less": {"n": 8}, **common},
+    ]
+    told = content(claim=claims, replicates=40, fixed={"fail_every": 5})
+    made = make_design(told, "made", TOYS)
+    run_study(made, Store(tmp_path, made))
+    results = summarise(made, Store(tmp_path, made))
+    runs = {tuple(cell.levels.values()): own for cell, own in runs_by_cell(layout_of(made), Store(tmp_path, made))}
+
+    def errors(n, mean, method):
+        own = runs[n, mean][method].outcomes
+        return (own["estimate"] - own["truth"])[np.arange(40) % 5 > 0]
+
+    first, second, itself = (results.compared(claim) for claim in made.claims)
+    each = errors(3, 1.0, "shrunken") - errors(8, 1.0, "shrunken")
+    assert first[["value", "mcse"]].to_numpy()[0] == pytest.approx([each.mean(), each.std(ddof=1) / np.sqrt(32)])
+    assert first[["replicates", "failed"]].to_numpy().tolist() == [[32, 8]]
+    each = errors(3, 2.0, "shrunken") - errors(3, 2.0, "plain")
+    assert second.loc[second["n"] == 3, "value"].item() == pytest.approx(each.mean())
+    assert len(second) == made.n_cells // len(made.factors["mean"])
+    assert itself.empty
+    verdicts = judge_all(made.claims, results)
+    assert [one.verdict for one in verdicts[1:]] == ["broken", "undecided"]
+    assert ", interval " in verdicts[1].evidence
+    narrow = made.narrowed({"n": (3,)})
+    assert [claim.text for claim in narrow.claims] == ["halved"]
 
 
 def held(claim, rows):
