@@ -148,6 +148,8 @@ def test_every_command_words_a_mistake_for_one_who_typed_it(
     arguments: tuple[str, ...],
     words: str,
 ) -> None:
+    if arguments[0] in ("fit", "simulate"):
+        pytest.importorskip("jax", reason="needs the generator extra: jax")
     human, digital = survey(tmp_path)
     one = write(tmp_path / "one.csv", "problem,participant,response\na,p0,1\n")
     files = {"h": human, "d": digital, "one": one, "plain": write(tmp_path / "p.csv", "problem,response\na,1\nb,2\n")}
