@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 
@@ -17,15 +18,18 @@ from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.data import popquorn
-from crowdllm_stats.data.popquorn_ratings import MODELS
+from crowdllm_stats.data.popquorn_ratings import MODELS, popquorn_llm_ratings
 from crowdllm_stats.evaluation.case_study.references import RECORDED, read_references
 from crowdllm_stats.evaluation.case_study.rows import CROWDLLM, RIDGE, RIDGE_LLM, RIDGE_SCALED, RIDGE_TEXTS
 from crowdllm_stats.evaluation.case_study.study import run_study
 from crowdllm_stats.evaluation.case_study.texts import read_texts
 from crowdllm_stats.evaluation.case_study.wording import comparison, in_words, verdict
+from crowdllm_stats.evaluation.case_study.writing import read_tables, write_tables
 from reports import command_line, typed
 
 SEEDS = 5
+KEPT = Path("out", "backbones_compared")
+MADE_BY = "made_by.txt"
 ZERO, PERSONAS = "LLM zero-shot", "LLM multi-persona"
 
 #: Of every LLM, in the words of the report.
@@ -43,14 +47,28 @@ METRICS = ("mae", "rmse", "cs", "wd")
 GLOBAL = "global distribution"
 
 
+def answered_by_all(data):
+    """The ratings of the comments that every LLM rated as one persona at least: all are judged on the same."""
+    rated = [set(popquorn_llm_ratings(model, 6).responses["problem"]) for model in MODELS]
+    return data.select(problems=[name for name in data.problems["problem"] if all(name in one for one in rated)])
+
+
 def studies(data, texts, models):
-    """The case study with each LLM, by its name; the rows that need no LLM in the first one alone."""
-    found = {}
+    """The case study with each LLM, by its name; the rows that need no LLM in the first one alone.
+
+    Those that this command has made at this commit are kept below out/, so that a run goes on where it stopped.
+    """
+    found, line = {}, made_by(typed())
     for model in models:
-        start = time.perf_counter()
+        start, place = time.perf_counter(), KEPT / model
+        if (place / MADE_BY).is_file() and (place / MADE_BY).read_text(encoding="utf-8") == line:
+            found[model] = read_tables(place)
+            continue
         only = [*ROWS, *(() if found else (GLOBAL, RIDGE_TEXTS))]
         found[model] = run_study(data, read_references(f"{RECORDED}{model}", data), texts, name="popquorn:offensiveness",
                                  seeds=range(SEEDS), only=only)  # fmt: skip
+        write_tables(found[model], place)
+        write_whole(place / MADE_BY, line)
         print(f"{model}: {time.perf_counter() - start:.0f} s\n{found[model]}", file=sys.stderr, flush=True)
     return found
 
@@ -117,9 +135,11 @@ def main() -> None:
     parser = command_line(__doc__, "backbones_compared")
     parser.add_argument("--model", action="append", choices=MODELS, help="only this LLM; may be repeated")
     given = parser.parse_args()
-    data = popquorn("offensiveness")
+    everything = popquorn("offensiveness")
+    data = answered_by_all(everything)
+    left = len(everything.problems) - len(data.problems)
     found = studies(data, read_texts(data, "minilm"), given.model or MODELS)
-    pooled = pd.DataFrame({"LLM": found, "notes": [" ".join(study.notes) for study in found.values()]})
+    pooled = pd.DataFrame({"LLM": list(found), "notes": [" ".join(study.notes) for study in found.values()]})
     words = [
         "# Nine LLMs as backbones",
         made_by(typed()),
@@ -139,6 +159,8 @@ def main() -> None:
         "The same against ridge on the LLM's ratings alone: what text and profiles add to it.",
         markdown_table(differences(found, RIDGE_LLM)),
         "## What the LLMs did not answer",
+        f"{left} of {len(everything.problems):,} comments are left out of everything above, since some LLM rated them as no "
+        "persona; LLMs refuse offensive comments first, so these are not a random sample.",
         markdown_table(pooled),
     ]  # fmt: skip
     given.out.mkdir(parents=True, exist_ok=True)

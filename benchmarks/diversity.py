@@ -13,6 +13,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+from backbones_compared import answered_by_all
 
 from crowdllm_stats._base.manifest import made_by
 from crowdllm_stats._base.markdown import markdown_table
@@ -81,7 +82,8 @@ def main() -> None:
     """Fit, draw, compare, write."""
     out = command_line(__doc__, "diversity").parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    data = popquorn("offensiveness")
+    everything = popquorn("offensiveness")
+    data = answered_by_all(everything)
     check = check_population(data, read_references(f"{RECORDED}gpt4", data), read_texts(data, "minilm"),
                              name="popquorn:offensiveness",
                              progress=lambda step: print(step, file=sys.stderr, flush=True))  # fmt: skip
@@ -100,7 +102,9 @@ def main() -> None:
         "# Diversity between and within persons",
         made_by(typed()),
         f"POPQUORN's offensiveness ratings, protocol `new-problems` in five folds: {count['answers']:,} answers of "
-        f"{count['people']} people to comments of which the generator saw no rating, by whomever. {FEWER_DRAWS} times over, "
+        f"{count['people']} people to comments of which the generator saw no rating, by whomever "
+        f"({len(everything.problems) - len(data.problems)} comments that one of nine LLMs refused to rate as any persona are left "
+        f"out of everything here, and answers that are the only ones to a comment). {FEWER_DRAWS} times over, "
         "other people with the same profiles answer the same comments. `crowdllm-stats evaluate --check` prints the same.",
         head(crowds),
         "An answer is a comment's level plus a person's plus the rest; the two variances are unbiased whoever rated what. "

@@ -10,7 +10,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from crowdllm_stats._base.manifest import sha256
-from crowdllm_stats.backbones.fetch import MANIFEST, MODELS
+from crowdllm_stats.backbones.catalogue import MODELS
+from crowdllm_stats.backbones.fetch import MANIFEST
 
 CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"

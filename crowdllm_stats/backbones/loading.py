@@ -15,7 +15,8 @@ from jinja2 import TemplateError
 from safetensors import safe_open
 
 from crowdllm_stats._base.checks import check_choice
-from crowdllm_stats.backbones.fetch import MODELS, find_model, quiet_transformers
+from crowdllm_stats.backbones.catalogue import MODELS
+from crowdllm_stats.backbones.fetch import find_model, quiet_transformers
 from crowdllm_stats.backbones.paper_models import PAPER, HubModel
 from crowdllm_stats.backbones.placement import (
     BITS,

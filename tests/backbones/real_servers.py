@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from crowdllm_stats.backbones.fetch import MODELS, find_model
+from crowdllm_stats.backbones.catalogue import MODELS
+from crowdllm_stats.backbones.fetch import find_model
 
 #: Loads a GGUF, says where it listens, and serves until its standard input ends.
 LLAMA = """

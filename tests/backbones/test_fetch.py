@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from crowdllm_stats.backbones import fetch
-from crowdllm_stats.backbones.fetch import MODELS, Package, cache_folder, fetch_model, find_model
+from crowdllm_stats.backbones.catalogue import MODELS, Package
+from crowdllm_stats.backbones.fetch import cache_folder, fetch_model, find_model
 
 FILES = {"model/config.json": b"{}", "model/model.safetensors": b"weights of a made model"}
 
@@ -202,4 +202,4 @@ def test_the_catalogue_names_exact_versions_and_hashes():
     for package in (MODELS["smollm2"], MODELS["minilm"]):
         assert "==" in package.requirement
         assert all(len(code) == 64 for code in (package.wheel_sha256, *package.members.values()))
-    assert fetch.MODELS["smollm2"].gguf in fetch.MODELS["smollm2"].members
+    assert MODELS["smollm2"].gguf in MODELS["smollm2"].members

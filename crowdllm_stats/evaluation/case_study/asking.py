@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from crowdllm_stats._base.messages import BadInput
-from crowdllm_stats.backbones.fetch import MODELS, cache_folder
+from crowdllm_stats.backbones.catalogue import MODELS
+from crowdllm_stats.backbones.fetch import cache_folder
 from crowdllm_stats.backbones.paper_models import PAPER
 from crowdllm_stats.backbones.prompts import Template
 

@@ -14,8 +14,9 @@ from crowdllm_stats._base.manifest import sha256
 from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.unpacking import read_arrays
 from crowdllm_stats._base.whole_files import write_arrays
+from crowdllm_stats.backbones.catalogue import MODELS
 from crowdllm_stats.backbones.embedder import TFIDF, embed
-from crowdllm_stats.backbones.fetch import MODELS, cache_folder, find_model
+from crowdllm_stats.backbones.fetch import cache_folder, find_model
 from crowdllm_stats.data.features import Features
 from crowdllm_stats.data.files import read_table
 from crowdllm_stats.data.ids import as_ids
