@@ -122,10 +122,11 @@ class BallotCrowd:
         people = data.participants.set_index("participant").loc[list(data.responses["participant"])].reset_index()
         encoder = ProfileEncoder.fit(people)
         pooled, own = _references(reference, names)
+        without = _without_own(own, people["participant"].tolist())
         start = cls(
             data.scale, blend, 0.0, np.zeros(2), np.zeros(len(names)), np.zeros((features.shape[1], encoder.width + 1)),
             np.zeros(features.shape[1]), features, encoder, pooled, own, np.zeros(0), len(people),
-            sum(name not in own for name in people["participant"]) if own else 0,
+            without,
         )  # fmt: skip
         arrays = Arrays(
             single(chosen), single(start._voters(people)), single(features), single(start._reference(people)),
@@ -302,6 +303,17 @@ def _references(reference: Reference | None, names: tuple[str, ...]) -> tuple[Fl
         else dict(zip(reference.profiles, (shares - mean) / shares.max(), strict=True))
     )
     return logs - logs.mean(), own
+
+
+def _without_own(own: Mapping[str, FloatArray], voters: list[str]) -> int:
+    """How many voters have no reference of their own; 0 where nobody has."""
+    without = sum(name not in own for name in voters) if own else 0
+    if without == len(voters):
+        raise ValueError(
+            f"reference has profiles, for instance {next(iter(own))!r}, and none is a voter of data, for instance "
+            f"{voters[0]!r}; name them alike, or give a reference without profiles"
+        )
+    return without
 
 
 __all__ = ["Blend", "BallotCrowd", "Fixed"]

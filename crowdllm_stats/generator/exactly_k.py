@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -94,20 +95,7 @@ class ExactlyK(Distribution):
         The first of the options a, ..., M is in a set that still takes j of them with probability
         ``exp(theta_a) e_{j-1}(the others) / e_j(all of them)``.
         """
-        tables = _log_sums(self.logits, self.k)  # of the last 0, 1, ..., M options
-        options = self.logits.shape[-1]
-        uniform = jax.random.uniform(key, (options, *sample_shape, *self.batch_shape))
-        left = jnp.full((*sample_shape, *self.batch_shape), self.k)
-
-        def choose(left: jax.Array, place: jax.Array) -> tuple[jax.Array, jax.Array]:
-            theta = self.logits[..., place]
-            whole = _at(tables[options - place], left)
-            within = _at(tables[options - place - 1], jnp.maximum(left - 1, 0))
-            taken = (left > 0) & (jnp.log(uniform[place]) < theta + within - whole)
-            return left - taken, taken
-
-        _, taken = jax.lax.scan(choose, left, jnp.arange(options))
-        return jnp.moveaxis(taken, 0, -1).astype(jnp.int32)
+        return _drawn(self.logits, self.k, tuple(sample_shape), key)
 
     @property
     def mean(self) -> jax.Array:
@@ -120,6 +108,7 @@ class ExactlyK(Distribution):
         return self.mean * (1.0 - self.mean)
 
 
+@partial(jax.jit, static_argnums=1)
 def _log_sums(logits: jax.Array, k: int) -> jax.Array:
     """``log e_j`` of the last m options, m = 0, ..., M, j = 0, ..., k, shape (M + 1, ..., k + 1)."""
     none = jnp.full((*logits.shape[:-1], k + 1), _NOTHING, dtype=logits.dtype).at[..., 0].set(0.0)
@@ -131,6 +120,23 @@ def _log_sums(logits: jax.Array, k: int) -> jax.Array:
 
     _, tables = jax.lax.scan(with_option, none, jnp.moveaxis(logits, -1, 0), reverse=True)
     return jnp.concatenate([none[None], tables[::-1]])
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _drawn(logits: jax.Array, k: int, sample_shape: tuple[int, ...], key: jax.Array) -> jax.Array:
+    tables = _log_sums(logits, k)  # of the last 0, 1, ..., M options
+    *batch_shape, options = logits.shape
+    uniform = jax.random.uniform(key, (options, *sample_shape, *batch_shape))
+    left = jnp.full((*sample_shape, *batch_shape), k)
+
+    def choose(left: jax.Array, place: jax.Array) -> tuple[jax.Array, jax.Array]:
+        whole = _at(tables[options - place], left)
+        within = _at(tables[options - place - 1], jnp.maximum(left - 1, 0))
+        taken = (left > 0) & (jnp.log(uniform[place]) < logits[..., place] + within - whole)
+        return left - taken, taken
+
+    _, taken = jax.lax.scan(choose, left, jnp.arange(options))
+    return jnp.moveaxis(taken, 0, -1).astype(jnp.int32)
 
 
 def _at(table: jax.Array, left: jax.Array) -> jax.Array:

@@ -115,6 +115,14 @@ def test_ballots_of_another_size_are_refused():
     ("given", "message"),
     [
         ({"reference": Reference.from_probabilities(["b"], ["a", "b"], [[0.5, 0.5]])}, "the ballot's 7 options"),
+        (
+            {
+                "reference": Reference.from_probabilities(
+                    ["b"], OPTIONS, [[[0.2, 0.2, 0.2, 0.1, 0.1, 0.1, 0.1]] * 2], profiles=("x", "y")
+                )
+            },
+            "'x', and none is a voter of data",
+        ),
         ({"options": PLACES.head(6)}, "one row for each of the 7 options"),
         ({"blend": "both"}, "blend"),
         ({"steps": 0}, "steps must be a whole number of at least 1"),

@@ -30,7 +30,7 @@ def listed(logits, k):
 
 @pytest.mark.parametrize("row", range(len(LOGITS)))
 def test_log_prob_and_inclusion_are_those_of_all_sets_listed(row):
-    law, every = ExactlyK(jnp.asarray(LOGITS), K), sets(6, K)
+    law, every = ExactlyK(LOGITS, K), sets(6, K)
     found = np.exp(law.log_prob(jnp.asarray(every)[:, None])[:, row])
     assert found == pytest.approx(listed(LOGITS[row], K), rel=2e-4, abs=1e-9)
     assert np.asarray(law.mean[row]) == pytest.approx(listed(LOGITS[row], K) @ every, abs=1e-5)
