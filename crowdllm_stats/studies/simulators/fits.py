@@ -171,8 +171,11 @@ def _draws(samples: Sequence[FitSample], size: int, done: int, count: int) -> Dr
     """Random numbers of a piece, axes (steps, F, ...); every fit's come from its own generator in turn."""
 
     def normal(*shape: int) -> NDArray[np.float32]:
-        parts = [one.draws.standard_normal((count, *shape), dtype=np.float32) for one in samples]
-        return np.stack(parts, axis=1)
+        found = np.empty((count, len(samples), *shape), dtype=np.float32)
+        for place, one in enumerate(samples):
+            for step in found[:, place]:  # drawn where they are needed: stacking them takes as long as drawing
+                one.draws.standard_normal(out=step, dtype=np.float32)
+        return found
 
     psi = normal(PAPER.mixing + 1 + PAPER.draws, size, PAPER.mixing_dim)
     return Draws(psi, normal(PAPER.draws + 1, size)[..., None])  # type: ignore[arg-type]
