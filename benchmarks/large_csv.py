@@ -49,7 +49,18 @@ def main():
         rows = write_answers(humans, MEGABYTES)
         write_answers(digital, 1)
         size = humans.stat().st_size / 1e6
-        arguments = [command, "interval", humans, digital, "--scale", "1:5", "--method", "classical", "--json"]
+        arguments = [
+            command,
+            "interval",
+            humans,
+            digital,
+            "--as-given",
+            "--scale",
+            "1:5",
+            "--method",
+            "classical",
+            "--json",
+        ]
         start = time.perf_counter()
         with Path(os.devnull).open("w") as nowhere:
             process = subprocess.Popen(arguments, stdout=nowhere)
@@ -61,7 +72,7 @@ def main():
 
 {made_by(typed())}
 
-`crowdllm-stats interval HUMANS DIGITAL --scale 1:5 --method classical` on {size:.0f} MB of human answers
+`crowdllm-stats interval HUMANS DIGITAL --as-given --scale 1:5 --method classical` on {size:.0f} MB of human answers
 ({rows:,} rows, 200 problems): {seconds:.1f} s, peak memory {usage.ru_maxrss / 1024:,.0f} MiB of one process.
 """
     out.mkdir(parents=True, exist_ok=True)
