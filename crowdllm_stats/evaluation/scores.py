@@ -18,6 +18,9 @@ RESOLVED = 0.5
 
 _ERRORS = ("mean", "median", "majority", "dawid-skene", "glad")
 
+#: Metrics that average a column as it stands.
+_COLUMNS = {"cs": "cosine", "wd": "wasserstein", "wd of probabilities": "wasserstein_of_probabilities"}
+
 
 #: Of the predicted distribution itself, or of as many answers drawn from it as people gave.
 Way = Literal["exact", "sampled"]
@@ -29,11 +32,12 @@ class Scores:
 
     The metrics, as far as the columns are there: "mae", "rmse" and "resolution" (share of problems whose mean is missed
     by less than 0.5) of the mean; "mae median", "rmse median" and so on for the other aggregates; "cs", the mean
-    cosine; "wd", the mean Wasserstein distance. Each averages over all rows, so splits of equal size count alike.
+    cosine; "wd", the mean Wasserstein distance; "wd of probabilities", that between the two sets of probabilities.
+    Each averages over all rows, so splits of equal size count alike.
 
     Attributes:
         per_problem: one row per problem and split: ``problem``, ``split``, ``error_AGGREGATE`` (prediction less truth),
-            ``cosine``, ``wasserstein``.
+            ``cosine``, ``wasserstein``, ``wasserstein_of_probabilities``.
         how: "exact" or "sampled", see :func:`crowdllm_stats.evaluation.metrics.score`.
 
     Raises:
@@ -66,7 +70,7 @@ class Scores:
         for kind in _ERRORS:
             if f"error_{kind}" in self.per_problem:
                 names += ["mae", "rmse", "resolution"] if kind == "mean" else [f"mae {kind}", f"rmse {kind}"]
-        names += [short for short, column in (("cs", "cosine"), ("wd", "wasserstein")) if column in self.per_problem]
+        names += [short for short, column in _COLUMNS.items() if column in self.per_problem]
         return tuple(names)
 
     def contributions(self, metric: str) -> FloatArray:
@@ -76,9 +80,8 @@ class Scores:
             ValueError: on a metric that is not at hand.
         """
         check_choice("metric", metric, self.metrics)
-        columns = {"cs": "cosine", "wd": "wasserstein"}
-        if metric in columns:
-            return np.asarray(self.per_problem[columns[metric]], dtype=np.float64)
+        if metric in _COLUMNS:
+            return np.asarray(self.per_problem[_COLUMNS[metric]], dtype=np.float64)
         name, _, kind = metric.partition(" ")
         error = self.per_problem[f"error_{kind or 'mean'}"].to_numpy(dtype=np.float64)
         if name == "resolution":

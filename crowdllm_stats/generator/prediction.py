@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.polynomial.hermite_e import hermegauss
 from scipy.special import ndtri
-from scipy.stats import qmc
+from scipy.stats import binom, qmc
 
-from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.checks import FloatArray, check_count
 from crowdllm_stats.generator import kept, networks
 from crowdllm_stats.generator.belief import Belief
 from crowdllm_stats.generator.kept import Mixing
@@ -42,6 +42,9 @@ class Prediction:
         belief_second_moment: ``E delta^2``, shape (T,), for the safe interval; at the median effect where a problem's
             effect is not known. None on a scale of words.
         why: what the numbers rest on.
+        by_effect: ordinal scale: the probabilities at the nodes of a quadrature over the problem's effect, shape
+            (Q, T, A); one node where all effects are known.
+        effect_weights: of the nodes, shape (Q,).
     """
 
     problems: tuple[str, ...]
@@ -52,6 +55,35 @@ class Prediction:
     belief_mean: FloatArray | None
     belief_second_moment: FloatArray | None
     why: str
+    by_effect: FloatArray | None = None
+    effect_weights: FloatArray | None = None
+
+    def median_histogram(self, n: int) -> FloatArray:
+        """The histogram that a histogram of n people is least far from, in expected Wasserstein-1 distance.
+
+        That distance is ``sum_a |F_a - G_a|``, so each ``F_a`` is the median of the share of n people who answer at
+        most a, over the problem's effect and the drawing of the people. It foresees a histogram of few people, which
+        lacks rare answers; ``probabilities`` are those of the population.
+
+        Args:
+            n: people per problem.
+
+        Returns:
+            Shape (T, A).
+
+        Raises:
+            ValueError: on another scale than an ordinal one.
+
+        Source: Gneiting 2011, Making and evaluating point forecasts, JASA 106 (a score asks for its own functional).
+        """
+        if self.by_effect is None or self.effect_weights is None:
+            raise ValueError("a median histogram needs an ordinal scale")
+        people = check_count("n", n)
+        below = np.clip(np.cumsum(self.by_effect, axis=2)[:, :, :-1], 0.0, 1.0)
+        law = binom.cdf(np.arange(people + 1)[:, None, None, None], people, below)
+        cumulative = np.argmax(np.tensordot(law, self.effect_weights, axes=(1, 0)) >= 0.5, axis=0) / people
+        ends = np.zeros((len(cumulative), 1))
+        return np.diff(np.concatenate([ends, cumulative, ends + 1.0], axis=1), axis=1)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per problem: mean, variance, belief moments, and one column per probability."""
@@ -145,18 +177,18 @@ def predict(
     found = at(np.zeros_like(effect))
     if blender.family == "categorical":
         return Prediction(problems, blender.answers, found["probabilities"], None, None, None, None, why)
-    variance = spread(found)
+    variance, over, weights = spread(found), [found], np.ones(1)
     if unknown.any():
         nodes, weights = hermegauss(NODES)
-        over = [
-            weight * spread(at(node * unknown[:, None]))
-            for node, weight in zip(nodes, weights / weights.sum(), strict=True)
-        ]
-        variance = np.where(unknown > 0.0, np.sum(over, axis=0), variance)
+        weights = weights / weights.sum()
+        over = [at(node * unknown[:, None]) for node in nodes]
+        averaged = np.sum([weight * spread(one) for one, weight in zip(over, weights, strict=True)], axis=0)
+        variance = np.where(unknown > 0.0, averaged, variance)
     mean = found["first"] if levels is None else found["probabilities"] @ levels
     return Prediction(
         problems, blender.answers, found.get("probabilities"), mean, variance,
         found["belief_mean"], found["belief_second"], why,
+        None if levels is None else np.stack([one["probabilities"] for one in over]), weights,
     )  # fmt: skip
 
 

@@ -4,13 +4,20 @@ from crowdllm_stats.evaluation.baselines.base import Baseline, FittedBaseline, p
 from crowdllm_stats.evaluation.baselines.from_features import Logistic, NearestNeighbours, Ridge
 from crowdllm_stats.evaluation.baselines.llm import MultiPersona, SelfConsistency, ZeroShot
 from crowdllm_stats.evaluation.baselines.mixed_probit import MixedProbit
-from crowdllm_stats.evaluation.baselines.plain import GlobalDistribution, OwnRaters, Random, noise_floor
+from crowdllm_stats.evaluation.baselines.plain import (
+    GlobalDistribution,
+    MedianHistogram,
+    OwnRaters,
+    Random,
+    noise_floor,
+)
 
 __all__ = [
     "Baseline",
     "FittedBaseline",
     "GlobalDistribution",
     "Logistic",
+    "MedianHistogram",
     "MixedProbit",
     "MultiPersona",
     "NearestNeighbours",

@@ -68,6 +68,24 @@ class GlobalDistribution:
         return SameForAll(np.asarray(counts / counts.sum()))
 
 
+@dataclass(frozen=True)
+class MedianHistogram:
+    """For each answer, the median over training problems of the share of answers up to it; the same for every problem.
+
+    It is made for the Wasserstein distance to histograms of few people, which lack rare answers; it is no population.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> MedianHistogram().fit(load_example().human).predict(["any"]).round(3).tolist()
+        [[0.125, 0.188, 0.312, 0.188, 0.188]]
+    """
+
+    def fit(self, train: CrowdData, features: Features | None = None) -> SameForAll:
+        """Take the medians over the problems with an answer; ``features`` is ignored."""
+        cumulative = np.median(np.cumsum(training_table(train).shares, axis=1), axis=0)
+        return SameForAll(np.diff(cumulative, prepend=0.0))
+
+
 @dataclass(frozen=True, eq=False)
 class OwnHistograms:
     """The training histogram of each problem; :class:`OwnRaters` makes it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.messages import BadInput
+from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.ids import as_ids
 from crowdllm_stats.data.levels import even_levels
 from crowdllm_stats.data.reference import Reference
@@ -31,9 +32,10 @@ class References:
         personas: distributions of several personas; None where there are none.
         source: what was read, for the manifest.
         notes: what was pooled, left out or cut, in sentences.
+        reader: in the place of both, what learns from training answers and then speaks of all problems.
 
     Raises:
-        ValueError: if there are neither.
+        ValueError: if there is none of the three.
     """
 
     name: str
@@ -41,17 +43,27 @@ class References:
     personas: Reference | None
     source: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    reader: Callable[[CrowdData], Reference] | None = None
 
     def __post_init__(self) -> None:
-        if self.alone is None and self.personas is None:
+        if self.alone is None and self.personas is None and self.reader is None:
             raise ValueError(f"backbone {self.name!r} gave no reference answers")
 
     @property
     def whole(self) -> Reference:
-        """Everything the backbone said: the personas' distributions, or the one without persona."""
+        """Everything the backbone said: the personas' distributions, or the one without persona.
+
+        Raises:
+            ValueError: of a ``reader``, which says nothing before it has learned.
+        """
         found = self.alone if self.personas is None else self.personas
-        assert found is not None  # checked when built
+        if found is None:
+            raise ValueError(f"backbone {self.name!r} learns from training answers first; ask told(train)")
         return found
+
+    def told(self, train: CrowdData) -> Reference:
+        """What may be known of all problems by whoever learns from these answers."""
+        return self.whole if self.reader is None else self.reader(train)
 
 
 class Questions(Protocol):

@@ -17,6 +17,7 @@ from crowdllm_stats.evaluation.baselines import (
     Baseline,
     GlobalDistribution,
     Logistic,
+    MedianHistogram,
     MixedProbit,
     MultiPersona,
     NearestNeighbours,
@@ -38,9 +39,15 @@ RIDGE_SCALED = "ridge, blocks of equal size"
 RIDGE_TEXTS = "ridge on the embedding alone"
 RIDGE_LLM = "ridge on the LLM's answers alone"
 LOGISTIC = "multinomial logistic regression"
+LOGISTIC_TEXTS = "multinomial logistic regression on the embedding alone"
+GLOBAL = "global distribution"
 VAE = "VAE"
 CROWDLLM_PAPER = "CrowdLLM, paper's objective"
 CROWDLLM = "CrowdLLM, likelihood"
+
+#: Histograms made for the distance to histograms of few people, see :meth:`Prediction.median_histogram`.
+GLOBAL_MEDIAN = "global distribution, median histogram"
+CROWDLLM_MEDIAN = "CrowdLLM, likelihood, median histogram"
 
 #: The CrowdLLM row that an objective stands for.
 BY_OBJECTIVE = {"likelihood": CROWDLLM, "paper": CROWDLLM_PAPER}
@@ -60,10 +67,12 @@ class RowPrediction:
     Attributes:
         probabilities: of the A answers, shape (T, A).
         variance: of single answers to each problem, shape (T,).
+        median: the histogram of least expected distance, shape (T, A), of a row that knows of one.
     """
 
     probabilities: FloatArray
     variance: FloatArray
+    median: FloatArray | None = None
 
 
 #: A row: (training answers, ids of T problems, seed) -> RowPrediction.
@@ -107,25 +116,30 @@ def rows(references: References, texts: Texts, protocol: Protocol, **settings: A
     fixed = sorted({name for own in GENERATORS.values() for name in own} & set(settings))
     if fixed:
         raise ValueError(f"settings: the rows differ in {' and '.join(fixed)}; it cannot be set for all of them")
-    made: dict[str, Row] = {"random": _baseline(Random()), "global distribution": _baseline(GlobalDistribution())}
+    made: dict[str, Row] = {"random": _baseline(Random()), GLOBAL: _baseline(GlobalDistribution()),
+                            GLOBAL_MEDIAN: _baseline(MedianHistogram())}  # fmt: skip
     out: dict[str, str] = {}
     if protocol == "paper":
         made["the problem's own raters"] = _baseline(OwnRaters())
     else:
         out["the problem's own raters"] = "nobody answered a held-out problem in training"
     if references.alone is None:
-        out["LLM zero-shot"] = out["LLM self-consistency"] = "the backbone was asked as personas alone"
+        asked = "the backbone was asked as personas alone" if references.reader is None else "no LLM was asked"
+        out["LLM zero-shot"] = out["LLM self-consistency"] = asked
     else:
         made["LLM zero-shot"] = _baseline(ZeroShot(references.alone))
         made["LLM self-consistency"] = _baseline(SelfConsistency(references.alone))
     if references.personas is None:
-        out["LLM multi-persona"] = "the backbone was asked without personas"
+        asked = "the backbone was asked without personas" if references.reader is None else "no LLM was asked"
+        out["LLM multi-persona"] = asked
     else:
         made["LLM multi-persona"] = _baseline(MultiPersona(references.personas))
 
+    told = _once(references.told)
+
     def blocks(train: CrowdData) -> list[Features]:
         known = texts.features(train.responses["problem"].unique())
-        return [*([] if known is None else [known]), Features.of_reference(references.whole)]
+        return [*([] if known is None else [known]), Features.of_reference(told(train))]
 
     def beside(train: CrowdData) -> Features:
         first, *others = blocks(train)
@@ -142,15 +156,53 @@ def rows(references: References, texts: Texts, protocol: Protocol, **settings: A
         made[RIDGE_SCALED] = _baseline(Ridge(), scaled)
         made[RIDGE_TEXTS] = _baseline(Ridge(), lambda train: blocks(train)[0])
         made[RIDGE_LLM] = _baseline(Ridge(), lambda train: blocks(train)[1])
+        made[LOGISTIC_TEXTS] = _baseline(Logistic(), lambda train: blocks(train)[0])
     else:
-        out[RIDGE_SCALED] = out[RIDGE_TEXTS] = "there is no embedding"
+        out[RIDGE_SCALED] = out[RIDGE_TEXTS] = out[LOGISTIC_TEXTS] = "there is no embedding"
         out[RIDGE_LLM] = f"there is no embedding: it is {RIDGE!r}"
     made[LOGISTIC] = _baseline(Logistic(), scaled)
     made["mixed probit"] = _baseline(MixedProbit())
     for name, own in GENERATORS.items():
-        told = uniform(references.whole) if name == VAE else references.whole
-        made[name] = _generator({**settings, **own}, told, texts)
+        heard = (lambda train: uniform(told(train))) if name == VAE else told
+        made[name] = _generator({**settings, **own}, heard, texts)
+    made[CROWDLLM] = fitted = _last_kept(made[CROWDLLM])
+    made[CROWDLLM_MEDIAN] = _median(fitted)
     return Rows(made, out)
+
+
+def _once(told: Callable[[CrowdData], Reference]) -> Callable[[CrowdData], Reference]:
+    """The same, asked once for the rows of one split."""
+    last: list[tuple[CrowdData, Reference]] = []
+
+    def kept(train: CrowdData) -> Reference:
+        if not last or last[0][0] is not train:
+            last[:] = [(train, told(train))]
+        return last[0][1]
+
+    return kept
+
+
+def _last_kept(row: Row) -> Row:
+    """The same, fitted once for two rows of one split."""
+    last: list[tuple[CrowdData, tuple[object, ...], RowPrediction]] = []
+
+    def kept(train: CrowdData, problems: Sequence[str], seed: int) -> RowPrediction:
+        asked = (tuple(problems), seed)
+        if not last or last[0][0] is not train or last[0][1] != asked:
+            last[:] = [(train, asked, row(train, problems, seed))]
+        return last[0][2]
+
+    return kept
+
+
+def _median(row: Row) -> Row:
+    def median(train: CrowdData, problems: Sequence[str], seed: int) -> RowPrediction:
+        found = row(train, problems, seed).median
+        if found is None:
+            raise ValueError("the row knows of no median histogram")
+        return _with_variance(found, train)
+
+    return median
 
 
 def uniform(reference: Reference) -> Reference:
@@ -204,10 +256,11 @@ def _neighbours(features: Callable[[CrowdData], Features]) -> Row:
     return row
 
 
-def _generator(settings: dict[str, Any], reference: Reference, texts: Texts) -> Row:
+def _generator(settings: dict[str, Any], told: Callable[[CrowdData], Reference], texts: Texts) -> Row:
     def row(train: CrowdData, problems: Sequence[str], seed: int) -> RowPrediction:
+        reference, people = told(train), int(train.responses.groupby("problem").size().median())
         model = fit_generator(settings, train, reference, texts, seed)
-        return predict_with(model, problems, reference, texts, seed)
+        return predict_with(model, problems, reference, texts, seed, raters=people)
 
     return row
 
@@ -235,7 +288,7 @@ def fit_generator(
 
 def predict_with(
     model: CrowdLLM, problems: Sequence[str], reference: Reference, texts: Texts, seed: int,
-    people: pd.DataFrame | None = None,
+    people: pd.DataFrame | None = None, raters: int | None = None,
 ) -> RowPrediction:  # fmt: skip
     """What a generator of :func:`fit_generator` predicts.
 
@@ -246,6 +299,7 @@ def predict_with(
         texts: likewise.
         seed: of the even draws behind the prediction.
         people: profiles of the population, the training people's by default.
+        raters: of a problem, for the histogram of least expected distance to theirs.
 
     Raises:
         ValueError: on a scale without levels or of words.
@@ -256,4 +310,4 @@ def predict_with(
         raise ValueError(f"a case study needs an ordinal scale of numbers, got {model.fitted.scale}")
     # Single precision: the sums are off 1 by rounding.
     shares = found.probabilities / found.probabilities.sum(axis=1, keepdims=True)
-    return RowPrediction(shares, found.variance)
+    return RowPrediction(shares, found.variance, None if raters is None else found.median_histogram(raters))

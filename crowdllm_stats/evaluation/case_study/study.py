@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats._base.checks import check_choice
+from crowdllm_stats._base.checks import FloatArray, check_choice, check_count
+from crowdllm_stats._base.random import generator
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.evaluation import HeldOut, held_out, paired_difference, virtual_crowd
 from crowdllm_stats.evaluation.aggregation import Labels, aggregate
@@ -17,8 +18,12 @@ from crowdllm_stats.evaluation.baselines import noise_floor
 from crowdllm_stats.evaluation.case_study.reference_tables import References
 from crowdllm_stats.evaluation.case_study.rows import (
     BY_OBJECTIVE,
+    CROWDLLM_MEDIAN,
     GENERATORS,
+    GLOBAL,
+    GLOBAL_MEDIAN,
     LOGISTIC,
+    LOGISTIC_TEXTS,
     RIDGE,
     RIDGE_LLM,
     RIDGE_SCALED,
@@ -30,7 +35,7 @@ from crowdllm_stats.evaluation.case_study.rows import (
 )
 from crowdllm_stats.evaluation.case_study.spread import human_variances, spread_check
 from crowdllm_stats.evaluation.case_study.texts import Texts
-from crowdllm_stats.evaluation.metrics import error_by_size, score
+from crowdllm_stats.evaluation.metrics import WAYS, error_by_size, score
 from crowdllm_stats.evaluation.protocols import Protocol
 from crowdllm_stats.evaluation.scores import Scores, Way, pooled
 
@@ -40,14 +45,20 @@ PERFECT, FLOOR = "the true histograms themselves", "half of the raters against t
 #: Splits on which GLAD is computed: half a minute a row, against a second for Dawid-Skene.
 GLAD_SPLITS = 1
 
-#: Metrics by which rows are compared.
-COMPARED = ("mae", "wd", "rmse", "cs")
+#: Metrics by which rows are compared, as far as they were scored.
+COMPARED = ("mae", "wd", "rmse", "cs", "wd of probabilities")
+
+#: Rows that CrowdLLM is compared with, as far as they were made.
+AGAINST = (RIDGE, RIDGE_SCALED, RIDGE_TEXTS, RIDGE_LLM, LOGISTIC, LOGISTIC_TEXTS, GLOBAL, GLOBAL_MEDIAN, VAE)
 
 #: Different problems that the check of the spread needs.
 LEAST_SCORED = 3
 
 #: Problems by human mean, a third each.
 THIRDS = ("lowest third", "middle third", "highest third")
+
+#: Stands before the id of a problem whose shares are shown.
+EXAMPLE = "problem "
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +73,12 @@ class CaseStudy:
         objective: of the CrowdLLM in ``differences``.
         seeds: of the splits.
         scores: ``row``, ``how``, ``metric``, ``value``, ``standard_error``, ``n_problems``, ``n_splits``.
-        differences: CrowdLLM less ridge, logistic regression and VAE: ``row``, ``against``, ``metric``,
+        differences: CrowdLLM less :data:`AGAINST`: ``row``, ``against``, ``metric``,
             ``difference``, ``lower``, ``upper``, ``p_value``, ``n_problems``.
         spread: ``row`` and the columns of :class:`crowdllm_stats.evaluation.case_study.spread.SpreadCheck`.
         sizes: ``row``, ``workers``, ``mae``: the mean's error against the number of virtual workers.
-        shares: ``problems`` (all, or a third by human mean), ``row``, ``answer``, ``share``.
+        shares: ``problems`` (all, a third by human mean, or the id of one after "problem "), ``row``, ``answer``,
+            ``share``.
         left_out: rows that could not be made, with the reason.
         notes: what was pooled or left out, in sentences.
         counts: answers, people, problems, problems nobody answered.
@@ -134,6 +146,9 @@ def run_study(
     seeds: Iterable[int] = range(5),
     objective: str = "likelihood",
     only: Sequence[str] | None = None,
+    labels: bool = True,
+    probabilities: bool = False,
+    examples: int = 0,
     progress: Callable[[str], None] | None = None,
     **settings: Any,
 ) -> CaseStudy:
@@ -148,6 +163,9 @@ def run_study(
         seeds: one per split; they seed split, fits and draws.
         objective: which CrowdLLM is compared with ridge, "likelihood" or "paper"; the rows hold both.
         only: names of the rows to make, all that can be made by default; the compared CrowdLLM and a ridge among them.
+        labels: whether Dawid-Skene and GLAD aggregate the crowds too, in the protocol "paper" alone (Tables 1, 2).
+        probabilities: whether the distance between the two sets of probabilities is scored too (Tables 3, 4).
+        examples: how many problems of the first split, drawn at random, stand in ``shares`` one by one (Figures 6, 7).
         progress: called with words before each step.
         **settings: hyper-parameters of all CrowdLLM rows, see :class:`crowdllm_stats.generator.settings.Settings`, but
             ``objective``, ``mixing`` and ``mixing_draws``, in which the rows differ.
@@ -175,10 +193,10 @@ def run_study(
             report(f"split {seed}: {row}")
             predicted[row] = fit(split.train, split.truth.problems, seed)
         splits.append(_Split(split, predicted))
-    scores = {row: _scored(splits, row) for row in made.made}
-    labels = []
-    if protocol == "paper":
-        labels = [_labels(data, splits, "dawid-skene", report), _labels(data, splits[:GLAD_SPLITS], "glad", report)]
+    scores = {row: _scored(splits, row, probabilities) for row in made.made}
+    labelled = []
+    if labels and protocol == "paper":
+        labelled = [_labels(data, splits, "dawid-skene", report), _labels(data, splits[:GLAD_SPLITS], "glad", report)]
     report("comparisons")
     return CaseStudy(
         data=name,
@@ -187,11 +205,11 @@ def run_study(
         protocol=protocol,
         objective=objective,
         seeds=chosen,
-        scores=_score_table({**scores, **_unlearned(splits)}, labels),
+        scores=_score_table({**scores, **_unlearned(splits, probabilities)}, labelled),
         differences=_differences(scores, BY_OBJECTIVE[objective]),
         spread=_spreads(splits, [row for row in (*GENERATORS, RIDGE, RIDGE_SCALED) if row in scores]),
         sizes=_sizes(splits),
-        shares=_shares(splits),
+        shares=pd.concat([_shares(splits), *_examples(splits[0], examples)], ignore_index=True),
         left_out=dict(made.left_out),
         notes=references.notes,
         counts={
@@ -242,21 +260,23 @@ def _chosen(every: Rows, only: Sequence[str] | None, ours: str) -> Rows:
     return Rows({name: row for name, row in every.made.items() if name in only}, {**every.left_out, **out})
 
 
-def _scored(splits: Sequence[_Split], row: str) -> dict[str, Scores]:
-    found = {}
-    for how in ("exact", "sampled"):
-        parts = []
-        for one in splits:
-            seed, shares = one.split.seed, one.predicted[row].probabilities
-            parts.append(score(one.split.truth, shares, how=how, seed=seed, split=seed))
-        found[how] = pooled(parts)
-    return found
+def _scored(splits: Sequence[_Split], row: str, probabilities: bool) -> dict[str, Scores]:
+    made = [(one.split, one.predicted[row].probabilities) for one in splits]
+    return {how: pooled([_score(split, shares, how, probabilities) for split, shares in made]) for how in WAYS}
 
 
-def _unlearned(splits: Sequence[_Split]) -> dict[str, dict[str, Scores]]:
-    truths = [(one.split.seed, one.split.truth) for one in splits]
-    perfect = [score(truth, truth.shares, how="sampled", seed=seed, split=seed) for seed, truth in truths]
-    floor = [noise_floor(truth, seed=seed, split=seed) for seed, truth in truths]
+def _score(split: HeldOut, shares: FloatArray, how: Way, probabilities: bool) -> Scores:
+    given: dict[str, Any] = {"how": how, "seed": split.seed, "split": split.seed}
+    found = score(split.truth, shares, **given)
+    if not probabilities:
+        return found
+    other = score(split.truth, shares, distance="probabilities", **given).per_problem["wasserstein"]
+    return Scores(found.per_problem.assign(wasserstein_of_probabilities=other), how)
+
+
+def _unlearned(splits: Sequence[_Split], probabilities: bool) -> dict[str, dict[str, Scores]]:
+    perfect = [_score(one.split, one.split.truth.shares, "sampled", probabilities) for one in splits]
+    floor = [noise_floor(one.split.truth, seed=one.split.seed, split=one.split.seed) for one in splits]
     # Both halves of the raters are samples.
     return {PERFECT: {"sampled": pooled(perfect)}, FLOOR: {"sampled": pooled(floor)}}
 
@@ -298,13 +318,13 @@ def _score_table(scores: Mapping[str, Mapping[str, Scores]], labels: Sequence[Ma
 
 def _differences(scores: Mapping[str, Mapping[str, Scores]], ours: str) -> pd.DataFrame:
     parts = []
-    for row in dict.fromkeys((ours, *BY_OBJECTIVE.values())):
+    for row in dict.fromkeys((ours, *BY_OBJECTIVE.values(), CROWDLLM_MEDIAN)):
         if row not in scores:
             continue
-        for against in (RIDGE, RIDGE_SCALED, RIDGE_TEXTS, RIDGE_LLM, LOGISTIC, VAE):
+        for against in AGAINST:
             if against not in scores:
                 continue
-            for metric in COMPARED:
+            for metric in (one for one in COMPARED if one in scores[row]["exact"].metrics):
                 found = paired_difference(scores[row]["exact"], scores[against]["exact"], metric)
                 frame = found.to_frame().drop(columns="note")
                 frame.insert(0, "row", row)
@@ -360,3 +380,16 @@ def _shares(splits: Sequence[_Split]) -> pd.DataFrame:
             for answer, part in zip(values, counts / counts.sum(), strict=True)
         ]
     )
+
+
+def _examples(one: _Split, count: int) -> list[pd.DataFrame]:
+    """Shares of the answers to some problems of a split, by people and by row."""
+    truth = one.split.truth
+    size = min(check_count("examples", count, least=0), len(truth.problems))
+    places = generator(one.split.seed, "examples").choice(len(truth.problems), size, replace=False)
+    rows = {"people": truth.shares, **{row: made.probabilities for row, made in one.predicted.items()}}
+    return [
+        pd.DataFrame({"problems": f"{EXAMPLE}{truth.problems[place]}", "row": row, "answer": truth.numbers,
+                      "share": shares[place]})
+        for place in places for row, shares in rows.items()
+    ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from crowdllm_stats._base.whole_files import whole_folder, write_whole
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.evaluation.case_study.reference_tables import References
 from crowdllm_stats.evaluation.case_study.rows import BY_OBJECTIVE, RIDGE, VAE
-from crowdllm_stats.evaluation.case_study.study import PERFECT, CaseStudy
+from crowdllm_stats.evaluation.case_study.study import EXAMPLE, PERFECT, CaseStudy
 from crowdllm_stats.evaluation.case_study.wording import markdown
 
 TABLES = ("scores", "differences", "spread", "sizes", "shares")
@@ -74,7 +74,7 @@ def write_study(
         folder: made where it is not there.
         data: the human answers, for the manifest.
         references: likewise.
-        arguments: the command line after the program's name.
+        arguments: the command line after the program's name; of a script all of it, from "python" on.
 
     Returns:
         The files.
@@ -102,7 +102,7 @@ def write_page(study: CaseStudy, folder: Path, *, arguments: Sequence[str]) -> l
     Args:
         study: the case study.
         folder: made where it is not there.
-        arguments: the command line after the program's name.
+        arguments: the command line after the program's name; of a script all of it, from "python" on.
 
     Returns:
         The files.
@@ -117,8 +117,9 @@ def write_page(study: CaseStudy, folder: Path, *, arguments: Sequence[str]) -> l
 
 def _page(study: CaseStudy, folder: Path, arguments: Sequence[str]) -> list[Path]:
     page = folder / "README.md"
+    typed = arguments if arguments[0] == "python" else ["crowdllm-stats", *arguments]
     words = (
-        f"# {study.data}: CrowdLLM and the baselines\n\nMade by `{shlex.join(['crowdllm-stats', *arguments])}`.\n\n"
+        f"# {study.data}: CrowdLLM and the baselines\n\nMade by `{shlex.join(typed)}`.\n\n"
         f"{markdown(study)}\n## Pictures\n\nShares of the answers; the thirds are by the problems' human mean:\n\n"
         "![distributions](distributions.png)\n\nMAE of the mean against the number of virtual workers, dashed the "
         "limit of endless ones:\n\n![workers](workers.png)\n"
@@ -148,14 +149,31 @@ def distributions(study: CaseStudy) -> Any:
     Returns:
         The matplotlib figure.
     """
+    groups = [group for group in dict.fromkeys(study.shares["problems"]) if not group.startswith(EXAMPLE)]
+    return _bars(study, {group: "all problems" if group == "all" else f"{group} by human mean" for group in groups})
+
+
+def examples(study: CaseStudy) -> Any:
+    """Shares of the answers by row to single problems, as the paper's Figures 6 and 7 show three products.
+
+    Args:
+        study: the case study, run with ``examples``.
+
+    Returns:
+        The matplotlib figure.
+    """
+    groups = [group for group in dict.fromkeys(study.shares["problems"]) if group.startswith(EXAMPLE)]
+    return _bars(study, {group: group for group in groups})
+
+
+def _bars(study: CaseStudy, titles: Mapping[str, str]) -> Any:
     from matplotlib.figure import Figure
 
-    groups = list(dict.fromkeys(study.shares["problems"]))
     names = [name for name in COLOURS if (study.shares["row"] == name).any()]
-    figure = Figure(figsize=(3.1 * len(groups), 3.9), layout="constrained")
-    axes = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
+    figure = Figure(figsize=(3.1 * len(titles), 3.9), layout="constrained")
+    axes = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
     width = 0.8 / len(names)
-    for axis, group in zip(axes, groups, strict=True):
+    for axis, (group, title) in zip(axes, titles.items(), strict=True):
         part = study.shares[study.shares["problems"] == group]
         answers = sorted(part["answer"].unique())
         for place, name in enumerate(names):
@@ -164,7 +182,7 @@ def distributions(study: CaseStudy) -> Any:
             axis.bar(left, shares, width, color=COLOURS[name], label=name)
         axis.set_xticks(range(len(answers)), [f"{answer:g}" for answer in answers])
         axis.set_xlabel("answer")
-        axis.set_title("all problems" if group == "all" else f"{group} by human mean", fontsize=10)
+        axis.set_title(title, fontsize=10)
     axes[0].set_ylabel("share of answers")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
@@ -207,7 +225,7 @@ def workers(study: CaseStudy) -> Any:
 
 
 def write_pictures(study: CaseStudy, folder: Path) -> list[Path]:
-    """Write distributions.png and workers.png.
+    """Write distributions.png, workers.png and, where single problems stand in the shares, examples.png.
 
     Args:
         study: the case study.
@@ -220,7 +238,10 @@ def write_pictures(study: CaseStudy, folder: Path) -> list[Path]:
         ModuleNotFoundError: if matplotlib is not installed.
     """
     written = []
-    for name, draw in (("distributions", distributions), ("workers", workers)):
+    drawn = [("distributions", distributions), ("workers", workers)]
+    if study.shares["problems"].str.startswith(EXAMPLE).any():
+        drawn.append(("examples", examples))
+    for name, draw in drawn:
         written.append(folder / f"{name}.png")
         draw(study).savefig(written[-1], dpi=110, metadata={"Software": None})
     return written

@@ -10,10 +10,13 @@ from crowdllm_stats.evaluation.case_study import rows as module
 from crowdllm_stats.evaluation.case_study.reference_tables import of_probabilities
 from crowdllm_stats.evaluation.case_study.rows import (
     CROWDLLM,
+    CROWDLLM_MEDIAN,
     CROWDLLM_PAPER,
+    LOGISTIC_TEXTS,
     RIDGE,
     RIDGE_LLM,
     RIDGE_SCALED,
+    RIDGE_TEXTS,
     VAE,
     equal_size,
     rows,
@@ -34,7 +37,7 @@ def test_which_rows_can_be_made():
     assert set(paper.made) - set(new.made) == {"the problem's own raters"}
     assert new.left_out["LLM multi-persona"] == "the backbone was asked without personas"
     bare = rows(REFERENCES, read_texts(HUMAN, "none"), "paper")
-    assert {RIDGE_SCALED, "ridge on the embedding alone"} < set(bare.left_out)
+    assert {RIDGE_SCALED, RIDGE_TEXTS, LOGISTIC_TEXTS} < set(bare.left_out)
     assert bare.left_out[RIDGE_LLM] == "there is no embedding: it is 'ridge'"
 
 
@@ -64,7 +67,7 @@ def test_personas_alone_leave_zero_shot_out():
 def test_every_cheap_row_predicts_distributions_and_their_variance():
     split = held_out(HUMAN, "new-problems", seed=3)
     made = rows(REFERENCES, TEXTS, "new-problems").made
-    for name in set(made) - {VAE, CROWDLLM, CROWDLLM_PAPER}:
+    for name in set(made) - {VAE, CROWDLLM, CROWDLLM_PAPER, CROWDLLM_MEDIAN}:
         found = made[name](split.train, split.truth.problems, 0)
         assert found.probabilities.shape == (5, 4)
         np.testing.assert_allclose(found.probabilities.sum(axis=1), 1.0)
@@ -112,8 +115,8 @@ def test_the_vae_has_no_llm(monkeypatch):
     """It differs from the paper's CrowdLLM in the reference, which knows nothing of the problems."""
     seen = {}
 
-    def generator(settings, reference, texts):
-        seen[next(name for name, own in module.GENERATORS.items() if own == settings)] = reference
+    def generator(settings, told, texts):
+        seen[next(name for name, own in module.GENERATORS.items() if own == settings)] = told(HUMAN)
         return lambda *given: None
 
     monkeypatch.setattr(module, "_generator", generator)

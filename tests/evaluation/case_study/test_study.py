@@ -20,14 +20,12 @@ from crowdllm_stats.evaluation.case_study.reference_tables import of_probabiliti
 from crowdllm_stats.evaluation.case_study.rows import (
     CROWDLLM,
     CROWDLLM_PAPER,
-    LOGISTIC,
     RIDGE,
-    RIDGE_LLM,
     RIDGE_SCALED,
     RIDGE_TEXTS,
     VAE,
 )
-from crowdllm_stats.evaluation.case_study.study import FLOOR, PERFECT, run_study
+from crowdllm_stats.evaluation.case_study.study import AGAINST, FLOOR, PERFECT, run_study
 from crowdllm_stats.evaluation.case_study.texts import read_texts
 from crowdllm_stats.evaluation.case_study.wording import (
     METRICS,
@@ -38,20 +36,29 @@ from crowdllm_stats.evaluation.case_study.wording import (
     published,
     verdict,
 )
-from crowdllm_stats.evaluation.case_study.writing import distributions, read_tables, workers, write_study, write_tables
+from crowdllm_stats.evaluation.case_study.writing import (
+    distributions,
+    examples,
+    read_tables,
+    workers,
+    write_page,
+    write_study,
+    write_tables,
+)
 
 _, HUMAN, TABLE = survey()
 REFERENCES = of_probabilities(TABLE, HUMAN, name="made.csv")
 FEW = HUMAN.select(problems=HUMAN.problems["problem"][:11])  # GLAD takes its time
 
 
-def quick(settings, reference, texts):
+def quick(settings, told, texts):
     """The reference's own distribution, evened out by a share that depends on the row."""
 
     def row(train, problems, seed):
         share = 0.3 if settings["objective"] == "paper" else 0.1 + 0.1 * seed
-        own = reference.select(problems).probabilities[:, 0]
-        return module._with_variance((1.0 - share) * own + share / own.shape[1], train)
+        own = told(train).select(problems).probabilities[:, 0]
+        found = module._with_variance((1.0 - share) * own + share / own.shape[1], train)
+        return dataclasses.replace(found, median=own)
 
     return row
 
@@ -87,7 +94,7 @@ def test_differences_are_paired_by_problem(studies):
     features = Features.of_reference(REFERENCES.whole)
 
     def ours(train, problems):
-        return quick({"objective": "paper"}, REFERENCES.whole, None)(train, problems, 0).probabilities
+        return quick({"objective": "paper"}, REFERENCES.told, None)(train, problems, 0).probabilities
 
     a = evaluate(ours, FEW, "paper", seeds=study.seeds).exact
     b = evaluate(predictor(Ridge(), features), FEW, "paper", seeds=study.seeds).exact
@@ -102,7 +109,7 @@ def test_dawid_skene_and_glad_meet_virtual_workers(studies):
     study = studies["paper"]
     seed = study.seeds[0]
     problems = held_out(FEW, "paper", seed=seed).truth.problems
-    shares = quick({"objective": "paper"}, REFERENCES.whole, None)(FEW, problems, seed).probabilities
+    shares = quick({"objective": "paper"}, REFERENCES.told, None)(FEW, problems, seed).probabilities
     expected = aggregate_scores(FEW, virtual_crowd(FEW, shares, problems, seed=seed))
     assert study.value(CROWDLLM_PAPER, "mae glad", "sampled") == pytest.approx(expected.value("mae glad"))
     splits = study.scores.set_index(["row", "how", "metric"])["n_splits"]
@@ -252,15 +259,62 @@ def test_pictures_hold_every_group_and_row(studies):
 
 def test_crowdllm_is_also_compared_with_the_vae_and_the_logistic_regression(studies):
     against = studies["new"].differences["against"]
-    assert list(dict.fromkeys(against)) == [RIDGE, RIDGE_SCALED, RIDGE_TEXTS, RIDGE_LLM, LOGISTIC, VAE]
+    assert list(dict.fromkeys(against)) == list(AGAINST)
     found = comparison(studies["new"], "wd", CROWDLLM_PAPER, VAE)
     values = [studies["new"].value(row, "wd") for row in (CROWDLLM_PAPER, VAE)]
     assert np.sign(found["difference"]) == np.sign(values[0] - values[1]) != 0
 
 
+def test_the_distance_between_probabilities_is_scored_on_request(monkeypatch):
+    monkeypatch.setattr(module, "_generator", quick)
+    study = run_study(
+        FEW, REFERENCES, read_texts(HUMAN, "none"), name="amazon-2023:All_Beauty", seeds=[0, 1], only=[RIDGE, CROWDLLM],
+        probabilities=True,
+    )  # fmt: skip
+    expected = evaluate(
+        predictor(Ridge(), Features.of_reference(REFERENCES.whole)), FEW, seeds=[0, 1], distance="probabilities"
+    )
+    for how, scores in (("exact", expected.exact), ("sampled", expected.sampled)):
+        assert study.value(RIDGE, "wd of probabilities", how) == pytest.approx(scores.wd)
+    assert {"wd", "wd of probabilities"} < set(study.differences["metric"])
+    table = main_table(study).set_index("row")
+    assert table.loc[CROWDLLM, "WD of probabilities exact"] != "-"
+    assert "WD published" not in table
+    assert "WD of probabilities published" in table
+
+
+def test_single_problems_of_the_first_split_are_shown(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "_generator", quick)
+    study = run_study(
+        HUMAN, REFERENCES, read_texts(HUMAN, "none"), seeds=[3, 1], only=[RIDGE, CROWDLLM], examples=2
+    )  # fmt: skip
+    truth = held_out(HUMAN, "new-problems", seed=3).truth
+    names = [name for name in dict.fromkeys(study.shares["problems"]) if name.startswith("problem ")]
+    assert len(names) == 2
+    for name in names:
+        part = study.shares[study.shares["problems"] == name].set_index("row")
+        own = truth.select([name.removeprefix("problem ")]).shares[0]
+        np.testing.assert_allclose(part.loc["people", "share"], own)
+    assert [axis.get_title() for axis in examples(study).axes] == names
+    assert "all problems" in [axis.get_title() for axis in distributions(study).axes]
+    assert len(distributions(study).axes) == 4
+    written = write_page(study, tmp_path, arguments=["python", "some.py"])
+    assert "examples.png" in {path.name for path in written}
+    assert "Made by `python some.py`." in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+def test_aggregates_by_label_models_can_be_left_out(monkeypatch):
+    monkeypatch.setattr(module, "_generator", quick)
+    study = run_study(
+        FEW, REFERENCES, read_texts(HUMAN, "none"), protocol="paper", seeds=[0], only=[RIDGE, CROWDLLM], labels=False
+    )
+    assert not study.scores["metric"].str.contains("dawid|glad").any()
+
+
 def test_published_rows():
     assert published("popquorn:offensiveness").shape == (6, 1 + len(METRICS))
     assert published("popquorn:qa_difficulty").set_index("row").loc["VAE", "rmse glad"] == 1.53
+    assert published("amazon-2023:Musical_Instruments").set_index("row").loc["VAE", "wd of probabilities"] == 0.07
     assert published("made").empty
 
 
