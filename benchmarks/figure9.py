@@ -154,7 +154,8 @@ def compare(workers: int, questions: int, batch: int, turns: int) -> dict[str, A
     steps, size = min(MOST_STEPS, 100 * -(-n // batch)), min(batch, n)
     ours, theirs = [], []
     for turn in range(turns + 1):
-        made = [learned(job, responses_of(job)) for job in jobs(workers, questions)]
+        told = jobs(workers, questions)
+        made = [learned(*pair) for pair in zip(told, responses_of(told), strict=True)]
         begin = time.process_time()
         fits = jax.tree.map(np.asarray, fit(made, batch=batch, steps=steps).trained)  # waits for the result
         spent = time.process_time() - begin

@@ -201,7 +201,10 @@ class RealPopulation:
         # Rows as strings of bytes, which sort ten times as fast as rows of numbers.
         packed = np.ascontiguousarray(profiles).view(np.dtype((np.void, profiles.itemsize * profiles.shape[1])))[:, 0]
         _, first, counts = np.unique(packed, return_index=True, return_counts=True)
-        found, shares = profiles[first], counts / counts.sum()
+        # Filled up to few sizes with rows that do not count: JAX compiles its operations for every size.
+        filled = np.resize(first, 1 << int(len(first) - 1).bit_length())
+        found, shares = profiles[filled], np.resize(counts / counts.sum(), len(filled))
+        shares[len(first) :] = 0.0
         x: Any = self.x[problems]
         centred: Any = self.centred[problems][:, None]
         v: Any = found

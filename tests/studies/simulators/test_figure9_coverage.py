@@ -72,7 +72,7 @@ def test_fresh_people_are_a_random_sample_of_the_population(name):
 
 def test_own_people_gave_the_very_answers_that_the_fit_learned_from():
     told = figure9_job(job())
-    got = responses_of(told)
+    (got,) = responses_of([told])
     judges = own_people(told, got, 4)
     asked = questions_of(told)
     assert np.array_equal(judges.problem, asked.training[:6])

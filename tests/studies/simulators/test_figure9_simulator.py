@@ -22,7 +22,7 @@ from crowdllm_stats.studies.engine.simulator import Job
 from crowdllm_stats.studies.simulators.figure9.questions import ask, questions
 from crowdllm_stats.studies.simulators.figure9.samples import (
     belief_sd_of,
-    examination,
+    examinations,
     learned,
     population_of,
     questions_of,
@@ -53,8 +53,8 @@ def job(replicate=0, **changes):
 
 
 def sample(one):
-    got = responses_of(one)
-    return learned(one, got), examination(one, got)
+    (got,) = responses_of([one])
+    return learned(one, got), examinations([one], [got])[0]
 
 
 # -- the population ----------------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def test_what_the_fit_command_writes_can_be_a_population(tmp_path, monkeypatch):
     one = job(population=mine, pool=12, workers=3, questions=4)
     assert np.isfinite(FIGURE9.run([one], ["crowdllm"])["error"]).all()
     with pytest.raises(ValueError, match="add pool = 12 to the study's fixed values"):
-        responses_of(job(population=mine, pool=30))
+        responses_of([job(population=mine, pool=30)])
     assert main([*words, "--out", "bare.npz"]) == 0
     bare = read("population", "bare.npz")
     assert real_population(bare).coordinates == 5
@@ -228,6 +228,19 @@ def test_profiles_alone_make_beliefs_as_far_apart_as_before():
 # -- questions and responses -------------------------------------------------------------------------------------------
 
 
+def people(n):
+    return POPULATION.profiles(np.random.default_rng(2).random((n, POPULATION.n_uniforms)), 1.0)
+
+
+def test_people_drawn_together_are_those_drawn_alone():
+    jobs = [job(reading="profile", diversity=2.0), job(reading="belief", replicate=1), job(reading="uniform"),
+            job(reading="profile", diversity=2.0, workers=7)]  # fmt: skip
+    for together, one in zip(responses_of(jobs), jobs, strict=True):
+        (alone,) = responses_of([one])
+        np.testing.assert_array_equal(together.profiles, alone.profiles)
+        np.testing.assert_array_equal(together.answer, alone.answer)
+
+
 def test_questions_are_the_replicates_and_answers_the_cells():
     one, other = sample(job()), sample(job(noise=2.0))
     assert np.array_equal(one[1].asked.test, other[1].asked.test)
@@ -244,7 +257,8 @@ def test_questions_are_the_replicates_and_answers_the_cells():
 def test_responses_are_reference_plus_belief_plus_noise():
     asked = questions(POPULATION, 1, 0, 1.0, 30, 6, 20)
     loud, quiet = (
-        ask(POPULATION, asked, reading("belief"), 0.0, noise, 300, 20, np.random.default_rng(3)) for noise in (2.0, 0.0)
+        ask(POPULATION, asked, reading("belief"), 0.0, noise, people(300), 20, np.random.default_rng(3))
+        for noise in (2.0, 0.0)
     )
     assert np.array_equal(loud.problem, quiet.problem)
     assert set(loud.problem) <= set(asked.training)
@@ -260,7 +274,7 @@ def test_too_few_questions_are_refused():
         questions(POPULATION, 1, 0, 1.0, 5, 5, 20)
     asked = questions(POPULATION, 1, 0, 1.0, 9, 3, 20)
     with pytest.raises(ValueError, match="7 questions per worker are wanted; the pool has 6"):
-        ask(POPULATION, asked, reading("model"), 1.0, 0.0, 2, 7, np.random.default_rng(1))
+        ask(POPULATION, asked, reading("model"), 1.0, 0.0, people(2), 7, np.random.default_rng(1))
     content = {"simulator": "figure9", "factors": {"questions": [5]}, "methods": ["crowdllm"], "measures": ["error"],
                "fixed": {"reading": "model", "length": "steps", "noise": 0, "diversity": 1, "workers": 2, "pool": 6},
                "replicates": 2, "seed": 1}  # fmt: skip

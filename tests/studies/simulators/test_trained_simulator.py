@@ -82,7 +82,9 @@ def test_truth_is_the_mean_of_the_answers_that_figure_9_draws(population):
     """60,000 people by another road: each of 6 means within 4.5 standard errors (rate 4e-5), each sd within 2%."""
     rows = np.array([3, 700, 1200])
     asked = Questions(rows, rows[:0], np.empty(0), 0.0, 0.0)
-    got = ask(population, asked, reading("model"), 1.0, 0.65, 60_000, 3, np.random.default_rng(8))
+    rng = np.random.default_rng(8)
+    people = population.profiles(rng.random((60_000, population.n_uniforms)), 1.0)
+    got = ask(population, asked, reading("model"), 1.0, 0.65, people, 3, rng)
     for family in ("normal", "ordinal"):
         for row, law in zip(rows, answer_laws(population, rows, family, 0.65), strict=True):
             answers = got.answer[got.problem == row]

@@ -101,7 +101,7 @@ class Responses:
 
 
 def ask(
-    population: RealPopulation, asked: Questions, reading: Reading, epsilon: float, noise: float, workers: int,
+    population: RealPopulation, asked: Questions, reading: Reading, epsilon: float, noise: float, profiles: FloatArray,
     each: int, rng: np.random.Generator,
 ) -> Responses:  # fmt: skip
     """Let new workers answer.
@@ -112,9 +112,9 @@ def ask(
         reading: what epsilon means.
         epsilon: belief diversity.
         noise: sigma_e.
-        workers: W.
+        profiles: coded profiles of the W workers, (W, P).
         each: Q.
-        rng: of everything drawn.
+        rng: of what is drawn here, which are questions, beliefs and noise.
 
     Raises:
         ValueError: if there are fewer training questions than ``each``.
@@ -123,7 +123,7 @@ def ask(
         raise ValueError(
             f"{each} questions per worker are wanted; the pool has {len(asked.training)} training questions"
         )
-    profiles = population.profiles(rng.random((workers, population.n_uniforms)), reading.profile_noise(epsilon))
+    workers = len(profiles)
     orders = rng.permuted(np.tile(asked.training, (workers, 1)), axis=1)
     problem, worker = orders[:, :each].reshape(-1), np.repeat(np.arange(workers), each)
     delta = reading.beliefs(population, epsilon, problem, worker, profiles, rng)

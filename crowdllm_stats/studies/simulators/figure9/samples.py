@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.engine.parameters import InputFile, Value
 from crowdllm_stats.studies.engine.simulator import Job
 from crowdllm_stats.studies.simulators.figure9.assessment import Examination
@@ -55,19 +56,40 @@ def questions_of(job: Job) -> Questions:
     return questions(population_of(job), job.seed, job.replicate, profile_noise_of(job), pool, held_out, draws)
 
 
-def responses_of(job: Job) -> Responses:
-    """What the workers of the cell answered in this replicate."""
-    cell = job.cell
-    return ask(
-        population_of(job),
-        questions_of(job),
-        reading(str(cell["reading"])),
-        number(cell, "diversity"),
-        number(cell, "noise"),
-        whole(cell, "workers"),
-        whole(cell, "questions"),
-        job.own_rng("responses"),
-    )
+def responses_of(jobs: Sequence[Job]) -> list[Responses]:
+    """What the workers of each job's cell answered in its replicate."""
+    rngs = [job.own_rng("responses") for job in jobs]
+    found = []
+    drawn = _profiles(jobs, rngs, [whole(job.cell, "workers") for job in jobs])
+    for job, profiles, rng in zip(jobs, drawn, rngs, strict=True):
+        cell = job.cell
+        found.append(
+            ask(
+                population_of(job),
+                questions_of(job),
+                reading(str(cell["reading"])),
+                number(cell, "diversity"),
+                number(cell, "noise"),
+                profiles,
+                whole(cell, "questions"),
+                rng,
+            )
+        )
+    return found
+
+
+def _profiles(jobs: Sequence[Job], rngs: Sequence[np.random.Generator], people: Sequence[int]) -> list[FloatArray]:
+    """Coded profiles of new people of every job; those of one law are drawn together, in the time that one takes."""
+    laws = [(population_of(job), profile_noise_of(job)) for job in jobs]
+    uniforms = [rng.random((n, law.n_uniforms)) for rng, n, (law, _) in zip(rngs, people, laws, strict=True)]
+    found: list[FloatArray] = [np.empty(0)] * len(jobs)
+    for law, noise in dict.fromkeys(laws):
+        places = [place for place, other in enumerate(laws) if other == (law, noise)]
+        drawn = law.profiles(np.concatenate([uniforms[place] for place in places]), noise)
+        ends = np.cumsum([people[place] for place in places])[:-1]
+        for place, own in zip(places, np.split(drawn, ends), strict=True):
+            found[place] = own
+    return found
 
 
 def centre_of(job: Job, got: Responses) -> float:
@@ -92,19 +114,22 @@ def learned(job: Job, got: Responses) -> FitSample:
     )
 
 
-def examination(job: Job, got: Responses) -> Examination:
-    """The virtual workers of one fit; ``got`` from :func:`responses_of`."""
-    population, virtual, asked = population_of(job), whole(job.cell, "virtual"), questions_of(job)
-    rng, tests = job.own_rng("virtual workers"), len(asked.test)
-    profiles = population.profiles(rng.random((tests * virtual, population.n_uniforms)), profile_noise_of(job))
-    return Examination(
-        asked=asked,
-        profiles=profiles.reshape(tests, virtual, -1),
-        psi=rng.standard_normal((tests, virtual, PAPER.mixing_dim)),
-        noise=rng.standard_normal((tests, virtual)),
-        centre=centre_of(job, got),
-        diversity=model_diversity_of(job),
-    )
+def examinations(jobs: Sequence[Job], got: Sequence[Responses]) -> list[Examination]:
+    """The virtual workers of each job's fit; ``got`` from :func:`responses_of`."""
+    rngs = [job.own_rng("virtual workers") for job in jobs]
+    shapes = [(len(questions_of(job).test), whole(job.cell, "virtual")) for job in jobs]
+    profiles = _profiles(jobs, rngs, [tests * virtual for tests, virtual in shapes])
+    return [
+        Examination(
+            asked=questions_of(job),
+            profiles=own.reshape(*shape, -1),
+            psi=rng.standard_normal((*shape, PAPER.mixing_dim)),
+            noise=rng.standard_normal(shape),
+            centre=centre_of(job, answers),
+            diversity=model_diversity_of(job),
+        )
+        for job, answers, own, shape, rng in zip(jobs, got, profiles, shapes, rngs, strict=True)
+    ]
 
 
 def number(cell: Mapping[str, Value], name: str) -> float:

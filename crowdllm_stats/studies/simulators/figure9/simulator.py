@@ -143,13 +143,12 @@ class Figure9(Simulator):
 
     def _fit(self, jobs: Sequence[Job], steps: int) -> Grades:
         from crowdllm_stats.studies.simulators.figure9.assessment import examine
-        from crowdllm_stats.studies.simulators.figure9.samples import examination, learned, population_of, responses_of
+        from crowdllm_stats.studies.simulators.figure9.samples import examinations, learned, population_of, responses_of
         from crowdllm_stats.studies.simulators.fits import fit
 
-        batch, pairs = whole(jobs[0].cell, "batch"), [(job, responses_of(job)) for job in jobs]
-        population = population_of(jobs[0])
-        fits = fit([learned(*pair) for pair in pairs], batch=batch, steps=steps)
-        return examine(population, fits, [examination(*pair) for pair in pairs])
+        batch, got = whole(jobs[0].cell, "batch"), responses_of(jobs)
+        fits = fit([learned(*pair) for pair in zip(jobs, got, strict=True)], batch=batch, steps=steps)
+        return examine(population_of(jobs[0]), fits, examinations(jobs, got))
 
 
 #: Sizes that this process has compiled already.

@@ -78,7 +78,7 @@ class TrainedCrowd:
             jobs: of Figure 9's study, of one shape.
             steps: gradient steps.
         """
-        got = [responses_of(job) for job in jobs]
+        got = responses_of(jobs)
         batch = whole(jobs[0].cell, "batch")
         fits = fit([learned(*pair) for pair in zip(jobs, got, strict=True)], batch=batch, steps=steps)
         place = {(job.cell_name, job.replicate): number for number, job in enumerate(jobs)}
