@@ -66,6 +66,6 @@ def picture(table: pd.DataFrame) -> Any:
         axis.hlines(places, rows["lower"], rows["upper"], color="#BBBBBB", linewidth=4)
         axis.scatter(rows["estimate"], places, color=np.where(off, "#C44E52", "#4C72B0"), zorder=3, s=22)
         axis.axvline(0.0 if measure == "energy distance" else 1.0, color="black", linewidth=0.8)
-        axis.set_xlabel(measure if measure == "energy distance" else f"variance {measure}, digital over human")
+        axis.set_xlabel(measure if measure == "energy distance" else f"variance ratio {measure}")
         axis.set_yticks(list(heights.values()), parts, fontsize=8, parse_math=False)
     return figure
