@@ -24,6 +24,9 @@ ALARM = 0.01
 #: Shares of it: the mean decides whether an interval holds its level, spread and range only say that something differs.
 SHARES = {"mean": 0.8, "spread": 0.1, "support": 0.1}
 
+#: Answers that are looked at together: few enough to stay in the processor's cache.
+BLOCK = 1 << 16
+
 #: How a result names a mismatch; what differs follows in brackets.
 FLAG = "twins and crowd of two laws"
 
@@ -120,17 +123,33 @@ def same_law(twins: FloatArray, crowd: FloatArray, *, census: bool = False) -> L
         (True, 'twins and crowd of two laws (mean, spread, support)')
     """
     rest = _without(twins, crowd) if census else crowd
-    picked = twins.shape[-1]
-    pool = np.concatenate([twins, rest], axis=-1)
-    centred = pool - pool.mean(axis=-1, keepdims=True)
-    longest = np.abs(centred).max(axis=-1, keepdims=True)
+    problems = int(np.prod(twins.shape[:-1]))
+    mine, others = twins.reshape(problems, -1), rest.reshape(problems, -1)
+    block = max(BLOCK // (mine.shape[1] + others.shape[1]), 1)
+    starts = range(0, problems, block)
+    screened = [_chances(mine[at : at + block], others[at : at + block], screen=0.0) for at in starts]
+    chances = {name: np.concatenate([part[name] for part in screened]) for name in SHARES}
+    near = np.flatnonzero(np.minimum(chances["mean"], chances["spread"]) < SCREEN)
+    for at in range(0, len(near), block):
+        rows = near[at : at + block]
+        for name, chance in _chances(mine[rows], others[rows], screen=SCREEN).items():
+            chances[name][rows] = chance
+    return LawCheck({name: chance.reshape(twins.shape[:-1]) for name, chance in chances.items()}, problems)
+
+
+def _chances(twins: FloatArray, rest: FloatArray, screen: float) -> dict[str, FloatArray]:
+    """p-value of each test, divided by its share and at most 1, of twins (problems, n) and the others (problems, N)."""
+    pool = np.concatenate([twins, rest], axis=1)
+    centred = pool - pool.mean(axis=1, keepdims=True)
+    longest = np.maximum(centred.max(axis=1), -centred.min(axis=1))[:, None]
+    squares = np.square(centred / np.where(longest > 0.0, longest, 1.0))
+    picked = twins.shape[1]
     raw = {
-        "mean": chance_of_sum(pool, picked, _gap(twins, rest)),
-        "spread": chance_of_sum((centred / np.where(longest > 0.0, longest, 1.0)) ** 2, picked),
+        "mean": chance_of_sum(pool, picked, _gap(twins, rest), screen=SHARES["mean"] * screen),
+        "spread": chance_of_sum(squares, picked, screen=SHARES["spread"] * screen),
         "support": _range_chance(twins, rest),
     }
-    chances = {name: np.minimum(chance / SHARES[name], 1.0) for name, chance in raw.items()}
-    return LawCheck(chances, int(np.prod(twins.shape[:-1])))
+    return {name: np.minimum(chance / SHARES[name], 1.0) for name, chance in raw.items()}
 
 
 def _without(twins: FloatArray, crowd: FloatArray) -> FloatArray:
@@ -212,17 +231,20 @@ SCREEN = 0.1
 STEPS, STRIDE = 40, 4.0
 
 
-def chance_of_sum(values: FloatArray, picked: int, gap: FloatArray | float = 0.0) -> FloatArray:
+def chance_of_sum(
+    values: FloatArray, picked: int, gap: FloatArray | float = 0.0, *, screen: float = SCREEN
+) -> FloatArray:
     """Two-sided p-value of the sum of the first ``picked`` values, had they been drawn from all without replacement.
 
     First a gamma distribution with the sum's exact mean, variance and skewness (on its short side the normal one where
-    that is larger); where this is below :data:`SCREEN`, the double saddlepoint approximation instead, which is the
+    that is larger); where this is below ``screen``, the double saddlepoint approximation instead, which is the
     likelihood-ratio test of a logistic regression of being picked on the value, put right to the second order.
 
     Args:
         values: shape (..., M), the picked ones first.
         picked: their number n, with 1 <= n < M.
         gap: distance of neighbouring values, for the continuity correction; 0 for none.
+        screen: first approximations below it are made better; 0 for none.
 
     Returns:
         p-values, batch shape; 1 where all values are equal.
@@ -238,20 +260,21 @@ def chance_of_sum(values: FloatArray, picked: int, gap: FloatArray | float = 0.0
     size = values.shape[-1]
     rows = values.reshape(-1, size)
     steps = np.broadcast_to(np.asarray(gap, dtype=float), values.shape[:-1]).ravel()
-    centred = rows - rows.mean(axis=1, keepdims=True)
-    longest = np.abs(centred).max(axis=1)
-    flat = longest <= 1e-12 * np.abs(rows).max(axis=1)  # what rounding leaves of equal values is not a spread
-    centred = centred / np.where(flat, 1.0, longest)[:, None]
+    centre = rows.mean(axis=1, keepdims=True)
+    centred = rows - centre
+    longest = np.maximum(centred.max(axis=1), -centred.min(axis=1))
+    flat = longest <= 1e-12 * (np.abs(centre[:, 0]) + longest)  # what rounding leaves of equal values is not a spread
+    centred /= np.where(flat, 1.0, longest)[:, None]
     square = np.where(flat[:, None], 0.0, centred**2)
     scale = np.sqrt(np.where(flat, 1.0, square.mean(axis=1)))
-    third = (square * centred).mean(axis=1) / scale**3
+    third = np.einsum("ij,ij->i", square, centred) / size / scale**3
     deviation = centred[:, :picked].sum(axis=1) / scale
     steps = steps / np.where(flat, 1.0, longest) / scale
     spread = np.sqrt(picked * (size - picked) / (size - 1.0))
     skew = third * (size - 2 * picked) * np.sqrt(size - 1.0) / (max(size - 2, 1) * np.sqrt(picked * (size - picked)))
     standard = np.sign(deviation) * np.maximum(np.abs(deviation) - 0.5 * steps, 0.0) / spread
     chance = np.where(flat, 1.0, 2.0 * _gamma_tail(np.abs(standard), skew * np.sign(standard)))
-    far = np.flatnonzero(chance < SCREEN)
+    far = np.flatnonzero(chance < screen)
     if len(far):
         standardised = centred[far] / scale[far, None]
         chance[far] = _saddlepoint(standardised, deviation[far], picked, steps[far])
