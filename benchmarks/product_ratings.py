@@ -211,15 +211,16 @@ def said_by_llm(studies):
     return pd.DataFrame(lines)
 
 
-def first_line(table):
+def first_lines(table):
     """What was beaten and what was not."""
-    counts = []
+    lines = []
     for (data, metric, row), part in table.groupby(["data", "metric", "row"], sort=False):
-        better = part[part["verdict"] == "better"]["less"].tolist()
-        worse = part[part["verdict"] == "worse"]["less"].tolist()
-        words = f"better than {len(better)} of the {len(part)} rows"
-        counts.append(f"- {data}, {metric}: {row!r} is {words}{', worse than ' + ', '.join(worse) if worse else ''}.")
-    return counts
+        by = {how: part[part["verdict"] == how]["less"].tolist() for how in ("better", "no different", "worse")}
+        words = [f"{how} than {', '.join(by[how])}" for how in ("better", "worse") if by[how]]
+        words += [f"no difference is shown from {', '.join(by['no different'])}"] if by["no different"] else []
+        lines.append(f"- {data}, {metric}: {row!r} is {'; '.join(words)}." if by["better"] or by["worse"] else
+                     f"- {data}, {metric}: {row!r}: {words[0]}.")  # fmt: skip
+    return lines
 
 
 def report(out):
@@ -239,9 +240,9 @@ def report(out):
         "are foreseen, and their evaluations enter training for training products alone. Gift cards have titles and "
         "descriptions; of the musical instruments the release at hand has none, so there the evaluations are all that is "
         "known. `new-problems`, which is the paper's own way for these tables, holds out a fifth of the products and of the "
-        "people; `paper` a fifth of the people alone. Every row but 'random' and the LLM's sees what CrowdLLM sees: the "
+        "people; `paper` a fifth of the people alone, and scores products seen in training. Every row but 'random' and the LLM's sees what CrowdLLM sees: the "
         "MiniLM embedding of the product's words, and the ratings that a regression, learned from the training reviews, "
-        "reads in the evaluations. Errors are against the histogram of all raters of a product but those who describe it.",
+        "reads in the evaluations ('ridge on the LLM's answers alone' sees these ratings alone). Errors are against the histogram of all raters of a product but those who describe it.",
         "",
         "A product's histogram has few raters and lacks rare answers. The histogram that is least far from it, in expected "
         "WD, is not the population's: each cumulative share is a median over what so many raters could answer. It stands "
@@ -249,7 +250,7 @@ def report(out):
         "",
         "Differences are paired by product, intervals (95%) by bootstrap over products; below 0 CrowdLLM is better.",
         "",
-        *first_line(table),
+        *first_lines(table),
         "",
         "## What could be foreseen at best",
         "",
@@ -265,7 +266,10 @@ def report(out):
         "## What the language model says",
         "",
         "SmolLM2 (135 million parameters) was given five made-up reviews, or products, with one rating from 1 to 5 each, and "
-        "then asked for the stars.",
+        "then asked for the stars of each evaluation that describes a product ('LLM multi-persona'), and of the products that "
+        "have texts ('LLM zero-shot' and 'self-consistency', gift cards alone). The studies named `smollm2` fit CrowdLLM to "
+        "its answers in the place of what the regression reads; with an interval around 0 it says nothing of which products "
+        "are liked.",
         "",
         markdown_table(said_by_llm(studies)),
         "",

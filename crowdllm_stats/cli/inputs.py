@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Names that stand in place of a file.
 EXAMPLES = ("example:human", "example:digital", "example:reference")
-NAMES = (*EXAMPLES, "popquorn:TASK", "popquorn-llm:MODEL")
+NAMES = (*EXAMPLES, "popquorn:TASK", "popquorn-llm:MODEL", "amazon:RELEASE")
 
 FREE = "free"
 
@@ -278,6 +278,8 @@ def named_data(name: str, folder: Path | None) -> CrowdData:
             return datasets.popquorn(member, folder)
         if family == "popquorn-llm":
             return datasets.popquorn_llm_ratings(member, 12 if member in MODELS_WITH_12 else 6, folder)
+        if family == "amazon":
+            return datasets.amazon_reviews(member, folder).data
     except ValueError as error:
         raise inside(name, error) from None
     near = get_close_matches(name, EXAMPLES, 1, cutoff=0.85)

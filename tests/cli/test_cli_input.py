@@ -128,6 +128,7 @@ def test_messages_name_options_of_the_command_line(capsys: pytest.CaptureFixture
         (("interval", "h", "d", "--scale", "5:1"), "--scale: scale '5:1' must have its lower end first"),
         (("interval", "h", "d", "--missing", "9", "--scale", "no,yes"), "--missing must be left out, as "),
         (("interval", "popquorn:none", "d"), "popquorn:none: name must be one of"),
+        (("interval", "amazon:books", "d"), "amazon:books: name must be one of"),
         (("compare", "one", "d"), "the human table has 1 answer(s) per problem"),
         (("across", "h", "d"), "use fewer --covariates, or the command interval for each problem alone"),
         (("across", "one", "d"), "all answers are one person's"),

@@ -6,6 +6,7 @@ import json
 import pandas as pd
 import pytest
 
+from crowdllm_stats.cli.inputs import named_data
 from crowdllm_stats.data import amazon_reviews, amazon_reviews_2023, product_ratings
 
 #: 3 reviewers of product a, 2 of b, 1 of c; times rise from the last row to the first.
@@ -176,3 +177,4 @@ def test_real_files(data_folder, name, least, counts):
     assert (len(found.data.problems), len(found.data.responses)) == counts
     repeats = {"gift_cards": 7, "all_beauty": 1177}.get(name)
     assert found.data.exclusions.get("of a product that the user had reviewed before") == repeats
+    assert len(named_data(f"amazon:{name}", data_folder).problems) <= counts[0]

@@ -124,13 +124,13 @@ def rows(references: References, texts: Texts, protocol: Protocol, **settings: A
     else:
         out["the problem's own raters"] = "nobody answered a held-out problem in training"
     if references.alone is None:
-        asked = "the backbone was asked as personas alone" if references.reader is None else "no LLM was asked"
+        asked = "no LLM was asked" if references.personas is None else "the backbone was asked as personas alone"
         out["LLM zero-shot"] = out["LLM self-consistency"] = asked
     else:
         made["LLM zero-shot"] = _baseline(ZeroShot(references.alone))
         made["LLM self-consistency"] = _baseline(SelfConsistency(references.alone))
     if references.personas is None:
-        asked = "the backbone was asked without personas" if references.reader is None else "no LLM was asked"
+        asked = "no LLM was asked" if references.alone is None else "the backbone was asked without personas"
         out["LLM multi-persona"] = asked
     else:
         made["LLM multi-persona"] = _baseline(MultiPersona(references.personas))
