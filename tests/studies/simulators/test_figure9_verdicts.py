@@ -258,8 +258,10 @@ def finished(tmp_path_factory):
 
 def test_report(finished, tmp_path):
     design, store = finished
-    with pytest.raises(ValueError, match=r"no fits of .*study run figure9_uniform`; then `python benchmarks/figure9"):
-        write_overview(tmp_path, command=["python", "somewhere"])
+    assert [file.name for file in write_overview(tmp_path, command=["python"])] == ["README.md"]
+    words = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "**None of 4 readings has been run with 100 replicates yet.**" in words
+    assert "`crowdllm-stats study run figure9_uniform`; then `python benchmarks/figure9_report.py --out" in words
     table = fitted_errors(design, store)
     assert table["error"].between(0.0, 10.0).all()
     made = keep_fits(("belief", "epochs"), finished, tmp_path, file=study_file("figure9"), command=["python"])
@@ -268,10 +270,10 @@ def test_report(finished, tmp_path):
     former = pd.DataFrame({"insight": [1, 1, 2], "verdict": ["contradicted", "contradicted", "inconclusive"],
                            "reading": ["profile"] * 3, "length": ["steps"] * 3})  # fmt: skip
     files = write_overview(tmp_path, command=["python", "somewhere"], first_stage=former)
-    assert [file.name for file in files] == ["README.md", "verdicts.parquet", "belief_epochs.png"]
+    assert [file.name for file in files] == ["README.md", "belief_epochs.png", "verdicts.parquet"]
     words = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "| 2. noise 0: epsilon 0 is best | not run yet | not judged | not run yet | not run yet |" in words
-    assert "Not run yet: `crowdllm-stats study run figure9_profile`; `crowdllm-stats study run figure9_model`" in words
+    assert "216 cells: `crowdllm-stats study run figure9_profile`; `crowdllm-stats study run figure9_model`" in words
     assert "| 1 | contradicted |" in words
 
 

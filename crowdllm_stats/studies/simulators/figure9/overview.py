@@ -103,22 +103,18 @@ def write_overview(out: Path, *, command: Sequence[str], first_stage: pd.DataFra
             verdict, reading, length.
 
     Returns:
-        The files.
-
-    Raises:
-        ValueError: if no run's fits are there.
+        The files; README.md alone where no run's fits are there.
     """
     tables = {run: pd.read_parquet(out / fits_file(run)) for run in STUDIES if (out / fits_file(run)).is_file()}
-    if not tables:
-        raise ValueError(f"{out} has no fits of {', '.join(map(fits_file, STUDIES))}: {_how_to_run(list(STUDIES))}")
     verdicts = {run: judge(panels_of(table)) for run, table in tables.items()}
     parts = [found.to_frame().assign(reading=run[0], length=run[1]) for run, found in verdicts.items()]
     with whole_folder(out) as half:
-        readme, conditions = half / "README.md", half / "verdicts.parquet"
-        written = [draw_run(run, table, half) for run, table in tables.items()]
-        pd.concat(parts, ignore_index=True).to_parquet(conditions, index=False, compression="zstd")
-        readme.write_text(_readme(tables, verdicts, made_by(" ".join(command)), first_stage), encoding="utf-8")
-    return [out / place.name for place in (readme, conditions, *written)]
+        written = [half / "README.md", *(draw_run(run, table, half) for run, table in tables.items())]
+        if parts:
+            written.append(half / "verdicts.parquet")
+            pd.concat(parts, ignore_index=True).to_parquet(written[-1], index=False, compression="zstd")
+        written[0].write_text(_readme(tables, verdicts, made_by(" ".join(command)), first_stage), encoding="utf-8")
+    return [out / place.name for place in written]
 
 
 def draw_run(run: Run, table: pd.DataFrame, out: Path) -> Path:
@@ -170,22 +166,11 @@ def _readme(
     first_stage: pd.DataFrame | None,
 ) -> str:
     missing = [run for run in STUDIES if run not in tables]
-    parts = ["# Figure 9: the paper's simulation study again", _first_line(verdicts), head, _about(tables)]
-    parts += [
-        "## Conditions",
-        "A ratio of errors, or a slope of log MAE per doubling of W, with its 95% interval over replicates and one of "
-        "four words; then the smallest effect beyond the margin that so many replicates find with probability 0.9.",
-        markdown_table(_by_condition(verdicts)),
-    ]
+    parts = ["# Figure 9: the paper's simulation study again", _first_line(verdicts), head]
+    if tables:
+        parts += _results(tables, verdicts)
     if missing:
-        parts.append(f"{_begun(NOT_RUN)}: {_how_to_run(missing)}")
-    parts += ["## Insights", markdown_table(_by_insight(verdicts)), *_mechanisms(verdicts)]
-    parts += [
-        "## How far beliefs lie apart",
-        "Realised standard deviation over people of a belief about a held-out question (root mean square over "
-        "questions), mean over replicates, by column of the figure:",
-        markdown_table(_realised(tables)),
-    ]
+        parts.append(f"{_begun(NOT_RUN)}, each 100 replicates of 216 cells: {_how_to_run(missing)}")
     for run, table in tables.items():
         parts.append(f"## Reading '{run[0]}', training length '{run[1]}'")
         parts += [f"{_begun(reading(run[0]).meaning)}.", f"![Figure 9, {run[0]}, {run[1]}]({picture_file(run)})"]
@@ -201,11 +186,31 @@ def _readme(
     return "\n\n".join(parts) + "\n"
 
 
+def _results(tables: Mapping[Run, pd.DataFrame], verdicts: Mapping[Run, InsightVerdicts]) -> list[str]:
+    """Conditions, insights and the sd of beliefs, of all runs side by side."""
+    return [
+        _about(tables),
+        "## Conditions",
+        "A ratio of errors, or a slope of log MAE per doubling of W, with its 95% interval over replicates and one of "
+        "four words; then the smallest effect beyond the margin that so many replicates find with probability 0.9.",
+        markdown_table(_by_condition(verdicts)),
+        "## Insights",
+        markdown_table(_by_insight(verdicts)),
+        *_mechanisms(verdicts),
+        "## How far beliefs lie apart",
+        "Realised standard deviation over people of a belief about a held-out question (root mean square over "
+        "questions), mean over replicates, by column of the figure:",
+        markdown_table(_realised(tables)),
+    ]
+
+
 def _conditions(verdicts: Mapping[Run, InsightVerdicts]) -> list[tuple[Run, ConditionVerdict]]:
     return [(run, one) for run, found in verdicts.items() for insight in found.insights for one in insight.conditions]
 
 
 def _first_line(verdicts: Mapping[Run, InsightVerdicts]) -> str:
+    if not verdicts:
+        return f"**None of {len(STUDIES)} readings has been run with 100 replicates yet.**"
     every = [one for _, one in _conditions(verdicts)]
     ratios = [100 * (one.smallest - 1) for one in every if one.ratio]
     slopes = [one.smallest for one in every if not one.ratio]
