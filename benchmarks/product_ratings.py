@@ -31,7 +31,6 @@ from crowdllm_stats.evaluation.case_study.references import read_references
 from crowdllm_stats.evaluation.case_study.rows import (
     CROWDLLM,
     CROWDLLM_MEDIAN,
-    CROWDLLM_PAPER,
     GLOBAL,
     GLOBAL_MEDIAN,
     LOGISTIC,
@@ -39,7 +38,6 @@ from crowdllm_stats.evaluation.case_study.rows import (
     RIDGE,
     RIDGE_SCALED,
     RIDGE_TEXTS,
-    VAE,
 )
 from crowdllm_stats.evaluation.case_study.spread import human_variances
 from crowdllm_stats.evaluation.case_study.study import run_study
@@ -77,8 +75,7 @@ class Study:
 #: scores products seen in training.
 OF_BACKBONE = (GLOBAL, RIDGE, RIDGE_SCALED, *OURS)
 COMPARED = (GLOBAL, GLOBAL_MEDIAN, RIDGE, RIDGE_SCALED, RIDGE_TEXTS, LOGISTIC, LOGISTIC_TEXTS, *OURS)
-OF_PAPER = ("random", GLOBAL, "the problem's own raters", RIDGE, RIDGE_SCALED, LOGISTIC, "mixed probit", VAE, CROWDLLM_PAPER,
-            CROWDLLM)  # fmt: skip
+OF_PAPER = ("random", GLOBAL, "the problem's own raters", RIDGE, RIDGE_SCALED, LOGISTIC, "mixed probit", CROWDLLM)
 
 STUDIES = {
     "musical_instruments": Study("musical_instruments", "new-problems", True, None),
