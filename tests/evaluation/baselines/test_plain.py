@@ -8,7 +8,14 @@ from crowdllm_stats.data import Features
 from crowdllm_stats.data.histograms import Histograms, histograms
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.evaluation import evaluate
-from crowdllm_stats.evaluation.baselines import GlobalDistribution, OwnRaters, Random, noise_floor, predictor
+from crowdllm_stats.evaluation.baselines import (
+    GlobalDistribution,
+    MedianHistogram,
+    OwnRaters,
+    Random,
+    noise_floor,
+    predictor,
+)
 from crowdllm_stats.evaluation.metrics import score
 
 HUMAN = load_example().human
@@ -18,6 +25,19 @@ def test_random_and_global_are_the_same_for_every_problem():
     assert Random().fit(HUMAN).predict(["x", "y", "z"]).tolist() == [[0.2] * 5] * 3
     shares = np.bincount(HUMAN.responses["response"].astype(int), minlength=6)[1:] / len(HUMAN.responses)
     np.testing.assert_allclose(GlobalDistribution().fit(HUMAN).predict(["x", "y"]), np.tile(shares, (2, 1)))
+
+
+def test_no_other_histogram_is_nearer_to_the_training_histograms_than_the_median_one():
+    shares = histograms(HUMAN).shares
+
+    def distance(made):
+        return np.abs(np.cumsum(shares - made, axis=1)).sum(axis=1).mean()
+
+    found = MedianHistogram().fit(HUMAN).predict(["x", "y"])
+    np.testing.assert_allclose(found.sum(axis=1), 1.0)
+    np.testing.assert_array_equal(found[0], found[1])
+    others = np.random.default_rng(2).dirichlet(np.ones(5), 50)
+    assert distance(found[0]) <= min(map(distance, [*others, *shares, shares.mean(axis=0)]))
 
 
 def test_own_raters_are_the_problems_histogram():
