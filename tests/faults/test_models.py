@@ -202,8 +202,8 @@ def _embedded(content: bytes, folder: Path) -> bool:
 
 
 def _theory(content: bytes, folder: Path) -> bool:
-    (folder / "theory" / "kappa").mkdir(parents=True)
-    (folder / "own.py").rename(folder / "theory" / "kappa" / "checks.py")
+    (folder / "theory" / "one_law").mkdir(parents=True)
+    (folder / "own.py").rename(folder / "theory" / "one_law" / "checks.py")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        return main(["theory", "list"]) == 0 and main(["theory", "verify", "--only", "kappa", "--no-simulate"]) == 0
+        return main(["theory", "list"]) == 0 and main(["theory", "verify", "--only", "one_law", "--no-simulate"]) == 0
