@@ -226,8 +226,7 @@ def main():
         "# Sample efficiency: how much data, how many virtual workers, what it costs", "",
         made_by(typed()), "",
         *head(found), "",
-        f"{found[SHARE].design.replicates} splits in the studies of Figures 4 and 5, "
-        f"{found[FAMILIES[0]].design.replicates} in the others; in brackets standard errors over splits. Intervals are Student's t "
+        f"{found[SHARE].design.replicates} splits; in brackets standard errors over splits. Intervals are Student's t "
         "over splits, paired, 95% for all cells of a claim together. Splits share raters and problems, so that the "
         "intervals speak of other splits and fits on this data set, not of other data. Margins and claims stand in the study "
         "files and were fixed before the run. Truth: the mean and histogram of all raters of a problem. `new-problems`: a fifth "

@@ -33,6 +33,7 @@ from crowdllm_stats.evaluation.protocols import Protocol
 
 if TYPE_CHECKING:
     from crowdllm_stats.generator.crowdllm import CrowdLLM
+    from crowdllm_stats.generator.fitted import Fitted
 
 RIDGE = "ridge"
 RIDGE_SCALED = "ridge, blocks of equal size"
@@ -266,14 +267,15 @@ def _generator(settings: dict[str, Any], told: Callable[[CrowdData], Reference],
 
 
 def fit_generator(
-    settings: Mapping[str, Any], train: CrowdData, reference: Reference, texts: Texts, seed: int
+    settings: Mapping[str, Any], train: CrowdData, reference: Reference | Fitted, texts: Texts, seed: int
 ) -> CrowdLLM:
     """A generator fitted as the rows of the table are.
 
     Args:
         settings: hyper-parameters, see :data:`GENERATORS`.
         train: training answers.
-        reference: of all problems; see :func:`uniform` for a generator without an LLM.
+        reference: of all problems; see :func:`uniform` for a generator without an LLM. Or what another learned, whose
+            problem vectors and coding of profiles are taken over.
         texts: of all problems.
         seed: of the fit.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from crowdllm_stats.evaluation.case_study.texts import Texts
     from crowdllm_stats.evaluation.protocols import HeldOut
     from crowdllm_stats.generator.crowdllm import CrowdLLM
+    from crowdllm_stats.generator.fitted import Fitted
 
 #: Most virtual workers of a problem; every replicate has the uniform numbers of so many.
 MOST = 128
@@ -47,7 +48,8 @@ class LearningCurve(Simulator):
     A replicate is a split of a case study's protocol: "paper" holds out a fifth of the people and scores all problems,
     "new-problems" holds out a fifth of the problems too and scores those. The truth of a problem is the histogram of
     all its raters. Of the training answers stay, in this order: some problems, a share or a number of the people, the
-    first so many answers of each problem, so many answers in all. Smaller parts lie inside larger ones, and splits,
+    first so many answers of each problem, so many answers in all; how texts and profiles are coded is learned from all
+    problems and people, but from no answer. Smaller parts lie inside larger ones, and splits,
     parts, starting values and the draws of virtual workers are the replicate's, the same in all cells.
 
     Methods: "crowdllm" (likelihood objective; penalties fixed at 40 for every size, nothing held out), "no-llm" (the
@@ -267,7 +269,7 @@ def _material(data: str, backbone: Any, embedding: Any) -> Material:
     from crowdllm_stats.data import load_example, popquorn
     from crowdllm_stats.evaluation.case_study.reference_tables import References
     from crowdllm_stats.evaluation.case_study.references import read_references
-    from crowdllm_stats.evaluation.case_study.texts import read_texts
+    from crowdllm_stats.evaluation.case_study.texts import Texts, read_texts
     from crowdllm_stats.generator.shipped import load_population, stored_reference
 
     task = data.partition(":")[2]
@@ -278,7 +280,9 @@ def _material(data: str, backbone: Any, embedding: Any) -> Material:
         if isinstance(backbone, InputFile):
             backbone.check()
         said = read_references(str(backbone), human)
-    return Material(human, said, read_texts(human, str(embedding)))
+    texts = read_texts(human, str(embedding))
+    known = texts.features(texts.problems)
+    return Material(human, said, texts if known is None else Texts("of all texts", texts.problems, texts.texts, known))
 
 
 @lru_cache(maxsize=16)
@@ -321,18 +325,32 @@ def _model(lesson: Lesson, method: str, asked: tuple[tuple[str, Any], ...]) -> C
         own = {"steps": told["steps"], "ridge": 40.0, "ridge_network": 40.0, "held_out": 0.0}
     settings = {**own, "components": told["components"]}
     texts = _material(*lesson.material).texts
-    return fit_generator(settings, _split(lesson).train, _told(lesson, method), texts, lesson.fit_seed)
+    coding = _coding(lesson.material, method, tuple(settings.items()))
+    return fit_generator(settings, _split(lesson).train, coding, texts, lesson.fit_seed)
 
 
-def _told(lesson: Lesson, method: str) -> Reference:
+@lru_cache(maxsize=16)
+def _coding(material: tuple[Any, Any, Any], method: str, settings: tuple[tuple[str, Any], ...]) -> Fitted:
+    """The problems' vectors and the coding of profiles, of everybody and all problems: what a generator takes over.
+
+    One coding for all sizes, in which no human answer counts: fits of about one size share a compiled program.
+    """
+    from crowdllm_stats.evaluation.case_study.rows import fit_generator
+
+    own = _material(*material)
+    return fit_generator({**dict(settings), "steps": 1}, own.human, _told(material, method), own.texts, 0).fitted
+
+
+def _told(material: tuple[Any, Any, Any], method: str) -> Reference:
     """The reference answers that a generator is given."""
-    from crowdllm_stats.evaluation.case_study.rows import uniform
-
-    said = _material(*lesson.material).references
+    said = _material(*material).references
     given = said.whole
     if method in _PRINTED and said.alone is not None:
         given = said.alone.at_temperature(0).drawn(8, seed=1)
-    return given if _WITH_LLM[method] else uniform(given)
+    if _WITH_LLM[method]:
+        return given
+    even = np.full_like(given.log_probabilities, -np.log(len(given.answers)))  # as many columns: the same program
+    return dataclasses.replace(given, log_probabilities=even, n_samples=None)
 
 
 @lru_cache(maxsize=2048)
@@ -350,7 +368,7 @@ def _shares(lesson: Lesson, method: str, asked: tuple[tuple[str, Any], ...], fix
         except ValueError:
             return None
         people = split.train.participants.sample(1, random_state=lesson.fit_seed) if fixed else None
-        reference = _told(lesson, method)
+        reference = _told(lesson.material, method)
         return predict_with(model, problems, reference, own.texts, lesson.fit_seed, people).probabilities
     made = _rows(lesson.material, lesson.protocol).made
     name = _ROWS.get(method, "LLM zero-shot" if own.references.personas is None else "LLM multi-persona")
