@@ -199,13 +199,13 @@ def cost(seconds):
         f"{CALL_SECONDS[0]} to {CALL_SECONDS[1]} seconds a call, 10 at once; people {PEOPLE_SECONDS[0]:g} to "
         f"{PEOPLE_SECONDS[1]:g} seconds an answer at {PAY_AN_HOUR[0]:g} to {PAY_AN_HOUR[1]:g} an hour. Put your own prices in. "
         "Once fitted, CrowdLLM asks no model for a virtual worker: more of them cost no money. "
-        f"Measured here: {seconds:.1f} CPU seconds to fit it to all training answers and to predict all new problems, compiling included.",
+        f"Measured here: {seconds:.1f} CPU seconds to fit it to all training answers and to predict all new problems, once compiled.",
         "", markdown_table(pd.DataFrame(rows)), "",
     ]  # fmt: skip
 
 
 def fit_seconds():
-    """CPU seconds of one fit to all training answers and its prediction, compiling included."""
+    """CPU seconds of one fit to all training answers and its prediction, after a first one that compiles."""
     from crowdllm_stats.data import popquorn
     from crowdllm_stats.evaluation.case_study.references import read_references
     from crowdllm_stats.evaluation.case_study.rows import fit_generator, predict_with
@@ -216,9 +216,10 @@ def fit_seconds():
     told, texts = read_references("recorded:gpt4", human).whole, read_texts(human, "minilm")
     split = held_out(human, "new-problems", seed=0)
     settings = {"steps": 200, "components": 32, "ridge": 40.0, "ridge_network": 40.0, "held_out": 0.0}
-    start = time.process_time()
-    model = fit_generator(settings, split.train, told, texts, 1)
-    predict_with(model, split.truth.problems, told, texts, 1)
+    for _ in range(2):
+        start = time.process_time()
+        model = fit_generator(settings, split.train, told, texts, 1)
+        predict_with(model, split.truth.problems, told, texts, 1)
     return time.process_time() - start
 
 
