@@ -114,7 +114,9 @@ def figure5(results):
     )
     return [
         "## Figure 5: resolution rate", "",
-        "Share of the problems whose crowd's mean is less than 0.5 from that of all raters, by number of virtual workers.", "",
+        "Share of the problems whose crowd's mean is less than 0.5 from that of all raters, by number of virtual workers. With one "
+        "profile for all, a virtual worker still has a draw of the belief of their own, and under the likelihood objective "
+        "what a person keeps over problems and the noise of an answer.", "",
         markdown_table(table.reset_index()), "", "![Figure 5](figure5_crowdllm.png)", "", "![Figure 5](figure5_paper.png)", "",
     ]  # fmt: skip
 
