@@ -8,8 +8,9 @@ Names are loaded when first used, so that importing the package stays light. Whe
 - Proposition 1: ``inference/proposition1_llm_risk``
 - Theorem 3: ``inference/theorem3_safe_interval`` and ``inference/theorem3_safe_decision``
 - Theorems 4 and 5: ``inference/intervals/theorem4`` and ``inference/intervals/theorem5``
-- Figure 9: ``studies/simulators/figure9``; Tables 1 to 5: ``evaluation/case_study``
+- Figure 9: ``studies/simulators/figure9``; Tables 1 to 4: ``evaluation/case_study``
 - Votes (Table 5, Figure 8): ``generator/ballots`` and ``generator/exactly_k``
+- Figures 4, 5 and 12 to 26: ``studies/simulators/learning_curve``
 
 Theorem n is proved in ``theory/theoremn/``.
 """
