@@ -65,7 +65,7 @@ def test_every_command_can_be_run_and_writes_below_reports(table):
 
 
 def bare(command):
-    """A command without what changes no number: variables before it, processes, where it writes, which parts it makes."""
+    """A command without what changes no number: variables before it, processes, where it writes, its parts."""
     words = [word for word in shlex.split(command) if not re.match("[A-Z_]+=", word) or word.startswith("PART=")]
     skipped = {
         place + step for place, word in enumerate(words) if word in ("--workers", "--out", "--study") for step in (0, 1)
