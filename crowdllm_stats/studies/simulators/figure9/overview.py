@@ -312,7 +312,8 @@ _FIRST = """Ten replicates with other seeds and criteria, not pooled with the ab
 found there with probability 0.23 at most."""
 
 _CHOICES = """- The designs, their seeds and values stand in `simulations/figure9_*.toml`, the contrasts in
-  `crowdllm_stats/studies/simulators/figure9/contrasts.py`; both were fixed before any result was looked at.
+  `crowdllm_stats/studies/simulators/figure9/contrasts.py`; both were fixed after the first stage
+  and before any fit of this one.
 - The reference of a panel is its mean log MAE over the cells with W Q >= 800. Means over cells are means of log MAE.
 - Reproduced: the whole 95% interval on the claimed side of the margin. Contradicted: the whole interval on the other
   side, at 95% for all conditions of an insight together (Bonferroni). Equal: neither, and both ends of the 90% interval
