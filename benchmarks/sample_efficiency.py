@@ -242,13 +242,14 @@ def main():
         f"{found[SHARE].design.replicates} splits; in brackets standard errors over splits. Intervals are Student's t "
         "over splits, paired, 95% for all cells of a claim together. Splits share raters and problems, so that the "
         "intervals speak of other splits and fits on this data set, not of other data. Margins and claims stand in the study "
-        "files and were fixed before the run. Truth: the mean and histogram of all raters of a problem. `new-problems`: a fifth "
+        "files and were fixed before the runs; what had been seen are fits to 2, 20 and all workers on one other split, made to "
+        "time them. For time, seeds are five and levels few; where a claim is undecided, the splits that it would take are said. Truth: the mean and histogram of all raters of a problem. `new-problems`: a fifth "
         "of the problems and of the people held out; `paper`: a fifth of the people, so that raters of the scored problems are "
         "in the training answers.", "",
         "The LLM is GPT-4's recorded ratings (12 personas), not the paper's Gemma3-12B, and its own row, 'llm', needs no human "
         "rating. 'crowdllm' is the likelihood objective with penalties fixed for all sizes, 200 steps, 32 components of the "
-        "embedding; 'no-llm' is the same without an LLM, a pure generative model; 'crowdllm-paper' and 'vae-paper' are the pair "
-        "with the paper's printed choices (1,000 steps). Ridge and logistic regression see the embedding and the LLM's ratings. "
+        "embedding; 'no-llm' is the same without an LLM, a pure generative model; 'crowdllm-paper' has the "
+        "paper's printed choices (1,000 steps). Ridge and logistic regression see the embedding and the LLM's ratings. "
         "The paper's figures show no numbers to put beside these; its text says that 1% of the workers is comparable to all, and "
         "Table 1 has MAE 0.45 and WD 0.51 for CrowdLLM.", "",
         f"Replicates on which a method could not learn from what was left (counted, left out): {failed}.", "",
