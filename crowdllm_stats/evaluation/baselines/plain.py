@@ -77,7 +77,7 @@ class MedianHistogram:
     Example:
         >>> from crowdllm_stats import load_example
         >>> MedianHistogram().fit(load_example().human).predict(["any"]).round(3).tolist()
-        [[0.125, 0.188, 0.312, 0.188, 0.188]]
+        [[0.125, 0.188, 0.312, 0.25, 0.125]]
     """
 
     def fit(self, train: CrowdData, features: Features | None = None) -> SameForAll:
