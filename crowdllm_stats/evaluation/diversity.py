@@ -346,7 +346,7 @@ def _ratio_bounds(human: float, digital: float, covariance: FloatArray, reach: f
     """Fieller's interval of digital over human, None where it has no ends.
 
     Example:
-        >>> [round(end, 3) for end in _ratio_bounds(1.0, 0.5, np.diag([0.0, 0.01]), 2.0)]
+        >>> [round(float(end), 3) for end in _ratio_bounds(1.0, 0.5, np.diag([0.0, 0.01]), 2.0)]
         [0.3, 0.7]
     """
     square = human**2 - reach**2 * covariance[0, 0]
