@@ -35,7 +35,7 @@ from crowdllm_stats.evaluation.case_study.study import PERFECT, run_study
 from crowdllm_stats.evaluation.case_study.texts import read_texts
 from crowdllm_stats.evaluation.case_study.wording import best_ridge, comparison, in_words, main_table, verdict
 from crowdllm_stats.evaluation.case_study.writing import read_tables, write_page, write_study
-from reports import command_line, typed
+from reports import by_study, typed
 
 DATA = "popquorn:offensiveness"
 SEEDS = 5
@@ -236,17 +236,5 @@ def report(out):
     write_whole(out / "README.md", "\n".join(lines))
 
 
-def main():
-    parser = command_line(__doc__, "case_study_1")
-    parser.add_argument("--report-only", action="store_true", help="write the pages again from tables that are there")
-    parser.add_argument("--study", action="append", choices=list(STUDIES), help="only this study; may be repeated")
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    if not given.report_only:
-        run(given.out, given.study or list(STUDIES))
-    if given.study is None:
-        report(given.out)
-
-
 if __name__ == "__main__":
-    main()
+    by_study(__doc__, "case_study_1", list(STUDIES), run, report)

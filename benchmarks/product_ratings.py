@@ -44,7 +44,7 @@ from crowdllm_stats.evaluation.case_study.study import run_study
 from crowdllm_stats.evaluation.case_study.texts import read_texts
 from crowdllm_stats.evaluation.case_study.wording import comparison, in_words, main_table, published, verdict
 from crowdllm_stats.evaluation.case_study.writing import read_tables, write_page, write_study
-from reports import command_line, typed
+from reports import by_study, typed
 
 #: Reviewers that a product has at least, and how many of them, the earliest, describe it: fixed before CrowdLLM was fitted.
 LEAST, FIRST = 10, 5
@@ -303,17 +303,5 @@ def report(out):
     write_whole(out / "README.md", "\n".join(lines))
 
 
-def main():
-    parser = command_line(__doc__, "product_ratings")
-    parser.add_argument("--report-only", action="store_true", help="write the pages again from tables that are there")
-    parser.add_argument("--study", action="append", choices=list(STUDIES), help="only this study; may be repeated")
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    if not given.report_only:
-        run(given.out, given.study or list(STUDIES))
-    if given.study is None:
-        report(given.out)
-
-
 if __name__ == "__main__":
-    main()
+    by_study(__doc__, "product_ratings", list(STUDIES), run, report)

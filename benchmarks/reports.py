@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +73,32 @@ def command_line(description: str, folder: str) -> argparse.ArgumentParser:
     default = Path("out", "reports", folder)
     parser.add_argument("--out", type=Path, default=default, help=f"folder to write to (default {default})")
     return parser
+
+
+def by_study(
+    description: str,
+    folder: str,
+    studies: Sequence[str],
+    run: Callable[[Path, Sequence[str]], object],
+    page: Callable[[Path], object],
+) -> None:
+    """The main function of a report over several studies: all of them, those named by --study, or the page alone.
+
+    Args:
+        description, folder: as :func:`command_line` takes them.
+        studies: names of all studies.
+        run: makes the named studies in a folder.
+        page: writes the page over what lies in that folder.
+    """
+    parser = command_line(description, folder)
+    parser.add_argument("--report-only", action="store_true", help="write the pages again from tables that are there")
+    parser.add_argument("--study", action="append", choices=list(studies), help="only this study; may be repeated")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    if not given.report_only:
+        run(given.out, given.study or list(studies))
+    if given.study is None:
+        page(given.out)
 
 
 def typed() -> str:

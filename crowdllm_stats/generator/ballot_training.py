@@ -116,7 +116,17 @@ def inclusion(blend: Blend, k: int, theta: jax.Array) -> jax.Array:
 
 @partial(jax.jit, static_argnums=(0, 1))
 def drawn(blend: Blend, k: int, keys: jax.Array, theta: jax.Array) -> jax.Array:
-    """One ballot for each key, 0 or 1."""
+    """One ballot for each voter, drawn from the law of :func:`law_of`.
+
+    Args:
+        blend: "exactly k" or "independent".
+        k: options on a ballot; without meaning for "independent".
+        keys: one key per voter, shape (voters,).
+        theta: log odds of every option for every voter, shape (voters, M).
+
+    Returns:
+        1 where an option is on the ballot, else 0, shape (voters, M).
+    """
     return jax.vmap(lambda key, logits: law_of(blend, logits, k).sample(key))(keys, theta)
 
 
