@@ -22,7 +22,7 @@ from crowdllm_stats.data.ids import as_ids
 from crowdllm_stats.data.reference import AGGREGATORS
 
 ROLES = ("system", "user", "assistant")
-_HEADING = re.compile(r"^\[(system|user|assistant|options|settings)\]\n", re.MULTILINE)
+_HEADING = re.compile(r"^\[(system|user|assistant|text|options|settings)\]\n", re.MULTILINE)
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _SETTINGS: dict[str, Any] = {"temperature": float, "k": int, "decision": str}
 
@@ -41,8 +41,9 @@ class Template:
 
     A file has the sections ``[system]``, ``[user]``, ``[assistant]`` (optional: the answer's first words),
     ``[options]`` (a line an answer, ``1 = mild``) and ``[settings]`` (``temperature``, ``k``, ``decision``). A file
-    without sections is plain text that is given to the model as it stands, whose control tokens (of the template, not
-    of the data) work.
+    without sections, or the section ``[text]`` in place of the turns, is plain text that is given to the model as it
+    stands, whose control tokens (of the template, not of the data) work. ``[options]`` without a slot ``{options}``
+    are the answers that the text itself speaks of: no others are taken.
 
     Slots: ``{text}`` or ``{problem}`` (what the problem says), ``{persona}``, ``{options}``, ``{requirements}``,
     ``{context}``, and any other column of the problems.
@@ -119,15 +120,14 @@ class Template:
         once = [part for part, _ in found]
         if len(set(once)) < len(once):
             raise ValueError(f"template {name!r} repeats a section: {', '.join(once)}")
-        messages = tuple(ChatMessage(part, body) for part, body in found if part in ROLES)
-        if [message.role for message in messages] not in (
-            ["user"], ["system", "user"], ["user", "assistant"], ["system", "user", "assistant"],
-        ):  # fmt: skip
+        turns = [part for part in once if part in (*ROLES, "text")]
+        if turns not in (["text"], ["user"], ["system", "user"], ["user", "assistant"], ["system", "user", "assistant"]):
             raise ValueError(
-                f"template {name!r} has the turns {', '.join(message.role for message in messages) or 'none'}; "
-                "it needs [user], before it perhaps [system], after it perhaps [assistant]"
+                f"template {name!r} has the turns {', '.join(turns) or 'none'}; "
+                "it needs [user], before it perhaps [system], after it perhaps [assistant]; or [text] alone"
             )
         sections = dict(found)
+        messages = tuple(ChatMessage("" if part == "text" else part, sections[part]) for part in turns)
         labels = _pairs(sections.get("options", ""), name, "options")
         settings = _pairs(sections.get("settings", ""), name, "settings")
         unknown = sorted(set(settings) - set(_SETTINGS))
@@ -152,7 +152,8 @@ class Template:
         """The answers given, with their labels, or those of the template's ``[options]``.
 
         Raises:
-            ValueError: if neither says what the admissible answers are.
+            ValueError: if neither says what the admissible answers are; on other answers than those that the template's
+                own text speaks of.
         """
         if answers is None and labels is None:
             if not self.labels:
@@ -162,10 +163,14 @@ class Template:
                     command="take a template with labelled [options]",
                 )
             return Options.of(answers_of(list(self.labels)), self.labels)
-        if labels is not None:
-            return Options.of(list(labels) if answers is None else answers, labels)
-        own = Options.of(answers)
-        return Options.of(answers, self.labels) if set(own.texts) == set(self.labels) else own
+        asked = Options.of(list(labels or ()) if answers is None else answers, labels)
+        same = set(asked.texts) == set(self.labels)
+        if self.labels and not same and "options" not in self.slots:
+            raise ValueError(
+                f"template {self.name!r} speaks of the answers {', '.join(self.labels)} in its own text; got "
+                f"{', '.join(asked.texts)}: give those, or take a template with {{options}}, for instance zero_shot"
+            )
+        return Options.of(answers, self.labels) if same and labels is None else asked
 
     def fill(self, values: Mapping[str, str]) -> tuple[ChatMessage, ...]:
         """The messages with every slot filled; what the values hold is never read as a slot.

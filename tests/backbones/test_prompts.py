@@ -90,13 +90,25 @@ def test_ends_of_lines_and_sections():
 
 
 def test_options_from_the_template_from_labels_and_from_answers():
-    made = template("{text}", options="1 = low\n2 = high")
+    made = template("{text} {options}", options="1 = low\n2 = high")
     assert made.options().text == "1 = low, 2 = high"
     assert made.options([2, 1]).text == "2 = high, 1 = low"
     assert made.options([1, 2, 3]).text == "1, 2, 3"
     assert made.options(None, {"no": "never", "yes": "always"}).answers == ("no", "yes")
     with pytest.raises(ValueError, match="lists no options; give answers="):
         template("{text}").options()
+
+
+def test_answers_that_a_templates_own_text_speaks_of_are_the_only_ones():
+    few_shot = Template.load("offensiveness_few_shot")
+    assert [message.role for message in few_shot.messages] == [""]
+    assert few_shot.messages[0].content.startswith("Comments from an online forum.")
+    assert few_shot.messages[0].content.endswith("Comment: {text}\nRating: ")
+    assert few_shot.options().answers == few_shot.options(range(1, 6)).answers == (1.0, 2.0, 3.0, 4.0, 5.0)
+    with pytest.raises(ValueError, match=r"speaks of the answers 1, 2, 3, 4, 5 in its own text; got 0, 1: give those"):
+        few_shot.options([0, 1])
+    with pytest.raises(ValueError, match="take a template with {options}"):
+        few_shot.options(None, {7: "calm", 8: "angry"})
 
 
 @pytest.mark.parametrize(
@@ -106,6 +118,7 @@ def test_options_from_the_template_from_labels_and_from_answers():
         ("hello\n[user]\nx", "text before its first section"),
         ("[user]\na\n[user]\nb", "repeats a section"),
         ("[system]\na", r"it needs \[user\]"),
+        ("[text]\na\n[user]\nb", r"has the turns text, user; .* or \[text\] alone"),
         ("[assistant]\na\n[user]\nb", r"it needs \[user\]"),
         ("[user]\na\n[settings]\nspeed = 3", "unknown setting 'speed'"),
         ("[user]\na\n[settings]\nk = many", r"\[settings\] invalid literal"),
