@@ -71,18 +71,16 @@ class Study:
     splits: range = SPLITS
 
 
-#: The rows that depend on who reads the evaluations, those that are compared on more splits, and those of the protocol that
-#: scores products seen in training.
+#: The rows that depend on who reads the evaluations, and those that are compared on more splits.
 OF_BACKBONE = (GLOBAL, RIDGE, RIDGE_SCALED, *OURS)
 COMPARED = (GLOBAL, GLOBAL_MEDIAN, RIDGE, RIDGE_SCALED, RIDGE_TEXTS, LOGISTIC, LOGISTIC_TEXTS, *OURS)
-OF_PAPER = ("random", GLOBAL, "the problem's own raters", RIDGE, RIDGE_SCALED, LOGISTIC, "mixed probit", CROWDLLM)
 
 STUDIES = {
     "musical_instruments": Study("musical_instruments", "new-problems", True, None),
     "gift_cards": Study("gift_cards", "new-problems", True, None),
     "musical_instruments_other_splits": Study("musical_instruments", "new-problems", True, COMPARED, OTHERS),
-    "musical_instruments_paper": Study("musical_instruments", "paper", True, OF_PAPER),
-    "gift_cards_paper": Study("gift_cards", "paper", True, OF_PAPER),
+    "musical_instruments_paper": Study("musical_instruments", "paper", True, None),
+    "gift_cards_paper": Study("gift_cards", "paper", True, None),
     "musical_instruments_smollm2": Study("musical_instruments", "new-problems", False, OF_BACKBONE),
     "gift_cards_smollm2": Study("gift_cards", "new-problems", False, OF_BACKBONE),
 }

@@ -121,7 +121,13 @@ class Template:
         if len(set(once)) < len(once):
             raise ValueError(f"template {name!r} repeats a section: {', '.join(once)}")
         turns = [part for part in once if part in (*ROLES, "text")]
-        if turns not in (["text"], ["user"], ["system", "user"], ["user", "assistant"], ["system", "user", "assistant"]):
+        if turns not in (
+            ["text"],
+            ["user"],
+            ["system", "user"],
+            ["user", "assistant"],
+            ["system", "user", "assistant"],
+        ):
             raise ValueError(
                 f"template {name!r} has the turns {', '.join(turns) or 'none'}; "
                 "it needs [user], before it perhaps [system], after it perhaps [assistant]; or [text] alone"
