@@ -6,6 +6,7 @@ part of its problems, and the blender joins what a voter believes of all of them
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -24,6 +25,7 @@ from crowdllm_stats.generator.ballot_training import Arrays, Blend, drawn, inclu
 from crowdllm_stats.generator.profiles.encoding import ProfileEncoder
 from crowdllm_stats.generator.random import id_keys, root_key
 from crowdllm_stats.generator.simulation import check_people
+from crowdllm_stats.generator.storage import read_model, scale_numbers, scale_of, write_model
 from crowdllm_stats.generator.training_set import single
 
 #: What does not vary between virtual voters, see :meth:`BallotCrowd.simulate`.
@@ -31,6 +33,11 @@ Fixed = Literal["nothing", "blender", "belief and blender"]
 
 #: Share of a reference that is spread evenly over the options, so that none is impossible.
 _EVEN = 0.05
+
+FORMAT = "crowdllm-stats ballots 1"
+
+#: Arrays of a fitted population, as a file holds them.
+_ARRAYS = ("trust", "option", "weights", "kept_sd", "features", "pooled", "history")
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +208,50 @@ class BallotCrowd:
         else:
             chosen = np.argsort(np.argsort(-theta, axis=1, kind="stable"), axis=1) < self.k
         return self._data(people.assign(participant=ids), chosen)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write as .npz without pickles: numbers, options, and ids of voters who have a reference of their own.
+
+        Raises:
+            ValueError: on a name that does not end in .npz.
+            FileNotFoundError: if the folder does not exist.
+            OSError: if it could not be written; a former file stays.
+        """
+        described = {
+            "scale": scale_numbers(self.scale), "encoder": self.encoder.to_dict(),
+            **{name: getattr(self, name) for name in ("blend", "level", "n_voters", "without_own")},
+        }  # fmt: skip
+        own = np.array(list(self.own.values())).reshape(len(self.own), len(self.option))
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        write_model(path, FORMAT, described, {**arrays, "voters": np.array(list(self.own), dtype=str), "own": own})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> BallotCrowd:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ValueError: on a file that is cut off, changed or does not hold voters.
+            FileNotFoundError: if there is no such file.
+        """
+        return read_model(path, FORMAT, cls._built)
+
+    @classmethod
+    def _built(cls, described: dict[str, Any], given: dict[str, Any]) -> BallotCrowd:
+        scale, encoder = scale_of(described["scale"]), ProfileEncoder.from_dict(described["encoder"])
+        check_choice("blend", described["blend"], get_args(Blend))
+        options, q = len(scale.options), given["features"].shape[1]
+        wanted = {
+            "trust": (2,), "option": (options,), "weights": (q, encoder.width + 1), "kept_sd": (q,),
+            "features": (options, q), "pooled": (options,), "own": (len(given["voters"]), options),
+        }  # fmt: skip
+        for name, shape in wanted.items():
+            if given[name].shape != shape:
+                raise ValueError(f"{name} has shape {given[name].shape}, not {shape}")
+        return cls(
+            scale=scale, encoder=encoder, own=dict(zip(given["voters"].tolist(), given["own"], strict=True)),
+            blend=described["blend"], level=float(described["level"]), n_voters=int(described["n_voters"]),
+            without_own=int(described["without_own"]), **{name: given[name] for name in _ARRAYS},
+        )  # fmt: skip
 
     def _data(self, people: pd.DataFrame, chosen: Any) -> CrowdData:
         options = np.asarray(self.scale.options, dtype=object)

@@ -44,16 +44,9 @@ def save(settings: Settings, own: Fitted, path: str | os.PathLike[str]) -> None:
         FileNotFoundError: if the folder does not exist.
         OSError: if it could not be written; a former file stays.
     """
-    place = Path(path)
-    if place.suffix.lower() != ".npz":
-        raise ValueError(f"a generator is written as .npz; got {place.name!r}")
-    if not place.parent.is_dir():
-        raise FileNotFoundError(f"folder {place.parent} is not there")
-    scale = {name: getattr(own.scale, name) for name in ("kind", "low", "high", "levels", "options", "k")}
     described = {
-        "format": FORMAT,
         "settings": settings.to_dict(),
-        "scale": scale,
+        "scale": scale_numbers(own.scale),
         "encoder": own.encoder.to_dict(),
         "profiles": own.profiles.to_dict("list"),
         "n_profiles": len(own.profiles),
@@ -61,12 +54,11 @@ def save(settings: Settings, own: Fitted, path: str | os.PathLike[str]) -> None:
         "tuning": own.tuning.to_dict("list"),
         **{name: getattr(own, name) for name in _NUMBERS},
     }
-    arrays: dict[str, Any] = {"told": np.asarray(json.dumps(described)), "problems": np.asarray(own.problems)}
-    arrays["people"] = np.asarray(own.people, dtype=str)
+    arrays: dict[str, Any] = {"problems": np.asarray(own.problems), "people": np.asarray(own.people, dtype=str)}
     arrays |= {name: _small(getattr(own, name)) for name in _ARRAYS}
     arrays |= {f"vectors/{name}": _small(value) for name, value in own.vectors.to_arrays().items()}
     arrays |= {f"params/{name}": np.asarray(value) for name, value in _flat(own.params).items()}
-    write_arrays(place, arrays)
+    write_model(path, FORMAT, described, arrays)
 
 
 def load(path: str | os.PathLike[str], build: Callable[[Settings, Fitted], Model]) -> Model:
@@ -80,21 +72,8 @@ def load(path: str | os.PathLike[str], build: Callable[[Settings, Fitted], Model
         ValueError: on a file that is cut off, changed or not a generator.
         FileNotFoundError: if there is no such file.
     """
-    place = Path(path)
-    if not place.is_file():
-        raise FileNotFoundError(f"no generator at {place}")
-    given = read_arrays(place, "generator file")
-    try:
-        if "told" not in given:
-            raise ValueError(
-                f"it holds {', '.join(list(given)[:5]) or 'nothing'}, but not the description of a generator"
-            )
-        described = json.loads(str(given["told"]))
-        if described["format"] != FORMAT:
-            raise ValueError(f"its format is {described['format']!r}, not {FORMAT!r}")
-        scale: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in described["scale"].items()
-        }
+
+    def built(described: dict[str, Any], given: dict[str, Any]) -> Model:
         _refuse_huge({**described["settings"], "n_profiles": described["n_profiles"]})
         settings = Settings.from_dict(described["settings"])
         profiles = pd.DataFrame(described["profiles"], index=range(described["n_profiles"]))
@@ -102,7 +81,7 @@ def load(path: str | os.PathLike[str], build: Callable[[Settings, Fitted], Model
         tables: dict[str, Any] = {name: np.asarray(given[name], dtype=np.float64) for name in _ARRAYS}
         fitted = Fitted(
             params=_nested({name[7:]: value for name, value in given.items() if name.startswith("params/")}),
-            scale=Scale(**scale),
+            scale=scale_of(described["scale"]),
             vectors=ProblemVectors.from_arrays(
                 {name[8:]: value for name, value in given.items() if name.startswith("vectors/")}
             ),
@@ -119,19 +98,84 @@ def load(path: str | os.PathLike[str], build: Callable[[Settings, Fitted], Model
             raise ValueError(f"{len(fitted.problems)} problems but {len(fitted.x)} vectors")
         if not len(fitted.people) == len(fitted.person_effect) == len(fitted.person_spread) == len(fitted.person_noise):
             raise ValueError(f"{len(fitted.people)} people but {len(fitted.person_effect)} effects of people")
-        wrong = [name for name, value in given.items() if name not in _NOT_FINITE and not _finite(value)]
-        if wrong:
-            raise ValueError(f"{wrong[0]} holds numbers that are not finite")
         lacking = [name for name in _LIKELIHOOD if name not in fitted.params]
         if lacking and settings.objective == "likelihood":
             raise ValueError(f"params/{lacking[0]} is not there")
         return build(settings, fitted)
+
+    return read_model(path, FORMAT, built)
+
+
+def write_model(
+    path: str | os.PathLike[str], form: str, described: Mapping[str, Any], arrays: Mapping[str, Any]
+) -> None:
+    """Write a model as .npz: arrays, and beside them what is not an array, as JSON.
+
+    Args:
+        path: of the file.
+        form: name of the format, which :func:`read_model` asks for.
+        described: what JSON can hold.
+        arrays: by name; "told" is taken.
+
+    Raises:
+        ValueError: on a name that does not end in .npz.
+        FileNotFoundError: if the folder does not exist.
+        OSError: if it could not be written; a former file stays.
+    """
+    place = Path(path)
+    if place.suffix.lower() != ".npz":
+        raise ValueError(f"a generator is written as .npz; got {place.name!r}")
+    if not place.parent.is_dir():
+        raise FileNotFoundError(f"folder {place.parent} is not there")
+    write_arrays(place, {"told": np.asarray(json.dumps({"format": form, **described})), **arrays})
+
+
+def read_model(
+    path: str | os.PathLike[str], form: str, build: Callable[[dict[str, Any], dict[str, Any]], Model]
+) -> Model:
+    """Read what :func:`write_model` wrote.
+
+    Args:
+        path: of the file.
+        form: name of its format.
+        build: makes the model of the description and the arrays; what it raises says that the file is damaged.
+
+    Raises:
+        ValueError: on a file that is cut off, changed or of another format.
+        FileNotFoundError: if there is no such file.
+    """
+    place = Path(path)
+    if not place.is_file():
+        raise FileNotFoundError(f"no generator at {place}")
+    given = read_arrays(place, "generator file")
+    try:
+        if "told" not in given:
+            raise ValueError(
+                f"it holds {', '.join(list(given)[:5]) or 'nothing'}, but not the description of a generator"
+            )
+        described = json.loads(str(given.pop("told")))
+        if described["format"] != form:
+            raise ValueError(f"its format is {described['format']!r}, not {form!r}")
+        wrong = [name for name, value in given.items() if name not in _NOT_FINITE and not _finite(value)]
+        if wrong:
+            raise ValueError(f"{wrong[0]} holds numbers that are not finite")
+        return build(described, given)
     except Exception as error:  # a changed file fails in the JSON, a shape or the network: one message for all
         raise BadInput(
             f"{place} is not a whole generator file: {' '.join(str(error).split())[:300]}",
             python="write it again with save()",
             command="write it again with fit",
         ) from None
+
+
+def scale_numbers(scale: Scale) -> dict[str, Any]:
+    """A scale as JSON can hold it."""
+    return {name: getattr(scale, name) for name in ("kind", "low", "high", "levels", "options", "k")}
+
+
+def scale_of(described: Mapping[str, Any]) -> Scale:
+    """The scale of :func:`scale_numbers`."""
+    return Scale(**{name: tuple(value) if isinstance(value, list) else value for name, value in described.items()})
 
 
 def _refuse_huge(described: Mapping[str, Any]) -> None:

@@ -140,3 +140,35 @@ def test_bad_people_are_named(crowd):
         crowd.inclusion(voters(3).drop(columns="participant"))
     with pytest.raises(ValueError, match="data must hold ballots"):
         BallotCrowd.fit(voters(3))
+
+
+def test_voters_come_back_from_a_file_as_they_were(tmp_path):
+    data = made()
+    shares = np.full((1, 2, 7), 1 / 7)
+    shares[0, 1] = [0.4, 0.2, 0.1, 0.1, 0.1, 0.05, 0.05]
+    reference = Reference(("b",), tuple(OPTIONS), np.log(shares), profiles=("w3", "w5"))
+    crowd = BallotCrowd.fit(data, reference, PLACES, steps=20, seed=1)
+    crowd.save(tmp_path / "voters.npz")
+    other = BallotCrowd.load(tmp_path / "voters.npz")
+    assert str(other) == str(crowd)
+    pd.testing.assert_frame_equal(other.inclusion(voters(9)), crowd.inclusion(voters(9)))
+    both = [one.simulate(voters(9), seed=4).responses for one in (crowd, other)]
+    pd.testing.assert_frame_equal(*both)
+
+
+def test_a_voters_file_that_was_changed_or_is_another_is_refused(crowd, tmp_path):
+    with pytest.raises(ValueError, match="written as .npz"):
+        crowd.save(tmp_path / "voters.json")
+    with pytest.raises(FileNotFoundError, match="no generator at"):
+        BallotCrowd.load(tmp_path / "none.npz")
+    crowd.save(tmp_path / "voters.npz")
+    with np.load(tmp_path / "voters.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    for name, value, said in (
+        ("option", np.full(7, np.nan), "option holds numbers that are not finite"),
+        ("weights", np.zeros((2, 9)), r"weights has shape \(2, 9\), not"),
+        ("told", np.asarray('{"format": "crowdllm-stats generator 2"}'), "not 'crowdllm-stats ballots 1'"),
+    ):
+        np.savez(tmp_path / "changed.npz", **{**arrays, name: value})
+        with pytest.raises(ValueError, match=f"changed.npz is not a whole generator file: .*{said}"):
+            BallotCrowd.load(tmp_path / "changed.npz")
