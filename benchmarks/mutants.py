@@ -97,6 +97,7 @@ def tests_of(mutation: Mutation, folder: Path) -> list[str]:
     names = "|".join(name for name in {mutation.function, *public} if not name.startswith("_"))
     parts = {part.removesuffix(".py").removeprefix("command_").rstrip("s") for part in path.parts[1:]}
     dotted = "crowdllm_stats." + ".".join(path.with_suffix("").parts)
+    users = {one.stem for one in (folder / "crowdllm_stats").rglob("*.py") if dotted in one.read_text(encoding="utf-8")}
     scores = {}
     for file in sorted((folder / "tests").rglob("test_*.py")):
         text, name = file.read_text(encoding="utf-8"), file.stem.removeprefix("test_")
@@ -107,6 +108,7 @@ def tests_of(mutation: Mutation, folder: Path) -> list[str]:
             + 2 * any(part in name for part in parts if len(part) > 3)
             + 2 * bool(names and re.search(rf"\b({names})\b", text))
             + 2 * (dotted in text)
+            + 3 * (name in users)
             + 2 * near,
             -file.stat().st_size,
         )
