@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -93,19 +94,24 @@ class AnswerCache:
         Raises:
             ValueError: as :meth:`get`.
         """
-        texts = [_canonical(key) for key in keys]
-        hashes = [_hash(text) for text in texts]
-        found: dict[bytes, tuple[object, object, object]] = {}
-        wanted = list(dict.fromkeys(hashes))
-        with self._open() as connection:
-            for start in range(0, len(wanted), _AT_ONCE):
-                part = wanted[start : start + _AT_ONCE]
-                marks = ",".join("?" * len(part))
-                query = f"SELECT hash, key, numbers, checksum FROM answers WHERE hash IN ({marks})"
-                found.update({row[0]: row[1:] for row in connection.execute(query, part)})
-        return [
-            self._read(text, found[code]) if code in found else None for text, code in zip(texts, hashes, strict=True)
-        ]
+        return list(self.get_each(keys))
+
+    def get_each(self, keys: Iterable[Mapping[str, Any]]) -> Iterator[list[float] | None]:
+        """As :meth:`get_many`, one after the other: however many keys there are, few are in memory.
+
+        Raises:
+            ValueError: as :meth:`get`.
+        """
+        left = iter(keys)
+        while part := list(itertools.islice(left, _AT_ONCE)):
+            texts = [_canonical(key) for key in part]
+            hashes = [_hash(text) for text in texts]
+            wanted = list(dict.fromkeys(hashes))
+            query = f"SELECT hash, key, numbers, checksum FROM answers WHERE hash IN ({','.join('?' * len(wanted))})"
+            with self._open() as connection:
+                found = {row[0]: row[1:] for row in connection.execute(query, wanted)}
+            for text, code in zip(texts, hashes, strict=True):
+                yield self._read(text, found[code]) if code in found else None
 
     def put(self, key: Mapping[str, Any], values: Sequence[float]) -> None:
         """Store numbers under a key; on return they are on disk. An entry that is there already stays.

@@ -12,6 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -35,6 +36,9 @@ FILTERED = ("content_filter", "content_policy_violation")
 
 #: Seconds: the first wait, the longest of our own, and the longest that a server may ask for.
 FIRST_WAIT, LONGEST_WAIT, LONGEST_ASKED = 0.5, 30.0, 300.0
+
+#: Seconds that an idle connection is kept open; servers close them after five or more.
+KEPT_OPEN = 3.0
 
 #: No answer is longer; what is longer comes from something else than a chat server.
 LARGEST_BODY = 16 * 2**20
@@ -72,9 +76,11 @@ class JsonServer:
 
     A request that meets a lost connection, a time-out, an answer that is no JSON, or one of the statuses 408, 409, 425,
     429, 500, 502, 503, 504, 529 is sent again after ``0.5 * 2**attempt`` seconds (at most 30), times a factor between
-    1/2 and 1 drawn from the seed, the request and the attempt; never sooner than the server's Retry-After says.
-    Redirects are refused, for they would carry the key elsewhere. Errors are censored by :class:`KeyCensor`, answers
-    are not. Safe for several threads; once ``stop`` is set, nothing is sent again.
+    1/2 and 1 drawn from the seed, the request and the attempt. Where the server says Retry-After, it is that much plus
+    such a draw of at most half a second, so that those who were sent away together do not come back together.
+    Connections are kept open from one request to the next until :meth:`close`. Redirects are refused, for they would
+    carry the key elsewhere. Errors are censored by :class:`KeyCensor`, answers are not. Safe for several threads; once
+    ``stop`` is set, nothing is sent again.
 
     Args:
         base_url: "http://..." or "https://...", without user, password or query.
@@ -109,6 +115,7 @@ class JsonServer:
         self.retries = check_count("retries", retries, least=0)
         self.seed = check_count("seed", seed, least=0)
         self._lock = threading.Lock()
+        self._client: tuple[int, httpx.AsyncClient] | None = None
         self.retried = 0
         self.stop = threading.Event()
 
@@ -117,6 +124,20 @@ class JsonServer:
         return JsonServer(
             self.url, api_key_env=self.api_key_env, timeout=self.timeout, retries=self.retries, seed=self.seed
         )
+
+    def close(self) -> None:
+        """Close the connections; closing twice does no harm, and a later request opens new ones."""
+        held, self._client = self._client, None
+        if held is not None and held[0] == os.getpid():
+            asyncio.run_coroutine_threadsafe(held[1].aclose(), _loop(held[0])).result()
+
+    def __enter__(self) -> JsonServer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def post(self, path: str, body: Mapping[str, Any], read: Callable[[dict[str, Any]], Answer]) -> Answer:
         """Send ``body`` to ``base_url/path`` and return what ``read`` makes of the JSON object that comes back.
@@ -148,7 +169,7 @@ class JsonServer:
             try:
                 return self._once(path, content, key)
             except _Passing as trouble:
-                wait = max(self._wait(content, attempt), trouble.wait)
+                wait = trouble.wait + self._wait(content, 0 if trouble.wait else attempt)
                 if attempt == self.retries or trouble.wait > LONGEST_ASKED or self.stop.is_set():
                     raise self._given_up(trouble, attempt + 1) from None
                 with self._lock:
@@ -190,13 +211,9 @@ class JsonServer:
         The time-out is asyncio's: httpx's own count anew with every piece that arrives, so that a server that drips
         would hold a request open for ever.
         """
-        import httpx
-
-        proxies = not _is_loopback(self.url)
         async with (
             asyncio.timeout(self.timeout),
-            httpx.AsyncClient(verify=_trusted(), trust_env=proxies, timeout=None) as client,
-            client.stream("POST", f"{self.url}/{path}", content=content, headers=headers) as reply,
+            self._connected().stream("POST", f"{self.url}/{path}", content=content, headers=headers) as reply,
         ):
             body = bytearray()
             async for part in reply.aiter_raw():
@@ -206,6 +223,17 @@ class JsonServer:
                 if len(body) > LARGEST_BODY:
                     raise ServerError(f"{self.url} answered with more than {LARGEST_BODY} bytes; is it a chat server?")
             return reply, bytes(body)
+
+    def _connected(self) -> httpx.AsyncClient:
+        """The client of this process; called in its loop alone, one call at a time."""
+        import httpx
+
+        if self._client is None or self._client[0] != os.getpid():  # connections are not for a forked process
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEPT_OPEN)
+            proxies = not _is_loopback(self.url)
+            client = httpx.AsyncClient(verify=_trusted(), trust_env=proxies, timeout=None, limits=limits)
+            self._client = os.getpid(), client
+        return self._client[1]
 
     def _refused(self, reply: httpx.Response, raw: bytes, key: str | None) -> Exception:
         (said, code), status = _message(raw[:LARGEST_TROUBLE], key), reply.status_code
@@ -252,9 +280,17 @@ class _Passing(Exception):
         self.status, self.code, self.wait = status, code, wait
 
 
-@functools.cache
 def _loop(process: int) -> asyncio.AbstractEventLoop:
     """The loop of a process, in a thread of its own: whoever asks may stand in another loop, as notebooks do."""
+    with _making:  # or two threads that ask at once would make two, and connections belong to one
+        return _loop_of(process)
+
+
+_making = threading.Lock()
+
+
+@functools.cache
+def _loop_of(process: int) -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
     return loop

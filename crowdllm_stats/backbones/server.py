@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,12 +14,14 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import check_choice, check_count
+from crowdllm_stats.backbones.asking_cost import AskingCost
 from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.chat_api import LimitName, Request, first_tokens_clash
 from crowdllm_stats.backbones.http_json import JsonServer
 from crowdllm_stats.backbones.prompts import Template, build_prompts
 from crowdllm_stats.backbones.replies import ReplyReader
-from crowdllm_stats.backbones.server_run import Mode, ServerRun, from_logprobs, from_samples
+from crowdllm_stats.backbones.server_answers import from_logprobs, from_samples
+from crowdllm_stats.backbones.server_run import Mode, ServerRun
 from crowdllm_stats.data.reference import Reference
 
 ModeChoice = Literal["auto", Mode]
@@ -59,8 +61,12 @@ class ServerBackbone:
     else than ``template``, and gives no admissible mass. It is not used here: for exact distributions of a prompt of
     one's own, run the weights with a local backbone or behind a server that gives log-probabilities.
 
-    The key is read from the environment at each request and stands in no attribute, message, cache or manifest. Several
-    processes may use one cache at a time: each question is asked once.
+    The key is read from the environment at each request and stands in no attribute, message, cache or manifest.
+
+    With a cache, each answer is stored as it comes, and what is stored is never asked again: not after an error, not
+    after a kill, nor by another process with the same cache at the same time. What a killed run had in flight, at most
+    ``concurrency`` questions, may be asked a second time; of each question one answer is stored, the first. (If the
+    power fails, the answers of the last moments may be lost and are asked again.)
 
     Args:
         base_url: the server's address, usually ending in "/v1".
@@ -85,6 +91,10 @@ class ServerBackbone:
         retries: attempts after the first; see :class:`JsonServer`.
         concurrency: requests at once.
         seed: of the sampled answers and of the waits; None sends no seed, for servers that know none.
+        prices: of a million tokens of prompts, and of replies, for ``before``.
+        before: called with the :class:`AskingCost` of what is not in the cache, before the first request; what it
+            raises ends the run.
+        progress: called with the number of answers that are there and of all answers.
 
     Raises:
         ValueError: on arguments out of range; a template without turns, or with the answer's first words (a chat server
@@ -121,6 +131,9 @@ class ServerBackbone:
         retries: int = 5,
         concurrency: int = 4,
         seed: int | None = 0,
+        prices: tuple[float, float] | None = None,
+        before: Callable[[AskingCost], None] | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ):
         self.mode = check_choice("mode", mode, MODES)
         self.missing = check_choice("missing", missing, MISSING)
@@ -137,6 +150,7 @@ class ServerBackbone:
             raise ValueError(f"mode='logprobs' reads the first token, but {clash}; take mode='samples'")
         self.seed = None if seed is None else check_count("seed", seed, least=0)
         self._cache, self._requirements, self._context = cache, requirements, context
+        self._prices, self._before, self._progress = prices, before, progress
         self._server = JsonServer(
             base_url, api_key_env=api_key_env, timeout=timeout, retries=retries, seed=self.seed or 0
         )
@@ -183,9 +197,9 @@ class ServerBackbone:
             context=self._context,
         )
         opened = AnswerCache(self._cache) if isinstance(self._cache, str | os.PathLike) else nullcontext(self._cache)
-        with opened as cache:
+        with opened as cache, self._server.fresh() as server:
             run = ServerRun(
-                self._server.fresh(),
+                server,
                 self.request,
                 prompts,
                 cache,
@@ -193,7 +207,10 @@ class ServerBackbone:
                 self.temperature,
                 self.seed,
                 self.concurrency,
+                self._progress,
             )
+            if self._before is not None and (cost := run.cost(self.mode, self._prices)).answers[1]:
+                self._before(cost)
             mode, reason = run.mode(self.mode)
             stored = run.answers(mode)
         shape = (len(prompts.problems), len(prompts.profiles))

@@ -2,130 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
+import itertools
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import numpy as np
-
-from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.random import text_number
+from crowdllm_stats.backbones.asking_cost import AskingCost, asking_cost
 from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.chat_api import PATH, Request, first_tokens_clash, is_refusal, masses_of, text_of
 from crowdllm_stats.backbones.http_json import FILTERED, JsonServer, ServerError
 from crowdllm_stats.backbones.prompts import Prompts
-from crowdllm_stats.backbones.replies import ReplyReader, Silence
-from crowdllm_stats.data.reference import kinds_text
+from crowdllm_stats.backbones.replies import ReplyReader
+from crowdllm_stats.backbones.server_answers import CODES, REFUSED
 
 #: What a server is asked for.
 Mode = Literal["logprobs", "samples"]
-
-#: What a reply without an answer is stored as.
-CODES: dict[Silence, float] = {"refusal": -2.0, "several answers": -3.0, "off the scale": -4.0, "chatter": -1.0}
-REFUSED = CODES["refusal"]
-
-
-@dataclass(frozen=True, eq=False)
-class ServerAnswers:
-    """Distributions of T problems and P profiles over A answers.
-
-    Attributes:
-        probabilities: shape (T, P, A); NaN where nothing could be read.
-        mass: admissible mass, shape (T, P); None for samples.
-        n_samples: answers read, shape (T, P); None for log-probabilities.
-        counts: for the reference's source.
-        largest_unseen: largest share, over the cells, that answers outside the list of likely tokens may have of the
-            answers' mass.
-        problems: ids that are left, set by :meth:`without_silent`.
-    """
-
-    probabilities: FloatArray
-    mass: FloatArray | None
-    n_samples: FloatArray | None
-    counts: dict[str, Any]
-    largest_unseen: float = 0.0
-    problems: tuple[str, ...] = ()
-
-    def without_silent(self, problems: Sequence[str], *, drop: bool) -> ServerAnswers:
-        """The same without the problems of which some cell has no readable answer.
-
-        Raises:
-            ValueError: if there are any and they are not to be dropped, or if none is left.
-        """
-        silent = np.isnan(self.probabilities[:, :, 0])
-        rows = np.asarray(~silent.any(axis=1), dtype=bool)
-        names = tuple(name for name, stays in zip(problems, rows, strict=True) if stays)
-        if silent.any() and (not drop or not names):
-            kinds = kinds_text(self.counts["without_answer"])
-            first = problems[int(np.argmin(rows))]
-            raise ValueError(
-                f"{int(silent.sum())} of {silent.size} cell(s) have no readable answer, for instance problem {first!r} "
-                f"({kinds or 'none of the likely first tokens is an answer'}); "
-                + ('say missing="drop" to leave such problems out, or ' if names else "")
-                + "let the template ask for the answer alone, or allow longer replies with max_tokens="
-            )
-        return dataclasses.replace(
-            self,
-            probabilities=self.probabilities[rows],
-            mass=None if self.mass is None else self.mass[rows],
-            n_samples=None if self.n_samples is None else self.n_samples[rows],
-            counts={**self.counts, "dropped_problems": [str(name) for name in problems if name not in set(names)]},
-            problems=names,
-        )
-
-
-def from_logprobs(stored: Sequence[Sequence[float]], shape: tuple[int, int], answers: int) -> ServerAnswers:
-    """Normalise the masses of the answers; one stored list per cell: A masses, answers unseen, their bound.
-
-    Example:
-        >>> found = from_logprobs([[0.3, 0.1, 0.0, 1.0, 0.02]], (1, 1), 3)
-        >>> found.probabilities.round(3).tolist(), found.mass.round(3).tolist(), round(found.largest_unseen, 4)
-        ([[[0.75, 0.25, 0.0]]], [[0.4]], 0.0476)
-    """
-    refused = [list(row) == [REFUSED] for row in stored]
-    silent = [0.0] * answers + [0.0, 0.0]
-    table = np.array([silent if no else list(row) for row, no in zip(stored, refused, strict=True)], dtype=np.float64)
-    table = table.reshape(*shape, answers + 2)
-    masses, unseen, bound = table[..., :answers], table[..., answers], table[..., answers + 1]
-    total = masses.sum(axis=2)
-    heard = total > 0.0
-    probabilities = np.where(heard[..., None], masses / np.where(heard, total, 1.0)[..., None], np.nan)
-    share = bound[heard] / (total + bound)[heard]
-    largest = float(share.max(initial=0.0))
-    counts = {
-        "replies": len(stored),
-        "without_answer": {"refusal": sum(refused)},
-        "unseen_answers": int(unseen[heard].sum()),
-        "largest_unseen_share": largest,
-    }
-    return ServerAnswers(probabilities, total, None, counts, largest)
-
-
-def from_samples(stored: Sequence[Sequence[float]], shape: tuple[int, int], answers: int) -> ServerAnswers:
-    """Shares of the readable answers; one stored number a draw, the draws of a cell together.
-
-    Example:
-        >>> found = from_samples([[0.0], [2.0], [2.0], [CODES["chatter"]], [2.0]], (1, 1), 3)
-        >>> found.probabilities.tolist(), found.n_samples.tolist(), found.counts["without_answer"]["chatter"]
-        ([[[0.25, 0.0, 0.75]]], [[4.0]], 1)
-    """
-    draws = np.array([row[0] for row in stored], dtype=np.float64).reshape(*shape, -1)
-    tally = (draws[..., None] == np.arange(answers)).sum(axis=2).astype(np.float64)
-    read = tally.sum(axis=2)
-    probabilities = np.where(read[..., None] > 0, tally / np.maximum(read, 1.0)[..., None], np.nan)
-    counts = {
-        "k": draws.shape[2],
-        "replies": draws.size,
-        "without_answer": {kind: int((draws == code).sum()) for kind, code in CODES.items()},
-        "unanimous": int(((tally == read[..., None]) & (tally > 1)).any(axis=2).sum()),
-    }
-    return ServerAnswers(probabilities, None, read, counts)
-
 
 #: Part of every cache key: another way of reading replies gives other answers.
 READING = 2
@@ -149,6 +45,7 @@ class ServerRun:
         temperature: of the samples.
         seed: of the samples; None sends none.
         concurrency: requests at once.
+        progress: called with the answers that are there and all answers, from one thread at a time.
     """
 
     def __init__(
@@ -161,23 +58,28 @@ class ServerRun:
         temperature: float,
         seed: int | None,
         concurrency: int,
+        progress: Callable[[int, int], None] | None = None,
     ):
         self.server, self.request, self.prompts, self.cache = server, request, prompts, cache
         self.k, self.temperature, self.seed, self.concurrency = k, temperature, seed, concurrency
+        self.progress = progress
         self._cells = [(row, column) for row in range(len(prompts.problems)) for column in range(len(prompts.profiles))]
         self._reader = ReplyReader(prompts.options)
         self._first: list[float] | None = None
         self._asked, self._from_cache, self._served = 0, 0, set[str]()
+        self._tokens = Counter[str]()
         self._counting = threading.Lock()
 
     @property
     def counts(self) -> dict[str, Any]:
-        """For the reference's source: answers asked and found in the cache, retries, models that answered."""
+        """For the reference's source: answers asked and found in the cache, retries, models, counted tokens."""
         return {
             "asked": self._asked,
             "from_cache": self._from_cache,
             "retries": self.server.retried,
             "served_models": sorted(self._served),
+            "prompt_tokens": self._tokens["prompt_tokens"],
+            "reply_tokens": self._tokens["completion_tokens"],
         }
 
     def mode(self, wanted: Literal["auto", Mode]) -> tuple[Mode, str]:
@@ -186,24 +88,69 @@ class ServerRun:
         Raises:
             ServerError: if the server cannot be asked at all.
         """
+        settled = self._settled(wanted)
+        if settled is not None:
+            return settled
+        if self.cache is None:
+            return self._probed()
+        with self.cache.asking(self._probe, self.server.stop):
+            settled = self._settled(wanted)  # another process may have asked meanwhile
+            if settled is not None:
+                return settled
+            mode, reason = self._probed()
+            if mode == "samples":
+                self.cache.put(self._probe, [1.0])
+            return mode, reason
+
+    @property
+    def _probe(self) -> dict[str, Any]:
+        return {**self._key("logprobs", self._cells[0], 0), "mode": "probe"}
+
+    def _settled(self, wanted: Literal["auto", Mode]) -> tuple[Mode, str] | None:
+        """The mode and why, where that is known without asking the server."""
         if wanted != "auto":
             return wanted, "as asked for"
         clash = first_tokens_clash(self.prompts.options)
         if clash:
             return "samples", clash
-        if self.cache is None:
-            return self._probed()
-        probe = {**self._key("logprobs", self._cells[0], 0), "mode": "probe"}
-        with self.cache.asking(probe, self.server.stop):
-            for mode in get_args(Mode):
-                if any(self.cache.get_many(self._key(mode, cell, 0) for cell in self._cells)):
-                    return mode, "the cache holds such answers"
-            if self.cache.get(probe):
-                return "samples", "the cache says that the server gives no log-probabilities"
-            mode, reason = self._probed()
-            if mode == "samples":
-                self.cache.put(probe, [1.0])
-            return mode, reason
+        if self.cache is None or not len(self.cache):
+            return None
+        for mode in get_args(Mode):
+            if any(row is not None for row in self.cache.get_each(self._key(mode, cell, 0) for cell in self._cells)):
+                return mode, "the cache holds such answers"
+        if self.cache.get(self._probe):
+            return "samples", "the cache says that the server gives no log-probabilities"
+        return None
+
+    def cost(self, wanted: Literal["auto", Mode], prices: tuple[float, float] | None) -> AskingCost:
+        """What the answers that are not in the cache take, before anything is asked.
+
+        Args:
+            wanted: as :meth:`mode`; where the server would have to be asked, the range holds both modes.
+            prices: of a million tokens of prompts, and of replies.
+        """
+        settled = self._settled(wanted)
+        mode = "logprobs" if settled is None else settled[0]
+        stored, sizes, different = 0, 0, set[int]()
+        for (cell, _), row in zip(self._jobs(mode), self._stored(mode), strict=True):
+            if row is not None:
+                stored += 1
+                continue
+            text = "\0".join(message.content for message in self.prompts.messages(*cell)).encode("utf-8", "replace")
+            sizes += len(text)
+            if mode == "logprobs" and self.cache is not None:  # who has the same prompt has the same distribution
+                different.add(text_number(text))
+        most = len(self._jobs(mode)) - stored
+        least = len(different) or most
+        return asking_cost(
+            (least, most * (self.k if settled is None else 1)),
+            sizes / max(most, 1),
+            turns=len(self.prompts.template.messages),
+            reply_tokens=(1, 1 if mode == "logprobs" and settled else self.request.max_tokens),
+            prices=prices,
+            at_once=self.concurrency,
+            stored=stored,
+        )
 
     def _probed(self) -> tuple[Mode, str]:
         try:
@@ -222,12 +169,8 @@ class ServerRun:
         Raises:
             ServerError: as soon as one request fails for good; the message says how many answers there are by then.
         """
-        repeats = 1 if mode == "logprobs" else self.k
-        jobs = [(cell, repeat) for cell in self._cells for repeat in range(repeats)]
-        keys = [self._key(mode, cell, repeat) for cell, repeat in jobs]
-        found: dict[int, list[float]] = {}
-        if self.cache is not None:
-            found = {place: row for place, row in enumerate(self.cache.get_many(keys)) if row is not None}
+        jobs = self._jobs(mode)
+        found = {place: row for place, row in enumerate(self._stored(mode)) if row is not None}
         if mode == "logprobs" and self._first is not None:
             found[0] = self._first
         self._ask_all(mode, jobs, found)
@@ -235,31 +178,50 @@ class ServerRun:
         if self.cache is None:
             return [found[place] for place in range(len(jobs))]
         # Another process may have stored its answer first: what is stored is what a later run will find.
-        return [row if row is not None else found[place] for place, row in enumerate(self.cache.get_many(keys))]
+        return [row if row is not None else found[place] for place, row in enumerate(self._stored(mode))]
+
+    def _jobs(self, mode: Mode) -> list[tuple[tuple[int, int], int]]:
+        """All cells and repeats, repeats innermost."""
+        return [(cell, repeat) for cell in self._cells for repeat in range(1 if mode == "logprobs" else self.k)]
+
+    def _stored(self, mode: Mode) -> Iterator[list[float] | None]:
+        """What the cache holds for each of :meth:`_jobs`."""
+        if self.cache is None:
+            return itertools.repeat(None, len(self._jobs(mode)))
+        return self.cache.get_each(self._key(mode, cell, repeat) for cell, repeat in self._jobs(mode))
 
     def _ask_all(self, mode: Mode, jobs: list[tuple[tuple[int, int], int]], found: dict[int, list[float]]) -> None:
+        """Ask for what is not found, ``concurrency`` questions at once; a question is taken up when one is done."""
+        left = iter([place for place in range(len(jobs)) if place not in found])
+        taking = threading.Lock()
+
+        def take_turns() -> None:
+            while not self.server.stop.is_set():
+                with taking:
+                    place = next(left, None)
+                if place is None:
+                    return
+                numbers = self._ask(mode, *jobs[place])
+                if numbers is None:
+                    raise ServerError(f"{self.server.url} gives no log-probabilities; take mode='samples'")
+                with taking:
+                    found[place] = numbers
+                    if self.progress is not None:
+                        self.progress(len(found), len(jobs))
+
         with ThreadPoolExecutor(self.concurrency) as pool:
-            places = [place for place in range(len(jobs)) if place not in found]
-            futures = {pool.submit(self._ask, mode, *jobs[place]): place for place in places}
             try:
-                for future in as_completed(futures):
-                    numbers = future.result()
-                    if numbers is None:
-                        raise ServerError(f"{self.server.url} gives no log-probabilities; take mode='samples'")
-                    found[futures[future]] = numbers
+                for future in as_completed([pool.submit(take_turns) for _ in range(self.concurrency)]):
+                    future.result()
             except BaseException as error:
                 self.server.stop.set()
-                pool.shutdown(wait=True, cancel_futures=True)
-                if not isinstance(error, ServerError):
-                    raise
-                late = [f for f in futures if f.done() and not f.cancelled() and f.exception() is None]
-                done = len(jobs) - len(places) + sum(future.result() is not None for future in late)
-                if not done:
+                pool.shutdown(wait=True)
+                if not isinstance(error, ServerError) or not found:
                     raise
                 kept = "are lost: pass cache= to keep them"
                 if self.cache is not None:
                     kept = "are in the cache: ask again to go on"
-                message = f"{error}; {done} of {len(jobs)} answers {kept}"
+                message = f"{error}; {len(found)} of {len(jobs)} answers {kept}"
                 raise ServerError(message, error.status, error.code) from None
 
     def _ask(self, mode: Mode, cell: tuple[int, int], repeat: int) -> list[float] | None:
@@ -300,6 +262,10 @@ class ServerRun:
     def _read(self, mode: Mode, answer: Mapping[str, Any]) -> list[float] | None:
         if isinstance(answer.get("model"), str):
             self._served.add(self.server.censored(answer["model"][:LONGEST_NAME]))
+        usage = answer.get("usage")
+        if isinstance(usage, Mapping):
+            with self._counting:
+                self._tokens.update({name: said for name, said in usage.items() if type(said) is int and said >= 0})
         if is_refusal(answer):
             return [REFUSED]
         if mode == "samples":

@@ -1,4 +1,4 @@
-"""`crowdllm-stats backbone`: fetch a small local model, show what is there, check whether it reads, embed texts."""
+"""`crowdllm-stats backbone`: fetch a small model, show what is there, check whether it reads, ask it, embed texts."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from crowdllm_stats.cli.out_check import check_file
 
 
 def backbone() -> typer.Typer:
-    """The command with its parts: fetch, show, check, embed.
+    """The command with its parts: fetch, show, check, ask, embed.
 
     Example:
         >>> [command.name for command in backbone().registered_commands]
-        ['fetch', 'show', 'check', 'embed']
+        ['fetch', 'show', 'check', 'ask', 'embed']
     """
     app = typer.Typer(
         add_completion=False,
         rich_markup_mode=None,
         no_args_is_help=True,
-        help="Fetch, show and check local models that answer in place of people; turn texts into numbers.",
+        help="Fetch, show, check and ask models that answer in place of people; turn texts into numbers.",
     )
     app.command("fetch")(fetch)
     app.command("show")(show)
     app.command("check")(with_groups(check))
+    app.command("ask")(with_groups(ask))
     app.command("embed")(embed)
     return app
 
@@ -163,6 +164,73 @@ def check(
         "why": found.why,
     }
     print(json_text(content))
+
+
+def ask(
+    given: typer.Context,
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="Ask the server at this address, such as http://127.0.0.1:8000/v1, or a model on this machine.",
+        ),
+    ],
+    problems: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PROBLEMS",
+            help="Read the problems from this .csv or .parquet file with the columns problem and text.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Write the answers to this .npz file, for --backbone.")],
+    asking: AskOptions,
+    profiles: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Ask as each of these people, a file with the column participant and profile columns; the prompt of "
+            "--template must have {persona}.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a model every problem, as every person, and write its answers for --backbone of fit, evaluate and simulate.
+
+    A run that was stopped or killed goes on when the same command is given again: what is in the cache is not asked.
+
+    \f
+    Raises:
+        ValueError: on a missing column, an unknown template, a server without --server-model, costs above --at-most.
+        FileNotFoundError: if a file or the model is not there.
+        OSError: if the server cannot be reached, refuses or keeps failing; what it answered until then is kept.
+    """
+    from crowdllm_stats._base.manifest import described_file, write_manifest
+    from crowdllm_stats.backbones.options import answers_of
+    from crowdllm_stats.cli.stopping import say_when_stopped
+    from crowdllm_stats.data.files import read_table
+    from crowdllm_stats.evaluation.case_study.asking import opened
+
+    check_file("--out", out, [".npz"], given.params)
+    how = asking.asking
+    people = None if profiles is None else read_table(profiles)
+    table = read_table(problems)
+    backbone = opened(model, None if how.options is None else answers_of(list(how.options)), how)
+    say_when_stopped("answers until now are in the cache, the same command goes on")
+    reference = backbone.reference(table, people)
+    reference.save(out)
+    counts = {"problems": len(reference.problems), "people": len(reference.profiles)}
+    files = [problems, *([] if profiles is None else [profiles])]
+    write_manifest(
+        out, arguments=given.obj, inputs=[*map(described_file, files), {"name": model}], seed=None, counts=counts
+    )
+    if as_json:
+        content = {"command": "backbone ask", "version": __version__, "out": str(out), **counts}
+        print(json_text({**content, "source": dict(reference.source)}))
+        return
+    of_people = f" of {counts['people']:,} people" * (profiles is not None)
+    print(f"Answers to {counts['problems']:,} problems{of_people} in {out}")
+    for notice in reference.notices:
+        print(f"- {notice}")
 
 
 def embed(

@@ -291,18 +291,46 @@ class AskOptions:
             metavar="FILE", help="Keep a model's answers in this file, by default in the user's cache folder."
         ),
     ] = None
+    concurrency: Annotated[
+        int | None, typer.Option(metavar="N", help="Ask a server N questions at once, by default 4.")
+    ] = None
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="Wait so long for a server's answer before it is asked again, by default 120."
+        ),
+    ] = None
+    prices: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROMPT,REPLY",
+            help="A server's prices for a million tokens of prompts and of replies, to say beforehand what the answers "
+            "may cost.",
+        ),
+    ] = None
+    at_most: Annotated[
+        float | None,
+        typer.Option(metavar="MONEY", help="Ask a server only if its answers cost at most this at --prices."),
+    ] = None
 
     @property
     def asking(self) -> Asking:
         """The same for the library.
 
         Raises:
-            ValueError: on --options that is not such a text.
+            ValueError: on --options or --prices that are not such texts.
         """
+        from crowdllm_stats.cli.spending import Spending, prices_of
+        from crowdllm_stats.cli.terminal import progress_line
         from crowdllm_stats.evaluation.case_study.asking import Asking
 
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return Asking(**{**values, "options": None if self.options is None else meanings(self.options)})
+        read = {
+            "options": None if self.options is None else meanings(self.options),
+            "prices": None if self.prices is None else prices_of(self.prices),
+        }
+        watched = {"before": Spending(self.at_most), "progress": progress_line()}
+        return Asking(**{**values, **read, **watched})
 
 
 def meanings(text: str) -> dict[str, str]:

@@ -70,7 +70,14 @@ def test_own_waits_are_capped(waits):
 
 @pytest.mark.parametrize(
     ("header", "least", "most"),
-    [("7", 7, 7), ("0.2", 0.25, 0.5), ("soon", 0.25, 0.5), ("nan", 0.25, 0.5), ("-3", 0.25, 0.5), ("date", 35, 41)],
+    [
+        ("7", 7.25, 7.5),
+        ("0.2", 0.45, 0.7),
+        ("soon", 0.25, 0.5),
+        ("nan", 0.25, 0.5),
+        ("-3", 0.25, 0.5),
+        ("date", 35, 41.5),
+    ],
 )
 def test_retry_after_is_honoured(waits, header, least, most):
     asked = email.utils.formatdate(time.time() + 40, usegmt=True) if header == "date" else header

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from crowdllm_stats.backbones.paper_models import PAPER
 from crowdllm_stats.backbones.prompts import Template
 
 if TYPE_CHECKING:
+    from crowdllm_stats.backbones.asking_cost import AskingCost
     from crowdllm_stats.backbones.server import ServerBackbone
     from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone
 
@@ -28,7 +29,11 @@ REQUIREMENTS = "Give your own answer to the question."
 _ADDRESS = ("http://", "https://")
 
 #: What is only for weights on this machine, and only for a server.
-_LOCAL, _SERVER = ("dtype", "device", "batch_size", "quantize"), ("server_model", "api_key_env")
+_LOCAL = ("dtype", "device", "batch_size", "quantize")
+_SERVER = ("server_model", "api_key_env", "concurrency", "timeout", "prices", "at_most")
+
+#: What listens to a run and has no say in how it is asked.
+_LISTENING = ("before", "progress")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +52,12 @@ class Asking:
         batch_size: prompts at a time.
         quantize: how the weights are quantised.
         cache: file of answers, ``answers.sqlite`` in the user's cache folder by default.
+        concurrency: questions that a server is asked at once.
+        timeout: seconds that a server has for one attempt.
+        prices: of a million tokens of prompts, and of replies, on a server.
+        at_most: what the answers of a server may cost at these prices; see ``before``.
+        before: called with what a server is about to be asked (see :class:`ServerBackbone`), with ``at_most`` in view.
+        progress: called with the answers of a server that are there, and all.
     """
 
     template: str | None = None
@@ -60,6 +71,12 @@ class Asking:
     batch_size: int | None = None
     quantize: str | None = None
     cache: str | Path | None = None
+    concurrency: int | None = None
+    timeout: float | None = None
+    prices: tuple[float, float] | None = None
+    at_most: float | None = None
+    before: Callable[[AskingCost], None] | None = None
+    progress: Callable[[int, int], None] | None = None
 
     @property
     def slots(self) -> dict[str, str]:
@@ -92,7 +109,7 @@ class Asking:
         Raises:
             ValueError: naming the first thing given.
         """
-        names = [field.name for field in dataclasses.fields(self)]
+        names = [field.name for field in dataclasses.fields(self) if field.name not in _LISTENING]
         self.refuse(names, f"says how a model is asked, and the answers of {backbone} are there already")
 
 
@@ -135,9 +152,11 @@ def opened(backbone: str, answers: Sequence[Any] | None, asking: Asking) -> Tran
             )
         from crowdllm_stats.backbones.server import ServerBackbone
 
+        given = {name: value for name in ("concurrency", "timeout") if (value := getattr(asking, name)) is not None}
         return ServerBackbone(
             backbone, asking.server_model, template=prompt, answers=answers, labels=asking.options,
             api_key_env=asking.api_key_env, cache=cache, context=slots["context"], requirements=slots["requirements"],
+            prices=asking.prices, before=asking.before, progress=asking.progress, **given,
         )  # fmt: skip
     asking.refuse(_SERVER, "is for a server, and the backbone is a model on this machine")
     from crowdllm_stats.backbones.transformers_backbone import TransformersBackbone

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import check_count
+from crowdllm_stats._base.shown import duration
 from crowdllm_stats._base.whole_files import unfinished
 from crowdllm_stats.studies.engine.compute import Computed, compute_block, layout_of
 from crowdllm_stats.studies.engine.design import Design
@@ -49,9 +50,9 @@ class StudyPlan:
             f"{self.design.n_cells} cells x {self.design.replicates} replicates, {len(self.design.methods)} methods, "
             f"{self.n_blocks} blocks"
         )
-        times = f"time with {self.workers} workers: {_span(self.seconds_low)} to {_span(self.seconds_high)}"
+        times = f"time with {self.workers} workers: {duration(self.seconds_low)} to {duration(self.seconds_high)}"
         if self.prepare_seconds > 0.05:
-            times += f", and up to {_span(self.prepare_seconds)} of preparing in each"
+            times += f", and up to {duration(self.prepare_seconds)} of preparing in each"
         table = self.precision.to_string(index=False, float_format=lambda value: f"{value:.3g}", na_rep="-")
         return f"{head}\n{times}\n{table}"
 
@@ -143,15 +144,3 @@ def _precision(design: Design, pilot: int, chosen: list[int], mcse: float | None
             }
         )
     return pd.DataFrame(rows)
-
-
-def _span(seconds: float) -> str:
-    """Seconds for people.
-
-    Example:
-        >>> _span(75.0), _span(7200.0)
-        ('75 s', '2.0 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
