@@ -25,6 +25,9 @@ EXTRAS = {
     "sympy": "theory",
     "distributed": "dask",
     "matplotlib": "plot",
+    "starlette": "page",
+    "uvicorn": "page",
+    "python_multipart": "page",
     "pabutools": "voting",
 }
 

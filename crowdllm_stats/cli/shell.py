@@ -16,6 +16,7 @@ from crowdllm_stats.cli.command_backbone import backbone
 from crowdllm_stats.cli.command_demo import demo
 from crowdllm_stats.cli.command_evaluate import evaluate
 from crowdllm_stats.cli.command_fit import fit
+from crowdllm_stats.cli.command_serve import serve
 from crowdllm_stats.cli.command_simulate import simulate
 from crowdllm_stats.cli.command_study import study
 from crowdllm_stats.cli.command_theory import theory
@@ -137,6 +138,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     app.command("evaluate")(with_groups(evaluate))
     app.command("fit")(with_groups(fit))
     app.command("simulate")(with_groups(simulate))
+    app.command("serve")(serve)
     app.add_typer(theory(arguments), name="theory")
     app.add_typer(backbone(), name="backbone")
     app.add_typer(study(arguments), name="study")

@@ -18,8 +18,8 @@ from types import FrameType
 
 from crowdllm_stats._base.whole_files import remove_unfinished
 
-#: Exit code of a program that was stopped.
-STOPPED = 1
+#: Exit codes of a program that was stopped: in its work, and where that is how it ends.
+STOPPED, ENDED = 1, 0
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -33,13 +33,21 @@ _AT_LAST = 3.0
 _stopping = threading.RLock()
 
 _more: list[str] = []
+_code = STOPPED
 
 
-def say_when_stopped(*words: str) -> None:
-    """What the line says beyond "stopped", from now on."""
+def say_when_stopped(*words: str, fine: bool = False) -> None:
+    """What the line says beyond "stopped", from now on.
+
+    Args:
+        words: each after a semicolon.
+        fine: whether the program runs until it is stopped: the line then names no error, and the exit code is 0.
+    """
     from crowdllm_stats._base.shown import one_line
 
+    global _code
     _more[:] = map(one_line, words)
+    _code = ENDED if fine else STOPPED
 
 
 def stopped_line() -> str:
@@ -95,7 +103,7 @@ def _ignore(heard: list[signal.Signals]) -> None:
 
 def _leave_at_last() -> None:
     time.sleep(_AT_LAST)
-    os._exit(STOPPED)
+    os._exit(_code)
 
 
 def _stop(stderr: int) -> None:
@@ -103,9 +111,10 @@ def _stop(stderr: int) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # whatever other threads still have to say
         end_children()
         remove_unfinished()
-        os.write(stderr, f"{_line_start(stderr)}error: {stopped_line()}\n".encode())
+        mark = "error: " if _code == STOPPED else ""
+        os.write(stderr, f"{_line_start(stderr)}{mark}{stopped_line()}\n".encode())
     finally:
-        os._exit(STOPPED)
+        os._exit(_code)
 
 
 def _line_start(stderr: int) -> str:

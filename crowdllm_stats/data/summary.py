@@ -19,7 +19,7 @@ def summary(
         f"{_count(problems, 'problem')}, {_count(participants, 'participant')}, {_count(responses, 'response')}",
         _per(responses),
     ]
-    if "repeat" in responses:
+    if "repeat" in responses and responses["repeat"].max() > 0:
         lines.append(
             f"repeated answers kept, up to {int(responses['repeat'].max()) + 1} of one participant to one problem"
         )

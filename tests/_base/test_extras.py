@@ -37,6 +37,7 @@ MODULES = {
     "theory": ["crowdllm_stats.verify.run"],
     "dask": ["crowdllm_stats.studies.engine.run"],
     "plot": ["crowdllm_stats.survey.comparison", "crowdllm_stats.studies.report.report"],
+    "page": ["crowdllm_stats.report.page.server"],
     "voting": ["crowdllm_stats.evaluation.bundles"],
 }
 #: Packages that an extra brings for what is not loaded with its modules.
@@ -47,6 +48,7 @@ BROUGHT = {
     "theory": ["sympy", "ot"],
     "dask": ["distributed"],
     "plot": ["matplotlib"],
+    "page": ["starlette", "uvicorn", "python_multipart", "jinja2"],
     "voting": ["pabutools"],
 }
 #: Extras that "all" leaves out, as what they bring has a licence that binds whoever passes it on.
@@ -229,6 +231,7 @@ def test_a_population_without_the_extra_says_what_to_install(without):
         ("fit example:human --backbone smollm2 --embedding minilm --out {folder}/model.npz", "jax", "generator"),
         ("theory verify --only kappa", "sympy", "theory"),
         ("theory list", "sympy", "theory"),
+        ("serve --no-browser", "uvicorn", "page"),
         ("backbone check {folder} {folder}/problems.csv --template offensiveness", "torch", "hf"),
     ],
 )
