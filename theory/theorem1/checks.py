@@ -187,7 +187,8 @@ def _bounds() -> list[Check]:
 
 #: The checks of profile_distance, which needs POT.
 DISTANCES = ("profile_distance", "simplex distance", "simplex part", "simplex noise", "sliced line", "sliced shift",
-             "kinds", "interval lower", "interval upper", "interval at 0", "interval level")  # fmt: skip
+             "kinds", "interval lower", "interval upper", "interval widest", "interval at 0",
+             "interval level")  # fmt: skip
 MEASURED = ("noise of halves", "noise of four", "parts")
 MISSING = "POT is not installed: pip install 'crowdllm-stats[theory]'"
 
@@ -242,43 +243,56 @@ def _distances() -> Sequence[Check | Skipped]:
 
 
 def _interval() -> list[Check]:
-    """The bootstrap interval, made again from the definition: W1 on a line is the mean gap of sorted values."""
+    """The interval, made again from the definition; once the partitions are wider than the resamples, once narrower."""
     rng = np.random.default_rng(5)
-    made, target = rng.normal(1.0, 1.0, (9, 1)), rng.normal(0.0, 2.0, (9, 1))
-    found = profile_distance(made, target, n_boot=40, seed=7)
+    target = rng.normal(0.0, 2.0, (9, 1))
+    cases = [(rng.normal(4.0, 1.0, (9, 1)), target), (np.array([[10.0], [14.0]]), rng.normal(0.0, 0.1, (200, 1)))]
+    found = [profile_distance(made, wanted, n_boot=100, seed=7) for made, wanted in cases]
+    again = [_ends_again(made[:, 0], wanted[:, 0], np.random.default_rng(7)) for made, wanted in cases]
     same = profile_distance(target, target, n_boot=40, seed=7)
-    rng = np.random.default_rng(7)
+    says = "distance + the 0.975 quantile of the resamples; - the larger of theirs and the partitions', not below 0"
+    where = "9 and 9, 2 and 200 people, 100 resamples"
+    lower = [(one.lower, two["lower"]) for one, two in zip(found, again, strict=True)]
+    upper = [(one.upper, two["upper"]) for one, two in zip(found, again, strict=True)]
+    wider = [two["partitions wider"] for two in again]
+    return [
+        agree("interval lower", lower, says, 1e-12, where=where),
+        agree("interval upper", upper, says, 1e-12, where=where),
+        numeric("interval widest", wider == [1.0, 0.0], "each of the two decides a lower end once", f"{wider}"),
+        agree("interval at 0", [(same.lower, Integer(0))], "not below 0", 1e-12, where="a sample against itself"),
+        agree("interval level", [(same.level, Rational(19, 20))], "its level is 0.95", 1e-12, where="0.95"),
+    ]
+
+
+def _ends_again(made: Any, target: Any, rng: np.random.Generator) -> dict[str, float]:
+    """Both ends of the interval from 100 resamples; W1 on a line is the mean gap of sorted values."""
+    least = len(made), len(target)
+
+    def gap(first: Any, second: Any) -> float:
+        size = int(np.lcm(*least))
+        both = (np.repeat(np.sort(one), size // len(one)) for one in (first, second))
+        return float(np.mean(np.abs(np.subtract(*both))))
+
     rng.standard_normal((1, 100))
     for _ in range(10):
-        rng.permutation(9), rng.permutation(9)
-    draws = []
-    for _ in range(40):
-        pair = made[rng.integers(9, size=9)], target[rng.integers(9, size=9)]
-        draws.append(float(np.mean(np.abs(np.sort(pair[0][:, 0]) - np.sort(pair[1][:, 0])))))
-    whole = float(np.mean(np.abs(np.sort(made[:, 0]) - np.sort(target[:, 0]))))
+        rng.permutation(least[1]), rng.permutation(least[0])
+    draws = [gap(made[rng.integers(least[0], size=least[0])], target[rng.integers(least[1], size=least[1])])
+             for _ in range(100)]  # fmt: skip
     apart = np.sort(np.array(draws) - np.mean(draws))
-    # the 0.025 and 0.975 quantiles of 40 values lie at places 0.975 and 38.025, counted from 0
-    low = apart[0] + 0.975 * (apart[1] - apart[0])
-    high = apart[38] + 0.025 * (apart[39] - apart[38])
-    both = np.concatenate([made[:, 0], target[:, 0]])
-    parts = []
-    for _ in range(40):
-        order = rng.permutation(18)
-        parts.append(float(np.mean(np.abs(np.sort(both[order[:9]]) - np.sort(both[order[9:]])))))
-    alike = sorted(parts)[39]  # ceil(0.975 * 41) = 40
-    says = "distance + the 0.975 quantile of the resamples; - the larger of theirs and the partitions', not below 0"
-    return [
-        agree(
-            "interval lower",
-            [(found.lower, max(0.0, whole - max(alike, -low)))],
-            says,
-            1e-12,
-            where="9 a side, 40 resamples",
-        ),
-        agree("interval upper", [(found.upper, whole + high)], says, 1e-12, where="9 a side, 40 resamples"),
-        agree("interval at 0", [(same.lower, Integer(0))], "not below 0", 1e-12, where="a sample against itself"),
-        agree("interval level", [(found.level, Rational(19, 20))], "its level is 0.95", 1e-12, where="0.95"),
-    ]
+    # the 0.025 and 0.975 quantiles of 100 values lie at places 2.475 and 96.525, counted from 0
+    low = apart[2] + 0.475 * (apart[3] - apart[2])
+    high = apart[96] + 0.525 * (apart[97] - apart[96])
+    everybody, parts = np.concatenate([made, target]), []
+    for _ in range(100):
+        order = rng.permutation(sum(least))
+        parts.append(gap(everybody[order[: least[0]]], everybody[order[least[0] :]]))
+    alike = sorted(parts)[98]  # ceil(0.975 * 101) = 99
+    whole = gap(made, target)
+    return {
+        "lower": max(0.0, whole - max(alike, -low)),
+        "upper": whole + high,
+        "partitions wider": float(alike > -low),
+    }
 
 
 def symbolic() -> list[Check | Skipped]:
