@@ -25,6 +25,8 @@ EXTRAS = {
     "sympy": "theory",
     "distributed": "dask",
     "matplotlib": "plot",
+    "altair": "report",
+    "vl_convert": "report",
     "starlette": "page",
     "uvicorn": "page",
     "python_multipart": "page",

@@ -120,7 +120,12 @@ class Tables:
     explain: Annotated[bool, typer.Option("--explain", help="Also print what the numbers rest on.")] = False
     json: AsJson = False
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write every row to a .csv, .parquet or .json file.")
+        str | None,
+        typer.Option(
+            metavar="FILE|FOLDER/",
+            help="Also write every row to a .csv, .parquet or .json file, or to a folder (ending in /) all that "
+            "`crowdllm-stats report FOLDER` needs.",
+        ),
     ] = None
     keep_formulas: KeepFormulas = False
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,8 @@ class Report:
     ``results`` has one row per problem (the key ``note`` is for remarks, which stand under the table), ``summary`` rows
     over all problems, ``excluded`` rows with problem and reason. ``show`` names the columns for the screen,
     ``pictures`` what else is drawn there. ``inputs`` describes what was read, for the manifest. ``notices`` are
-    sentences that a reader must see before the numbers: they are printed first.
+    sentences that a reader must see before the numbers: they are printed first. ``keep`` writes what a report needs
+    to a folder.
     """
 
     command: str
@@ -52,6 +54,7 @@ class Report:
     seed: int | None = None
     pictures: list[RenderableType] = dataclasses.field(default_factory=list)
     notices: Sequence[str] = ()
+    keep: Callable[..., list[Path]] | None = None
 
 
 def emit(
@@ -60,24 +63,32 @@ def emit(
     as_json: bool,
     out: Path | None,
     arguments: Sequence[str],
+    settings: Mapping[str, Any] | None = None,
     keep_formulas: bool = False,
     explain: bool = False,
 ) -> None:
     """Print the report and, on request, write it with its manifest; with ``explain`` what the numbers rest on, too.
+
+    With ``settings``, the options of the command, ``out`` is a folder that gets what a report needs.
 
     Raises:
         ValueError: if ``out`` has an unknown ending.
         FileNotFoundError: if its folder does not exist.
     """
     report = _for_command(report)
-    if out is not None:
-        written = _write(report, out, arguments, keep_formulas)
+    if out is not None and settings is not None:
+        assert report.keep is not None
+        written = report.keep(out, settings=settings, arguments=arguments)
+    elif out is not None:
+        written = [out, _write(report, out, arguments, keep_formulas)]
     if as_json:
         print(json_text(envelope(report)))
         return
     _print(report, explain)
     if out is not None:
-        print(f"Written: {out} and {written.name}")
+        print(f"Written: {written[0]} and {written[1].name}")
+        if settings is not None:
+            print(f"For a report to read and to share: {shlex.join(['crowdllm-stats', 'report', str(out)])}")
 
 
 def _for_command(report: Report) -> Report:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -16,13 +17,14 @@ from crowdllm_stats.cli.command_backbone import backbone
 from crowdllm_stats.cli.command_demo import demo
 from crowdllm_stats.cli.command_evaluate import evaluate
 from crowdllm_stats.cli.command_fit import fit
+from crowdllm_stats.cli.command_report import report
 from crowdllm_stats.cli.command_serve import serve
 from crowdllm_stats.cli.command_simulate import simulate
 from crowdllm_stats.cli.command_study import study
 from crowdllm_stats.cli.command_theory import theory
 from crowdllm_stats.cli.option_groups import gathered, group_parameters, with_groups
 from crowdllm_stats.cli.options import Tables, check_seed
-from crowdllm_stats.cli.out_check import check_file
+from crowdllm_stats.cli.out_check import check_file, check_folder
 from crowdllm_stats.cli.output import ENDINGS, Report, emit
 from crowdllm_stats.cli.stopping import say_when_stopped, stopped_line
 from crowdllm_stats.cli.streams import why_unwritten
@@ -138,6 +140,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     app.command("evaluate")(with_groups(evaluate))
     app.command("fit")(with_groups(fit))
     app.command("simulate")(with_groups(simulate))
+    app.command("report")(report)
     app.command("serve")(serve)
     app.add_typer(theory(arguments), name="theory")
     app.add_typer(backbone(), name="backbone")
@@ -169,13 +172,20 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone:
     def command(**values: Any) -> None:
         tables = gathered(Tables, values)
         params = values.pop("given").params
-        check_file("--out", tables.out, ENDINGS, params)
+        out = None if tables.out is None else Path(tables.out)
+        kept = tables.out is not None and (tables.out.endswith(("/", os.sep)) or os.path.isdir(tables.out))
+        if kept and out is not None:
+            from crowdllm_stats.report.keep import MARK
+
+            check_folder("--out", out, [MARK], params)
+        else:
+            check_file("--out", out, ENDINGS, params)
         check_file("--picture", values.get("picture"), PICTURES, params)
         check_seed(values.get("seed"))
-        report = function(tables, **values)
+        found = function(tables, **values)
         emit(
-            report, as_json=tables.json, out=tables.out, arguments=arguments, keep_formulas=tables.keep_formulas,
-            explain=tables.explain,
+            found, as_json=tables.json, out=out, arguments=arguments, settings=_settings(params) if kept else None,
+            keep_formulas=tables.keep_formulas, explain=tables.explain,
         )  # fmt: skip
 
     own_hints = get_type_hints(function, include_extras=True)
@@ -189,6 +199,16 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone:
     shared = group_parameters(Tables, {"digital": ""} if alone else None)
     command.__signature__ = inspect.Signature([given, *shared, *own])  # type: ignore[attr-defined]  # typer reads it
     return command
+
+
+def _settings(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that say how something was computed, as text, number or list."""
+    others = ("humans", "digital", "json", "out", "explain", "keep_formulas", "data", "picture")
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in params.items()
+        if name not in others and value not in (None, False, "", [], ())
+    }
 
 
 #: Commands that do without the digital table.

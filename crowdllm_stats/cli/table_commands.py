@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,8 +55,22 @@ PICTURES = (".png", ".pdf", ".svg")
 DRAWN = 3
 
 
-def _report(command: str, title: str, found: SurveyResult, loaded: Loaded, **others: Any) -> Report:
+def _report(
+    command: str, title: str, found: SurveyResult, loaded: Loaded, seed: int | None = None, **others: Any
+) -> Report:
     """What a command has to say of a result."""
+
+    def keep(folder: Path, **others: Any) -> list[Path]:
+        from crowdllm_stats.report.keep import keep_results
+
+        everything = dataclasses.replace(
+            found, notes=[*loaded.notes, *found.notes], notices=[*loaded.notices, *found.notices]
+        )
+        return keep_results(
+            folder, everything, command=command, human=loaded.human, digital=loaded.digital, inputs=loaded.inputs,
+            seed=seed, **others,
+        )  # fmt: skip
+
     return Report(
         command=command,
         title=title,
@@ -67,6 +82,8 @@ def _report(command: str, title: str, found: SurveyResult, loaded: Loaded, **oth
         why=found.why,
         show=SHOW[command].split(),
         inputs=loaded.inputs,
+        seed=seed,
+        keep=keep,
         notices=[*loaded.notices, *found.notices],
         **others,
     )

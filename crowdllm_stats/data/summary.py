@@ -74,3 +74,20 @@ def _top(column: pd.Series, limit: int = 5) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def per_problem(responses: pd.DataFrame, scale: Scale) -> pd.DataFrame:
+    """Every problem's number of answers, and their mean where answers are numbers.
+
+    Returns:
+        Columns ``answers`` and, on a numeric scale, ``mean``; indexed by problem.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> human = load_example().human
+        >>> per_problem(human.responses, human.scale).loc["q01"].to_dict()
+        {'answers': 8.0, 'mean': 2.5}
+    """
+    grouped = responses.groupby("problem", sort=False)["response"]
+    found = grouped.size().to_frame("answers")
+    return found.assign(mean=grouped.mean()) if scale.numeric else found

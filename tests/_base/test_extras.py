@@ -37,6 +37,7 @@ MODULES = {
     "theory": ["crowdllm_stats.verify.run"],
     "dask": ["crowdllm_stats.studies.engine.run"],
     "plot": ["crowdllm_stats.survey.comparison", "crowdllm_stats.studies.report.report"],
+    "report": ["crowdllm_stats.report.write"],
     "page": ["crowdllm_stats.report.page.server"],
     "voting": ["crowdllm_stats.evaluation.bundles"],
 }
@@ -48,6 +49,7 @@ BROUGHT = {
     "theory": ["sympy", "ot"],
     "dask": ["distributed"],
     "plot": ["matplotlib"],
+    "report": ["altair", "vl_convert", "jinja2"],
     "page": ["starlette", "uvicorn", "python_multipart", "jinja2"],
     "voting": ["pabutools"],
 }

@@ -1,0 +1,240 @@
+"""Intervals as parts of a report: question by question, over all questions, and method by method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from crowdllm_stats._base.shown import one_line, several
+from crowdllm_stats.report.charts import BLUE, DRAWN, GREY, ORANGE, forest
+from crowdllm_stats.report.parts import Figure, Part, Row, Table, cut, part_of, said
+from crowdllm_stats.report.sources import METHODS
+
+#: The two kinds of intervals that stand beside each other.
+BOTH, ALONE = "with the digital population", "human answers alone"
+
+_PROBLEM = {"problem": "Question"}
+_ENDS = {"estimate": "Estimate", "lower": "From", "upper": "To"}
+
+
+def interval_part(content: Mapping[str, Any]) -> Part:
+    """Intervals for every question, the human answers alone beside."""
+    rows, summary, level = content["results"], content["summary"], level_of(content)
+    alone = {row["problem"]: row for row in content["humans_alone"]}
+    answers = {row["problem"]: row for row in content["answers"]}
+    table = [
+        {
+            **row,
+            "alone_lower": alone.get(row["problem"], {}).get("lower"),
+            "alone_upper": alone.get(row["problem"], {}).get("upper"),
+            "digital_mean": answers.get(row["problem"], {}).get("digital_mean"),
+        }
+        for row in [*rows, *summary]
+    ]
+    drawn = rows[:DRAWN]
+    kind = BOTH if alone else ALONE
+    lines = [{**row, "kind": kind} for row in drawn]
+    if alone:
+        lines += [{**alone[row["problem"]], "kind": ALONE} for row in drawn if row["problem"] in alone]
+    means = {row["problem"]: answers[row["problem"]].get("digital_mean") for row in drawn if row["problem"] in answers}
+    marked = any(value is not None for value in means.values())
+    figure = Figure(
+        title="What people answer on average, question by question",
+        says=_says(rows[0], f"Question {_name(rows[0])}", alone.get(rows[0]["problem"])),
+        chart=forest(
+            lines,
+            series={BOTH: BLUE, ALONE: ORANGE} if alone else {ALONE: ORANGE},
+            title=f"mean human answer, {level} interval",
+            points=means if marked else None,
+        ),
+        alt=f"Intervals of {several(len(drawn), 'question')} on one axis"
+        + (", each with the digital population and from the human answers alone." if alone else ".")
+        + _widths(table, alone),
+        reading=reading_of(len(rows), "A dot is the estimate, a line its interval.")
+        + (" A grey cross is the digital answers' own mean." if marked else ""),
+        table=Table(
+            {
+                **_PROBLEM, **_ENDS, "alone_lower": "Humans alone, from", "alone_upper": "Humans alone, to",
+                "method": "Method", "n_labeled": "Human answers", "n_digital": "Further digital answers",
+                "effective_n": "Worth in human answers", "digital_mean": "Digital mean", "note": "Remark",
+            },
+            table,
+        ),
+    )  # fmt: skip
+    whole = next((row for row in summary if row["problem"] == "all"), None)
+    says = _says(rows[0], f"Question {_name(rows[0])}", alone.get(rows[0]["problem"]))
+    if whole is not None:
+        says = _says(whole, f"Over all {several(len(rows), 'question')}", alone.get("all"))
+    return part_of(content, "What people answer on average", says, [figure], _interval_methods(content, level))
+
+
+def _says(row: Row, whose: str, alone: Row | None) -> str:
+    between = f"{whose}: people's mean answer lies {_between(row)}."
+    worth = row.get("effective_n")
+    if alone is None or row["method"] == alone["method"] or worth is None:
+        return f"{between} This rests on human answers alone."
+    return (
+        f"{between} From the human answers alone it would be {_between(alone)}; as good an estimate without the "
+        f"digital population would need about {worth:.0f} human answers, where there are {row['n_labeled']:.0f}."
+    )
+
+
+def _between(row: Row) -> str:
+    low, high = row["lower"], row["upper"]
+    if low is None or math.isinf(low):
+        return f"at {said(high)} or below"
+    if high is None or math.isinf(high):
+        return f"at {said(low)} or above"
+    return f"between {said(low)} and {said(high)}"
+
+
+def _widths(table: Sequence[Row], alone: Mapping[str, Row]) -> str:
+    pairs = [
+        (row["half_width"], alone[row["problem"]]["half_width"])
+        for row in table
+        if row["problem"] in alone and row["problem"] != "all"
+    ]
+    finite = [pair for pair in pairs if all(value is not None and math.isfinite(value) for value in pair)]
+    narrower = sum(own < other for own, other in finite)
+    return f" With the digital population {narrower} of {len(finite)} intervals are narrower." if finite else ""
+
+
+def _interval_methods(content: Mapping[str, Any], level: str) -> str:
+    rows, counts = content["results"], content["counts"]
+    used: dict[str, int] = {}
+    for row in rows:
+        used[row["method"]] = used.get(row["method"], 0) + 1
+    how = "; ".join(f"{METHODS[name]} ({several(count, 'question')})" for name, count in used.items())
+    sides = ", following the framework of CrowdLLM [crowdllm]" if content["humans_alone"] else ""
+    digital = _digital(counts) if content["humans_alone"] else ""
+    side = {"larger": "Lower ends", "smaller": "Upper ends"}.get(str(content["settings"].get("alternative")), "")
+    return (
+        f"We estimated people's mean answer to each of {several(len(rows), 'question')} from {_humans(counts)}{digital}"
+        f"{sides}. {side or 'Two-sided intervals'} of level {level} were computed by {how}."
+    )
+
+
+def _humans(counts: Mapping[str, int]) -> str:
+    return f"{several(counts.get('answers', 0), 'answer')} of {counts.get('people', 0)} people"
+
+
+def _digital(counts: Mapping[str, int]) -> str:
+    return (
+        f" and the answers of {counts.get('digital_people', 0)} digital people, of which {counts.get('pairs', 0)} "
+        "answers were those of the human answers' digital twins"
+    )
+
+
+def across_part(content: Mapping[str, Any]) -> Part:
+    """Intervals helped by all other questions; also for questions that nobody answered."""
+    rows, level = content["results"], level_of(content)
+    new = content["command"] == "new-questions"
+    lines = [{**row, "kind": "all"} for row in rows[:DRAWN]]
+    more = (
+        "" if new or rows[0].get("saved") is None
+        else f" On average over the questions, the other questions and the digital population are worth "
+        f"{said(sum(row['saved'] for row in rows) / len(rows))} further human answers each."
+    )  # fmt: skip
+    says = f"Question {_name(rows[0])}: people's mean answer lies {_between(rows[0])}.{more}"
+    figure = Figure(
+        title="People's mean answer to each question, from all questions together",
+        says=says,
+        chart={**forest(lines, series={"all": BLUE}, title=f"mean human answer, {level} interval")},
+        alt=f"Intervals of {several(len(lines), 'question')} on one axis.",
+        reading=reading_of(len(rows), "A dot is the estimate, a line its interval."),
+        table=Table(
+            {
+                **_PROBLEM, **_ENDS, "n_labeled": "Human answers", "effective_n": "Worth in human answers",
+                "weight": "Weight of own answers", "synthetic": "Predicted from the others",
+                "digital_mean": "Digital mean", "note": "Remark",
+            },
+            rows,
+        ),
+    )  # fmt: skip
+    methods = (
+        f"We predicted people's mean answers to {several(len(rows), 'question')} that nobody had answered from those "
+        f"with human answers, by split conformal prediction of level {level} [conformal] on the digital population's "
+        "answers [crowdllm]."
+        if new
+        else f"People's mean answer to each of {several(len(rows), 'question')} was estimated from "
+        f"{_humans(content['counts'])} by combining its own human mean with a regression over questions on the digital "
+        f"population's mean (Fay-Herriot model [fay]; people as independent units [liang]; digital population as in "
+        f"[crowdllm]). Intervals have level {level} on average over questions."
+    )
+    title = "Questions that nobody answered" if new else "All questions together"
+    return part_of(content, title, says, [figure], methods)
+
+
+def compare_part(content: Mapping[str, Any]) -> Part:
+    """Every method side by side."""
+    rows, level = content["results"], level_of(content)
+    panels: dict[str, list[Row]] = {}
+    for row in rows:
+        panels.setdefault(row["problem"], []).append(row)
+    figures = []
+    for problem, own in list(panels.items())[:6]:
+        chosen = next((row for row in own if row["chosen"]), own[0])
+        lines = [{**row, "kind": "auto's choice" if row["chosen"] else "other methods"} for row in own]
+        whose = "The mean over all questions" if problem == "all" else f"Question {_short(problem)}"
+        figures.append(
+            Figure(
+                title=f"{whose}, by every method",
+                says=f"Auto, which chooses by numbers and scale alone, uses {chosen['method']}: {_between(chosen)}.",
+                chart=forest(
+                    lines,
+                    series={"auto's choice": BLUE, "other methods": GREY},
+                    label="method",
+                    beside=False,
+                    title=f"mean human answer, {level} interval",
+                ),
+                alt=f"The intervals of {several(len(own), 'method')} on one axis.",
+                reading="A dot is the estimate, a line its interval.",
+                table=Table(
+                    {
+                        "method": "Method", **_ENDS, "half_width": "Half-width", "lam": "Weight of digital answers",
+                        "effective_n": "Worth in human answers", "chosen": "Chosen by auto", "note": "Remark",
+                    },
+                    own,
+                ),
+            )
+        )  # fmt: skip
+    names = list(dict.fromkeys(row["method"] for row in rows))
+    methods = (
+        f"From {_humans(content['counts'])}{_digital(content['counts'])}, intervals of level {level} were computed by "
+        + "; ".join(METHODS[name] for name in names)
+        + ". All are shown; none was chosen for its width."
+    )
+    says = f"{figures[0].title}: {figures[0].says} Picking the narrowest method afterwards would break the level."
+    return part_of(content, "Every interval method side by side", says, figures, methods)
+
+
+def level_of(content: Mapping[str, Any]) -> str:
+    """The confidence level of a command's results, in percent."""
+    given = content["settings"].get("level") or content["results"][0].get("level") or 0.95
+    return f"{100 * given:g}%"
+
+
+def reading_of(count: int, sentence: str) -> str:
+    """How to read a picture, and how many questions are drawn where these are not all."""
+    return f"{sentence} The first {DRAWN} of {count} questions are drawn." if count > DRAWN else sentence
+
+
+def _name(row: Row) -> str:
+    return _short(row["problem"])
+
+
+def _short(text: str) -> str:
+    return cut(one_line(text), 80)
+
+
+def named(problems: Iterable[str], most: int = 3) -> str:
+    """The first ids, and how many more.
+
+    Example:
+        >>> named(["a", "b", "c", "d"])
+        'a, b, c and 1 more'
+    """
+    every = [_short(problem) for problem in problems]
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return f"{', '.join(every[:most])}{more}"

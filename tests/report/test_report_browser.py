@@ -1,0 +1,117 @@
+"""The report in a real browser: nothing fails or is fetched, pictures are drawn, tables sort, everybody can read it."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+pytest.importorskip("playwright")
+pytest.importorskip("axe_playwright_python")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        found = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def opened(browser, whole_report):
+    """Opens the report; whatever the console says, and whatever is fetched, is remembered."""
+    contexts = []
+
+    def visit(width: int = 1200, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, offline=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.said, page.fetched = [], []
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.on("request", lambda request: page.fetched.append(request.url))
+        page.goto(whole_report.as_uri())
+        page.wait_for_function(
+            "document.querySelectorAll('[data-chart]').length === document.querySelectorAll('[data-drawn]').length",
+            timeout=120_000,
+        )
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def test_pictures_are_drawn_without_an_error_or_the_network(opened, whole_report):
+    page = opened()
+    assert page.said == []
+    assert page.fetched == [whole_report.as_uri()]
+    assert page.locator("[data-chart] svg").count() == page.locator("[data-chart]").count() == 10
+    marks = page.locator("[data-chart] svg .mark-symbol path, [data-chart] svg .mark-rect path").count()
+    assert marks > 10 * 12
+
+
+def test_a_table_sorts_by_number_and_by_name(opened):
+    page = opened()
+    table = page.locator("table").first
+    page.locator("details").first.evaluate("one => { one.open = true; }")
+    column = table.locator("thead button").all_inner_texts().index("Estimate")
+
+    def numbers():
+        return [float(text) for text in table.locator(f"tbody tr > :nth-child({column + 1})").all_inner_texts()]
+
+    before = numbers()
+    button = table.locator("thead button").nth(column)
+    button.click()
+    assert numbers() == sorted(before) != before
+    assert table.locator("thead th").nth(column).get_attribute("aria-sort") == "ascending"
+    button.press("Enter")
+    assert numbers() == sorted(before, reverse=True)
+    assert table.locator("thead th").nth(column).get_attribute("aria-sort") == "descending"
+    table.locator("thead button").first.click()
+    names = table.locator("tbody th").all_inner_texts()
+    assert names == sorted(names)
+    assert table.locator("thead th[aria-sort]").count() == 1
+
+
+def test_the_csv_is_loaded_from_the_page_itself(opened):
+    page = opened()
+    page.locator("details").first.evaluate("one => { one.open = true; }")
+    with page.expect_download() as download:
+        page.locator("a[download]").first.click()
+    lines = download.value.path().read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("Question,Estimate,From,To")
+    assert len(lines) == 1 + 13
+
+
+def test_a_narrow_screen_needs_no_sideways_scrolling(opened):
+    page = opened(width=360)
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize(("scheme", "rules"), [("light", None), ("dark", ["color-contrast"])])
+def test_everybody_can_read_it(opened, scheme, rules):
+    """No serious or critical violation of what axe checks: names for screen readers, contrast, order of headings."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = opened(color_scheme=scheme)
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    found = Axe().run(page, options=None if rules is None else {"runOnly": rules})
+    serious = [one for one in found.response["violations"] if one["impact"] in ("serious", "critical")]
+    assert serious == [], [(one["id"], one["nodes"][0]["html"]) for one in serious]
+    assert len(found.response["passes"]) >= (20 if rules is None else 1)
+
+
+def test_on_paper_every_table_is_open(opened):
+    page = opened()
+    assert page.locator("details:not([open])").count() > 0
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details[open]").count() == 0
