@@ -55,9 +55,13 @@ def _numbers(column: pd.Series, scale: Scale, label: str) -> GivenAnswers:
         raise ValueError(f"{label} holds complex numbers; answers must be real ones")
     if pd.api.types.is_numeric_dtype(column.dtype):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        missing = np.isnan(values)
+        different = values
     else:
-        values, missing = _parsed(column, label)
+        values, different = _parsed(column, label)
+    missing = np.isnan(values)
+    sound = different[~np.isnan(different)]
+    if np.abs(sound).max(initial=0.0) <= LARGEST and np.all(scale.admits(sound)):
+        return GivenAnswers(values, missing)
     biggest = np.abs(values[~missing]).max(initial=0.0)
     if biggest > LARGEST:
         wild = ~missing & (np.abs(values) > LARGEST)
@@ -75,8 +79,8 @@ def _numbers(column: pd.Series, scale: Scale, label: str) -> GivenAnswers:
     return GivenAnswers(values, missing)
 
 
-def _parsed(column: pd.Series, label: str) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Numbers from a column of text or of mixed values, parsed once for each different value."""
+def _parsed(column: pd.Series, label: str) -> tuple[FloatArray, FloatArray]:
+    """Numbers from a column of text or of mixed values, parsed once for each different value; and these."""
     try:
         codes, found = distinct(column)
     except TypeError:
@@ -92,7 +96,7 @@ def _parsed(column: pd.Series, label: str) -> tuple[FloatArray, NDArray[np.bool_
     parsed[:-1][number] = np.asarray(found[number].astype(np.float64))
     odd = np.flatnonzero(np.isnan(parsed[:-1]))
     text = [place for place in odd.tolist() if not _is_blank(found[place])]
-    rows = np.isin(codes, text)
+    rows = np.isin(codes, text) if text else np.zeros(1, dtype=bool)
     if rows.any():
         raise BadInput(
             f"{label} holds {int(rows.sum())} of {len(codes)} answers that are not numbers: "
@@ -100,8 +104,7 @@ def _parsed(column: pd.Series, label: str) -> tuple[FloatArray, NDArray[np.bool_
             python="correct them, or declare the scale with scale=categorical([...]) or approval([...])",
             command="correct them, or code the answers as numbers",
         )
-    values = parsed[codes]
-    return values, np.isnan(values)
+    return parsed[codes], parsed
 
 
 def _for_ballots(problem: str) -> BadInput:

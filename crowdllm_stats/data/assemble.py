@@ -18,7 +18,7 @@ from crowdllm_stats.data.answers import as_answers
 from crowdllm_stats.data.attributes import attribute_table, given_table, plain, sort_columns
 from crowdllm_stats.data.codes import refuse_codes, without_codes
 from crowdllm_stats.data.files import read_table
-from crowdllm_stats.data.ids import Ids, as_ids
+from crowdllm_stats.data.ids import Ids, as_ids, repeated
 from crowdllm_stats.data.layout import OURS, with_our_names
 from crowdllm_stats.data.scale import Scale, as_scale
 
@@ -181,7 +181,10 @@ def _repeats(
     problem: Ids, participant: Ids, frame: pd.DataFrame, repeats: Repeats, rows: NDArray[np.int64], source: str
 ) -> NDArray[np.int64] | None:
     """Number the answers of a participant to a problem, or refuse a second one."""
-    pair = pd.Series(problem.codes * len(participant.names) + participant.codes)
+    key = problem.codes * len(participant.names) + participant.codes
+    if not repeated(key):
+        return np.zeros(len(key), dtype=np.int64) if repeats == "keep" else None
+    pair = pd.Series(key)
     if repeats == "keep":
         order = np.arange(len(pair))
         if "repeat" in frame.columns:  # numbered before, in an order that rows need not follow

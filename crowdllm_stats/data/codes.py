@@ -75,7 +75,7 @@ def refuse_codes(answers: GivenAnswers, problem: Ids, label: str) -> None:
     """
     values = np.asarray(answers.given[~answers.missing], dtype=float)
     rows = problem.codes[~answers.missing]
-    found, places = np.unique(values, return_inverse=True)
+    places, found = pd.factorize(values, sort=True)
     count = len(problem.names)
     if not 2 <= len(found) <= DISTINCT or np.any(rows < 0):
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 import pandas as pd
@@ -92,18 +92,33 @@ def holds_formulas(frame: pd.DataFrame) -> bool:
         >>> holds_formulas(pd.DataFrame({"problem": ["-1", "'=1"]})), holds_formulas(pd.DataFrame({"=1": [2]}))
         (False, True)
     """
-    return any(map(_runs, _texts(frame)))
+    return any(map(_runs, _suspects(frame)))
 
 
 def _runs(text: str) -> bool:
     return _BEGIN.match(text) is not None and not _PLAIN_NUMBER.fullmatch(text)
 
 
-def _texts(frame: pd.DataFrame) -> Iterator[str]:
+def _suspects(frame: pd.DataFrame) -> Iterator[str]:
+    """The texts of the table that begin as a formula does, apostrophes before it left aside."""
     for place, name in enumerate(frame.columns):
         column = frame.iloc[:, place]
         values = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
-        yield from (text for text in (name, *(values if _wordy(values) else ())) if isinstance(text, str))
+        texts = (name, *(_like_formulas(values) if _wordy(values) else ()))
+        yield from (text for text in texts if isinstance(text, str))
+
+
+def _like_formulas(values: pd.Series | pd.Index) -> Iterable[object]:
+    """Those that begin as a formula does, found by Arrow where all are texts; everything else where they are not."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        texts = pa.array(values, type=pa.large_string(), from_pandas=True)
+    except (pa.ArrowException, UnicodeEncodeError):  # other values too, or half a character
+        return values
+    found: list[object] = texts.filter(pc.match_substring_regex(texts, r"^'*[=+\-@\t\r]")).to_pylist()
+    return found
 
 
 def _wordy(values: pd.Series | pd.Index) -> bool:
@@ -112,7 +127,7 @@ def _wordy(values: pd.Series | pd.Index) -> bool:
 
 def _changed(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
     """The table with every text and column name changed; itself where nothing changes."""
-    if all(change(text) == text for text in _texts(frame)):
+    if all(change(text) == text for text in _suspects(frame)):
         return frame
 
     def new(value: object) -> object:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crowdllm_stats._base.words import coded, rows_text, some, word
+from crowdllm_stats._base.words import distinct, rows_text, some, word
 
 #: A whole number as text, with or without decimals that are all zero.
 _NUMBER = re.compile(r"\d+(\.0+)?")
@@ -41,6 +41,8 @@ class Ids:
 
     def column(self) -> pd.Series:
         """The ids as a text column."""
+        if not self.missing.any():
+            return pd.Series(pd.Series(self.names).astype(str).array.take(self.codes))
         return pd.Series(pd.Categorical.from_codes(self.codes, categories=pd.Index(self.names))).astype(str)
 
 
@@ -64,11 +66,14 @@ def as_ids(column: pd.Series, label: str) -> Ids:
         ['7', '8']
     """
     try:
-        codes, values = coded(column)
+        codes, found = distinct(column)
     except TypeError:
         raise ValueError(
             f"{label} holds values that are not ids, such as lists; ids are text or whole numbers"
         ) from None
+    if _plainly_written(found):
+        return _by_appearance(codes, found.to_numpy(dtype=object))
+    values = found.tolist()
     words = [word(value) for value in values]
     bad = [place for place, text in enumerate(words) if text is None]
     if bad:
@@ -80,12 +85,63 @@ def as_ids(column: pd.Series, label: str) -> Ids:
     texts = _whole(texts)
     # Different values may give one word (1 and "1"); a blank id is a missing one.
     order, names = pd.factorize(np.array([text or None for text in texts], dtype=object))
-    to_name = np.append(order.astype(np.int64), -1)
-    renamed = to_name[codes]
-    present, seen = pd.factorize(renamed[renamed >= 0])
-    result = np.full(len(renamed), -1, dtype=np.int64)
-    result[renamed >= 0] = present
-    return Ids(result, names[seen])
+    return _by_appearance(np.append(order.astype(np.int64), -1)[codes], names)
+
+
+def _plainly_written(values: pd.Index) -> bool:
+    """Whether different values are ids as they stand: texts, printable ASCII at both ends, ".0" at none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pd.api.types.infer_dtype(values, skipna=False) != "string":
+        return False
+    try:
+        texts = pa.array(values, type=pa.large_string())
+    except (pa.ArrowException, UnicodeEncodeError):  # half a character, which no file holds
+        return False
+    sound = pc.match_substring_regex(texts, r"^[!-~]((?s:.*)[!-~])?$")
+    return bool(pc.all(sound).as_py()) and not pc.any(pc.ends_with(texts, ".0")).as_py()
+
+
+def _by_appearance(codes: NDArray[np.int64], names: NDArray[Any]) -> Ids:
+    """Ids with the names renumbered by first appearance; those that do not occur are left out."""
+    if len(codes) and _rising(codes) == len(names):
+        return Ids(codes, names)
+    first = np.full(len(names) + 1, len(codes))
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # of repeated targets the last assignment stays
+    first = first[:-1]  # the last one is that of missing ids
+    order = np.argsort(first, kind="stable")
+    order = order[: np.count_nonzero(first < len(codes))]
+    place = np.full(len(names) + 1, -1)
+    place[order] = np.arange(len(order))
+    return Ids(place[codes], names[order])
+
+
+def _rising(codes: NDArray[np.int64]) -> int:
+    """How many different codes there are, if they are 0, 1, ... by first appearance; else -1. Missing ones are -1."""
+    most = np.maximum.accumulate(codes)
+    return int(most[-1]) + 1 if codes[0] <= 0 and np.all(codes[1:] <= most[:-1] + 1) else -1
+
+
+#: Numbers up to so many times their count are looked for in a table of bits, larger ones by hashing.
+_DENSE = 8
+
+
+def repeated(keys: NDArray[np.int64]) -> bool:
+    """Whether any number, none negative, occurs twice.
+
+    Example:
+        >>> repeated(np.array([3, 0, 3])), repeated(np.array([3, 10**12, 0]))
+        (True, False)
+    """
+    if not len(keys):
+        return False
+    most = int(keys.max())
+    if most >= _DENSE * len(keys):
+        return bool(pd.Series(keys).duplicated().any())
+    seen = np.zeros(most + 1, dtype=bool)
+    seen[keys] = True
+    return int(np.count_nonzero(seen)) < len(keys)
 
 
 #: Ways in which one id may be written, and how each is undone.

@@ -137,11 +137,10 @@ def open_survey(
 
 
 def _strangers(pairing: Pairing, digital: CrowdData, has_twin: NDArray[np.bool_], alone: bool) -> ValueError:
-    answers = pairing.answers["participant"]
-    lacking = pd.unique(answers[~has_twin])
-    others = pd.unique(digital.responses["participant"])
-    others = others[~np.isin(others.astype(str), pd.unique(answers).astype(str))]
-    people = int(answers[has_twin].nunique())
+    lacking = pairing.names[pd.unique(pairing.people.person[~has_twin])]
+    others = pd.Index(pd.unique(digital.responses["participant"]))
+    others = others[~others.isin(pairing.names[: pairing.n_people])]
+    people = len(pd.unique(pairing.people.person[has_twin]))
     who = "no person has" if not people else f"only {people} of {pairing.counts['people']} people have"
     how = "" if not pairing.match else f" by {' and '.join(pairing.match)}"
     reason = written_otherwise(lacking.astype(str), others.astype(str))
@@ -160,8 +159,8 @@ def _strangers(pairing: Pairing, digital: CrowdData, has_twin: NDArray[np.bool_]
 
 
 def _who(pairing: Pairing, digital: CrowdData, needed: bool) -> str:
-    answers = pairing.answers["participant"]
-    paired = pd.unique(answers[_has_twin(pairing)]).astype(str)
+    who = pd.unique(pairing.people.person[_has_twin(pairing)])
+    paired = pairing.names[who]
     people = pairing.counts["people"]
     if pairing.match:
         return f"{len(paired)} of {people} people have a digital twin, by {' and '.join(pairing.match)}."
@@ -169,12 +168,19 @@ def _who(pairing: Pairing, digital: CrowdData, needed: bool) -> str:
     if not len(paired):
         return f"No person has a digital twin, by participant id; {others} digital people." if others else ""
     text = f"{len(paired)} of {people} people have a digital twin, by participant id; {others} other digital people."
-    ids = pd.unique(digital.responses["participant"]).astype(str)
-    reason = written_otherwise(sorted(set(answers.astype(str)) - set(paired)), sorted(set(ids) - set(paired)))
+    ids = pd.Index(pd.unique(digital.responses["participant"]))
+    lacking = np.ones(pairing.n_people, dtype=bool)
+    lacking[who] = False
+    reason = ""
+    if others and lacking.any():
+        mine = pairing.names[: pairing.n_people][lacking]
+        reason = written_otherwise(sorted(mine), sorted(ids[~ids.isin(paired)]))
     if reason:
         text += f" Some ids without a twin look like ids of the other table: {reason}; write them alike."
-    numbers = sorted(int(name) for name in ids if name.isdecimal())
-    if needed and len(numbers) == len(ids) and others and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
+    if not (needed and others and all(name.isdecimal() for name in ids)):
+        return text
+    numbers = sorted(map(int, ids))
+    if numbers == list(range(numbers[0], numbers[0] + len(numbers))):
         return Message.filled(
             "{} Ids are running numbers on both sides: if person {} is not digital person {}, say {}.",
             text, paired[0], paired[0], Message("unpaired=True", "--unpaired"),
@@ -197,7 +203,7 @@ def _repeated(pairing: Pairing) -> str:
 
 
 def _has_twin(pairing: Pairing) -> NDArray[np.bool_]:
-    return np.asarray(pairing.answers["twin"].notna() | pairing.answers["stand_in"].notna())
+    return ~np.isnan(pairing.filled)
 
 
 def backwards(pairing: Pairing) -> str:
@@ -218,44 +224,45 @@ def backwards(pairing: Pairing) -> str:
         >>> backwards(pair(example.human, example.digital))
         ''
     """
-    both = pairing.answers[~pairing.answers["twin"].isna()]
-    if both.empty:
+    there = ~np.isnan(pairing.twin)
+    if not there.any():
         return ""
-    grouped = both.groupby("problem", observed=True, sort=False)[["human", "twin"]]
-    means = grouped.mean()
-    apart = both[["human", "twin"]] - grouped.transform("mean")
-    products = pd.DataFrame({
-        "xy": apart["human"] * apart["twin"], "xx": apart["human"] ** 2, "yy": apart["twin"] ** 2,
-        "problem": both["problem"], "participant": both["participant"].astype(str),
-    })  # fmt: skip
-    over = _correlation(*(means[name].to_numpy(dtype=float) for name in ("human", "twin")))
-    if len(means) >= PROBLEMS and over < REVERSED and _z(over, len(means)) < ndtri(ALARM):
+    both = pairing.people.kept(there)
+    row, x, y = both.row, both.response, pairing.twin[there]
+    sizes = np.bincount(row)
+    apart, means = [], []
+    for values in (x, y):
+        mean = np.bincount(row, weights=values) / np.maximum(sizes, 1)
+        apart.append(values - mean[row])
+        means.append(mean[sizes > 0])
+    over = _correlation(*means)
+    if len(means[0]) >= PROBLEMS and over < REVERSED and _z(over, len(means[0])) < ndtri(ALARM):
         return f"Twins fall as humans rise (correlation {over:.2f} over problems): is one of the two scales reversed?"
-    within = _ratio(products[["xy", "xx", "yy"]].sum().to_numpy(dtype=float))
-    sums = products.groupby("participant", sort=False)["xy"].sum().to_numpy(dtype=float)
+    product = apart[0] * apart[1]
+    parts = [np.bincount(row, weights=part) for part in (product, apart[0] ** 2, apart[1] ** 2)]
+    within = _ratio(np.sum(parts, axis=1))
+    answered = np.bincount(both.person) > 0
+    sums = np.bincount(both.person, weights=product)[answered]
     if len(sums) >= PEOPLE and within < REVERSED and _chance_below(sums) < ALARM:
         return (
             f"Twins fall as humans rise (correlation {within:.2f} within problems): is one of the two scales reversed?"
         )
-    return _single(products)
+    return _single(pairing.problems, sizes, np.stack(parts, axis=1))
 
 
-def _single(products: pd.DataFrame) -> str:
-    """The question about single problems."""
-    grouped = products.groupby("problem", observed=True, sort=False)[["xy", "xx", "yy"]]
-    sizes = grouped.size().to_numpy()
-    each = np.array([_ratio(row) for row in grouped.sum().to_numpy(dtype=float)])
+def _single(problems: Sequence[str], sizes: NDArray[np.int64], sums: FloatArray) -> str:
+    """The question about single problems, from their numbers of pairs and sums of products."""
+    each = np.array([_ratio(row) for row in sums])
     tested = sizes >= MANY
     if not tested.any():
         return ""
     bad = tested & (each < REVERSED) & (_z(each, np.maximum(sizes, MANY)) < ndtri(ALARM / int(tested.sum())))
     if not bad.any():
         return ""
-    names = list(grouped.groups)
     worst = int(np.argmin(np.where(bad, each, 1.0)))
     return (
         f"Twins fall as humans rise in {several(int(bad.sum()), 'problem')} (correlation {each[worst]:.2f} in "
-        f"{names[worst]!r}): is the scale reversed there?"
+        f"{problems[worst]!r}): is the scale reversed there?"
     )
 
 

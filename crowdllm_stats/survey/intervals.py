@@ -212,7 +212,7 @@ def overall_row(pairing: Pairing, wanted: Wanted) -> tuple[Row | None, str]:
 
 def _pooled(pairing: Pairing, wanted: Wanted) -> tuple[Row, str]:
     pooled = pool(pairing)
-    people = len(set(pooled.people))
+    people = int(np.count_nonzero(np.bincount(pooled.people)))
     method, why = wanted.method, pooled.why
     if method == "auto":
         crowd = 0 if pooled.crowd is None else len(pooled.crowd)
@@ -257,14 +257,15 @@ def _over_people(pooled: Pooled, wanted: Wanted, method: str) -> Interval:
 class Pooled:
     """All answers as one sample, ready for ``interval(..., clusters=people)``.
 
-    ``human`` and ``twin`` hold one value per answer, ``crowd`` one per digital person (None where there are no digital
-    people besides the humans' twins); ``problems`` are those used, ``left_out`` those with a single human answer.
+    ``human``, ``twin`` and ``people`` (numbers) hold one value per answer, ``crowd`` one per digital person (None where
+    there are no digital people besides the humans' twins); ``problems`` are those used, ``left_out`` those with a
+    single human answer.
     """
 
     human: FloatArray
     twin: FloatArray | None
     crowd: FloatArray | None
-    people: NDArray[np.object_]
+    people: NDArray[np.int64]
     problems: list[str]
     left_out: list[str]
     why: str
@@ -307,7 +308,7 @@ def pool(pairing: Pairing) -> Pooled:
         raise ValueError("no problem has two human answers, which would show how much answers vary within a problem")
     keep = used[rows]
     rows = rows[keep]
-    human = pairing.answers["human"].to_numpy()[keep]
+    human = pairing.people.response[keep]
     twin = pairing.filled[keep]
     share = np.where(used, pairing.n_answers, 0) / len(rows)
     crowd = None
@@ -325,7 +326,7 @@ def pool(pairing: Pairing) -> Pooled:
         human=_centred(human, rows, pairing.n_answers),
         twin=None if crowd is None else _centred(twin, rows, pairing.n_answers),
         crowd=crowd,
-        people=pairing.answers["participant"].to_numpy(dtype=object)[keep],
+        people=pairing.people.person[keep],
         problems=[problem for problem, there in zip(pairing.problems, used, strict=True) if there],
         left_out=[problem for problem, there in zip(pairing.problems, used, strict=True) if not there],
         why=f"Mean over {int(used.sum())} problems, by their shares of human answers. {why}",
@@ -342,11 +343,10 @@ def _centred(values: FloatArray, rows: NDArray[np.int64], sizes: NDArray[np.int6
 def _crowd(pairing: Pairing, share: FloatArray) -> FloatArray | None:
     if pairing.unlabeled is None:
         return None
-    further = pairing.unlabeled[~pairing.unlabeled["participant"].isin(set(pairing.answers["participant"]))]
-    rows = further["row"].to_numpy(dtype=np.int64)
-    answers = further["response"].to_numpy()
+    further = pairing.unlabeled.kept(pairing.unlabeled.person >= pairing.n_people)
+    rows, answers = further.row, further.response
     sizes = np.bincount(rows, minlength=len(share))
-    person, names = pd.factorize(further["participant"])
+    person, names = pd.factorize(further.person)
     if np.any(sizes[share > 0] == 0) or len(names) < 2:
         return None
     means = np.bincount(rows, weights=answers, minlength=len(share)) / np.maximum(sizes, 1)

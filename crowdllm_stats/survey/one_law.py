@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
 from crowdllm_stats.inference.intervals.one_law import ALARM, LawCheck, chance_of_sum, same_law
 from crowdllm_stats.survey.by_shape import joined
 from crowdllm_stats.survey.pairing import Pairing
 from crowdllm_stats.survey.result import Row
+from crowdllm_stats.survey.twin_tables import FloatArray, IntArray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,20 +107,20 @@ def over_people(pairing: Pairing) -> float | None:
     """
     if pairing.unlabeled is None or pairing.census:
         return None
-    answers = pairing.answers
-    there = answers["twin"].notna().to_numpy()
-    row = np.repeat(np.arange(len(pairing.problems)), pairing.n_answers)
-    mine = pd.DataFrame({
-        "row": row[there],
-        "participant": answers["participant"].astype(str).to_numpy()[there],
-        "response": answers["twin"].to_numpy(dtype=float)[there],
-    })  # fmt: skip
-    others = pairing.unlabeled[["row", "participant", "response"]].astype({"participant": str})
-    others = others[~others["participant"].isin(set(answers["participant"].astype(str)))]
-    people, strangers = mine["participant"].nunique(), others["participant"].nunique()
-    if people < 2 or strangers < 2:
+    there = ~np.isnan(pairing.twin)
+    mine = pairing.people.kept(there)
+    others = pairing.unlabeled.kept(pairing.unlabeled.person >= pairing.n_people)
+    row, person = np.concatenate([mine.row, others.row]), np.concatenate([mine.person, others.person])
+    response = np.concatenate([pairing.twin[there], others.response])
+    values, persons = _by(person, response - _by(row, response)[0][row])
+    values = values[persons > 0]
+    people = int(np.count_nonzero(persons[: pairing.n_people]))
+    if people < 2 or len(values) - people < 2:
         return None
-    both = pd.concat([mine.assign(labelled=1), others.assign(labelled=0)], ignore_index=True)
-    apart = both["response"] - both.groupby("row")["response"].transform("mean")
-    values = apart.groupby([1 - both["labelled"], both["participant"]]).mean().to_numpy()
     return float(chance_of_sum(values, people))
+
+
+def _by(codes: IntArray, values: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Mean and number of the values of each code; a mean of none is 0."""
+    counts = np.bincount(codes)
+    return np.bincount(codes, weights=values) / np.maximum(counts, 1), counts

@@ -21,15 +21,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.shown import several
-from crowdllm_stats.data.ids import written_otherwise
-from crowdllm_stats.survey.twin_tables import FloatArray, IntArray, TwinTable, by_name, by_profile
+from crowdllm_stats.data.ids import repeated, written_otherwise
+from crowdllm_stats.survey.twin_tables import Coded, FloatArray, IntArray, TwinTable, by_name, by_profile
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData
@@ -49,7 +50,6 @@ class Batch:
     """Problems of one shape: B problems, n human answers each, N unlabelled digital answers each."""
 
     problems: tuple[str, ...]
-    participants: NDArray[np.object_]  # (B, n)
     human: FloatArray  # (B, n)
     twin: FloatArray | None  # (B, n); with stand-ins for refused ones where they were asked for
     crowd: FloatArray | None  # (B, N); None where N = 0
@@ -60,15 +60,21 @@ class Batch:
 class Pairing:
     """Human answers with their twins, problem by problem, and what had to be decided on the way.
 
-    ``answers`` has the columns problem, participant, human, twin (missing where there is none), plain (True where the
-    plain persona stood in) and stand_in (what stands for a twin that refused, missing elsewhere), sorted by problem;
-    the arrays have one entry per problem, in the order of ``problems``; ``n_stand_ins`` counts the refused twins that
-    something stands for. ``match`` has the profile columns, none where twins go by name. ``unlabeled`` has the
-    unlabelled answers (row of the problem, participant, response), None where they are twins of other humans.
+    ``people`` are the human answers, by problem, and ``twin`` (missing where there is none), ``plain`` (True where the
+    plain persona stood in) and ``stand_in`` (what stands for a twin that refused, missing elsewhere) have one entry for
+    each of them; :attr:`answers` shows them by name. ``names`` has people's names by their numbers, the ``n_people`` of
+    the human table first, then the digital ones. The other arrays have one entry per problem, in the order of
+    ``problems``; ``n_stand_ins`` counts the refused twins that something stands for. ``match`` has the profile columns,
+    none where twins go by name. ``unlabeled`` has the unlabelled answers, None where they are twins of other humans.
     """
 
     problems: tuple[str, ...]
-    answers: pd.DataFrame
+    names: pd.Index
+    n_people: int
+    people: Coded
+    twin: FloatArray
+    plain: NDArray[np.bool_]
+    stand_in: FloatArray
     n_answers: IntArray
     n_pairs: IntArray
     n_stand_ins: IntArray
@@ -78,7 +84,19 @@ class Pairing:
     counts: dict[str, int]
     why: str
     crowd_of: Callable[[int], FloatArray] = dataclasses.field(repr=False)
-    unlabeled: pd.DataFrame | None = dataclasses.field(repr=False)
+    unlabeled: Coded | None = dataclasses.field(repr=False)
+
+    @cached_property
+    def answers(self) -> pd.DataFrame:
+        """The human answers: problem, participant, human, twin, plain, stand_in."""
+        return pd.DataFrame({
+            "problem": pd.Series(self.problems, dtype=self.names.dtype).to_numpy()[self.people.row],
+            "participant": self.names[self.people.person],
+            "human": self.people.response,
+            "twin": self.twin,
+            "plain": self.plain,
+            "stand_in": self.stand_in,
+        })  # fmt: skip
 
     @property
     def fully_paired(self) -> NDArray[np.bool_]:
@@ -87,8 +105,8 @@ class Pairing:
 
     @property
     def filled(self) -> FloatArray:
-        """The twins of ``answers``, with the stand-ins of those that refused."""
-        return np.asarray(self.answers["twin"].fillna(self.answers["stand_in"]).to_numpy(dtype=float))
+        """Every human answer's twin, with the stand-ins of those that refused."""
+        return np.where(np.isnan(self.twin), self.stand_in, self.twin) if self.n_stand_ins.any() else self.twin
 
     def blocks(self, *, paired: bool, filled: bool = False, chosen: NDArray[np.bool_] | None = None) -> Iterator[Batch]:
         """Arrays of the chosen problems, grouped by their numbers of human and digital answers.
@@ -105,26 +123,26 @@ class Pairing:
         widths = self.n_crowd if paired else np.zeros_like(self.n_crowd)
         mask = mask & (sizes > 0)
         starts = np.concatenate([[0], np.cumsum(self.n_answers)])
-        values = {name: self.answers[name].to_numpy() for name in ("participant", "human", "twin")}
-        values |= {"twin": self.filled} if filled else {}
+        twin = self.filled if filled else self.twin
         for size, width in sorted(set(zip(sizes[mask].tolist(), widths[mask].tolist(), strict=True))):
             rows = np.flatnonzero(mask & (sizes == size) & (widths == width))
             step = max(1, BLOCK_CELLS // max(width, 1))
             for first in range(0, len(rows), step):
-                yield self._block(rows[first : first + step], starts, values, paired=paired, width=width)
+                yield self._block(rows[first : first + step], starts, twin, paired=paired, width=width)
 
-    def _block(self, rows: IntArray, starts: IntArray, values: dict[str, Any], *, paired: bool, width: int) -> Batch:
-        cells = [np.arange(starts[row], starts[row + 1]) for row in rows]
-        if paired:
-            cells = [cell[~np.isnan(values["twin"][cell])] for cell in cells]
-        index = np.stack(cells)
+    def _block(self, rows: IntArray, starts: IntArray, twin: FloatArray, *, paired: bool, width: int) -> Batch:
+        cells = [slice(starts[row], starts[row + 1]) for row in rows]
+        there = [~np.isnan(twin[cell]) if paired else slice(None) for cell in cells]
+        human, twins = (
+            np.stack([values[cell][used] for cell, used in zip(cells, there, strict=True)])
+            for values in (self.people.response, twin)
+        )
         return Batch(
             problems=tuple(self.problems[row] for row in rows),
-            participants=values["participant"][index],
-            human=values["human"][index],
-            twin=values["twin"][index] if paired else None,
+            human=human,
+            twin=twins if paired else None,
             crowd=np.stack([self.crowd_of(int(row)) for row in rows]) if paired and width else None,
-            left_out=self.n_answers[rows] - index.shape[1],
+            left_out=self.n_answers[rows] - human.shape[1],
         )
 
     def notices(self, used: Collection[str] | None = None) -> list[str]:
@@ -175,11 +193,13 @@ class Pairing:
     def _who_lacks(self) -> str:
         """The first people without a twin where others of their problem have one, and the remedy."""
         some_twins = np.repeat((self.n_pairs > 0) & (self.n_pairs < self.n_answers), self.n_answers)
-        lacking = self.answers[some_twins & np.isnan(self.filled)]
-        if lacking.empty:
+        lacking = np.flatnonzero(some_twins & np.isnan(self.filled))
+        if not len(lacking):
             return ""
-        names = zip(lacking["participant"][:NAMED], lacking["problem"][:NAMED], strict=True)
-        shown = ", ".join(f"{who} on {problem}" for who, problem in names)
+        people = self.people
+        shown = ", ".join(
+            f"{self.names[people.person[place]]} on {self.problems[people.row[place]]}" for place in lacking[:NAMED]
+        )
         more = ", ..." if len(lacking) > NAMED else ""
         remedy = (
             "digital people with their profile, or a plain one with an empty profile,"
@@ -230,41 +250,41 @@ def pair(human: CrowdData, digital: CrowdData, *, match: Sequence[str] = (), cen
         True
     """
     problems = tuple(_in_order(human))
-    people, averaged = _means(human)
-    digital_answers, digital_averaged = _means(digital)
-    known = set(problems)
-    seen = set(digital_answers["problem"])
+    names, n_people, problem_names, tables = _coded(human, digital, problems)
+    (people, averaged), (digital_answers, digital_averaged) = tables
+    known, seen = set(problems), set(problem_names[np.unique(digital_answers.row)])
     if seen and not known & seen:
         raise ValueError(nothing_in_common(known, seen))
-    order = {problem: row for row, problem in enumerate(problems)}
-    people["row"] = people["problem"].map(order)
-    people = people.sort_values("row", kind="stable", ignore_index=True)
-    inside = digital_answers[digital_answers["problem"].isin(known)].copy()
-    inside["row"] = inside["problem"].map(order)
+    people = people.by_problem(len(problems))
+    inside = digital_answers.kept(digital_answers.row < len(problems))
     columns = list(match)
     if columns:
-        found = by_profile(human, digital, people, inside, columns, census)
+        found = by_profile(human, digital, people, inside, names, columns, census)
     else:
-        found = by_name(people, inside, digital, len(problems), census)
-    rows, has_twin = people["row"].to_numpy(dtype=np.int64), ~np.isnan(found.twin)
+        found = by_name(people, inside, names, digital, len(problems), census)
+    rows, has_twin = people.row, ~np.isnan(found.twin)
     stand_in = np.full(len(people), np.nan) if census else _stand_ins(found, rows, len(problems))
     refused = ~np.isnan(stand_in)
     counts = {
         "answers": len(people),
-        "people": int(people["participant"].nunique()),
+        "people": n_people,
         "human_averaged": averaged,
         "problems_without_digital": len(known - seen) if seen else 0,
         "digital_problems_unused": len(seen - known),
-        "digital_people": int(digital_answers["participant"].nunique()),
+        "digital_people": int(np.count_nonzero(np.bincount(digital_answers.person, minlength=1))),
         "digital_averaged": digital_averaged,
         "pairs": int(has_twin.sum()),
         "twins_refused": int(refused.sum()),
         "answers_without_twin": int((~has_twin & ~refused).sum()),
     }
-    named = people.drop(columns="row").rename(columns={"response": "human"})
     return Pairing(
         problems=problems,
-        answers=named.assign(twin=found.twin, plain=found.plain, stand_in=stand_in),
+        names=names,
+        n_people=n_people,
+        people=people,
+        twin=found.twin,
+        plain=found.plain,
+        stand_in=stand_in,
         n_answers=np.bincount(rows, minlength=len(problems)),
         n_pairs=np.bincount(rows[has_twin], minlength=len(problems)),
         n_stand_ins=np.bincount(rows[refused], minlength=len(problems)),
@@ -299,6 +319,8 @@ def nothing_in_common(known: Collection[str], seen: Collection[str]) -> str:
 def _stand_ins(found: TwinTable, rows: IntArray, n_problems: int) -> FloatArray:
     """The mean unlabelled answer for each refused twin of a problem whose other humans all have one; NaN elsewhere."""
     lacking = np.isnan(found.twin)
+    if not found.refused.any():
+        return np.full(len(lacking), np.nan)
     sizes = np.bincount(rows, minlength=n_problems)
     gaps = np.bincount(rows[lacking], minlength=n_problems)
     refused = np.bincount(rows[lacking & found.refused], minlength=n_problems)
@@ -344,15 +366,47 @@ _WHY_PROFILE_CENSUS = (
 
 def _in_order(human: CrowdData) -> list[str]:
     """Problems with answers: by number where all ids are numbers, else in the order of the table of problems."""
-    answered = set(human.responses["problem"])
+    answered = set(pd.unique(human.responses["problem"]))
     problems = [problem for problem in human.problems["problem"] if problem in answered]
     return sorted(problems, key=int) if all(problem.isdecimal() for problem in problems) else problems
 
 
-def _means(data: CrowdData) -> tuple[pd.DataFrame, int]:
-    """One answer per problem and participant, and how many of them are means of several."""
-    if not data.scale.numeric:
-        raise ValueError(f"answers must be numbers here, but the scale is {data.scale}; give each option a number")
-    grouped = data.responses.groupby(["problem", "participant"], sort=False)["response"].agg(["mean", "size"])
-    frame = grouped.rename(columns={"mean": "response"}).reset_index()
-    return frame.drop(columns="size"), int((frame["size"] > 1).sum())
+def _coded(
+    human: CrowdData, digital: CrowdData, problems: Sequence[str]
+) -> tuple[pd.Index, int, pd.Index, list[tuple[Coded, int]]]:
+    """Both tables by numbers, people's and problems' alike in both, one answer per problem and participant.
+
+    Returns:
+        People's names, how many of them are in the human table, the problems' names (``problems`` first), and for each
+        table its answers and how many of them are means of several.
+    """
+    for data in (human, digital):
+        if not data.scale.numeric:
+            raise ValueError(f"answers must be numbers here, but the scale is {data.scale}; give each option a number")
+    persons, names, n_people = _numbered(*(data.responses["participant"] for data in (human, digital)))
+    given = pd.Series(problems, dtype=human.responses["problem"].dtype)
+    (_, *rows), problem_names, _ = _numbered(given, *(data.responses["problem"] for data in (human, digital)))
+    tables = [
+        _means(Coded(row, person, data.responses["response"].to_numpy(dtype=float)), len(names))
+        for data, row, person in zip((human, digital), rows, persons, strict=True)
+    ]
+    return names, n_people, problem_names, tables
+
+
+def _numbered(*columns: pd.Series) -> tuple[list[IntArray], pd.Index, int]:
+    """Texts of several columns as numbers by first appearance, the texts, and how many of them the first column has."""
+    own = [pd.factorize(column) for column in columns]
+    together, names = pd.factorize(pd.concat([pd.Series(values) for _, values in own], ignore_index=True))
+    parts = np.split(together, np.cumsum([len(values) for _, values in own])[:-1])
+    numbers = [part[codes] for part, (codes, _) in zip(parts, own, strict=True)]
+    return numbers, pd.Index(names), len(own[0][1])
+
+
+def _means(answers: Coded, n_names: int) -> tuple[Coded, int]:
+    """One answer per problem and person, and how many of them are means of several."""
+    key = answers.row * n_names + answers.person
+    if not repeated(key):
+        return answers, 0
+    grouped = pd.Series(answers.response).groupby(key, sort=False).agg(["mean", "size"])
+    row, person = np.divmod(grouped.index.to_numpy(), n_names)
+    return Coded(row, person, grouped["mean"].to_numpy()), int((grouped["size"] > 1).sum())

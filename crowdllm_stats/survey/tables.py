@@ -230,7 +230,7 @@ def step_of(human: CrowdData, digital: CrowdData) -> tuple[float | None, str]:
     bounds = human.scale.bounds
     if human.scale.step is not None or bounds is None or neighbours(bounds):
         return human.scale.step, ""
-    given = np.unique(np.concatenate([data.responses["response"].to_numpy(dtype=float) for data in (human, digital)]))
+    given = np.unique(np.concatenate([_values(data) for data in (human, digital)]))
     low, high = bounds
     if set(given.tolist()) <= set(bounds) and (len(given) == 2 or not rating(bounds, 3.0)):
         return high - low, (
@@ -314,7 +314,7 @@ def two_scales(human: CrowdData, digital: CrowdData) -> list[str]:
 
 def _values(data: CrowdData) -> FloatArray:
     """The different answers, rising."""
-    return np.asarray(np.unique(data.responses["response"].to_numpy(dtype=float)))
+    return np.sort(pd.unique(data.responses["response"].to_numpy(dtype=float)))
 
 
 def two_ids(ids: Sequence[object]) -> str:

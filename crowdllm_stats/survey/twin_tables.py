@@ -25,8 +25,37 @@ SEPARATOR = "\x1f"
 #: Unlabelled answers by profile for each human answer; with fewer, ``method="auto"`` would use human answers alone.
 ENOUGH = CROWD_FROM
 
-#: Before the name of a digital person whose answers are unlabelled by profile, so that no human has the same name.
-DIGITAL = "digital "
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Coded:
+    """One answer per problem and person, ids as numbers: a fraction of the room and time that texts take.
+
+    Attributes:
+        row: number of the problem.
+        person: number of the person, the people of the human table first.
+        response: the answer.
+    """
+
+    row: IntArray
+    person: IntArray
+    response: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def kept(self, mask: NDArray[np.bool_]) -> Coded:
+        """Some of the answers."""
+        if mask.all():
+            return self
+        return Coded(self.row[mask], self.person[mask], self.response[mask])
+
+    def by_problem(self, n_problems: int) -> Coded:
+        """The answers one problem after the other, in their former order within each."""
+        if np.all(self.row[1:] >= self.row[:-1]):
+            return self
+        small = self.row.astype(np.int16) if n_problems < 1 << 15 else self.row  # sorted by counting, not comparing
+        order = np.argsort(small, kind="stable")
+        return Coded(self.row[order], self.person[order], self.response[order])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +68,8 @@ class TwinTable:
         refused: where there is a twin that gave no answer to this problem.
         n_crowd: unlabelled digital answers of each problem.
         crowd_of: row of a problem -> its unlabelled answers.
-        unlabeled: the unlabelled answers of digital people (row, participant, response); None where the unlabelled
-            answers are the twins of other people of the human table.
+        unlabeled: the unlabelled answers of digital people, by problem; None where the unlabelled answers are the twins
+            of other people of the human table.
         counts: by name, for the notes.
     """
 
@@ -49,31 +78,38 @@ class TwinTable:
     refused: NDArray[np.bool_]
     n_crowd: IntArray
     crowd_of: Callable[[int], FloatArray]
-    unlabeled: pd.DataFrame | None
+    unlabeled: Coded | None
     counts: dict[str, int]
 
 
-def by_name(people: pd.DataFrame, inside: pd.DataFrame, digital: CrowdData, n_problems: int, census: bool) -> TwinTable:
+def by_name(
+    people: Coded, inside: Coded, names: pd.Index, digital: CrowdData, n_problems: int, census: bool
+) -> TwinTable:
     """Twins by the participants' names.
 
     Args:
-        people: human answers, one per problem and participant, with ``row``, the problem's number.
-        inside: digital answers to the same problems, likewise.
+        people: human answers, by problem.
+        inside: digital answers to the same problems.
+        names: of all people, by their numbers.
         digital: the whole digital table: whoever has an answer anywhere in it is a digital person.
         n_problems: number of problems.
         census: whether the labelled twins are among the unlabelled answers.
     """
-    joined = people.merge(inside, on=["problem", "participant"], how="left", suffixes=("", "_twin"))
-    twin = joined["response_twin"].to_numpy()
-    rest = inside
-    if not census:
-        labelled = pd.MultiIndex.from_frame(people[["problem", "participant"]])
-        rest = inside[~pd.MultiIndex.from_frame(inside[["problem", "participant"]]).isin(labelled)]
-    unlabeled, n_crowd, crowd_of = _in_slices(rest, n_problems)
+    twin = np.full(len(people), np.nan)
+    rest = np.ones(len(inside), dtype=bool)
+    if len(inside):
+        place = pd.Index(inside.row * len(names) + inside.person).get_indexer(
+            pd.Index(people.row * len(names) + people.person)
+        )
+        has = place >= 0
+        twin[has] = inside.response[place[has]]
+        rest[place[has]] = census
+    unlabeled, n_crowd, crowd_of = _in_slices(inside.kept(rest), n_problems)
+    known = names.isin(digital.participants["participant"])
     return TwinTable(
         twin=twin,
         plain=np.zeros(len(people), dtype=bool),
-        refused=np.isnan(twin) & people["participant"].isin(set(digital.participants["participant"])).to_numpy(),
+        refused=np.isnan(twin) & known[people.person],
         n_crowd=n_crowd,
         crowd_of=crowd_of,
         unlabeled=unlabeled,
@@ -81,11 +117,10 @@ def by_name(people: pd.DataFrame, inside: pd.DataFrame, digital: CrowdData, n_pr
     )
 
 
-def _in_slices(rest: pd.DataFrame, n_problems: int) -> tuple[pd.DataFrame, IntArray, Callable[[int], FloatArray]]:
-    rest = rest.sort_values("row", kind="stable", ignore_index=True)
-    n_crowd = np.bincount(rest["row"].to_numpy(dtype=np.int64), minlength=n_problems)
-    slices = _Slices(rest["response"].to_numpy(), np.cumsum(n_crowd))
-    return rest[["row", "participant", "response"]], n_crowd, slices
+def _in_slices(rest: Coded, n_problems: int) -> tuple[Coded, IntArray, Callable[[int], FloatArray]]:
+    rest = rest.by_problem(n_problems)
+    n_crowd = np.bincount(rest.row, minlength=n_problems)
+    return rest, n_crowd, _Slices(rest.response, np.cumsum(n_crowd))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +149,13 @@ class _Pool:
 
 
 def by_profile(
-    human: CrowdData, digital: CrowdData, people: pd.DataFrame, inside: pd.DataFrame, match: list[str], census: bool
+    human: CrowdData,
+    digital: CrowdData,
+    people: Coded,
+    inside: Coded,
+    names: pd.Index,
+    match: list[str],
+    census: bool,
 ) -> TwinTable:
     """Twins by the values of the match columns.
 
@@ -127,8 +168,9 @@ def by_profile(
     Args:
         human: the whole human table.
         digital: the whole digital table.
-        people: human answers, one per problem and participant, with ``row``, the problem's number.
-        inside: digital answers to the same problems, likewise.
+        people: human answers, by problem.
+        inside: digital answers to the same problems.
+        names: of all people, by their numbers.
         match: profile columns.
         census: whether the unlabelled answers are the twins of everybody in the human table.
 
@@ -138,11 +180,10 @@ def by_profile(
     profile_of = _profiles("human", human, match)
     persona_of = _profiles("digital", digital, match)
     plain_key = SEPARATOR * (len(match) - 1)
-    n_problems = int(people["row"].max()) + 1
+    n_problems = int(people.row[-1]) + 1
     profiles = sorted(set(profile_of) | set(persona_of) - {plain_key})
     number = {profile: column for column, profile in enumerate(profiles)}
-    inside = inside.assign(profile=inside["participant"].map(persona_of))
-    means = inside.groupby(["row", "profile"], sort=False)["response"].mean().reset_index()
+    means = _profile_means(inside, persona_of.reindex(names))
     if not (set(means["profile"]) & set(profile_of)) - {plain_key}:
         raise ValueError(
             f"match: no human's {' and '.join(match)} fits a digital person's (human: {_shown(profile_of)}; "
@@ -157,10 +198,9 @@ def by_profile(
     stands_in = np.isnan(table) & ~np.isnan(plain)[:, None]
     table = np.where(stands_in, plain[:, None], table)
 
-    place = {participant: row for row, participant in enumerate(profile_of.index)}
     profile = np.array([number[key] for key in profile_of], dtype=np.int64)
-    rows = people["row"].to_numpy(dtype=np.int64)
-    members = people["participant"].map(place).to_numpy(dtype=np.int64)
+    rows = people.row
+    members = profile_of.index.get_indexer(names)[people.person]
     sizes = np.bincount(rows, minlength=n_problems)
     raters = np.split(members, np.cumsum(sizes)[:-1])
     if census:
@@ -178,7 +218,7 @@ def by_profile(
         unlabeled=None,
         counts={
             "answers_plain": int(on_plain.sum()),
-            "people_plain": int(people["participant"][on_plain].nunique()),
+            "people_plain": len(np.unique(people.person[on_plain])),
             "personas_unused": int(sum(key not in used for key in persona_of)),
             "profiles": len(set(profile_of)),
         },
@@ -188,18 +228,30 @@ def by_profile(
     design = held.empty or held.min() == held.max() or held.mean() < 2
     if census or design or np.median(n_crowd / sizes) >= ENOUGH:
         return found
-    return _with_personas(found, table, personas, number)
+    return _with_personas(found, table, personas, number, len(names))
 
 
-def _with_personas(found: TwinTable, table: FloatArray, personas: pd.Series, number: dict[str, int]) -> TwinTable:
-    """The digital people as crowd, each with the mean answer of their profile, where that makes more of them."""
+def _profile_means(inside: Coded, persona: pd.Series) -> pd.DataFrame:
+    """Mean digital answer by row and profile, from each person's profile; in the order in which they first occur."""
+    codes, profiles = pd.factorize(persona)
+    keys = [inside.row, codes[inside.person]]
+    means = pd.Series(inside.response).groupby(keys, sort=False).mean()
+    row, profile = (means.index.get_level_values(level).to_numpy() for level in (0, 1))
+    return pd.DataFrame({"row": row, "profile": profiles[profile], "response": means.to_numpy()})
+
+
+def _with_personas(
+    found: TwinTable, table: FloatArray, personas: pd.Series, number: dict[str, int], first: int
+) -> TwinTable:
+    """The digital people as crowd, each with the mean answer of their profile, where that makes more of them.
+
+    They are numbered from ``first`` on: by profile, a digital person is nobody's namesake.
+    """
     twins = table[:, personas.map(number).to_numpy(dtype=np.int64)]
     rows, columns = np.nonzero(~np.isnan(twins))
     if len(rows) <= found.n_crowd.sum():
         return found
-    names = DIGITAL + personas.index.to_numpy(dtype=object)
-    rest = pd.DataFrame({"row": rows, "participant": names[columns], "response": twins[rows, columns]})
-    unlabeled, n_crowd, crowd_of = _in_slices(rest, len(table))
+    unlabeled, n_crowd, crowd_of = _in_slices(Coded(rows, first + columns, twins[rows, columns]), len(table))
     counts = found.counts | {"personas_unused": 0}
     return dataclasses.replace(found, n_crowd=n_crowd, crowd_of=crowd_of, unlabeled=unlabeled, counts=counts)
 

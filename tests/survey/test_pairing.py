@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import binom
 
 from crowdllm_stats.data import load_example
@@ -93,6 +95,43 @@ def test_problems_named_by_numbers_are_in_number_order() -> None:
     assert pair(human, human).problems == ("0", "9", "10")
 
 
+ODD = ["1", " 1 ", "1.0", "01", "ann", "Ann", "é", "e\u0301", "=1", "'=1", "a b", "\u00a0x", "日本", "-", "7.0", "x\ny"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(ODD[:7]), st.sampled_from(ODD), st.integers(1, 5)), min_size=1, max_size=25),
+       st.lists(st.tuples(st.sampled_from(ODD[:9]), st.sampled_from(ODD), st.integers(1, 5)), min_size=1, max_size=25),
+       st.booleans())  # fmt: skip
+def test_pairing_is_that_of_plain_dictionaries(
+    human: list[tuple[str, str, int]], digital: list[tuple[str, str, int]], census: bool
+) -> None:
+    """Odd ids, in any order, with repeats and gaps: twins, crowds and counts as dictionaries of the ids give them."""
+    tables = table(human), table(digital)  # type: ignore[arg-type]
+    means: list[dict[tuple[str, str], float]] = []
+    for data in tables:
+        given: dict[tuple[str, str], list[float]] = {}
+        for problem, person, answer in data.responses[["problem", "participant", "response"]].itertuples(index=False):
+            given.setdefault((problem, person), []).append(answer)
+        means.append({key: float(np.mean(answers)) for key, answers in given.items()})
+    mine, others = means
+    if not {key[0] for key in mine} & {key[0] for key in others}:
+        with pytest.raises(ValueError, match="no problem in common"):
+            pair(*tables)
+        return
+    pairing = pair(*tables, census=census)
+    found = pairing.answers
+    assert sorted(zip(found["problem"], found["participant"], strict=True)) == sorted(mine)
+    for problem, person, answer, twin in found[["problem", "participant", "human", "twin"]].itertuples(index=False):
+        assert answer == mine[problem, person]
+        assert others.get((problem, person)) == (None if np.isnan(twin) else twin)
+    for row, problem in enumerate(pairing.problems):
+        crowd = [value for key, value in others.items() if key[0] == problem and (census or key not in mine)]
+        assert pairing.crowd_of(row).tolist() == crowd
+    assert pairing.counts["people"] == len({person for _, person in mine})
+    assert pairing.counts["digital_people"] == len({person for _, person in others})
+    assert pairing.counts["digital_problems_unused"] == len({key[0] for key in others} - {key[0] for key in mine})
+
+
 # Blocks ---------------------------------------------------------------------------------------------------------------
 def test_blocks_of_pairs_and_of_all_answers() -> None:
     pairing = pair(HUMAN, DIGITAL)
@@ -102,7 +141,6 @@ def test_blocks_of_pairs_and_of_all_answers() -> None:
     assert b.human.tolist() == [[3.0, 5.0]]
     assert b.twin is not None
     assert b.twin.tolist() == [[3.5, 5.5]]
-    assert b.participants.tolist() == [["ann", "cid"]]
     assert b.left_out.tolist() == [1]
     everybody = list(pairing.blocks(paired=False))
     assert sorted(problem for block in everybody for problem in block.problems) == ["a", "b", "c"]
@@ -184,9 +222,10 @@ def test_pooled_without_further_digital_people_rests_on_humans() -> None:
     assert pooled.crowd is None
     assert pooled.twin is None
     assert pooled.human.mean() == pytest.approx(HUMAN_PROFILES.responses["response"].iloc[:6].mean())
-    lonely = pool(pair(HUMAN, DIGITAL))
+    pairing = pair(HUMAN, DIGITAL)
+    lonely = pool(pairing)
     assert lonely.left_out == ["c"]
-    assert lonely.people.tolist() == ["ann", "bob", "ann", "cid", "bob"]
+    assert pairing.names[lonely.people].tolist() == ["ann", "bob", "ann", "cid", "bob"]
 
 
 def test_pooled_interval_keeps_its_level() -> None:

@@ -158,12 +158,15 @@ class Sample:
         """Code of every answer's cluster, distinct over problems, and their number; None where all stand alone."""
         if self.clusters is None:
             return None
-        _, flat = np.unique(self.clusters, return_inverse=True)
-        code = np.broadcast_to(flat.reshape(self.clusters.shape), self.human.shape).reshape(-1, self.n)
-        if not np.any(np.diff(np.sort(code, axis=1), axis=1) == 0):
-            return None
+        flat = _numbered(self.clusters)
+        code = np.broadcast_to(flat, self.human.shape).reshape(-1, self.n)
         count = int(flat.max()) + 1
-        return (np.arange(code.shape[0])[:, None] * count + code).ravel(), count
+        keys = (np.arange(code.shape[0])[:, None] * count + code).ravel()
+        if code.shape[0] * count <= 8 * keys.size:
+            alone = not np.any(np.bincount(keys) > 1)
+        else:  # counting would take more room than sorting
+            alone = not np.any(np.diff(np.sort(code, axis=1), axis=1) == 0)
+        return None if alone else (keys, count)
 
     @cached_property
     def unit_share(self) -> FloatArray:
@@ -216,6 +219,13 @@ class Sample:
         """
         sums = self.per_unit(contributions)
         return np.asarray((sums**2 / (1.0 - self.unit_share)).sum(axis=-1))
+
+
+def _numbered(labels: NDArray[np.generic]) -> NDArray[np.int64]:
+    """Every label's number; whole numbers that are few serve as they are."""
+    if labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < labels.size:
+        return labels.astype(np.int64)
+    return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
 
 
 def row_moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -403,8 +413,7 @@ def _read_clusters(clusters: ArrayLike | None, y: FloatArray) -> NDArray[np.gene
             raise ValueError("clusters holds missing labels: name the cluster (the person) of every human answer")
         labels = labels.astype(str)
     labels = _beside("clusters", labels, y)
-    ordered = np.sort(labels, axis=-1)
-    if np.any(np.all(ordered == ordered[..., :1], axis=-1)):
+    if np.any(np.all(labels == labels[..., :1], axis=-1)):
         raise ValueError("clusters leaves a problem with a single cluster: at least 2 independent people are needed")
     return labels
 
