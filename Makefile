@@ -9,7 +9,7 @@ THIS := $(PIP) --no-deps --no-build-isolation --editable .
 # One thread per test worker: the linear algebra here is small and two workers share two cores.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test slow faults mutants reports hooks lint types lock test-lowest test-newest test-extras clean
+.PHONY: demo test slow faults mutants reports hooks lint types docs docs-links dist lock test-lowest test-newest test-extras clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is %s: make PYTHON=python3.11" % sys.version.split()[0])'
@@ -59,6 +59,20 @@ lint: $(VENV)/.installed-test
 
 types: $(VENV)/.installed-test
 	$(BIN)/mypy
+
+# The documentation site in out/docs: every example is run, every warning is an error, internal links are checked.
+SPHINX := -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --conf-dir docs
+docs: $(VENV)/.installed-test
+	$(BIN)/python $(SPHINX) . out/docs
+
+# Where there is a network: do the external addresses answer?
+docs-links: $(VENV)/.installed-test
+	$(BIN)/python $(SPHINX) --builder linkcheck . out/docs-links
+
+# The wheel and the source archive, in dist/.
+dist: $(VENV)/.installed-test
+	rm -rf dist
+	$(BIN)/python -m hatchling build
 
 # Lint, format and import contracts before every commit.
 hooks: $(VENV)/.installed-test

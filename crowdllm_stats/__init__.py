@@ -22,7 +22,7 @@ from typing import Any
 
 from crowdllm_stats._base.extras import naming_extras
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "CrowdData": "crowdllm_stats.data.crowd",

@@ -40,7 +40,7 @@ def profile_bound(n_discrete: int, dimension: int, smoothing: ArrayLike, epsilon
     ``(1 + sqrt(2/pi) smoothing n_discrete) epsilon`` holds too.
 
     Args:
-        n_discrete: number of discrete coordinates, |S2|.
+        n_discrete: number of discrete coordinates, ``|S2|``.
         dimension: number of all coordinates, d.
         smoothing: the free constant called eta in the theorem (not the LLM's eta(t)); positive.
         epsilon: accuracy of the continuous generator, in (0, 1).

@@ -262,7 +262,7 @@ def safe_interval(
         belief_mean: mu, mean of the twins' beliefs (its expectation where beliefs are random).
         belief_second_moment: eps2, mean of their squares; the published interval alone uses it.
         delta: Delta = y** - y_ref.
-        kappa: bound on |Delta|.
+        kappa: bound on ``|Delta|``.
         n_digital: N, at least 2.
         eta: variance of one answer of the LLM.
         digital_noise_var: mean noise variance of the twins.
@@ -327,7 +327,7 @@ def published_half_width(
     Args:
         belief_second_moment: eps2.
         eta: variance of one answer of the LLM.
-        kappa: bound on |Delta|.
+        kappa: bound on ``|Delta|``.
         n_digital: N, at least 2.
 
     Returns:

@@ -40,6 +40,7 @@ MODULES = {
     "report": ["crowdllm_stats.report.write"],
     "page": ["crowdllm_stats.report.page.server"],
     "voting": ["crowdllm_stats.evaluation.bundles"],
+    "docs": [],
 }
 #: Packages that an extra brings for what is not loaded with its modules.
 BROUGHT = {
@@ -52,9 +53,10 @@ BROUGHT = {
     "report": ["altair", "vl_convert", "jinja2"],
     "page": ["starlette", "uvicorn", "python_multipart", "jinja2"],
     "voting": ["pabutools"],
+    "docs": ["sphinx", "myst_nb", "furo", "sphinx_copybutton", "sphinxcontrib.programoutput"],
 }
-#: Extras that "all" leaves out, as what they bring has a licence that binds whoever passes it on.
-ASKED_FOR_ALONE = {"voting"}
+#: Extras that "all" leaves out: one whose licence binds whoever passes it on, and one that builds the site.
+ASKED_FOR_ALONE = {"voting", "docs"}
 #: What the light installation can do.
 LIGHT = ["crowdllm_stats", "crowdllm_stats.cli.shell", "crowdllm_stats.survey.intervals", "crowdllm_stats.evaluation"]
 

@@ -11,6 +11,7 @@ import pytest
 import typer
 from command_line import BOTH, run, run_json, survey
 
+from crowdllm_stats import __version__
 from crowdllm_stats.cli import main
 from crowdllm_stats.cli.shell import build
 
@@ -18,7 +19,7 @@ from crowdllm_stats.cli.shell import build
 def test_the_installed_program_as_a_process(tmp_path: Path) -> None:
     program = str(Path(sys.executable).with_name("crowdllm-stats"))
     fine = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-    assert (fine.returncode, fine.stdout) == (0, "crowdllm-stats 0.1.0\n")
+    assert (fine.returncode, fine.stdout) == (0, f"crowdllm-stats {__version__}\n")
     bad = subprocess.run(
         [program, "interval", "none.csv", "none.csv"], capture_output=True, text=True, check=False, cwd=tmp_path
     )
