@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -40,7 +41,8 @@ MECHANISMS: Mapping[int, str] = {
     "that all workers share could be reinforced.",
     2: "The paper's mechanism: without diversity nothing but the mean belief is left to learn. What a fit reaches also "
     "depends on what 20 virtual workers average away: the belief's own randomness is added at test, whose share in the "
-    "error shrinks with its s, not with the real workers' epsilon.",
+    "error shrinks with its s, not with the real workers' epsilon; and on how far the truth lies from y_ref, where every "
+    "fit starts: at epsilon 0 that is the distance of one profile's belief, elsewhere that of a mean over profiles.",
     3: "The paper counts 20 virtual workers x 40 questions at test as 800 annotations; read here as W Q, what "
     "training costs.",
     4: "The paper's mechanism: moderate diversity lets few workers cover the population. The margin is against the "
@@ -144,7 +146,7 @@ def draw_run(run: Run, table: pd.DataFrame, out: Path) -> Path:
     """
     name, length = run
     file = out / picture_file(run)
-    title = f"Reading '{name}': {reading(name).meaning}\nTraining length: {length}"
+    title = textwrap.fill(f"Reading '{name}': {reading(name).meaning}. Training length: {length}.", 110)
     draw_figure9(table, title).savefig(file, dpi=110, metadata={"Software": None})
     return file
 
@@ -179,6 +181,11 @@ def _readme(
         parts.append(f"The same statements about the untrained generator, a control: {words}.")
         stronger = "; ".join(map(str, verdicts[run].stronger))
         parts.append(f"Insight 1 in its stronger form, the error rises with W: {stronger}.")
+        shares = judge(panels_of(table.assign(error=table["error"] / table["error_reference"])))
+        parts.append(
+            "Insight 2 with each error as a share of bare y_ref's, an exploration, since columns differ in how far the "
+            f"truth lies from y_ref: {'; '.join(map(str, shares.insights[1].conditions))}."
+        )
         parts += ["Means over the panel's cells and replicates:", markdown_table(_lines(table))]
     if first_stage is not None:
         parts += ["## The first stage, as it was", _FIRST, markdown_table(_former(first_stage))]
