@@ -7,10 +7,14 @@ import math
 import os
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+
+from crowdllm_stats._base.words import some
 
 #: Says how many gigabytes (2^30 bytes) a packed file may take unpacked, in place of the rule of :func:`most_bytes`.
 VARIABLE = "CROWDLLM_STATS_UNPACK_GB"
@@ -77,6 +81,92 @@ def check_gzip(file: Path) -> None:
             f"{file}: cannot be unpacked, it is damaged or cut off ({' '.join(str(error).split())}); copy or write it "
             "again"
         ) from None
+
+
+def unpacked_gzip(file: Path) -> bytes:
+    """What a gzip file of text holds; every value of a table counts 8 bytes more.
+
+    Raises:
+        ValueError: in one line, on a file that is damaged or unpacks to too much.
+    """
+    with _damage(file), gzip.open(file, "rb") as raw:
+        return _within(raw, file)
+
+
+def unpacked_zip(file: Path, part: str, suffixes: tuple[str, ...]) -> tuple[str, bytes]:
+    """The one file of text in a zip archive, or the one of this name: its name and its content.
+
+    Args:
+        file: the archive.
+        part: name of the file in it; empty where there is only one.
+        suffixes: endings of files that count.
+
+    Raises:
+        ValueError: in one line, on an archive that is damaged, has a password, unpacks to too much, or does not hold
+            exactly one such file.
+    """
+    with _damage(file), zipfile.ZipFile(file) as archive:
+        there = {
+            entry.filename: entry
+            for entry in archive.infolist()
+            if entry.filename.lower().endswith(suffixes) and not entry.filename.startswith("__MACOSX/")
+        }
+        if part and part not in there:
+            raise _Refused(f"{file}: holds no {part!r}; it holds {some(list(there), 8) or 'no table of text'}")
+        if not part and len(there) != 1:
+            raise _Refused(
+                f"{file}: holds {len(there)} tables of text ({some(list(there), 8)}); say which one with {file}#NAME"
+                if there
+                else f"{file}: holds no table of text ({', '.join(suffixes)}); unpack it and give the table itself"
+            )
+        entry = there[part or next(iter(there))]
+        if entry.flag_bits & 1:
+            raise _Refused(f"{file}: has a password; unpack it and give the table itself")
+        with archive.open(entry) as raw:
+            return entry.filename, _within(raw, file)
+
+
+class _Refused(ValueError):
+    """What was found in an archive, not damage of it."""
+
+
+@contextmanager
+def _damage(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except _Refused:
+        raise
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{file}: cannot be unpacked, it is damaged or cut off ({' '.join(str(error).split())}); copy or write it "
+            "again"
+        ) from None
+
+
+def _within(raw: IO[bytes], file: Path) -> bytes:
+    most, size, blocks = most_bytes(file), 0, []
+    while block := raw.read(_BLOCK):
+        size += len(block) + CELL * sum(block.count(mark) for mark in (b",", b";", b"\t", b"|", b"\n"))
+        if size > most:
+            raise _Refused(str(too_large(file, most)))
+        blocks.append(block)
+    return b"".join(blocks)
+
+
+def check_zip(file: Path) -> None:
+    """Refuse a zip archive, such as an Excel file, that is damaged or unpacks to too much; it is unpacked once.
+
+    Raises:
+        ValueError: in one line.
+    """
+    most, size = most_bytes(file), 0
+    with _damage(file), zipfile.ZipFile(file) as archive:
+        for entry in archive.infolist():
+            with archive.open(entry) as raw:  # reads no more than the entry claims, and checks that it is all
+                while block := raw.read(_BLOCK):
+                    size += len(block)
+                    if size > most:
+                        raise _Refused(str(too_large(file, most)))
 
 
 def read_arrays(file: Path, what: str = ".npz file") -> dict[str, Any]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from crowdllm_stats._base.declining import APOLOGY, DECLINES
 from crowdllm_stats.backbones.chat_api import folded
 from crowdllm_stats.backbones.options import Options
 
@@ -116,27 +117,6 @@ LISTED = re.compile(r"\s*,?\s*([+-]?[0-9]+(?:[.,:][0-9]+)*)")
 #: Where a later statement may begin.
 NEXT = re.compile(r"[.,;!?\n()\[\]{}/|&\u2026\u2013\u2014]|\s-\s|\b(?:and|or|but|then|so)\b", re.IGNORECASE)
 
-_OPINIONS = r"(?:opinions?|beliefs?|feelings?|preferences?|views?|emotions?|experiences?|stance)"
-_DO = (
-    r"(?:answer|assist|help(?: you)? with|provide|rate|comply|fulfill? your|engage (?:in|with)|express|respond|comment"
-    r"|offer|give (?:you )?(?:an?|my|any)|share (?:an?|my|any)|participate in (?:this|such)|evaluate|assess|discuss)"
-)
-_MODEL = r"(?:ai|language model|llm|assistant|chatbot)\b"
-
-#: It cannot or will not answer, whatever else it names.
-DECLINES = re.compile(
-    rf"\bi(?:(?:'m|\s+am)\s+(?:unable|not able|not allowed|not permitted|not comfortable|not going)\s+to"
-    rf"|\s+(?:can't|cannot|can not|won't|will not)|\s+(?:must\s+|have to\s+)?(?:decline|refuse)\s+to)"
-    rf"\s+(?:[a-z]+\s+)?{_DO}\b"
-    r"|\bnot comfortable\s+(?:with\s+)?(?:answer|rat|shar|express|giv|provid|discuss|comment)ing\b"
-    rf"|\bi\s+(?:do not|don't)\s+have\s+(?:[a-z]+,?\s+){{0,4}}{_OPINIONS}\b"
-    rf"|\bi\s+have\s+no\s+(?:[a-z]+\s+){{0,3}}{_OPINIONS}\b"
-    rf"|\bi(?:'m| am) (?:just |only )?an? (?:[a-z]+ ){{0,3}}{_MODEL}"
-    rf"|\bas an? (?:[a-z]+ ){{0,4}}{_MODEL}[a-z ]{{0,20}},? i (?:do not|don't|cannot|can't|am not|have no)\b"
-    r"|\b(?:in|not (?:be )?)appropriate for me to\b|\bnot something i can\b|\bi\s+(?:must|have to|will)\s+refrain\b",
-    re.IGNORECASE,
-)
-
 #: "Yes, I'd be happy to help!" is not an answer.
 OFFERS = re.compile(
     r"\b(?:happy|glad|here) to (?:help|assist|answer)\b|\bhow (?:can|may) i (?:help|assist)\b"
@@ -144,15 +124,6 @@ OFFERS = re.compile(
     r"|\b(?:could|can) you (?:please )?(?:provide|share|clarify|specify)\b",
     re.IGNORECASE,
 )
-
-#: How a reply that names no answer shows that it was declined.
-APOLOGY = re.compile(
-    rf"\bsorry\b|\bapologi[sz]e\b|\bas an? (?:[a-z]+ ){{0,4}}{_MODEL}|\bno (?:personal )?opinion\b"
-    r"|\b(?:cannot|can't|unable to) (?:answer|rate|assist|help|provide)\b|\bno comment(?=[.!,]|\Z)"
-    r"|\bprefer not to\b|\bnot appropriate\b|\bmy guidelines\b",
-    re.IGNORECASE,
-)
-
 
 #: Why a reply gives no answer.
 Silence = Literal["refusal", "several answers", "off the scale", "chatter"]

@@ -133,7 +133,7 @@ def check(
     from crowdllm_stats.backbones.options import answers_of
     from crowdllm_stats.backbones.prompts import template_names
     from crowdllm_stats.backbones.server import ServerBackbone
-    from crowdllm_stats.data.files import read_table
+    from crowdllm_stats.data.opening import open_table
     from crowdllm_stats.evaluation.case_study.asking import opened
 
     if asking.template is None and asking.options is None:
@@ -143,8 +143,8 @@ def check(
             "plain prompt means with --options, for instance 1=never,2=often"
         )
     how = asking.asking
-    people = None if profiles is None else read_table(profiles)
-    table = read_table(problems)
+    people = None if profiles is None else open_table(profiles).frame
+    table = open_table(problems).frame
     backbone = opened(model, None if how.options is None else answers_of(list(how.options)), how)
     if isinstance(backbone, ServerBackbone):
         raise ValueError(f"{model} is a server's address; check a model on this machine, by folder, name or hub id")

@@ -92,8 +92,8 @@ def evaluate(
     with status_line("reading") as step:
         from crowdllm_stats import __version__
         from crowdllm_stats._base.checks import check_choice
-        from crowdllm_stats.data.files import read_table
         from crowdllm_stats.data.levels import even_levels, on_levels
+        from crowdllm_stats.data.opening import open_table
         from crowdllm_stats.evaluation.case_study.references import read_references
         from crowdllm_stats.evaluation.case_study.study import run_study
         from crowdllm_stats.evaluation.case_study.texts import read_texts
@@ -107,7 +107,7 @@ def evaluate(
             from crowdllm_stats.verify.report import require_matplotlib
 
             require_matplotlib()
-        people = None if personas is None else read_table(personas)
+        people = None if personas is None else open_table(personas).frame
         references = read_references(
             backbone, human, folder=folder, asking=how, personas=people, persona_template=persona_template
         )

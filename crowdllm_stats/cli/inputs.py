@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crowdllm_stats._base.messages import inside
 from crowdllm_stats._base.shown import several
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crowdllm_stats.data.crowd import CrowdData, Scale
+    from crowdllm_stats.data.shape import Reading
 
 #: Names that stand in place of a file.
 EXAMPLES = ("example:human", "example:digital", "example:reference")
@@ -54,6 +55,14 @@ class Loaded:
         return self.human, self.digital
 
 
+class Read(NamedTuple):
+    """One table, the description of its source, and ids of the people of whom no row meets --where."""
+
+    data: CrowdData
+    source: dict[str, Any]
+    outside: frozenset[str] = frozenset()
+
+
 def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
     """Read the tables as the options say.
 
@@ -66,6 +75,7 @@ def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
         FileNotFoundError: if a file or data folder is not there.
     """
     from crowdllm_stats.survey.first_look import open_survey
+    from crowdllm_stats.survey.tables import without_people
 
     match = [name.strip() for name in (tables.match or "").split(",") if name.strip()]
     if tables.match is not None and not match:
@@ -75,13 +85,18 @@ def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
     shared = named_everywhere(tables)
     of_human = [given_columns("--human-columns", tables.human_columns), shared]
     of_digital = [given_columns("--digital-columns", tables.digital_columns), shared]
-    human, source = _read(tables.humans, tables, scale, match, "--human-columns", of_human, problem_columns)
-    sources, digital = [source], None
+    if tables.digital and same_source(tables.humans, tables.digital):
+        raise ValueError(f"HUMANS and DIGITAL are the same ({tables.humans}): every answer would be its own twin")
+    reading = tables.reading()
+    people = _read(tables.humans, tables, scale, match, "--human-columns", of_human, reading, problem_columns)
+    human = people.data
+    sources, digital = [people.source], None
     if tables.digital:
-        if same_source(tables.humans, tables.digital):
-            raise ValueError(f"HUMANS and DIGITAL are the same ({tables.humans}): every answer would be its own twin")
-        digital, source = _read(tables.digital, tables, digital_scale, match, "--digital-columns", of_digital)
-        sources.append(source)
+        known = human.problems["problem"].tolist()
+        reading = tables.reading(known, human=False)
+        crowd = _read(tables.digital, tables, digital_scale, match, "--digital-columns", of_digital, reading)
+        digital = crowd.data if match else without_people(crowd.data, people.outside)
+        sources.append(crowd.source)
     survey = open_survey(human, digital, as_given=tables.as_given)
     left, coded = _left_out("human", human)
     human = _only(survey.human, tables.problem) if tables.problem else survey.human
@@ -132,7 +147,7 @@ def read_reference(name: str, tables: Tables) -> tuple[CrowdData, dict[str, Any]
         FileNotFoundError: if there is no such file.
     """
     from crowdllm_stats._base.manifest import described_answers, described_file
-    from crowdllm_stats.data.files import read_table
+    from crowdllm_stats.data.opening import file_and_part, open_table
     from crowdllm_stats.survey.plain_answers import from_table
 
     if same_source(name, tables.humans):
@@ -141,14 +156,14 @@ def read_reference(name: str, tables: Tables) -> tuple[CrowdData, dict[str, Any]
         data = named_data(name, tables.data)
         return data, described_answers(name, data.responses)
     sides = (("digital", tables.digital_columns), ("human", tables.human_columns))
-    frame = read_table(name)
+    frame = open_table(name).frame
     wanted = [{}, *(given_columns(f"--{side}-columns", text) for side, text in sides), named_everywhere(tables)]
     columns = columns_of(
         list(map(str, frame.columns)), f"--reference {name}", "--digital-columns", wanted, ("problem", "response")
     )
     ours = {theirs: ours for ours, theirs in columns.items()}
     data = from_table(frame.rename(columns=ours), name, "drop" if tables.drop_missing else "refuse")
-    return data, described_file(Path(name))
+    return data, described_file(file_and_part(name)[0])
 
 
 def _scale(option: str, text: str | None) -> Scale | None:
@@ -175,12 +190,15 @@ def _read(
     match: list[str],
     option: str,
     wanted: Sequence[Mapping[str, str]],
+    reading: Reading,
     problem_columns: Sequence[str] = (),
-) -> tuple[CrowdData, dict[str, Any]]:
+) -> Read:
     from crowdllm_stats._base.manifest import described_answers, described_file
     from crowdllm_stats.data.assemble import Wishes, assemble
+    from crowdllm_stats.data.conditions import applicable
     from crowdllm_stats.data.crowd import CrowdData
-    from crowdllm_stats.data.files import read_table
+    from crowdllm_stats.data.opening import file_and_part, open_table
+    from crowdllm_stats.data.shape import shaped
     from crowdllm_stats.survey.tables import on_scale
 
     if ":" in name and not Path(name).exists():
@@ -189,21 +207,25 @@ def _read(
         data = named_data(name, tables.data)
         if scale is not None:
             data = on_scale(data, scale, name)
-        return data, described_answers(name, data.responses)
-    frame = read_table(name)
-    there = list(map(str, frame.columns))
+        return Read(data, described_answers(name, data.responses))
+    opened = open_table(name)
+    if option == "--digital-columns":
+        reading = dataclasses.replace(reading, where=applicable(reading.where, list(map(str, opened.frame.columns))))
+    table = shaped(opened, name, reading, {**wanted[1], **wanted[0]})
+    there = list(map(str, table.frame.columns))
     wishes = Wishes(
         scale=scale,
-        columns=columns_of(there, name, option, wanted),
+        columns=None if table.wide else columns_of(there, name, option, wanted),
         profile_columns=[column for column in (column_named(one, there) for one in match) if column is not None],
         problem_columns=list(problem_columns),
         repeats="keep",
         missing="drop" if tables.drop_missing else "refuse",
-        missing_codes=_codes(tables.missing),
+        missing_codes=tables.codes,
+        labels=tables.labels,
     )
-    data = CrowdData(*assemble(frame, name, wishes))
-    _check_match(name, frame, wishes.columns or {}, match)
-    return data, described_file(Path(name))
+    data = CrowdData(*assemble(table, name, wishes))
+    _check_match(name, table.frame, wishes.columns or {one: one for one in OURS}, match)
+    return Read(data, described_file(file_and_part(name)[0]), table.outside)
 
 
 def _check_match(name: str, frame: pd.DataFrame, columns: Mapping[str, str], match: list[str]) -> None:
@@ -289,21 +311,12 @@ def named_data(name: str, folder: Path | None) -> CrowdData:
 
 def _left_out(name: str, data: CrowdData) -> tuple[list[str], list[str]]:
     """What is said of the rows left out of a table: for want of a value, and by codes, which comes first."""
-    said: tuple[list[str], list[str]] = ([], [])
+    said: tuple[list[str], list[str]] = ([], list(data.notes))
     for reason, count in data.exclusions.items():
-        coded = "(coded " in reason
+        coded = reason.startswith(("missing response (", "not where", "no answer in", "twin of"))
         text = f"{several(count, 'row')} of the {name} table left out: {reason}"
         said[coded].append(f"{text}." if coded else text)
     return said
-
-
-def _codes(text: str | None) -> list[float]:
-    if text is None:
-        return []
-    try:
-        return [float(word) for word in text.split(",")]
-    except ValueError:
-        raise ValueError(f"--missing {text!r}: give numbers joined by commas, for instance 77,88,99") from None
 
 
 def _only(human: CrowdData, problems: Sequence[str]) -> CrowdData:

@@ -119,11 +119,11 @@ def read_rows(place: Path, key: str, columns: dict[str, str]) -> pd.DataFrame:
         FileNotFoundError: if it is not there.
     """
     from crowdllm_stats.data.attributes import given_table
-    from crowdllm_stats.data.files import read_table
     from crowdllm_stats.data.ids import as_ids
     from crowdllm_stats.data.layout import with_our_names
+    from crowdllm_stats.data.opening import open_table
 
-    frame = with_our_names(read_table(place), columns or None, (key,), str(place))
+    frame = with_our_names(open_table(place).frame, columns or None, (key,), str(place))
     if not len(frame):
         raise ValueError(f"{place}: there is a header but no row; give one row per {key}")
     return given_table(frame, key, as_ids(frame[key], f"{place}: column {key!r}"), str(place))

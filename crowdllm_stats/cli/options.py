@@ -13,7 +13,10 @@ from crowdllm_stats._base.shown import several
 from crowdllm_stats.cli.option_groups import given_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crowdllm_stats.data.crowd import CrowdData, Scale
+    from crowdllm_stats.data.shape import Reading
     from crowdllm_stats.evaluation.case_study.asking import Asking
 
 DataFolder = Annotated[
@@ -48,16 +51,101 @@ KeepFormulas = Annotated[
 ]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShapeOptions:
+    """What the options say of a file's shape and of its answers in words; by default it is found out.
+
+    Attributes:
+        missing: codes and words that stand for a missing answer.
+        labels: numbers for answers in words.
+        where: conditions that rows must meet.
+        wide: whether a table of human answers has a row per person.
+        questions: the questions of a wide table.
+        id: the column of a wide table that names the people.
+
+    Example:
+        >>> ShapeOptions(questions="Q*").reading(["q1"]).questions
+        ['Q*']
+    """
+
+    missing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODES",
+            help="Leave out answers with these codes or words, for instance 77,99,don't know, and count them.",
+        ),
+    ] = None
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABELS",
+            help="Read answers in words as numbers: likert5 or likert7 (steps of agreement), a file with the columns "
+            "label and value, or Never=1,Often=3.",
+        ),
+    ] = None
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="Use only rows of HUMANS that meet this, for instance country=DE|AT or age>=18, and of DIGITAL where "
+            "it has the column; the option may be repeated.",
+        ),
+    ] = None
+    wide: Annotated[bool, typer.Option("--wide", help="Read the human answers as a table with a row per person.")] = (
+        False
+    )
+    questions: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Take these columns of a wide table as the questions, for instance 'Q*'."),
+    ] = None
+    id: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name the column of a wide table that holds the people's ids."),
+    ] = None
+
+    def reading(self, known: Sequence[str] = (), *, human: bool = True) -> Reading:
+        """The same for the library.
+
+        Args:
+            known: names of questions from another table.
+            human: whether it is for the human answers, which alone --wide speaks of.
+        """
+        from crowdllm_stats.data.shape import Reading
+
+        return Reading(
+            wide=True if human and (self.wide or self.questions is not None) else None,
+            questions=[name.strip() for name in (self.questions or "").split(",") if name.strip()],
+            id_column=self.id, where=self.where or (), known=known,
+        )  # fmt: skip
+
+    @property
+    def codes(self) -> list[float | str]:
+        """The codes for a missing answer: numbers where they are such, else words.
+
+        Raises:
+            ValueError: on an empty one.
+        """
+        found: list[float | str] = []
+        for word in (self.missing or "").split(",") if self.missing is not None else ():
+            if not word.strip():
+                raise ValueError(f"--missing {self.missing!r}: give codes joined by commas, for instance 77,88,NA")
+            try:
+                found.append(float(word))
+            except ValueError:
+                found.append(word.strip())
+        return found
+
+
 @dataclasses.dataclass(frozen=True)
-class Tables:
+class Tables(ShapeOptions):
     """Where the two tables are and how to read them."""
 
     humans: Annotated[
         str,
         typer.Argument(
             metavar="HUMANS",
-            help="Read the human answers from this .csv or .parquet file, or from a data set such as "
-            "popquorn:offensiveness.",
+            help="Read the human answers from this file (CSV, Parquet, JSON, Excel, SPSS, Stata), or from a data set "
+            "such as popquorn:offensiveness.",
         ),
     ]
     digital: Annotated[
@@ -107,12 +195,6 @@ class Tables:
     drop_missing: Annotated[
         bool, typer.Option("--drop-missing", help="Leave out rows without an answer, and count them.")
     ] = False
-    missing: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODES", help="Leave out answers with these codes, for instance 77,88,99, and count them."
-        ),
-    ] = None
     as_given: Annotated[
         bool, typer.Option("--as-given", help="Keep HUMANS and DIGITAL in this order, although they look exchanged.")
     ] = False
@@ -154,7 +236,7 @@ def check_seed(seed: int | None) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class ReadOptions:
+class ReadOptions(ShapeOptions):
     """What the options say of a file of human answers.
 
     Attributes:
@@ -223,24 +305,16 @@ class ReadOptions:
             FileNotFoundError: if a file is not there.
         """
         from crowdllm_stats.data.assemble import Wishes, assemble
-        from crowdllm_stats.data.attributes import columns_of_answers
         from crowdllm_stats.data.crowd import CrowdData
-        from crowdllm_stats.data.files import read_table
-        from crowdllm_stats.data.ids import as_ids
-        from crowdllm_stats.data.layout import OURS, with_our_names
+        from crowdllm_stats.data.opening import open_table
 
-        frame = read_table(name)
-        rows = with_our_names(frame, self.columns or None, OURS, name).dropna(subset=["problem", "participant"])
-        problem, participant = (as_ids(rows[one], f"{name}: column {one!r}") for one in OURS[:2])
-        own = columns_of_answers(rows.drop(columns=[*OURS, "repeat"], errors="ignore"), problem, participant)
         wishes = Wishes(
             self.participants, self.problems, scale, self.columns or None,
-            missing="drop" if self.drop_missing else "refuse",
+            missing="drop" if self.drop_missing else "refuse", missing_codes=self.codes, labels=self.labels,
+            reading=self.reading(),
         )  # fmt: skip
-        data = CrowdData(*assemble(frame.drop(columns=own), name, wishes))
-        notes = left_out(name, data)
-        notes += [f"Column {one!r} of {name} belongs to single answers and is not used." for one in own]
-        return ReadAnswers(data, notes)
+        data = CrowdData(*assemble(open_table(name), name, wishes))
+        return ReadAnswers(data, [*left_out(name, data), *data.notes])
 
 
 class ReadAnswers(NamedTuple):

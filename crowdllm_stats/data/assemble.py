@@ -16,11 +16,14 @@ from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import rows_text
 from crowdllm_stats.data.answers import as_answers
 from crowdllm_stats.data.attributes import attribute_table, given_table, plain, sort_columns
-from crowdllm_stats.data.codes import refuse_codes, without_codes
-from crowdllm_stats.data.files import read_table
+from crowdllm_stats.data.codes import refuse_codes, without_codes, without_declined, without_words
+from crowdllm_stats.data.formats.opened import Opened
 from crowdllm_stats.data.ids import Ids, as_ids, repeated
+from crowdllm_stats.data.labels import Labels, label_numbers, with_numbers
 from crowdllm_stats.data.layout import OURS, with_our_names
+from crowdllm_stats.data.opening import open_table
 from crowdllm_stats.data.scale import Scale, as_scale
+from crowdllm_stats.data.shape import Reading, Shaped, shaped
 
 #: What becomes of several answers of one participant to one problem, and of a row with an empty cell.
 Repeats = Literal["refuse", "keep"]
@@ -39,7 +42,9 @@ class Wishes:
     problem_columns: Sequence[str] | None = None
     repeats: Repeats = "refuse"
     missing: Missing = "refuse"
-    missing_codes: Sequence[float] = ()
+    missing_codes: Sequence[float | str] = ()
+    labels: Labels | None = None
+    reading: Reading = Reading()
 
 
 class Parts(NamedTuple):
@@ -50,13 +55,14 @@ class Parts(NamedTuple):
     problems: pd.DataFrame
     scale: Scale
     exclusions: dict[str, int]
+    notes: tuple[str, ...]
 
 
-def assemble(frame: pd.DataFrame, source: str, wishes: Wishes) -> Parts:
-    """Check a long table and take it apart.
+def assemble(given: pd.DataFrame | Opened | Shaped, source: str, wishes: Wishes) -> Parts:
+    """Check a table of answers and take it apart.
 
     Args:
-        frame: one row per answer.
+        given: one row per answer, or a wide table, which is turned into one.
         source: how messages name the table.
         wishes: what the caller said about it.
 
@@ -71,38 +77,64 @@ def assemble(frame: pd.DataFrame, source: str, wishes: Wishes) -> Parts:
     check_choice("repeats", wishes.repeats, get_args(Repeats))
     check_choice("missing", wishes.missing, get_args(Missing))
     scale = as_scale(wishes.scale)
-    frame = with_our_names(frame, wishes.columns, OURS, source)
+    if isinstance(given, pd.DataFrame):
+        given = Opened(given, "frame")
+    table = shaped(given, source, wishes.reading, wishes.columns) if isinstance(given, Opened) else given
+    frame = with_our_names(table.frame, None if table.wide else wishes.columns, OURS, source)
     if not len(frame):
         raise ValueError(f"{source}: there is a header but no rows; at least one answer is needed")
     label = {name: f"{source}: column {(wishes.columns or {}).get(name, name)!r}" for name in OURS}
     problem = as_ids(frame["problem"], label["problem"])
     participant = as_ids(frame["participant"], label["participant"])
-    column, coded = frame["response"], np.zeros(len(frame), dtype=bool)
-    if wishes.missing_codes:
-        column, coded = without_codes(column, wishes.missing_codes, scale, label["response"])
+    column, coded, declined = _cleared(frame["response"], wishes, scale, label["response"])
     answers = as_answers(column, scale, label["response"])
     if wishes.scale is None:
         refuse_codes(answers, problem, label["response"])
-    empty = answers.missing & ~coded
+    empty = answers.missing & ~coded & ~declined
     gaps = {"response": empty, "problem": problem.missing, "participant": participant.missing}
     if wishes.missing == "refuse":
         _refuse_gaps(gaps, label)
-    words = ", ".join(f"{code:g}" for code in wishes.missing_codes)
-    gaps = {f"response (coded {words})": coded, **gaps}
+    words = ", ".join(code if isinstance(code, str) else f"{code:g}" for code in wishes.missing_codes)
+    gaps = {f"response (coded {words})": coded, DECLINED: declined, **gaps}
     keep, exclusions = _without_gaps(gaps, source)
     # The three columns may be most of a large file; they live on as codes and answers.
     frame, given = frame.drop(columns=list(OURS)), answers.given
     if exclusions:
         frame, given = frame[keep].reset_index(drop=True), given[keep]
         problem, participant = problem.kept(keep), participant.kept(keep)
-    people, problems = _tables(frame, problem, participant, wishes, source)
+    people, problems, notes = _tables(frame, problem, participant, wishes, source)
     numbered = _repeats(problem, participant, frame, wishes.repeats, np.flatnonzero(keep), source)
     responses = pd.DataFrame({"problem": problem.column(), "participant": participant.column(), "response": given})
     if scale.kind == "categorical":
         responses["response"] = responses["response"].astype(str)
     if numbered is not None:
         responses["repeat"] = numbered
-    return Parts(responses, people, problems, scale, exclusions)
+    return Parts(
+        responses, people, problems, scale, {**table.exclusions, **exclusions}, (*table.notes, *notes)
+    )  # fmt: skip
+
+
+#: How answers are counted in which a language model says that it does not answer.
+DECLINED = "response (a language model declined)"
+
+
+def _cleared(
+    column: pd.Series, wishes: Wishes, scale: Scale, label: str
+) -> tuple[pd.Series, NDArray[np.bool_], NDArray[np.bool_]]:
+    """The answers with numbers for labels, and empty where a code stands for a missing one or a model declined."""
+    coded = declined = np.zeros(len(column), dtype=bool)
+    texts = [code for code in wishes.missing_codes if isinstance(code, str)]
+    if texts:
+        column, coded = without_words(column, texts)
+    if wishes.labels is not None:
+        column = with_numbers(column, label_numbers(wishes.labels), label)
+    if scale.numeric and not pd.api.types.is_numeric_dtype(column.dtype):
+        column, declined = without_declined(column)
+    numbers = [code for code in wishes.missing_codes if not isinstance(code, str)]
+    if numbers:
+        column, more = without_codes(column, numbers, scale, label)
+        coded = coded | more
+    return column, coded, declined
 
 
 def _refuse_gaps(gaps: dict[str, NDArray[np.bool_]], label: dict[str, str]) -> None:
@@ -134,11 +166,13 @@ def _without_gaps(gaps: dict[str, NDArray[np.bool_]], source: str) -> tuple[NDAr
 
 def _tables(
     frame: pd.DataFrame, problem: Ids, participant: Ids, wishes: Wishes, source: str
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The table of participants and the table of problems, from columns of the responses or given on their own."""
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """The tables of participants and of problems, from columns of the responses or given on their own, and notes."""
     extra = frame.drop(columns="repeat", errors="ignore")
+    notes: list[str] = []
     if wishes.profile_columns is None and wishes.problem_columns is None:
-        of_person, of_problem = sort_columns(extra, problem, participant, source)
+        of_person, of_problem, of_answers = sort_columns(extra, problem, participant, source)
+        notes = [f"Column {name!r} of {source} belongs to single answers and is not used." for name in of_answers]
     else:
         of_person, of_problem = list(wishes.profile_columns or []), list(wishes.problem_columns or [])
         absent = [name for name in [*of_person, *of_problem] if name not in extra.columns]
@@ -155,7 +189,7 @@ def _tables(
                 f"{source}: column {clash[0]!r} of the {table.columns[0]}s has a name already in use; rename it"
             )
         taken += list(table.columns[1:])
-    return people, problems
+    return people, problems, notes
 
 
 def _table(
@@ -166,7 +200,7 @@ def _table(
         return found
     is_frame = isinstance(given, pd.DataFrame)
     label = f"{key}s" if is_frame else os.fspath(given)
-    own = with_our_names(given if is_frame else read_table(given), wishes.columns, (key,), label)
+    own = with_our_names(given if is_frame else open_table(given).frame, wishes.columns, (key,), label)
     both = [name for name in names if name in own.columns]
     if both:
         raise ValueError(f"{label}: column {both[0]!r} is also in {source}; leave it out of one of them")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,8 @@ from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import coded, some, word
 from crowdllm_stats.data.ids import Ids, as_ids
 
+#: People whose values vary in a column that belongs to single answers, at least.
+_FEW = 3
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
 
 
@@ -117,11 +119,21 @@ def _first_rows(ids: Ids) -> NDArray[np.int64]:
     return first
 
 
-def sort_columns(frame: pd.DataFrame, problem: Ids, participant: Ids, label: str) -> tuple[list[str], list[str]]:
-    """Separate profile columns (one value per participant) from problem columns (one value per problem).
+class Sorted(NamedTuple):
+    """Names of columns: one value per participant, one per problem, and those that belong to single answers."""
+
+    profile: list[str]
+    of_problem: list[str]
+    of_answers: list[str]
+
+
+def sort_columns(frame: pd.DataFrame, problem: Ids, participant: Ids, label: str) -> Sorted:
+    """Separate profile columns (one value per participant), problem columns (one value per problem) and others.
 
     A column that is constant both ways is a profile column, unless it takes several values and some problem has more
-    than one participant: then people are nested in problems and it belongs to the problem.
+    than one participant: then people are nested in problems and it belongs to the problem. A column belongs to single
+    answers, such as a reaction time, where three people at least, at least half of the people with several answers, and
+    of the problems with several, have several values. (A profile with a slip has them for few people, and is refused.)
 
     Raises:
         ValueError: naming a column that is constant neither way.
@@ -130,10 +142,11 @@ def sort_columns(frame: pd.DataFrame, problem: Ids, participant: Ids, label: str
         >>> frame = pd.DataFrame({"age": [30, 40, 30], "text": ["x", "x", "y"]})
         >>> ids = [as_ids(pd.Series(list(names)), "ids") for names in ("ppq", "aba")]
         >>> sort_columns(frame, *ids, "responses")
-        (['age'], ['text'])
+        Sorted(profile=['age'], of_problem=['text'], of_answers=[])
     """
     profile: list[str] = []
     of_problem: list[str] = []
+    of_answers: list[str] = []
     shared = bool((participant.codes != participant.codes[_first_rows(problem)[problem.codes]]).any())
     for name in frame.columns:
         try:
@@ -145,6 +158,8 @@ def sort_columns(frame: pd.DataFrame, problem: Ids, participant: Ids, label: str
             profile.append(name)
         elif by_problem:
             of_problem.append(name)
+        elif _of_answers(frame[name], problem, participant):
+            of_answers.append(name)
         else:
             raise BadInput(
                 f"{label}: column {name!r} has one value neither for every participant "
@@ -152,31 +167,12 @@ def sort_columns(frame: pd.DataFrame, problem: Ids, participant: Ids, label: str
                 python="correct it, or name the columns to keep with profile_columns=[...] and problem_columns=[...]",
                 command="correct it, or leave it out",
             )
-    return profile, of_problem
+    return Sorted(profile, of_problem, of_answers)
 
 
-def columns_of_answers(frame: pd.DataFrame, problem: Ids, participant: Ids) -> list[str]:
-    """Columns that belong to single answers, such as a reaction time.
-
-    Of the people with several answers, and of the problems with several, at least half have several values there. (A
-    profile with a slip has them for few people; :func:`sort_columns` refuses it.)
-
-    Args:
-        frame: the columns beside ids and answers.
-        problem: ids of the rows.
-        participant: ids of the rows.
-
-    Example:
-        >>> frame = pd.DataFrame({"age": [30, 40, 30, 40], "seconds": [1.5, 2.0, 3.5, 0.5]})
-        >>> ids = [as_ids(pd.Series(list(names)), "ids") for names in ("ppqq", "abab")]
-        >>> columns_of_answers(frame, *ids)
-        ['seconds']
-    """
-    try:
-        shares = {name: min(_several(frame[name], ids) for ids in (problem, participant)) for name in frame.columns}
-    except TypeError:
-        return []  # lists; `sort_columns` says so
-    return [name for name, share in shares.items() if share >= 0.5]
+def _of_answers(column: pd.Series, problem: Ids, participant: Ids) -> bool:
+    people = len(np.unique(participant.codes[varying(column, participant)]))
+    return people >= _FEW and min(_several(column, ids) for ids in (problem, participant)) >= 0.5
 
 
 def _several(column: pd.Series, ids: Ids) -> float:

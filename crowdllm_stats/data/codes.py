@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.declining import declines
 from crowdllm_stats._base.messages import BadInput
+from crowdllm_stats._base.words import coded
 from crowdllm_stats.data.answers import GivenAnswers, as_answers
 from crowdllm_stats.data.ids import Ids
 from crowdllm_stats.data.scale import Scale
@@ -49,8 +51,41 @@ def without_codes(
     if not all(isinstance(code, int | float | np.number) and np.isfinite(code) for code in codes):
         raise BadInput("must be finite numbers", argument="missing_codes", given=list(codes))
     free = as_answers(column, Scale("continuous"), label)
-    coded = ~free.missing & np.isin(free.given, np.array(codes, dtype=float))
-    return pd.Series(np.where(coded, np.nan, free.given)), coded
+    at = ~free.missing & np.isin(free.given, np.array(codes, dtype=float))
+    return pd.Series(np.where(at, np.nan, free.given)), at
+
+
+def without_words(column: pd.Series, words: Sequence[str]) -> tuple[pd.Series, NDArray[np.bool_]]:
+    """The column of answers with empty cells in place of words for a missing one, in any case, and where these were.
+
+    Example:
+        >>> without_words(pd.Series(["3", "Don't know"]), ["don't know"])[1].tolist()
+        [False, True]
+    """
+    wanted = {word.strip().casefold() for word in words}
+    return _emptied(column, lambda text: text.strip().casefold() in wanted)
+
+
+def without_declined(column: pd.Series) -> tuple[pd.Series, NDArray[np.bool_]]:
+    """The column with empty cells where a language model says that it does not answer, and where these were.
+
+    Example:
+        >>> without_declined(pd.Series(["3", "As an AI language model, I do not have opinions."]))[1].tolist()
+        [False, True]
+    """
+    return _emptied(column, declines)
+
+
+def _emptied(column: pd.Series, gone: Callable[[str], bool]) -> tuple[pd.Series, NDArray[np.bool_]]:
+    try:
+        codes, values = coded(column)
+    except TypeError:  # lists, which are read or refused as ballots
+        return column, np.zeros(len(column), dtype=bool)
+    bad = [place for place, value in enumerate(values) if isinstance(value, str) and gone(value)]
+    if not bad:
+        return column, np.zeros(len(column), dtype=bool)
+    rows = np.isin(codes, bad)
+    return column.astype(object).where(~rows, ""), rows
 
 
 def refuse_codes(answers: GivenAnswers, problem: Ids, label: str) -> None:

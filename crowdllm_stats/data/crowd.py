@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats.data.assemble import Missing, Repeats, Wishes, assemble
-from crowdllm_stats.data.files import read_table, suffix_of, write_table
+from crowdllm_stats.data.files import suffix_of, write_table
 from crowdllm_stats.data.ids import as_ids
+from crowdllm_stats.data.labels import Labels
 from crowdllm_stats.data.layout import OURS, of_ballots, to_ballots, with_our_names
+from crowdllm_stats.data.opening import open_table
 from crowdllm_stats.data.scale import (
     BALLOT_MARK,
     Scale,
@@ -24,6 +26,7 @@ from crowdllm_stats.data.scale import (
     continuous,
     ordinal,
 )
+from crowdllm_stats.data.shape import Reading
 from crowdllm_stats.data.summary import summary
 
 __all__ = ["CrowdData", "Scale", "Split", "approval", "categorical", "continuous", "ordinal"]
@@ -46,6 +49,7 @@ class CrowdData:
         problems: one row per problem, ``problem`` and whatever else is known of it.
         scale: what answers can be.
         exclusions: how many rows were left out on request, by reason.
+        notes: sentences on what had to be found out about the file.
 
     Example:
         >>> frame = pd.DataFrame({"problem": [1, 1, 2], "participant": ["ann", "bob", "ann"],
@@ -64,6 +68,7 @@ class CrowdData:
     problems: pd.DataFrame
     scale: Scale
     exclusions: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_frame(
@@ -78,7 +83,12 @@ class CrowdData:
         problem_columns: Sequence[str] | None = None,
         repeats: Repeats = "refuse",
         missing: Missing = "refuse",
-        missing_codes: Sequence[float] = (),
+        missing_codes: Sequence[float | str] = (),
+        labels: Labels | None = None,
+        wide: bool | None = None,
+        questions: Sequence[str] = (),
+        id_column: str | None = None,
+        where: Sequence[str] = (),
     ) -> CrowdData:
         """Build from a long table, one row per answer.
 
@@ -95,9 +105,16 @@ class CrowdData:
             problem_columns: the columns of ``responses`` to keep for problems.
             repeats: "keep" allows several answers of a participant to a problem and numbers them in ``repeat``.
             missing: "drop" leaves out rows without response, problem or participant, and counts them.
-            missing_codes: numbers that stand for a missing answer, for instance (77, 88, 99); rows with them are left
-                out and counted. Without ``scale``, whole numbers far outside all other answers to their problem that
-                repeat are refused until they are named here or the scale is declared.
+            missing_codes: numbers and words that stand for a missing answer, for instance (77, 88, "don't know"); rows
+                with them are left out and counted. Without ``scale``, whole numbers far outside all other answers to
+                their problem that repeat are refused until they are named here or the scale is declared.
+            labels: numbers for answers in words: "likert5" or "likert7" (steps of agreement), a file with the columns
+                label and value, "Never=1,Often=3", or a mapping.
+            wide: whether the table has a row per person and a column per question; found out by default. An empty cell
+                of a wide table is a question that was not answered; it is counted.
+            questions: names of a wide table's questions, or patterns such as "Q*"; found out by default.
+            id_column: the column of a wide table that names the people; found out by default.
+            where: conditions that rows must meet, for instance ["country=DE|AT", "age>=18"]; the others are counted.
 
         Returns:
             CrowdData.
@@ -119,8 +136,9 @@ class CrowdData:
                 f"responses must be a pandas DataFrame, got {type(responses).__name__}; for files use read()"
             )
         wishes = Wishes(
-            participants, problems, scale, columns, profile_columns, problem_columns, repeats, missing, missing_codes
-        )
+            participants, problems, scale, columns, profile_columns, problem_columns, repeats, missing, missing_codes,
+            labels, Reading(wide, questions, id_column, where),
+        )  # fmt: skip
         return cls(*assemble(responses, "responses", wishes))
 
     @classmethod
@@ -136,9 +154,16 @@ class CrowdData:
         problem_columns: Sequence[str] | None = None,
         repeats: Repeats = "refuse",
         missing: Missing = "refuse",
-        missing_codes: Sequence[float] = (),
+        missing_codes: Sequence[float | str] = (),
+        labels: Labels | None = None,
+        wide: bool | None = None,
+        questions: Sequence[str] = (),
+        id_column: str | None = None,
+        where: Sequence[str] = (),
     ) -> CrowdData:
-        """Build from a .csv, .csv.gz (UTF-8, comma) or .parquet file; arguments as in :meth:`from_frame`.
+        """Build from a file: CSV, TSV, Parquet, JSON, JSON lines, Excel, SPSS, Stata, or text packed as .gz or .zip.
+
+        Arguments are as in :meth:`from_frame`. What had to be found out about the file is in ``notes``.
 
         Returns:
             CrowdData.
@@ -157,9 +182,10 @@ class CrowdData:
             continuous 1 to 5
         """
         wishes = Wishes(
-            participants, problems, scale, columns, profile_columns, problem_columns, repeats, missing, missing_codes
-        )
-        return cls(*assemble(read_table(path), os.fspath(path), wishes))
+            participants, problems, scale, columns, profile_columns, problem_columns, repeats, missing, missing_codes,
+            labels, Reading(wide, questions, id_column, where),
+        )  # fmt: skip
+        return cls(*assemble(open_table(path), os.fspath(path), wishes))
 
     def select(self, *, problems: Iterable[Any] | None = None, participants: Iterable[Any] | None = None) -> CrowdData:
         """The answers of some participants to some problems; a table whose ids are not chosen stays whole.
@@ -318,7 +344,7 @@ class CrowdData:
         return cls.from_frame(labels, scale=scale, columns=names, repeats=repeats, missing=missing)
 
     def __eq__(self, other: object) -> bool:
-        """Same scale, same answers in the same order, same tables up to row order; exclusions are not compared."""
+        """Same scale, answers in the same order, and tables up to row order; exclusions and notes are not compared."""
         if not isinstance(other, CrowdData):
             return NotImplemented
         return (

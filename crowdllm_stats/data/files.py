@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import zlib
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,10 @@ _NAMELESS_INDEX = re.compile(r"__index_level_\d+__")
 _ROWS = 1 << 16
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+
+class NotUTF8(ValueError):
+    """A CSV file with bytes that are not UTF-8."""
 
 
 def suffix_of(path: Path) -> str:
@@ -70,18 +75,34 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         ['007', '1.0']
     """
     file = Path(path)
-    if file.is_dir():
-        raise ValueError(f"{file}: is a folder, not a file")
-    if file.exists() and not file.is_file():
-        raise ValueError(f"{file}: is a pipe or a device, and tables are read more than once; save it to a file first")
-    suffix = suffix_of(file)
-    if not file.exists():
-        raise FileNotFoundError(f"{file}: no such file (looked in {file.absolute().parent})")
-    if file.stat().st_size == 0:
-        raise ValueError(f"{file}: the file is empty (0 bytes)")
+    suffix = suffix_of(file) if not file.is_dir() else ""
+    check_there(file)
     frame = _read_parquet(file) if suffix == ".parquet" else with_formulas(_read_csv(file))
     refuse_shorter(file, len(frame))
     return frame
+
+
+def check_there(file: Path) -> None:
+    """Refuse what is not a file with something in it.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is a folder, a pipe or a device, or empty.
+
+    Example:
+        >>> check_there(Path("."))
+        Traceback (most recent call last):
+        ...
+        ValueError: .: is a folder, not a file
+    """
+    if file.is_dir():
+        raise ValueError(f"{file}: is a folder, not a file")
+    if not file.exists():
+        raise FileNotFoundError(f"{file}: no such file (looked in {file.absolute().parent})")
+    if not file.is_file():
+        raise ValueError(f"{file}: is a pipe or a device, and tables are read more than once; save it to a file first")
+    if file.stat().st_size == 0:
+        raise ValueError(f"{file}: the file is empty (0 bytes)")
 
 
 def write_table(frame: pd.DataFrame, path: str | os.PathLike[str], *, keep_formulas: bool = False) -> None:
@@ -126,7 +147,7 @@ def _read_parquet(file: Path) -> pd.DataFrame:
         groups = [noted.row_group(number).total_byte_size for number in range(noted.num_row_groups)]
         claimed = max(sum(groups), CELL * noted.num_rows * noted.num_columns)
         _compare_names(source)
-    _check_number(len(schema.names), file)
+    check_number(len(schema.names), file)
     _refuse_twice(schema.names, file)
     if claimed > most:
         raise too_large(file, most)
@@ -169,7 +190,7 @@ def _parquet_errors(file: Path) -> Iterator[None]:
         yield
     except Exception as error:  # damage shows in Arrow's parts, in pandas' notes, in names, in time zones: one message
         raise ValueError(
-            f"{file}: cannot be read as Parquet, it may be damaged, cut off or of another type ({_one_line(error)})"
+            f"{file}: cannot be read as Parquet, it may be damaged, cut off or of another type ({one_line_of(error)})"
         ) from None
 
 
@@ -203,7 +224,7 @@ def _read_csv(file: Path) -> pd.DataFrame:
         raise ValueError(f"{file}: the file is UTF-16; save it as UTF-8")
     if len(header) > MOST_HEADER:
         raise ValueError(f"{file}: the first line is longer than 1 MB; it must be a header, the names of the columns")
-    _check_number(header.count(b",") + 1, file)
+    check_number(header.count(b",") + 1, file)
     if fault:
         raise ValueError(f"{file}: {fault}; double the quotes inside a text, or the file was cut off or damaged there")
     # Line breaks inside quoted texts are common; without this they would split a row in two.
@@ -221,7 +242,12 @@ def _read_csv(file: Path) -> pd.DataFrame:
     return frame
 
 
-def _check_number(columns: int, file: Path) -> None:
+def check_number(columns: int, file: Path | str) -> None:
+    """Refuse more columns than a table has.
+
+    Raises:
+        ValueError: beyond 10,000.
+    """
     if columns > MOST_COLUMNS:
         raise ValueError(
             f"{file}: has {columns:,} columns, at most {MOST_COLUMNS:,} are read: keep those that are needed, in "
@@ -239,6 +265,15 @@ def _opened(file: Path) -> Any:
     return gzip.open(file, "rb") if file.name.lower().endswith(".gz") else file.open("rb")
 
 
+def head_of(file: Path, size: int) -> bytes:
+    """The first bytes of a CSV file, unpacked; none of one that cannot be unpacked."""
+    try:
+        with _opened(file) as raw:
+            return bytes(raw.read(size))
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
 def _diagnosis(file: Path, error: Exception) -> str:
     """Say where a CSV file breaks; it is read again line by line, which only a broken file pays for."""
     line = 1
@@ -249,9 +284,9 @@ def _diagnosis(file: Path, error: Exception) -> str:
                 line += 1
     except UnicodeDecodeError as wrong:
         bad = wrong.object[max(0, wrong.start - 10) : wrong.end]
-        return f"{file}: line {line} is not UTF-8 text (near {bad!r}); save the file as UTF-8"
+        raise NotUTF8(f"{file}: line {line} is not UTF-8 text (near {bad!r}); save the file as UTF-8") from None
     except OSError:
-        return f"{file}: cannot be read ({_one_line(error)})"
+        return f"{file}: cannot be read ({one_line_of(error)})"
     if line <= 2:  # one line at most was counted
         return f"{file}: there is a header but no rows; at least one row is needed"
     with _opened(file) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
@@ -266,10 +301,11 @@ def _diagnosis(file: Path, error: Exception) -> str:
                     )
         except csv.Error:
             pass
-    return f"{file}: cannot be read as CSV ({_one_line(error)})"
+    return f"{file}: cannot be read as CSV ({one_line_of(error)})"
 
 
-def _one_line(error: Exception) -> str:
+def one_line_of(error: BaseException) -> str:
+    """What an error says, in one line of at most 160 characters."""
     text = " ".join(str(error).split())
     return text if len(text) <= 160 else f"{text[:157]}..."
 

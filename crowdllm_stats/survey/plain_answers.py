@@ -12,8 +12,8 @@ from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.data.assemble import Missing, Wishes, assemble
 from crowdllm_stats.data.crowd import CrowdData
-from crowdllm_stats.data.files import read_table
 from crowdllm_stats.data.layout import with_our_names
+from crowdllm_stats.data.opening import open_table
 
 
 def plain_answers(
@@ -46,7 +46,7 @@ def plain_answers(
     if isinstance(reference, pd.DataFrame):
         reference = from_table(reference, "reference")
     elif isinstance(reference, str | os.PathLike):
-        reference = from_table(read_table(reference), os.fspath(reference))
+        reference = from_table(open_table(reference).frame, os.fspath(reference))
     if reference is not None:
         if not reference.scale.numeric:
             raise ValueError(f"reference answers must be numbers here, but their scale is {reference.scale}")

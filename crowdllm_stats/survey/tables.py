@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -129,6 +129,31 @@ def set_apart(digital: CrowdData) -> CrowdData:
         for name, table in (("responses", digital.responses), ("participants", digital.participants))
     }
     return dataclasses.replace(digital, responses=tables["responses"], participants=tables["participants"])
+
+
+def without_people(digital: CrowdData, outside: Collection[str]) -> CrowdData:
+    """The digital table without the twins of people who are left out of the human one; they are counted.
+
+    They would count as further digital people otherwise, and stand for a population that is not asked about.
+
+    Raises:
+        ValueError: if no answer is left.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> without_people(load_example().digital, ["p02"]).exclusions
+        {'twin of somebody left out of the human table': 2}
+    """
+    gone = digital.responses["participant"].isin(outside)
+    if not gone.any():
+        return digital
+    if gone.all():
+        raise ValueError("every digital answer is by the twin of somebody who is left out of the human table")
+    return dataclasses.replace(
+        digital,
+        responses=digital.responses[~gone].reset_index(drop=True),
+        exclusions={**digital.exclusions, "twin of somebody left out of the human table": int(gone.sum())},
+    )
 
 
 def refuse_exchanged(human: CrowdData, digital: CrowdData) -> None:

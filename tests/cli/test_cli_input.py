@@ -233,5 +233,5 @@ def test_column_names_in_any_case_and_match_columns_too(capsys: pytest.CaptureFi
 def test_a_table_with_a_column_for_each_problem_is_told_apart(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    wide = write(tmp_path / "wide.csv", "participant,q0,q1\np1,3,4\np2,4,5\n")
-    assert "one row per answer first" in run(capsys, "interval", wide, survey(tmp_path)[1], code=2)
+    wide = write(tmp_path / "wide.csv", "participant,first,second\np1,3,4\np2,4,5\n")
+    assert "name the questions with --questions" in run(capsys, "interval", wide, survey(tmp_path)[1], code=2)

@@ -127,7 +127,7 @@ def test_an_empty_cell_beside_named_codes_is_still_refused():
         CrowdData.from_frame(table(["3", "", "99"]), missing_codes=(99,))
 
 
-@pytest.mark.parametrize(("codes", "scale"), [(("x",), None), ((np.nan,), None), ((1,), "no,yes")])
+@pytest.mark.parametrize(("codes", "scale"), [(((1, 2),), None), ((np.nan,), None), ((1,), "no,yes")])
 def test_codes_that_are_none_are_refused(codes, scale):
     answers = ["no", "yes"] if scale else [1, 2]
     with pytest.raises(ValueError, match="missing_codes"):

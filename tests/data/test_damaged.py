@@ -152,8 +152,8 @@ def test_headers_that_are_none_are_refused(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b"problem,participant,response," + b"x" * (1 << 20) + b"\n1,2,3,4\n")
     refusal(path, "first line is longer than 1 MB; it must be a header")
-    path.write_bytes("problem,participant,response,größe\n1,2,3,4\n".encode("latin-1"))
-    refusal(path, "line 1 is not UTF-8 text .*save the file as UTF-8")
+    path.write_bytes("problem,participant,response,größe\n".encode() + b"1,2,3,\xe4\n")
+    refusal(path, "line 2 is not UTF-8 text .*save the file as UTF-8")
 
 
 @pytest.mark.parametrize(

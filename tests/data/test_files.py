@@ -46,9 +46,8 @@ BROKEN = {
     "cut in a row": (GOOD + b"2,cem", r"line 5 has 2 value\(s\) where the header has 4 columns"),
     "cut in a quoted text": (GOOD + b'2,cem,4,"it beg', "quote that is never closed"),
     "cut after a quote": (GOOD + b'2,cem,4,"', "quote that is never closed"),
-    "not UTF-8": (GOOD + b"2,ren\xe9,4,x\n", "line 5 is not UTF-8 text .*ren.*save the file as UTF-8"),
-    "UTF-16": (GOOD.decode().encode("utf-16"), "UTF-16"),
-    "semicolons": (GOOD.replace(b",", b";"), "separated by ';'"),
+    "damaged UTF-8": (GOOD + b"2,ren\xc3\xa9\xe9,4,x\n", "line 5 is not UTF-8 text .*ren.*save the file as UTF-8"),
+    "cut UTF-16": (GOOD.decode().encode("utf-16")[:-1], "not whole UTF-16 text"),
     "column twice": (b"problem,problem,response\n1,2,3\n", "column 'problem' is there 2 times"),
     "binary": (bytes(range(128, 256)) * 20, "not UTF-8"),
 }
@@ -83,8 +82,8 @@ def test_cut_parquet(place, tmp_path, keep):
 def test_missing_files_and_other_types(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file"):
         CrowdData.read(tmp_path / "none.csv")
-    with pytest.raises(ValueError, match=r"use one of .csv, .csv.gz, .parquet"):
-        CrowdData.read(tmp_path / "ratings.xlsx")
+    with pytest.raises(ValueError, match=r"use one of .csv, .csv.gz, .parquet, .tsv"):
+        CrowdData.read(tmp_path / "ratings.pdf")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(ValueError, match="is a folder"):
         CrowdData.read(tmp_path / "folder.csv")

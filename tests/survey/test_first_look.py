@@ -162,7 +162,7 @@ def test_codes_are_named_on_the_command_line(tmp_path, capsys):
     found = run_json(capsys, "interval", one, other, "--missing", "77,99")
     assert found["notices"][0] == "3 rows of the human table left out: missing response (coded 77, 99)."
     assert max(row["upper"] for row in found["results"]) < 10
-    assert "give numbers joined by commas" in run(capsys, "interval", one, other, "--missing", "none", code=2)
+    assert "give codes joined by commas" in run(capsys, "interval", one, other, "--missing", "99,", code=2)
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from crowdllm_stats.backbones.prompts import Template
 from crowdllm_stats.backbones.recorded import RecordedBackbone
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.example import load_example
-from crowdllm_stats.data.files import read_table
 from crowdllm_stats.data.levels import on_levels
+from crowdllm_stats.data.opening import ending_of, open_table
 from crowdllm_stats.data.reference import Reference
 from crowdllm_stats.evaluation.case_study.asking import TEMPLATE, Asking, check_texts, is_model, is_server, opened
 from crowdllm_stats.evaluation.case_study.reference_tables import (
@@ -71,7 +71,7 @@ def read_references(
     how = asking or Asking()
     if is_server(backbone):
         return _of_model(backbone, data, how, personas, persona_template)
-    file = backbone.endswith((".csv", ".csv.gz", ".parquet", ".npz"))
+    file = backbone.endswith(".npz") or bool(ending_of(backbone))
     if file or backbone == EXAMPLE or backbone.startswith(RECORDED):
         how.refuse_recorded(backbone)
     if backbone.startswith(RECORDED):
@@ -101,7 +101,7 @@ def _of_file(place: Path, data: Questions) -> References:
         wanted = stored.select(data.problems["problem"])
         side = {"alone": wanted} if stored.profiles == ("",) else {"personas": wanted}
         return References(place.name, side.get("alone"), side.get("personas"), described_file(place))
-    frame = read_table(place)
+    frame = open_table(place).frame
     if {"problem", "participant", "response"} <= set(frame.columns):
         answers = CrowdData.read(place, scale=data.scale, repeats="keep")
         return _of_answers(place.name, answers, data, described_file(place))

@@ -18,15 +18,14 @@ from crowdllm_stats.backbones.catalogue import MODELS
 from crowdllm_stats.backbones.embedder import TFIDF, embed
 from crowdllm_stats.backbones.fetch import cache_folder, find_model
 from crowdllm_stats.data.features import Features
-from crowdllm_stats.data.files import read_table
 from crowdllm_stats.data.ids import as_ids
 from crowdllm_stats.data.layout import with_our_names
+from crowdllm_stats.data.opening import ending_of, open_table
 from crowdllm_stats.evaluation.case_study.reference_tables import Questions
 
 NONE = "none"
 
 #: Endings of a file of numbers.
-FILES = (".csv", ".csv.gz", ".parquet")
 
 #: Part of the key of a cached embedding; to be raised when :func:`embed` computes something else.
 _VERSION = "1"
@@ -101,7 +100,7 @@ def read_texts(
     problems = tuple(data.problems["problem"])
     if model == NONE:
         return Texts(model, problems, (), None)
-    if model.endswith(FILES):
+    if ending_of(model):
         return Texts(model, problems, (), _of_file(model, problems))
     if column not in data.problems.columns:
         raise BadInput(
@@ -132,11 +131,11 @@ def embedder_name(model: str | Path) -> str:
         >>> embedder_name("/models/bge-small"), embedder_name("vectors.csv")
         ('bge-small', '')
     """
-    return "" if str(model).endswith(FILES) else Path(model).name
+    return "" if ending_of(str(model)) else Path(model).name
 
 
 def _of_file(name: str, problems: tuple[str, ...]) -> Features:
-    table = with_our_names(read_table(name), None, ("problem",), name)
+    table = with_our_names(open_table(name).frame, None, ("problem",), name)
     numbers = table.drop(columns="problem").apply(pd.to_numeric, errors="coerce")
     words = numbers.columns[numbers.isna().any()]
     if len(words) or not len(numbers.columns):

@@ -1,0 +1,168 @@
+"""Labels to numbers: "strongly agree" is 5 of five steps, or whatever the caller says."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from crowdllm_stats._base.words import distinct, some
+
+#: "likert5" or "likert7", a file with the columns label and value, "Never=1,Often=3", or a mapping.
+Labels: TypeAlias = str | os.PathLike[str] | Mapping[str, float]
+
+_NEUTRAL = ("neither agree nor disagree", "neither disagree nor agree", "neither", "neutral", "undecided")
+
+
+def _steps(*words: str) -> tuple[str, ...]:
+    """The ways of saying a degree of (dis)agreement: before or behind it."""
+    what = words[-1]
+    return tuple(form for word in words[:-1] for form in (f"{word} {what}", f"{what} {word}"))
+
+
+_MOST = ("strongly", "completely", "totally", "fully")
+_LITTLE = ("somewhat", "slightly")
+#: Steps of agreement, from 1 on.
+SETS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "likert5": (
+        _steps(*_MOST, "disagree"),
+        ("disagree", "tend to disagree", *_steps(*_LITTLE, "moderately", "rather", "disagree")),
+        _NEUTRAL,
+        ("agree", "tend to agree", *_steps(*_LITTLE, "moderately", "rather", "agree")),
+        _steps(*_MOST, "agree"),
+    ),
+    "likert7": (
+        _steps(*_MOST, "disagree"),
+        ("disagree", *_steps("moderately", "mostly", "disagree")),
+        ("tend to disagree", *_steps(*_LITTLE, "rather", "disagree")),
+        _NEUTRAL,
+        ("tend to agree", *_steps(*_LITTLE, "rather", "agree")),
+        ("agree", *_steps("moderately", "mostly", "agree")),
+        _steps(*_MOST, "agree"),
+    ),
+}
+
+#: "5 - Strongly agree", "(5) Strongly agree"
+_NUMBERED = re.compile(r"\(?\d+\)?\s*[-\u2013\u2014=.:)]*\s+(?=\D)")
+
+
+def folded(label: str) -> str:
+    """A label without regard to case, outer blanks, a number before it and the apostrophe's form.
+
+    Example:
+        >>> folded(" 5 - Strongly  Agree")
+        'strongly agree'
+    """
+    text = " ".join(label.replace("\u2019", "'").split()).casefold()
+    return _NUMBERED.sub("", text, count=1) if _NUMBERED.match(text) else text
+
+
+def label_numbers(labels: Labels) -> dict[str, float]:
+    """Each label, without regard to case, and its number.
+
+    Args:
+        labels: "likert5" or "likert7" (steps of agreement, 1 for the strongest disagreement), the name of a file with
+            the columns label and value, a text such as "Never=1,Often=3", or a mapping.
+
+    Raises:
+        ValueError: on anything else, a label that is there twice with different numbers, or a value that is none.
+        FileNotFoundError: if there is no such file.
+
+    Example:
+        >>> label_numbers("Never=1, Often=3")
+        {'never': 1.0, 'often': 3.0}
+        >>> label_numbers("likert5")["somewhat agree"]
+        4.0
+    """
+    if isinstance(labels, str) and labels in SETS:
+        return {word: float(step) for step, words in enumerate(SETS[labels], 1) for word in words}
+    if isinstance(labels, Mapping):
+        pairs = [(str(label), value) for label, value in labels.items()]
+    elif isinstance(labels, str) and "=" in labels and not Path(labels).exists():
+        pairs = [_pair(part, labels) for part in re.split(r",(?=[^=]*=)", labels)]
+    else:
+        pairs = _from_file(labels)
+    found: dict[str, float] = {}
+    for label, value in pairs:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = np.nan
+        if not np.isfinite(number):
+            raise ValueError(f"labels: {label!r} needs a number, got {value!r}; write for instance Never=1,Often=3")
+        if found.setdefault(folded(label), number) != number:
+            raise ValueError(f"labels: {label!r} is there twice, with different numbers; keep one")
+    return found
+
+
+def _pair(part: str, whole: str) -> tuple[str, str]:
+    label, mark, value = (text.strip() for text in part.rpartition("="))
+    if not mark or not label:
+        raise ValueError(f"labels {whole!r}: {part.strip()!r} is not LABEL=NUMBER; write for instance Never=1,Often=3")
+    return label, value
+
+
+def _from_file(labels: str | os.PathLike[str]) -> list[tuple[str, str]]:
+    from crowdllm_stats.data.layout import column_named
+    from crowdllm_stats.data.opening import ending_of, open_table
+
+    if not ending_of(os.fspath(labels)):
+        raise ValueError(
+            f"labels {os.fspath(labels)!r}: give {', '.join(SETS)}, a file with the columns label and value, or the "
+            "labels themselves, for instance Never=1,Often=3"
+        )
+    frame = open_table(labels).frame
+    names = [column_named(name, list(frame.columns)) for name in ("label", "value")]
+    if None in names:
+        raise ValueError(f"{os.fspath(labels)}: needs the columns label and value; it has {some(list(frame.columns))}")
+    return list(zip(*(frame[name].astype(str) for name in names), strict=True))
+
+
+def with_numbers(column: pd.Series, numbers: Mapping[str, float], label: str) -> pd.Series:
+    """A column of answers with numbers in place of labels; other values stay as they are.
+
+    Args:
+        column: the answers.
+        numbers: from :func:`label_numbers`.
+        label: how messages name the column.
+
+    Raises:
+        ValueError: where two different labels of the column have one number, such as "disagree" and "somewhat
+            disagree" on five steps.
+
+    Example:
+        >>> with_numbers(pd.Series(["Agree", "2", ""]), label_numbers("likert5"), "'response'").tolist()
+        ['4', '2', '']
+    """
+    codes, values = distinct(column)
+    new: list[object] = []
+    seen: dict[float, str] = {}
+    for value in values:
+        number = numbers.get(folded(value)) if isinstance(value, str) else None
+        if number is not None and (other := seen.setdefault(number, folded(value))) != folded(value):
+            raise ValueError(
+                f"{label}: the labels {other!r} and {folded(value)!r} would both be {number:g}; write the labels out, "
+                "for instance --labels 'Never=1,Often=3', or give likert7 for seven steps of agreement"
+            )
+        new.append(value if number is None else f"{number:g}")
+    return pd.Series(np.array([*new, ""], dtype=object)[codes], index=column.index)
+
+
+def set_of(values: Iterable[str]) -> str:
+    """The set of labels that has a number of its own for each of these texts; empty where none has.
+
+    Example:
+        >>> set_of(["Agree", "Strongly agree"]), set_of(["Agree", "Somewhat agree"]), set_of(["yes"])
+        ('likert5', 'likert7', '')
+    """
+    found = {folded(value) for value in values}
+    for name in SETS:
+        numbers = label_numbers(name)
+        if found and found <= set(numbers) and len({numbers[one] for one in found}) == len(found):
+            return name
+    return ""

@@ -1,0 +1,114 @@
+"""The door through which every table comes in: any file that is known here, with what had to be found out about it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from crowdllm_stats._base.unpacking import unpacked_gzip, unpacked_zip
+from crowdllm_stats.data.files import SUFFIXES, NotUTF8, check_there, head_of, read_table, refuse_shorter
+from crowdllm_stats.data.formats.opened import Opened
+
+TEXT = (".csv", ".tsv", ".tab", ".txt")
+JSON = (".json", ".jsonl", ".ndjson")
+EXCEL = (".xlsx", ".xlsm", ".xls")
+STATISTICS = (".sav", ".zsav", ".dta")
+#: Files of text may be packed.
+PACKED = (*(f"{ending}.gz" for ending in (*TEXT, *JSON)), ".zip")
+
+#: Every ending that is read.
+READ = (*SUFFIXES, *(one for one in (*TEXT, *JSON, *EXCEL, *STATISTICS, *PACKED) if one not in SUFFIXES))
+
+
+def ending_of(name: str) -> str:
+    """The ending of a file's name among those that are read; empty for any other.
+
+    Example:
+        >>> ending_of("Answers.TSV.gz"), ending_of("answers.pdf")
+        ('.tsv.gz', '')
+    """
+    return max((ending for ending in READ if name.lower().endswith(ending)), key=len, default="")
+
+
+def file_and_part(path: str | os.PathLike[str]) -> tuple[Path, str]:
+    """A file, and the sheet or packed file in it that is meant: "answers.xlsx#Wave 2" names one.
+
+    Example:
+        >>> file_and_part("answers.xlsx#Wave 2")[1], file_and_part("answers.csv")[1]
+        ('Wave 2', '')
+    """
+    text = os.fspath(path)
+    before, mark, part = text.partition("#")
+    if mark and not Path(text).exists() and ending_of(before) in (*EXCEL, ".zip"):
+        return Path(before), part
+    return Path(text), ""
+
+
+def open_table(path: str | os.PathLike[str]) -> Opened:
+    """Read a table of any known kind: CSV, TSV and other text, Parquet, JSON, Excel, SPSS, Stata, packed text.
+
+    Plain CSV (UTF-8, commas) and Parquet are read by :func:`crowdllm_stats.data.files.read_table`. Of other text, the
+    encoding (UTF-8, UTF-16, Windows-1252), what separates the values, and decimal commas are found out and said.
+
+    Args:
+        path: the file; "FILE#NAME" means a sheet of an Excel file, or a file in a zip archive.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: in one line, on a file that is empty, damaged, cut off, of an unknown type, or unpacks to too much.
+        ModuleNotFoundError: where the package that reads Excel, SPSS or Stata is missing; it names the extra.
+
+    Example:
+        >>> import tempfile
+        >>> place = Path(tempfile.mkdtemp()) / "a.tsv"
+        >>> _ = place.write_text("problem\\tresponse\\nq1\\t4\\n", encoding="utf-8")
+        >>> open_table(place).notes[0].endswith("a.tsv: tabs between values.")
+        True
+    """
+    file, part = file_and_part(path)
+    ending = ending_of(file.name)
+    if not ending and not file.is_dir():
+        raise ValueError(f"{file}: file type not known; use one of {', '.join(READ)}")
+    check_there(file)
+    opened = _opened(file, part, ending)
+    refuse_shorter(file, len(opened.frame))
+    return opened
+
+
+def _opened(file: Path, part: str, ending: str) -> Opened:
+    if ending in EXCEL:
+        from crowdllm_stats.data.formats.excel import read_excel
+
+        return read_excel(file, part)
+    if ending in STATISTICS:
+        from crowdllm_stats.data.formats.statistics_files import read_statistics_file
+
+        return read_statistics_file(file)
+    if ending == ".parquet":
+        return Opened(read_table(file), "Parquet")
+    if ending == ".zip":
+        name, content = unpacked_zip(file, part, (*TEXT, *JSON))
+        opened = _of_text(content, f"{file}#{name}", ending_of(name))
+        return opened if part else opened.noting(f"{file} holds {name}.")
+    return _packed_or_plain(file, ending)
+
+
+def _packed_or_plain(file: Path, ending: str) -> Opened:
+    from crowdllm_stats.data.formats.text import HEAD, is_plain
+
+    packed = ending.endswith(".gz")
+    if ending in SUFFIXES and is_plain(head_of(file, HEAD)):
+        with suppress(NotUTF8):  # beyond the beginning
+            return Opened(read_table(file), "CSV")
+    content = unpacked_gzip(file) if packed else file.read_bytes()
+    return _of_text(content, str(file), ending.removesuffix(".gz"))
+
+
+def _of_text(content: bytes, source: str, ending: str) -> Opened:
+    from crowdllm_stats.data.formats.json_rows import read_json
+    from crowdllm_stats.data.formats.text import read_text
+
+    if ending in JSON:
+        return read_json(content, source, lines=ending != ".json")
+    return read_text(content, source, "CSV" if ending == ".csv" else "text")

@@ -1,0 +1,264 @@
+"""Tables in their one shape: one row per answer, from a wide table with a row per person and a column per question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+
+import numpy as np
+import pandas as pd
+
+from crowdllm_stats._base.messages import BadInput
+from crowdllm_stats._base.shown import several
+from crowdllm_stats._base.words import coded, some
+from crowdllm_stats.data.conditions import rows_where
+from crowdllm_stats.data.formats.opened import Opened
+from crowdllm_stats.data.headers import with_one_header
+from crowdllm_stats.data.ids import as_ids
+from crowdllm_stats.data.labels import SETS, folded, label_numbers
+from crowdllm_stats.data.layout import OURS, column_named
+
+#: Names of columns with one row per person, by how likely each is the id.
+_ID_NAMES = (
+    "participant", "participantid", "responseid", "respondentid", "respondent", "personid", "person", "prolificpid",
+    "prolificid", "workerid", "subjectid", "subject", "userid", "user", "caseid", "case", "personaid", "persona",
+    "twinid", "pid", "lfdn", "id",
+)  # fmt: skip
+#: "Q1", "q03_2", "item 12a": a name that ends in a number.
+_NUMBERED = re.compile(r"(.*?)[ _.\-]*\d+(?:[ _.\-]\d+)*[a-z]?", re.IGNORECASE | re.DOTALL)
+#: Stems of questions of which there may be one alone.
+_QUESTION = {"q", "qid", "question", "item", "frage", "f", "v", "var"}
+#: Names that tools for surveys give to what is no answer: order, time and clicks.
+_NO_QUESTION = re.compile(
+    r"_DO(_|\b)|_TEXT\b|click|submit|\b(rt|time|timer|timing|duration|latency|seconds?|msecs?|ms)(_|\b|\d)|_(rt|time|ms)\b",
+    re.IGNORECASE,
+)
+#: Different answers to one question, beyond which a column of numbers is a measurement.
+_MOST_ANSWERS = 21
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a caller says that a table is to be read; by default it is found out.
+
+    Attributes:
+        wide: whether it has a row per person and a column per question.
+        questions: names of a wide table's questions, or patterns such as "Q*".
+        id_column: the column of a wide table that names the people.
+        where: conditions that rows must meet, for instance "country=DE".
+        known: names of questions from another table; a wide table's columns of these names are its questions.
+    """
+
+    wide: bool | None = None
+    questions: Sequence[str] = ()
+    id_column: str | None = None
+    where: Sequence[str] = ()
+    known: Sequence[str] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Shaped:
+    """A table with one row per answer.
+
+    Attributes:
+        frame: the table; of a wide one, with the columns problem, participant, response, then the others.
+        notes: sentences on what was found out.
+        exclusions: how many rows or cells were left out, by reason.
+        wide: whether the table was wide.
+        outside: ids of people of whom no row meets the conditions.
+    """
+
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    exclusions: Mapping[str, int] = field(default_factory=dict)
+    wide: bool = False
+    outside: frozenset[str] = frozenset()
+
+
+def shaped(
+    opened: Opened, source: str, reading: Reading = Reading(), columns: Mapping[str, str] | None = None
+) -> Shaped:
+    """The table with one row per answer; its rows meet all conditions.
+
+    A table without a column for the problem and the answer is wide where its questions are found: those named by the
+    caller, by another table, or columns whose names differ in a number alone ("Q1", "Q2") and that hold numbers or
+    steps of agreement. An empty cell of a wide table is a question that was not answered: it is counted.
+
+    Args:
+        opened: the table as it was read.
+        source: how messages name it.
+        reading: what the caller said about it.
+        columns: our names to the table's.
+
+    Raises:
+        ValueError: on a condition, question or id column that is not there, ids that are there twice, or a table that
+            is said to be wide and whose questions are not found.
+
+    Example:
+        >>> table = pd.DataFrame({"id": ["ann", "bob"], "age": ["31", "47"], "Q1": ["4", "5"], "Q2": ["2", ""]})
+        >>> found = shaped(Opened(table, "CSV"), "a.csv")
+        >>> found.frame["response"].tolist(), found.exclusions
+        (['4', '5', '2'], {'no answer in a wide table': 1})
+    """
+    names = list(map(str, opened.frame.columns))
+    given = columns or {}
+    long = [ours for ours in ("problem", "response") if column_named(given.get(ours, ours), names) is not None]
+    wide = reading.wide if reading.wide is not None else not long and not {"problem", "response"} & set(given)
+    if wide:
+        opened = with_one_header(replace(opened, frame=opened.frame.set_axis(names, axis=1)))
+    whole = opened.frame
+    opened, exclusions = _meeting(opened, source, reading.where)
+    if wide:
+        questions = _questions(opened, source, reading)
+        if questions:
+            person = _person(opened, source, reading, given.get("participant"), questions)
+            found = _long(opened, source, questions, person, exclusions)
+            return replace(found, outside=_outside(whole, opened.frame, person))
+        if reading.wide or reading.questions:
+            raise _no_questions(source, names)
+    column = column_named(given.get("participant", "participant"), names)
+    return Shaped(opened.frame, opened.notes, exclusions, outside=_outside(whole, opened.frame, column))
+
+
+def _outside(whole: pd.DataFrame, kept: pd.DataFrame, person: str | None) -> frozenset[str]:
+    if person is None or len(whole) == len(kept):
+        return frozenset()
+    return frozenset(as_ids(whole[person], person).names) - frozenset(as_ids(kept[person], person).names)
+
+
+def _meeting(opened: Opened, source: str, where: Sequence[str]) -> tuple[Opened, dict[str, int]]:
+    if not where:
+        return opened, {}
+    keep = rows_where(opened.frame, where, opened.labels, source)
+    if not keep.any():
+        raise BadInput(f"none of the {len(keep)} rows of {source} meets {' and '.join(where)}", argument="where")
+    gone = int((~keep).sum())
+    kept = replace(opened, frame=opened.frame[keep].reset_index(drop=True))
+    return kept, {f"not where {' and '.join(where)}": gone} if gone else {}
+
+
+def _questions(opened: Opened, source: str, reading: Reading) -> list[str]:
+    """Names of the columns that are questions; none where they cannot be told."""
+    names = list(map(str, opened.frame.columns))
+    if reading.questions:
+        found = [name for name in names if any(fnmatchcase(name, pattern) for pattern in reading.questions)]
+        idle = [one for one in reading.questions if not any(fnmatchcase(name, one) for name in names)]
+        if idle:
+            raise BadInput(f"{source} has no column {idle[0]!r}; it has {some(names, 12)}", argument="questions")
+        return [name for name in found if name != reading.id_column]
+    known = set(reading.known)
+    by_name = [name for name in names if name in known]
+    if by_name:
+        return by_name
+    families: dict[str, list[str]] = {}
+    for name in names:
+        found_stem = _NUMBERED.fullmatch(name)
+        if found_stem and not _NO_QUESTION.search(name) and name != reading.id_column:
+            families.setdefault(found_stem[1].casefold(), []).append(name)
+    chosen: set[str] = set()
+    for stem, members in families.items():
+        answers = [name for name in members if _holds_answers(opened.frame[name])]
+        if len(answers) >= 2 or (answers and stem in _QUESTION):
+            chosen.update(answers)
+    return [name for name in names if name in chosen]
+
+
+def _holds_answers(column: pd.Series) -> bool:
+    """Whether a column holds numbers of which there are few, or steps of agreement."""
+    values = [str(value).strip() for value in coded(column)[1]]
+    values = [value for value in values if value]
+    if not values or len(values) > _MOST_ANSWERS:
+        return False
+    if pd.to_numeric(pd.Series(values), errors="coerce").notna().all():
+        return True
+    return any({folded(value) for value in values} <= set(label_numbers(name)) for name in SETS)
+
+
+def _no_questions(source: str, names: list[str]) -> BadInput:
+    text = f"{source}: which columns are the questions is not clear; the columns there are {some(names, 12)}"
+    return BadInput(text, python="name them with questions=['Q*']", command="name them with --questions 'Q*'")
+
+
+def _person(
+    opened: Opened, source: str, reading: Reading, given: str | None, questions: Sequence[str]
+) -> str:  # fmt: skip
+    """The column that names the people."""
+    frame = opened.frame
+    names = [str(name) for name in frame.columns if name not in questions]
+    wanted = reading.id_column or given
+    if wanted is not None and (found := column_named(wanted, names)) is not None:
+        _refuse_repeated(frame, found, source)
+        return found
+    if reading.id_column is not None:
+        raise BadInput(f"{source} has no column {wanted!r}; it has {some(names, 12)}", argument="id_column")
+    bare = {re.sub(r"[^a-z0-9]", "", name.casefold()): name for name in reversed(names)}
+    for one in _ID_NAMES:
+        if one in bare and _names_rows(frame[bare[one]]):
+            return bare[one]
+    able = [name for name in names if _names_rows(frame[name])]
+    text = f"{source}: which column names the people is not clear"
+    hint = f" ({some(able, 6)} differ from row to row)" if able else ": none differs from row to row"
+    raise BadInput(text + hint, python="name it with id_column='...'", command="name it with --id NAME")
+
+
+def _names_rows(column: pd.Series) -> bool:
+    codes, values = coded(column)
+    return len(np.unique(codes)) == len(codes) and not any(str(value).strip() == "" for value in values)
+
+
+def _refuse_repeated(frame: pd.DataFrame, name: str, source: str) -> None:
+    codes, values = coded(frame[name])
+    counts = np.bincount(codes[codes >= 0], minlength=len(values))
+    if len(counts) and counts.max() > 1 and str(values[int(counts.argmax())]).strip():
+        raise BadInput(
+            f"{source}: {name} {str(values[int(counts.argmax())])!r} is on {int(counts.max())} rows, and a wide table "
+            "has one row per person",
+            python="keep one of them, for instance with where=['Finished=1'], or name another id_column",
+            command="keep one of them, for instance with --where Finished=1, or name another column with --id",
+        )
+
+
+def _long(
+    opened: Opened, source: str, questions: list[str], person: str, exclusions: dict[str, int]
+) -> Shaped:  # fmt: skip
+    frame = opened.frame
+    people, width = len(frame), len(questions)
+    others = [name for name in frame.columns if name not in (*questions, person)]
+    taken = [name for name in others if str(name).casefold() in (*OURS, "repeat")]
+    if taken:
+        raise ValueError(f"{source}: column {taken[0]!r} has a name that is needed for the answers; rename it")
+    cells = pd.concat([_as_text(frame[name]) for name in questions], ignore_index=True)
+    filled = (cells.str.strip() != "").to_numpy()
+    rows = np.flatnonzero(filled)
+    at = rows % people
+    table = {
+        "problem": pd.Categorical.from_codes(rows // people, categories=pd.Index(questions)),
+        "participant": frame[person].iloc[at].reset_index(drop=True),
+        "response": cells[filled].reset_index(drop=True).astype("category"),
+    }
+    if "text" not in others and any(name in opened.texts for name in questions):
+        table["text"] = pd.Series([opened.texts.get(name, "") for name in questions]).iloc[rows // people].to_numpy()
+    table |= {str(name): frame[name].iloc[at].reset_index(drop=True) for name in others if str(name) not in table}
+    if not len(rows):
+        raise ValueError(f"{source}: all cells of the questions are empty; at least one answer is needed")
+    shown = ", ".join(questions[:3]) + (f" ... {questions[-1]}" if width > 3 else "")
+    note = f"{source} is a wide table: {several(people, 'row')} ({person}), {several(width, 'question')} ({shown})."
+    labels = next((opened.labels[name] for name in questions if opened.labels.get(name)), {})
+    if labels:
+        meant = ", ".join(f"{value:g} = {text}" if isinstance(value, float) else f"{value} = {text}"
+                          for value, text in list(labels.items())[:8])  # fmt: skip
+        note += f" The file says what answers mean: {meant}."
+    blank = people * width - len(rows)
+    if blank:
+        exclusions = {**exclusions, "no answer in a wide table": blank}
+    return Shaped(pd.DataFrame(table), (*opened.notes, note), exclusions, wide=True)
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    """The cells as texts, whole numbers without decimals."""
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        return column.astype("str").where(column.notna(), "")
+    numbers = column.astype(float)
+    return numbers.map(lambda value: "" if np.isnan(value) else f"{value:.0f}" if value.is_integer() else repr(value))
