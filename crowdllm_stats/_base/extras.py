@@ -30,6 +30,8 @@ EXTRAS = {
     "starlette": "page",
     "uvicorn": "page",
     "python_multipart": "page",
+    "python_calamine": "files",
+    "pyreadstat": "files",
     "pabutools": "voting",
 }
 

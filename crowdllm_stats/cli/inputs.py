@@ -221,7 +221,7 @@ def _read(
         repeats="keep",
         missing="drop" if tables.drop_missing else "refuse",
         missing_codes=tables.codes,
-        labels=tables.labels,
+        reading=reading,
     )
     data = CrowdData(*assemble(table, name, wishes))
     _check_match(name, table.frame, wishes.columns or {one: one for one in OURS}, match)

@@ -115,7 +115,7 @@ class ShapeOptions:
         return Reading(
             wide=True if human and (self.wide or self.questions is not None) else None,
             questions=[name.strip() for name in (self.questions or "").split(",") if name.strip()],
-            id_column=self.id, where=self.where or (), known=known,
+            id_column=self.id, where=self.where or (), known=known, labels=self.labels,
         )  # fmt: skip
 
     @property
@@ -310,7 +310,7 @@ class ReadOptions(ShapeOptions):
 
         wishes = Wishes(
             self.participants, self.problems, scale, self.columns or None,
-            missing="drop" if self.drop_missing else "refuse", missing_codes=self.codes, labels=self.labels,
+            missing="drop" if self.drop_missing else "refuse", missing_codes=self.codes,
             reading=self.reading(),
         )  # fmt: skip
         data = CrowdData(*assemble(open_table(name), name, wishes))

@@ -19,7 +19,7 @@ from crowdllm_stats.data.attributes import attribute_table, given_table, plain, 
 from crowdllm_stats.data.codes import refuse_codes, without_codes, without_declined, without_words
 from crowdllm_stats.data.formats.opened import Opened
 from crowdllm_stats.data.ids import Ids, as_ids, repeated
-from crowdllm_stats.data.labels import Labels, label_numbers, with_numbers
+from crowdllm_stats.data.labels import label_numbers, with_numbers
 from crowdllm_stats.data.layout import OURS, with_our_names
 from crowdllm_stats.data.opening import open_table
 from crowdllm_stats.data.scale import Scale, as_scale
@@ -43,7 +43,6 @@ class Wishes:
     repeats: Repeats = "refuse"
     missing: Missing = "refuse"
     missing_codes: Sequence[float | str] = ()
-    labels: Labels | None = None
     reading: Reading = Reading()
 
 
@@ -126,8 +125,8 @@ def _cleared(
     texts = [code for code in wishes.missing_codes if isinstance(code, str)]
     if texts:
         column, coded = without_words(column, texts)
-    if wishes.labels is not None:
-        column = with_numbers(column, label_numbers(wishes.labels), label)
+    if wishes.reading.labels is not None:
+        column = with_numbers(column, label_numbers(wishes.reading.labels), label)
     if scale.numeric and not pd.api.types.is_numeric_dtype(column.dtype):
         column, declined = without_declined(column)
     numbers = [code for code in wishes.missing_codes if not isinstance(code, str)]

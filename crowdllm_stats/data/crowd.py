@@ -137,7 +137,7 @@ class CrowdData:
             )
         wishes = Wishes(
             participants, problems, scale, columns, profile_columns, problem_columns, repeats, missing, missing_codes,
-            labels, Reading(wide, questions, id_column, where),
+            Reading(wide, questions, id_column, where, labels=labels),
         )  # fmt: skip
         return cls(*assemble(responses, "responses", wishes))
 
@@ -183,7 +183,7 @@ class CrowdData:
         """
         wishes = Wishes(
             participants, problems, scale, columns, profile_columns, problem_columns, repeats, missing, missing_codes,
-            labels, Reading(wide, questions, id_column, where),
+            Reading(wide, questions, id_column, where, labels=labels),
         )  # fmt: skip
         return cls(*assemble(open_table(path), os.fspath(path), wishes))
 

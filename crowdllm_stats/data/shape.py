@@ -17,7 +17,7 @@ from crowdllm_stats.data.conditions import rows_where
 from crowdllm_stats.data.formats.opened import Opened
 from crowdllm_stats.data.headers import with_one_header
 from crowdllm_stats.data.ids import as_ids
-from crowdllm_stats.data.labels import SETS, folded, label_numbers
+from crowdllm_stats.data.labels import SETS, Labels, folded, label_numbers
 from crowdllm_stats.data.layout import OURS, column_named
 
 #: Names of columns with one row per person, by how likely each is the id.
@@ -49,6 +49,7 @@ class Reading:
         id_column: the column of a wide table that names the people.
         where: conditions that rows must meet, for instance "country=DE".
         known: names of questions from another table; a wide table's columns of these names are its questions.
+        labels: numbers for answers in words, as :func:`crowdllm_stats.data.labels.label_numbers` takes them.
     """
 
     wide: bool | None = None
@@ -56,6 +57,7 @@ class Reading:
     id_column: str | None = None
     where: Sequence[str] = ()
     known: Sequence[str] = ()
+    labels: Labels | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +111,9 @@ def shaped(
     if wide:
         opened = with_one_header(replace(opened, frame=opened.frame.set_axis(names, axis=1)))
     whole = opened.frame
+    questions = _questions(opened, source, reading) if wide else []
     opened, exclusions = _meeting(opened, source, reading.where)
     if wide:
-        questions = _questions(opened, source, reading)
         if questions:
             person = _person(opened, source, reading, given.get("participant"), questions)
             found = _long(opened, source, questions, person, exclusions)
@@ -152,6 +154,7 @@ def _questions(opened: Opened, source: str, reading: Reading) -> list[str]:
     by_name = [name for name in names if name in known]
     if by_name:
         return by_name
+    words = set(label_numbers(reading.labels)) if reading.labels is not None else set()
     families: dict[str, list[str]] = {}
     for name in names:
         found_stem = _NUMBERED.fullmatch(name)
@@ -159,21 +162,24 @@ def _questions(opened: Opened, source: str, reading: Reading) -> list[str]:
             families.setdefault(found_stem[1].casefold(), []).append(name)
     chosen: set[str] = set()
     for stem, members in families.items():
-        answers = [name for name in members if _holds_answers(opened.frame[name])]
+        answers = [name for name in members if _holds_answers(opened.frame[name], words)]
         if len(answers) >= 2 or (answers and stem in _QUESTION):
             chosen.update(answers)
     return [name for name in names if name in chosen]
 
 
-def _holds_answers(column: pd.Series) -> bool:
-    """Whether a column holds numbers of which there are few, or steps of agreement."""
-    values = [str(value).strip() for value in coded(column)[1]]
-    values = [value for value in values if value]
-    if not values or len(values) > _MOST_ANSWERS:
-        return False
-    if pd.to_numeric(pd.Series(values), errors="coerce").notna().all():
-        return True
-    return any({folded(value) for value in values} <= set(label_numbers(name)) for name in SETS)
+def _holds_answers(column: pd.Series, words: set[str]) -> bool:
+    """Whether most cells hold one of few numbers, or labels that are known: those given, or steps of agreement."""
+    codes, values = coded(column)
+    texts = [str(value).strip() for value in values]
+    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+    filled = int(sum(count for text, count in zip(texts, counts, strict=True) if text))
+    numbers = pd.to_numeric(pd.Series(texts, dtype="str"), errors="coerce").notna().to_numpy()
+    for known in (words, *map(set, map(label_numbers, SETS))):
+        good = numbers | np.array([folded(text) in known for text in texts], dtype=bool)
+        if filled and good.sum() <= _MOST_ANSWERS and 2 * counts[good].sum() > filled:
+            return True
+    return False
 
 
 def _no_questions(source: str, names: list[str]) -> BadInput:

@@ -1,0 +1,192 @@
+"""Wide tables, header rows, labels, conditions, missing words and refusals of a language model."""
+
+import json
+
+import openpyxl
+import pandas as pd
+import pyreadstat
+import pytest
+
+from crowdllm_stats.data.crowd import CrowdData
+
+WIDE = {"ResponseId": ["R_1", "R_2", "R_3"], "age": [31, 47, 25], "Q1": [4, 5, 3], "Q2": [2, "", 1]}
+CELLS = [("Q1", "R_1", 4), ("Q1", "R_2", 5), ("Q1", "R_3", 3), ("Q2", "R_1", 2), ("Q2", "R_3", 1)]
+
+
+def answers(data: CrowdData) -> list[tuple[str, str, float]]:
+    return list(data.responses[["problem", "participant", "response"]].itertuples(index=False, name=None))
+
+
+def wide(**changes) -> pd.DataFrame:
+    return pd.DataFrame(WIDE | changes).astype(str)
+
+
+def test_a_wide_table_is_found_out_and_said_and_its_empty_cells_are_counted():
+    data = CrowdData.from_frame(wide())
+    assert answers(data) == CELLS
+    assert data.exclusions == {"no answer in a wide table": 1}
+    assert data.notes == ("responses is a wide table: 3 rows (ResponseId), 2 questions (Q1, Q2).",)
+    assert data.participants.columns.tolist() == ["participant", "age"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "keywords", "questions"),
+    [
+        ({"mood": [1, 2, 3]}, {"questions": ["mood", "Q2"]}, ["Q2", "mood"]),
+        ({}, {"questions": ["Q*"]}, ["Q1", "Q2"]),
+        ({"rt_1": [3, 4, 9], "rt_2": [1, 2, 9]}, {}, ["Q1", "Q2"]),
+        ({"Q1_TEXT": ["a", "", ""], "Q1_DO_1": [1, 2, 1], "t_Click 1": [1, 2, 3]}, {}, ["Q1", "Q2"]),
+        ({"problem": ["a", "b", "c"]}, {"wide": True, "questions": ["Q1"]}, None),
+    ],
+)
+def test_questions_are_those_named_or_numbered(changes, keywords, questions):
+    if questions is None:
+        with pytest.raises(ValueError, match="column 'problem' has a name that is needed for the answers; rename it"):
+            CrowdData.from_frame(wide(**changes), **keywords)
+        return
+    assert CrowdData.from_frame(wide(**changes), **keywords).responses["problem"].unique().tolist() == questions
+
+
+@pytest.mark.parametrize(
+    ("changes", "keywords", "message"),
+    [
+        ({"ResponseId": ["a", "a", "b"]}, {}, r"which column names the people is not clear \('age' differ"),
+        ({"ResponseId": ["a", "a", "b"]}, {"id_column": "ResponseId"}, "ResponseId 'a' is on 2 rows"),
+        ({}, {"id_column": "who"}, "has no column 'who'; it has 'ResponseId'"),
+        ({}, {"questions": ["X*"]}, r"questions responses has no column 'X\*'"),
+        ({}, {"where": ["country=DE"]}, "where responses has no column 'country'"),
+        ({}, {"where": ["age>50"]}, "none of the 3 rows of responses meets age>50"),
+        ({}, {"where": ["age>old"]}, "needs one number"),
+        ({}, {"where": ["__import__('os')"]}, "is not COLUMN=VALUE"),
+        ({"Q1": ["", "", ""], "Q2": ["", "", ""]}, {"questions": ["Q*"]}, "all cells of the questions are empty"),
+    ],
+)
+def test_what_cannot_be_told_is_asked(changes, keywords, message):
+    with pytest.raises(ValueError, match=message) as error:
+        CrowdData.from_frame(wide(**changes), **keywords)
+    assert "\n" not in str(error.value)
+
+
+def test_questions_that_cannot_be_told_are_asked_for():
+    table = wide().rename(columns={"Q1": "mood", "Q2": "trust"})
+    with pytest.raises(ValueError, match=r"name them with questions=\['Q\*'\]"):
+        CrowdData.from_frame(table, wide=True)
+
+
+def test_conditions_choose_rows_and_the_others_are_counted():
+    data = CrowdData.from_frame(wide(country=["DE", "AT", "FR"]), where=["country=DE|AT", "age>=40"])
+    assert answers(data) == [("Q1", "R_2", 5.0)]
+    assert data.exclusions == {"not where country=DE|AT and age>=40": 2, "no answer in a wide table": 1}
+
+
+def test_two_and_three_header_rows(tmp_path):
+    qualtrics = [
+        ["StartDate", "ResponseId", "Q1", "Q2", "Q2"],
+        ["Start Date", "Response ID", "How happy are you?", "How calm?", "How calm?"],
+        *[[json.dumps({"ImportId": name}) for name in ("startDate", "_recordId", "QID1", "QID2", "QID2")]],
+        ["2024-01-02", "R_1", 4, 2, 2],
+        ["2024-01-03", "R_2", 5, None, None],
+        ["2024-01-03", "R_3", 3, 1, 1],
+    ]
+    book = openpyxl.Workbook()
+    for row in qualtrics:
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    data = CrowdData.read(tmp_path / "a.xlsx")
+    assert answers(data) == CELLS
+    assert data.problems.to_dict("list") == {"problem": ["Q1", "Q2"], "text": ["How happy are you?", "How calm?"]}
+    assert "The first 3 rows are headers" in " ".join(data.notes)
+    assert "the same twice" in " ".join(data.notes)
+
+
+def test_questions_with_their_options_under_them(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "Respondent ID,How happy are you?,Rate each item 1,,\n"
+        ",Response,Price,Taste,Looks\n1,4,2,3,1\n2,5,1,4,2\n3,3,2,2,3\n",
+        encoding="utf-8",
+    )
+    names = ["How happy are you?", "Rate each item 1: *"]
+    data = CrowdData.read(tmp_path / "a.csv", questions=names)
+    assert data.problems["problem"].tolist() == [
+        "How happy are you?", "Rate each item 1: Price", "Rate each item 1: Taste", "Rate each item 1: Looks",
+    ]  # fmt: skip
+    assert data.responses["response"].tolist() == [4, 5, 3, 2, 1, 2, 3, 4, 2, 1, 2, 3]
+
+
+AGREE = ["Strongly agree", " somewhat disagree", "3"]
+
+
+@pytest.mark.parametrize(
+    ("words", "labels", "numbers"),
+    [
+        (AGREE, "likert5", [5, 2, 3]),
+        (["5 - Strongly agree", "Neutral", "Disagree strongly"], "likert5", [5, 3, 1]),
+        (["Agree", "Somewhat agree", "Neither agree nor disagree"], "likert7", [6, 5, 4]),
+        (["Never", "Often", "never"], "Never=1,Often=3", [1, 3, 1]),
+        (["no, never", "yes", "yes"], {"No, never": 0, "Yes": 1}, [0, 1, 1]),
+    ],
+)
+def test_labels_become_numbers(words, labels, numbers):
+    data = CrowdData.from_frame(wide(Q1=words, Q2=["", "", ""]), questions=["Q*"], labels=labels)
+    assert data.responses["response"].tolist() == numbers
+
+
+def test_labels_from_a_file(tmp_path):
+    (tmp_path / "labels.tsv").write_text("Label\tValue\nnever\t1\nvery often\t5\n", encoding="utf-8")
+    table = wide(Q1=["Never", "Very often", "never"])
+    data = CrowdData.from_frame(table, questions=["Q1"], labels=tmp_path / "labels.tsv")
+    assert data.responses["response"].tolist() == [1, 5, 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("likert5", "'disagree' and 'somewhat disagree' would both be 2.*likert7"),
+        ("likert9", "give likert5, likert7, a file with the columns label and value"),
+        ("Agree=much", "'Agree' needs a number, got 'much'"),
+        ("Agree=1,agree=2", "'agree' is there twice, with different numbers"),
+        ("Agree=4", "answers that are not numbers: 'Somewhat disagree', 'Disagree'"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(labels, message):
+    with pytest.raises(ValueError, match=message):
+        CrowdData.from_frame(wide(Q1=["Agree", "Somewhat disagree", "Disagree"]), questions=["Q1"], labels=labels)
+
+
+def test_missing_codes_may_be_words():
+    data = CrowdData.from_frame(wide(Q1=["4", "Don't know", "99"]), missing_codes=[99, "don't know"])
+    assert answers(data) == [("Q1", "R_1", 4.0), ("Q2", "R_1", 2.0), ("Q2", "R_3", 1.0)]
+    assert data.exclusions["missing response (coded 99, don't know)"] == 2
+
+
+def test_refusals_of_a_language_model_are_counted_and_never_read():
+    said = ["As an AI language model, I cannot rate this, but 4 is common.", "I\u2019m sorry, I can't answer.", "4"]
+    table = pd.DataFrame({"problem": "q", "participant": ["a", "b", "c"], "response": said})
+    data = CrowdData.from_frame(table)
+    assert answers(data) == [("q", "c", 4.0)]
+    assert data.exclusions == {"missing response (a language model declined)": 2}
+
+
+def test_columns_of_single_answers_are_not_used_and_said():
+    rows = [(f"q{q}", f"p{p}", 3, 100 * q + 7 * p) for q in range(3) for p in range(4)]
+    data = CrowdData.from_frame(pd.DataFrame(rows, columns=["problem", "participant", "response", "rt"]))
+    assert list(data.participants), list(data.problems) == (["participant"], ["problem"])
+    assert data.notes == ("Column 'rt' of responses belongs to single answers and is not used.",)
+
+
+def test_what_spss_declares_missing_is_empty_and_its_labels_are_said(tmp_path):
+    frame = pd.DataFrame(
+        {"id": ["a", "b", "c"], "q1": [1.0, 5.0, 99.0], "q2": [2.0, 98.0, 3.0], "land": [1.0, 2.0, 1.0]}
+    )
+    pyreadstat.write_sav(
+        frame, tmp_path / "a.sav", column_labels={"q1": "How happy?"},
+        variable_value_labels={"q1": {1.0: "not at all", 5.0: "very"}, "land": {1.0: "Germany", 2.0: "Austria"}},
+        missing_ranges={"q1": [99], "q2": [{"lo": 97, "hi": 99}]},
+    )  # fmt: skip
+    data = CrowdData.read(tmp_path / "a.sav")
+    assert answers(data) == [("q1", "a", 1.0), ("q1", "b", 5.0), ("q2", "a", 2.0), ("q2", "c", 3.0)]
+    assert data.exclusions == {"no answer in a wide table": 2}
+    assert "2 values that" in data.notes[0]
+    assert "declares missing are read as empty" in data.notes[0]
+    assert "answers mean: 1 = not at all, 5 = very" in data.notes[1]
+    assert answers(CrowdData.read(tmp_path / "a.sav", where=["land=Austria"])) == [("q1", "b", 5.0)]
