@@ -411,7 +411,7 @@ def _remedy(there: Sequence[str], option: str, ours: str) -> str:
     absent = [name for name in ("problem", "response") if column_named(name, there) is None]
     if len(absent) == 2 and column_named("participant", there) is not None:
         return (
-            f"name it with {option} {ours}=NAME; if it has a row per person and a column per problem, turn it into "
-            "one row per answer first (pandas: melt)"
+            f"name it with {option} {ours}=NAME; if it has a row per person and a column per question, name the "
+            "questions with --questions 'Q*'"
         )
     return f"say which one it is with {option} {ours}=NAME"

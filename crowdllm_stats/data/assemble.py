@@ -57,11 +57,11 @@ class Parts(NamedTuple):
     notes: tuple[str, ...]
 
 
-def assemble(given: pd.DataFrame | Opened | Shaped, source: str, wishes: Wishes) -> Parts:
+def assemble(table: pd.DataFrame | Opened | Shaped, source: str, wishes: Wishes) -> Parts:
     """Check a table of answers and take it apart.
 
     Args:
-        given: one row per answer, or a wide table, which is turned into one.
+        table: one row per answer, or a wide table, which is turned into one.
         source: how messages name the table.
         wishes: what the caller said about it.
 
@@ -76,10 +76,13 @@ def assemble(given: pd.DataFrame | Opened | Shaped, source: str, wishes: Wishes)
     check_choice("repeats", wishes.repeats, get_args(Repeats))
     check_choice("missing", wishes.missing, get_args(Missing))
     scale = as_scale(wishes.scale)
-    if isinstance(given, pd.DataFrame):
-        given = Opened(given, "frame")
-    table = shaped(given, source, wishes.reading, wishes.columns) if isinstance(given, Opened) else given
+    if isinstance(table, pd.DataFrame):
+        table = Opened(table, "frame")
+    if isinstance(table, Opened):
+        table = shaped(table, source, wishes.reading, wishes.columns)
     frame = with_our_names(table.frame, None if table.wide else wishes.columns, OURS, source)
+    left, said = table.exclusions, table.notes
+    del table  # with the columns of answers, which live on as codes
     if not len(frame):
         raise ValueError(f"{source}: there is a header but no rows; at least one answer is needed")
     label = {name: f"{source}: column {(wishes.columns or {}).get(name, name)!r}" for name in OURS}
@@ -108,9 +111,7 @@ def assemble(given: pd.DataFrame | Opened | Shaped, source: str, wishes: Wishes)
         responses["response"] = responses["response"].astype(str)
     if numbered is not None:
         responses["repeat"] = numbered
-    return Parts(
-        responses, people, problems, scale, {**table.exclusions, **exclusions}, (*table.notes, *notes)
-    )  # fmt: skip
+    return Parts(responses, people, problems, scale, {**left, **exclusions}, (*said, *notes))
 
 
 #: How answers are counted in which a language model says that it does not answer.

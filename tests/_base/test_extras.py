@@ -37,12 +37,9 @@ MODULES = {
     "theory": ["crowdllm_stats.verify.run"],
     "dask": ["crowdllm_stats.studies.engine.run"],
     "plot": ["crowdllm_stats.survey.comparison", "crowdllm_stats.studies.report.report"],
-<<<<<<< HEAD
     "report": ["crowdllm_stats.report.write"],
     "page": ["crowdllm_stats.report.page.server"],
-=======
     "files": ["crowdllm_stats.data.opening"],
->>>>>>> 9667602 (Wide tables, header rows, labels, conditions on rows, missing words and refusals of language models)
     "voting": ["crowdllm_stats.evaluation.bundles"],
     "docs": [],
 }
@@ -54,12 +51,9 @@ BROUGHT = {
     "theory": ["sympy", "ot"],
     "dask": ["distributed"],
     "plot": ["matplotlib"],
-<<<<<<< HEAD
     "report": ["altair", "vl_convert", "jinja2"],
     "page": ["starlette", "uvicorn", "python_multipart", "jinja2"],
-=======
     "files": ["python_calamine", "pyreadstat"],
->>>>>>> 9667602 (Wide tables, header rows, labels, conditions on rows, missing words and refusals of language models)
     "voting": ["pabutools"],
     "docs": ["sphinx", "myst_nb", "furo", "sphinx_copybutton", "sphinxcontrib.programoutput"],
 }
