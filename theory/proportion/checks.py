@@ -353,14 +353,16 @@ def _calculator() -> list[Check]:
     asked = interval(
         [1, 0, 1, 1], [1, 0, 0, 1], [1, 0, 0, 1], method="ppi++-binomial", bounds=(0, 1), population_size=4
     )
-    counts = [(x, n) for n in (1.0, 4.5, 10.0) for x in (0.0, 0.05, 0.3, 0.5 * n, n - 0.2, n)]
-    smooth = [smooth_ends(np.array(x), np.array(n), 0.975) for x, n in counts]
+    # at 0.6 the lower limit of 0.09 people is not yet 0
+    counts = [(x, n, tail) for tail in (0.975, 0.6) for n in (1.0, 4.5, 10.0)
+              for x in (0.0, 0.09, 0.3, 0.5 * n, n - 0.2, n)]  # fmt: skip
+    smooth = [smooth_ends(np.array(x), np.array(n), tail) for x, n, tail in counts]
     return [
         agree("with twins", pairs, "estimate, ends, lambda, effective n against a second calculator"),
         agree("alone", alone, "'binomial' against a second calculator: counts, weights, clusters, finite populations"),
         agree("all asked", [(asked.lower, 0.75), (asked.upper, 0.75)], "a population asked as a whole is known"),
-        agree("smooth limits", [(float(end), want) for ends, (x, n) in zip(smooth, counts, strict=True)
-                                 for end, want in zip(ends, _smooth(x, n, 0.975), strict=True)],
+        agree("smooth limits", [(float(end), want) for ends, count in zip(smooth, counts, strict=True)
+                                 for end, want in zip(ends, _smooth(*count), strict=True)],
                "Clopper and Pearson's limits for counts that need not be whole"),
     ]  # fmt: skip
 
