@@ -143,7 +143,7 @@ def test_from_ones_own_answers_to_the_three_jobs(small_files, capsys, monkeypatc
     assert "Written: model.npz" in told
     assert "200 answers of 200 digital people in new.csv" in told
     assert "As context the model was given: You take part in a survey." in told
-    for title in ("Population mean of each problem", "no worse than", "Risk of the crowd's mean"):
+    for title in ("questions people answer between", "no worse than", "the crowd's mean misses"):
         assert title in told
 
 

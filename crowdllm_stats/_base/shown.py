@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 #: Control characters but tab and line feed, marks that turn the direction of writing, line separators, lone surrogates.
@@ -61,6 +62,42 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def cut(text: str, width: int) -> str:
+    """A text of at most ``width`` characters, its middle left out where it is longer: ids often differ at the end.
+
+    Example:
+        >>> cut("question-about-the-weather-17", 16), cut("q17", 16)
+        ('question-...r-17', 'q17')
+    """
+    if len(text) <= width:
+        return text
+    tail = (width - 3) // 3
+    return f"{text[: width - 3 - tail]}...{text[len(text) - tail :]}"
+
+
+def percent(share: float, digits: int = 4) -> str:
+    """A share or a level as a percentage.
+
+    Example:
+        >>> percent(0.95), percent(0.999), percent(0.4321, 2)
+        ('95%', '99.9%', '43%')
+    """
+    return f"{100.0 * share:.{digits}g}%"
+
+
+def span(lower: float, upper: float) -> tuple[str, str]:
+    """Both ends of an interval, as precise as a thirtieth of its width.
+
+    Example:
+        >>> span(1.6472, 3.3661), span(120.4, 1980.2)
+        (('1.65', '3.37'), ('120', '1980'))
+    """
+    width = upper - lower
+    decimals = min(max(math.ceil(-math.log10(width / 30.0)), 0), 12) if 0.0 < width < math.inf else 2
+    first, last = (f"{round(end, decimals) + 0.0:.{decimals}f}" for end in (lower, upper))
+    return first, last
 
 
 def _code(character: str) -> str:

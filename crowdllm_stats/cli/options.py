@@ -42,6 +42,12 @@ AsJson = Annotated[
 ]
 
 
+Plot = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE", help="Also draw the result to this .png, .svg or .pdf file."),
+]
+
+
 KeepFormulas = Annotated[
     bool,
     typer.Option(
@@ -199,7 +205,9 @@ class Tables(ShapeOptions):
         bool, typer.Option("--as-given", help="Keep HUMANS and DIGITAL in this order, although they look exchanged.")
     ] = False
     data: DataFolder = None
-    explain: Annotated[bool, typer.Option("--explain", help="Also print what the numbers rest on.")] = False
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also print every column, every remark and what the numbers rest on.")
+    ] = False
     json: AsJson = False
     out: Annotated[
         str | None,
@@ -209,6 +217,7 @@ class Tables(ShapeOptions):
             "`crowdllm-stats report FOLDER` needs.",
         ),
     ] = None
+    plot: Plot = None
     keep_formulas: KeepFormulas = False
 
 

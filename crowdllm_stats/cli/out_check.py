@@ -12,7 +12,10 @@ from typing import Any
 from crowdllm_stats._base.whole_files import HALF
 
 #: Parameters that name a file to write; all others that name a file name one to read.
-_WRITTEN = ("out", "reference_out", "picture")
+_WRITTEN = ("out", "reference_out", "plot")
+
+#: Endings of --plot.
+PLOTS = (".png", ".svg", ".pdf")
 
 #: With these words a line of each page begins that a command writes, and that names the command.
 MADE_BY = "Made by `"
@@ -62,6 +65,24 @@ def check_file(option: str, out: Path | None, endings: Sequence[str], params: Ma
     if out.is_file() and not os.access(out, os.W_OK):
         raise ValueError(f"{option} {out} is write-protected; write to another file")
     _try(option, out, Path(os.path.realpath(out)).parent)
+
+
+def check_plot(plot: Path | None, params: Mapping[str, Any]) -> None:
+    """Refuse a picture that could not be drawn or written, before any work is done.
+
+    Args:
+        plot: the file; None where the option is not given.
+        params: all parameters of the command by name.
+
+    Raises:
+        ValueError: as :func:`check_file`, and without matplotlib.
+        FileNotFoundError: if the file's folder does not exist.
+    """
+    from importlib.util import find_spec
+
+    check_file("--plot", plot, PLOTS, params)
+    if plot is not None and find_spec("matplotlib") is None:
+        raise ValueError("--plot needs matplotlib: pip install 'crowdllm-stats[plot]'")
 
 
 def check_folder(option: str, folder: Path, marks: Sequence[str], params: Mapping[str, Any]) -> None:

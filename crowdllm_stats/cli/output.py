@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from crowdllm_stats._base.json_values import json_text
 from crowdllm_stats._base.messages import for_command
-from crowdllm_stats._base.shown import one_line, several, visible
+from crowdllm_stats._base.shown import cut, one_line, visible
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.cli.terminal import screen
+from crowdllm_stats.survey.result import MARK, MOST_COLUMNS, before_numbers, filled, left_out
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.console import Console, RenderableType
     from rich.table import Table
 
@@ -34,15 +36,16 @@ Row = dict[str, Any]
 class Report:
     """One command's result.
 
-    ``results`` has one row per problem (the key ``note`` is for remarks, which stand under the table), ``summary`` rows
-    over all problems, ``excluded`` rows with problem and reason. ``show`` names the columns for the screen,
-    ``pictures`` what else is drawn there. ``inputs`` describes what was read, for the manifest. ``notices`` are
-    sentences that a reader must see before the numbers: they are printed first. ``keep`` writes what a report needs
-    to a folder.
+    ``answer`` is the result as a sentence, which stands above the table, ``basis`` the line below it. ``results`` has
+    one row per problem (the key ``note`` is for remarks), ``summary`` rows over all problems, ``excluded`` rows with
+    problem and reason. ``show`` names the columns for the screen, the most important first, ``pictures`` what else is
+    drawn there; ``figure`` draws for --plot. ``inputs`` describes what was read, for the manifest. ``notices`` are
+    sentences that a reader must see before the numbers: they are printed first. ``keep`` writes what a
+    report needs to a folder.
     """
 
     command: str
-    title: str
+    answer: str
     results: list[Row]
     why: str
     show: Sequence[str]
@@ -55,6 +58,8 @@ class Report:
     pictures: list[RenderableType] = dataclasses.field(default_factory=list)
     notices: Sequence[str] = ()
     keep: Callable[..., list[Path]] | None = None
+    basis: str = ""
+    figure: Callable[[], Figure] | None = None
 
 
 def emit(
@@ -66,8 +71,9 @@ def emit(
     settings: Mapping[str, Any] | None = None,
     keep_formulas: bool = False,
     explain: bool = False,
+    plot: Path | None = None,
 ) -> None:
-    """Print the report and, on request, write it with its manifest; with ``explain`` what the numbers rest on, too.
+    """Print the report and, on request, write it with its manifest, and draw it; with ``explain`` print all of it.
 
     With ``settings``, the options of the command, ``out`` is a folder that gets what a report needs.
 
@@ -81,6 +87,8 @@ def emit(
         written = report.keep(out, settings=settings, arguments=arguments)
     elif out is not None:
         written = [out, _write(report, out, arguments, keep_formulas)]
+    if plot is not None and report.figure is not None:
+        write_figure(report.figure(), plot)
     if as_json:
         print(json_text(envelope(report)))
         return
@@ -89,6 +97,16 @@ def emit(
         print(f"Written: {written[0]} and {written[1].name}")
         if settings is not None:
             print(f"For a report to read and to share: {shlex.join(['crowdllm-stats', 'report', str(out)])}")
+    if plot is not None:
+        print(f"Plot: {plot}")
+
+
+def write_figure(figure: Figure, plot: Path) -> None:
+    """Write a picture to a .png, .svg or .pdf file, whole or not at all."""
+    from crowdllm_stats._base.whole_files import whole_file
+
+    with whole_file(plot) as file:
+        figure.savefig(file, dpi=150, format=plot.suffix.lower().removeprefix("."))
 
 
 def _for_command(report: Report) -> Report:
@@ -99,11 +117,13 @@ def _for_command(report: Report) -> Report:
         notes=[for_command(note) for note in report.notes],
         notices=[for_command(notice) for notice in report.notices],
         why=for_command(report.why),
+        answer=for_command(report.answer),
+        basis=for_command(report.basis),
     )
 
 
 def envelope(report: Report) -> Row:
-    """The JSON object: command, version, notices, results, summary, excluded, counts, notes, why.
+    """The JSON object: command, version, notices, answer, basis, results, summary, excluded, counts, notes, why.
 
     Raises:
         ArithmeticError: if a result is not a number; unlimited ones are fine.
@@ -115,6 +135,8 @@ def envelope(report: Report) -> Row:
         "command": report.command,
         "version": __version__,
         "notices": list(report.notices),
+        "answer": report.answer,
+        "basis": report.basis,
         "results": report.results,
         "summary": report.summary,
         "excluded": report.excluded,
@@ -172,38 +194,42 @@ LINE = 120
 #: Problems named with a note; the rest is a number.
 NAMED = 3
 
-#: What stands for the explanation where nobody asked for it.
-EXPLAIN = "--explain says what these numbers rest on."
+#: What stands for the rest where nobody asked for it.
+EXPLAIN = "--explain says more."
 
 
 def _print(report: Report, explain: bool) -> None:
+    """The answer, the table and what they rest on; with explain, all columns and everything else there is to say."""
     console = screen(pipe_width=160)  # the usual 80 would cut numbers off
 
     def say(text: str, style: str = "") -> None:
         """A sentence in lines of a readable length, without blanks at their ends."""
         console.print("\n".join(textwrap.wrap(visible(text), min(console.width - 1, LINE))), style=style, markup=False)
 
-    for notice in report.notices:
+    for notice in before_numbers(report):
         say(notice, "yellow")
-    if report.title:
-        say(report.title, "bold")
+    say(report.answer, "bold")
     if report.results:
-        _print_tables(report, console)
+        names = filled(report.show, [*report.results[:SHOWN], *report.summary])
+        _print_tables(report, names if explain else names[:MOST_COLUMNS], console)
     hidden = len(report.results) - SHOWN
     if hidden > 0:
         say(f"... and {hidden} more rows; --json and --out FILE have them all")
-    for line in remarks(report):
-        say(line)
     for picture in report.pictures:
         console.print(picture, markup=False)
-    if report.excluded:
-        say(f"Excluded: {len(report.excluded)} of {several(len(report.excluded) + len(report.results), 'problem')}.")
-        for reason, problems in _by_text((row["reason"], row["problem"]) for row in report.excluded).items():
-            say(f"* {reason}: {_named(problems)}")
+    marks = f"{MARK.strip()} has a remark." if any(row.get("note") for row in report.results) and not explain else ""
+    parts = (report.basis, left_out(report.results, report.excluded), marks, "" if explain else EXPLAIN)
+    say(" ".join(part for part in parts if part))
+    if not explain:
+        return
+    for line in remarks(report):
+        say(line)
+    for reason, problems in _by_text((row["reason"], row["problem"]) for row in report.excluded).items():
+        say(f"* excluded, {reason}: {_named(problems)}")
     for note in report.notes:
         say(f"- {note}")
     if report.why:
-        say(report.why if explain else EXPLAIN, "dim")
+        say(report.why, "dim")
 
 
 def remarks(report: Report) -> list[str]:
@@ -241,9 +267,9 @@ def _named(problems: Sequence[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _print_tables(report: Report, console: Console) -> None:
+def _print_tables(report: Report, names: Sequence[str], console: Console) -> None:
     """The table; where the screen is too narrow, its last columns in a table below it: nothing is cut off or hidden."""
-    first, *rest = _filled(report)
+    first, *rest = names
     while rest:
         count = len(rest)
         while count > 1 and _width(report, [first, *rest[:count]], console) > console.width:
@@ -264,12 +290,6 @@ def _id_width(console: Console) -> int:
     return min(ID_WIDTH, max(console.width // 3, 8))
 
 
-def _filled(report: Report) -> list[str]:
-    """The columns to show that hold anything."""
-    rows = [*report.results[:SHOWN], *report.summary]
-    return [name for name in report.show if any(row.get(name) not in (None, "") for row in rows)]
-
-
 def table_of(report: Report, columns: Sequence[str], id_width: int = ID_WIDTH) -> Table:
     """The first rows of the results, and the rows over all problems, as a table for the screen; long ids are cut.
 
@@ -281,10 +301,10 @@ def table_of(report: Report, columns: Sequence[str], id_width: int = ID_WIDTH) -
     from rich.table import Table
     from rich.text import Text
 
-    def cells(row: Row) -> list[Text]:  # Text, for whatever is in an id is not markup
+    def cells(row: Row, mark: str = "") -> list[Text]:  # Text, for whatever is in an id is not markup
         words = {name: one_line(word(row.get(name)), sys.stdout.encoding or "utf-8") for name in columns}
         if "problem" in words:
-            words["problem"] = cut(words["problem"], id_width)
+            words["problem"] = cut(words["problem"], id_width) + mark
         return [Text(text) for text in words.values()]
 
     shown = [*report.results[:SHOWN], *report.summary]
@@ -294,7 +314,7 @@ def table_of(report: Report, columns: Sequence[str], id_width: int = ID_WIDTH) -
         header = Text(name.replace("_", "\n"))
         table.add_column(header, justify="left" if name in words else "right", no_wrap=True, vertical="bottom")
     for row in report.results[:SHOWN]:
-        table.add_row(*cells(row))
+        table.add_row(*cells(row, MARK if row.get("note") else ""))
     if report.summary:
         table.add_section()
         for row in report.summary:
@@ -318,19 +338,6 @@ def word(value: Any) -> str:
     if isinstance(value, float):
         return f"{value + 0.0:.4g}"  # the sum turns -0 into 0
     return str(value)
-
-
-def cut(text: str, width: int) -> str:
-    """A text of at most ``width`` characters, its middle left out where it is longer: ids often differ at the end.
-
-    Example:
-        >>> cut("question-about-the-weather-17", 16), cut("q17", 16)
-        ('question-...r-17', 'q17')
-    """
-    if len(text) <= width:
-        return text
-    tail = (width - 3) // 3
-    return f"{text[: width - 3 - tail]}...{text[len(text) - tail :]}"
 
 
 def bars(rows: Sequence[Row], label: str, width: int = 60) -> str:

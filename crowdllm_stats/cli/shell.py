@@ -24,12 +24,11 @@ from crowdllm_stats.cli.command_study import study
 from crowdllm_stats.cli.command_theory import theory
 from crowdllm_stats.cli.option_groups import gathered, group_parameters, with_groups
 from crowdllm_stats.cli.options import Tables, check_seed
-from crowdllm_stats.cli.out_check import check_file, check_folder
+from crowdllm_stats.cli.out_check import check_file, check_folder, check_plot
 from crowdllm_stats.cli.output import ENDINGS, Report, emit
 from crowdllm_stats.cli.stopping import say_when_stopped, stopped_line
 from crowdllm_stats.cli.streams import why_unwritten
 from crowdllm_stats.cli.table_commands import (
-    PICTURES,
     across,
     compare,
     distribution,
@@ -180,12 +179,12 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone:
             check_folder("--out", out, [MARK], params)
         else:
             check_file("--out", out, ENDINGS, params)
-        check_file("--picture", values.get("picture"), PICTURES, params)
+        check_plot(tables.plot, params)
         check_seed(values.get("seed"))
         found = function(tables, **values)
         emit(
             found, as_json=tables.json, out=out, arguments=arguments, settings=_settings(params) if kept else None,
-            keep_formulas=tables.keep_formulas, explain=tables.explain,
+            keep_formulas=tables.keep_formulas, explain=tables.explain, plot=tables.plot,
         )  # fmt: skip
 
     own_hints = get_type_hints(function, include_extras=True)
@@ -203,7 +202,7 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone:
 
 def _settings(params: Mapping[str, Any]) -> dict[str, Any]:
     """The options that say how something was computed, as text, number or list."""
-    others = ("humans", "digital", "json", "out", "explain", "keep_formulas", "data", "picture")
+    others = ("humans", "digital", "json", "out", "explain", "keep_formulas", "data", "plot")
     return {
         name: str(value) if isinstance(value, Path) else value
         for name, value in params.items()

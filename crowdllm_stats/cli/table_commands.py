@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crowdllm_stats._base.messages import Message
 from crowdllm_stats._base.shown import one_line
 from crowdllm_stats.cli.options import Level, Seed, Tables, Unpaired
 from crowdllm_stats.cli.output import Report, bars
@@ -36,28 +37,11 @@ ReferenceParticipant = Annotated[
     typer.Option(metavar="ID", help="Take this participant of DIGITAL as the plain LLM, instead of --reference."),
 ]
 
-#: The columns that each command shows on the screen.
-SHOW = {
-    "interval": "problem estimate lower upper method n_labeled n_digital lam",
-    "across": "problem estimate lower upper n_labeled effective_n weight synthetic",
-    "safe-interval": "problem verdict crowd_gap gap_lower gap_upper inside_published inside_exact p_adjusted "
-    "belief_mean published_lower published_upper exact_lower exact_upper",
-    "risk": "problem n_person L L1 L2 L3 L4 L5 alignment exact published llm_exact llm_published",
-    "compare": "problem method estimate lower upper half_width lam effective_n",
-    "distribution": "problem total location spread rest shape energy sd_ratio cost_of_uniformity n_human n_digital",
-    "planner": "problem n_pilot human_sd correlation n_human_only n_with_digital saved",
-}
-
-#: Endings of --picture.
-PICTURES = (".png", ".pdf", ".svg")
-
 #: Problems whose intervals compare draws on the screen at most.
 DRAWN = 3
 
 
-def _report(
-    command: str, title: str, found: SurveyResult, loaded: Loaded, seed: int | None = None, **others: Any
-) -> Report:
+def _report(command: str, found: SurveyResult, loaded: Loaded, seed: int | None = None, **others: Any) -> Report:
     """What a command has to say of a result."""
 
     def keep(folder: Path, **others: Any) -> list[Path]:
@@ -71,16 +55,18 @@ def _report(
             seed=seed, **others,
         )  # fmt: skip
 
+    read = [sentence if sentence.endswith(".") else f"{sentence}." for sentence in loaded.notes]
     return Report(
         command=command,
-        title=title,
+        answer=found.answer,
+        basis=Message.joined([found.basis, *read]),
         results=list(found.rows),
         summary=found.summary,
         excluded=[{"problem": problem, "reason": reason} for problem, reason in found.excluded.items()],
         notes=[*loaded.notes, *found.notes],
         counts=found.counts,
         why=found.why,
-        show=SHOW[command].split(),
+        show=found.columns,
         inputs=loaded.inputs,
         seed=seed,
         keep=keep,
@@ -117,7 +103,7 @@ def interval(
         method=check_choice("method", method, CHOICES),
         alternative=check_choice("alternative", alternative, ALTERNATIVES), population_size=population_size, seed=seed,
     )  # fmt: skip
-    return _report("interval", f"Population mean of each problem, level {level:g}", found, loaded, seed=seed)
+    return _report("interval", found, loaded, figure=found.plot, seed=seed)
 
 
 def across(
@@ -154,8 +140,7 @@ def across(
     found = across_from(
         loaded.human, loaded.digital, covariates=names, as_given=True, population_size=population_size, level=level
     )
-    title = f"Population mean of each problem, from all problems together, level {level:g}"
-    return _report("across", title, found, loaded)
+    return _report("across", found, loaded, figure=found.plot)
 
 
 def safe_interval(
@@ -193,8 +178,7 @@ def safe_interval(
         *loaded.tables, plain, reference_participant=reference_participant, match=loaded.match,
         as_given=True, kappa=kappa, eta=eta, level=level,
     )  # fmt: skip
-    title = f"Is the digital crowd no worse than asking the bare LLM once? Tests at level {level:g}"
-    return _report("safe-interval", title, found, loaded)
+    return _report("safe-interval", found, loaded, figure=found.plot)
 
 
 def _check_reference(reference: str | None, participant: str | None) -> None:
@@ -230,18 +214,13 @@ def risk(
         *loaded.tables, plain, reference_participant=reference_participant, match=loaded.match,
         as_given=True, level=level,
     )  # fmt: skip
-    title = "Risk of the crowd's mean: (mean of human answers - mean of digital answers)^2, in expectation"
-    return _report("risk", title, found, loaded)
+    return _report("risk", found, loaded, figure=found.plot)
 
 
 def compare(
     tables: Tables,
     first: Annotated[
         int | None, typer.Option(metavar="N", help="Show the first N problems instead of the mean over all.")
-    ] = None,
-    picture: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.png", help="Also draw the comparison to this file; this needs matplotlib."),
     ] = None,
     level: Level = 0.95,
     alternative: Alternative = "two-sided",
@@ -252,8 +231,6 @@ def compare(
 
     Picking the narrowest one afterwards breaks its level; the star marks what "auto" uses.
     """
-    from importlib.util import find_spec
-
     from crowdllm_stats._base.checks import ALTERNATIVES, check_choice, check_count
     from crowdllm_stats.cli.inputs import load
     from crowdllm_stats.survey.comparison import compare_from
@@ -262,20 +239,13 @@ def compare(
     check_interval("auto", level, alternative, None)
     if first is not None:
         check_count("--first", first)
-    if picture is not None and find_spec("matplotlib") is None:
-        raise ValueError("--picture needs matplotlib: pip install 'crowdllm-stats[plot]'")
     loaded = load(tables)
     found = compare_from(
         *loaded.tables, match=loaded.match, unpaired=unpaired, as_given=True,
         first=first if first is not None or not tables.problem else len(tables.problem), level=level,
         alternative=check_choice("alternative", alternative, ALTERNATIVES), seed=seed,
     )  # fmt: skip
-    title = f"All interval methods, level {level:g}; * is what auto uses"
-    report = _report("compare", title, found, loaded, seed=seed, pictures=_drawn(found))
-    if picture is not None:
-        _draw(found, picture)
-        report.notes.append(f"Picture: {picture}")
-    return report
+    return _report("compare", found, loaded, figure=found.plot, seed=seed, pictures=_drawn(found))
 
 
 def _drawn(found: Comparison) -> list[str]:
@@ -284,14 +254,7 @@ def _drawn(found: Comparison) -> list[str]:
     for problem, rows in list(found.panels().items())[:DRAWN]:
         labelled = [row | {"label": f"{row['method']}{' *' if row['chosen'] else ''}"} for row in rows]
         texts.append(f"\n{one_line(problem)}\n{bars(labelled, 'label')}")
-    return texts
-
-
-def _draw(found: Comparison, picture: Path) -> None:
-    from crowdllm_stats._base.whole_files import whole_file
-
-    with whole_file(picture) as file:
-        found.plot().savefig(file, dpi=150, format=picture.suffix.lower().removeprefix("."))
+    return [*texts, "* what auto uses"]
 
 
 def distribution(
@@ -318,8 +281,7 @@ def distribution(
         raise ValueError("--match builds twins, and twins play no part in the distribution of answers: leave it out")
     loaded = load(tables)
     found = distribution_from(*loaded.tables, as_given=True, level=level, n_boot=n_boot, seed=seed)
-    title = "Distance of the digital answers' distribution from the humans' (squared Wasserstein-2), and its parts"
-    return _report("distribution", title, found, loaded, seed=seed)
+    return _report("distribution", found, loaded, figure=found.plot, seed=seed)
 
 
 def planner(
@@ -340,5 +302,4 @@ def planner(
     check_half_width(half_width)
     loaded = load(tables)
     found = plan_from(*loaded.tables, half_width, match=loaded.match, as_given=True, level=level)
-    title = f"Human answers per problem for a half-width of {half_width:g} at level {level:g}"
-    return _report("planner", title, found, loaded)
+    return _report("planner", found, loaded, figure=found.plot)

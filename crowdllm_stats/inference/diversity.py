@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -86,26 +87,42 @@ class DistributionError(Result):
         Returns:
             The matplotlib figure.
         """
-        from matplotlib.figure import Figure
+        known = ((name, getattr(self, name)) for name in PARTS)
+        return plot_distance({name: None if value is None else float(np.mean(value)) for name, value in known})
 
-        split = self.shape is not None
-        names = ("location", "spread", *(ONE_SHAPE if split else ("rest",)))
-        values = [float(np.mean(getattr(self, name))) for name in names]
-        figure = Figure(figsize=(6.5, 3.6), layout="constrained")
-        axis = figure.subplots()
-        place = 0.0
-        for number, value in enumerate(values):
-            law = number < (3 if split else 2)
-            axis.bar(number, value, bottom=place, color="#4C72B0" if law else "#BBBBBB", width=0.7)
-            place += value
-        axis.bar(len(values), place, color="#555555", width=0.7)
-        axis.axhline(0.0, color="grey", linewidth=0.6)
-        rest = ["shape", "few human\nanswers", "few digital\nanswers"] if split else ["shape and\nfew answers"]
-        labels = ["location", "spread", *rest, "total"]
-        axis.set_xticks(range(len(labels)), labels)
-        axis.set_ylabel("squared answer units")
-        axis.set_title("Digital against human answers: squared Wasserstein-2 distance")
-        return figure
+
+def plot_distance(values: Mapping[str, Any]) -> Any:
+    """Draw the parts of a distance as bars, one on top of the other, and their total.
+
+    Args:
+        values: name -> value of every part; None where it is not identified.
+
+    Returns:
+        The matplotlib figure.
+
+    Example:
+        >>> len(plot_distance({"location": 0.2, "spread": 0.1, "rest": 0.4, "shape": None}).axes)
+        1
+    """
+    from matplotlib.figure import Figure
+
+    split = values["shape"] is not None
+    names = ("location", "spread", *(ONE_SHAPE if split else ("rest",)))
+    figure = Figure(figsize=(6.5, 3.6), layout="constrained")
+    axis = figure.subplots()
+    place = 0.0
+    for number, value in enumerate(values[name] for name in names):
+        law = number < (3 if split else 2)
+        axis.bar(number, value, bottom=place, color="#4C72B0" if law else "#BBBBBB", width=0.7)
+        place += value
+    axis.bar(len(names), place, color="#555555", width=0.7)
+    axis.axhline(0.0, color="grey", linewidth=0.6)
+    rest = ["shape", "few human\nanswers", "few digital\nanswers"] if split else ["shape and\nfew answers"]
+    labels = ["location", "spread", *rest, "total"]
+    axis.set_xticks(range(len(labels)), labels)
+    axis.set_ylabel("squared answer units")
+    axis.set_title("Digital against human answers: squared Wasserstein-2 distance")
+    return figure
 
 
 def distribution_error(

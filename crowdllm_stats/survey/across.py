@@ -9,17 +9,23 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray, check_count, check_level
-from crowdllm_stats._base.shown import several
+from crowdllm_stats._base.shown import percent, several
 from crowdllm_stats.inference.fay_herriot.across_answers import AcrossAnswers, across_answers
 from crowdllm_stats.survey.by_shape import rows_of
 from crowdllm_stats.survey.first_look import open_survey
+from crowdllm_stats.survey.intervals import Intervals
 from crowdllm_stats.survey.pairing import nothing_in_common
-from crowdllm_stats.survey.result import SurveyResult
+from crowdllm_stats.survey.result import Row
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import CrowdData
     from crowdllm_stats.data.scale import Scale
     from crowdllm_stats.survey.tables import Answers
+
+#: Columns of the rows, the most important first.
+COLUMNS = (
+    "problem", "estimate", "lower", "upper", "n_labeled", "effective_n", "weight", "synthetic", "half_width",
+)  # fmt: skip
 
 NO_HUMAN = "no human answer; conformal_new_problems predicts such problems from those with answers"
 NO_DIGITAL = "no digital answer; without the digital table it can be estimated from human answers alone"
@@ -34,7 +40,7 @@ def across_from(
     as_given: bool = False,
     population_size: int | None = None,
     level: float = 0.95,
-) -> SurveyResult:
+) -> Intervals:
     """An interval for the human mean of every problem, from its own answers, all other problems and the digital crowd.
 
     Each problem's own human mean is combined with a regression over problems on the digital mean
@@ -57,7 +63,7 @@ def across_from(
         level: confidence level in (0, 1).
 
     Returns:
-        SurveyResult, without a row over all problems. Its rows have the columns of
+        Intervals, without a row over all problems. Its rows have the columns of
         ``AcrossAnswers``; ``saved`` is how many further human answers
         per problem would be as good as the other problems and the digital side.
 
@@ -115,7 +121,28 @@ def across_from(
     }
     notes = [*survey.coding, *_notes(result, counts)]
     notices = [*first, *result.notices]
-    return SurveyResult(rows_of(result, problems), None, excluded, notes, counts, result.why, notices)
+    rows = rows_of(result, problems)
+    alone = f"Rests on {several(len(used), 'human answer')} by {result.people} people."
+    basis = alone if digital is None else survey.basis
+    answer = _answer(rows, level, digital is not None)
+    return Intervals(rows, None, excluded, notes, counts, result.why, notices, (), answer, basis, COLUMNS)
+
+
+def _answer(rows: Sequence[Row], level: float, digital: bool) -> str:
+    """The intervals in a sentence."""
+    help_ = "the other questions and the digital people" if digital else "the other questions"
+    width, needed, n = (
+        float(np.median([row[name] for row in rows])) for name in ("half_width", "effective_n", "n_labeled")
+    )
+    worth = (
+        f"without {help_} a typical one would need about {needed:.0f} people for the same precision, instead of {n:.0f}"
+        if round(needed) > round(n)
+        else f"{help_} save nothing: its own {several(round(n), 'answer')} would be as precise for a typical one"
+    )
+    return (
+        f"{len(rows)} questions, a typical one known to within {width:.2g} ({percent(level)} intervals, which hold on "
+        f"average over questions); {worth}."
+    )
 
 
 def _person_means(data: CrowdData, name: str) -> pd.DataFrame:

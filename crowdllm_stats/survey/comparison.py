@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,15 @@ import numpy as np
 
 from crowdllm_stats._base.checks import Alternative, check_count
 from crowdllm_stats._base.messages import Message
+from crowdllm_stats._base.shown import several
 from crowdllm_stats.inference.intervals import HUMAN_ONLY, METHODS, IntervalTable, compare_intervals
 from crowdllm_stats.inference.intervals.interval_result import draw_bars
 from crowdllm_stats.survey.by_shape import by_shape
 from crowdllm_stats.survey.first_look import Survey, open_survey
-from crowdllm_stats.survey.intervals import AUTO_ALONE, check_interval, pool
+from crowdllm_stats.survey.interval_words import between, question
+from crowdllm_stats.survey.intervals import AUTO_ALONE, check_interval, of_two_values, pool
 from crowdllm_stats.survey.pairing import Batch
+from crowdllm_stats.survey.per_problem import Wanted
 from crowdllm_stats.survey.result import Row, SurveyResult
 from crowdllm_stats.survey.tables import step_of
 
@@ -30,6 +34,9 @@ OTHERS = Message(
     "The bounded methods and Theorem 5 do not allow for people who answered several problems; first=N shows them.",
     "The bounded methods and Theorem 5 do not allow for people who answered several problems; --problem shows them.",
 )
+
+#: Columns of the rows, the most important first.
+COLUMNS = ("problem", "method", "estimate", "lower", "upper", "half_width", "effective_n", "lam")
 
 #: Problems that are drawn at most.
 DRAWN = 6
@@ -139,7 +146,29 @@ def compare_from(
     law.mark([row for row in rows if row["method"] not in HUMAN_ONLY])
     notices = [*survey.looks(paired=not unpaired), *law.notices(AUTO_ALONE), *pairing.notices()]
     notes = [*survey.coding, *pairing.notes(), *remarks]
-    return Comparison(rows, None, reasons, notes, pairing.counts, pairing.why, notices)
+    wanted = Wanted("auto", level, alternative, None, None, None, seed)
+    two = survey.human.scale.bounds if of_two_values(survey.human) else None
+    return Comparison(
+        rows, None, reasons, notes, pairing.counts, pairing.why, notices, (), _answer(rows, wanted, two), survey.basis,
+        COLUMNS,
+    )  # fmt: skip
+
+
+def _answer(rows: Sequence[Row], wanted: Wanted, two: tuple[float, float] | None) -> str:
+    """What "auto" says, and how far the methods differ."""
+    chosen = [row for row in rows if row["chosen"]]
+    first = chosen[0]
+    if len(chosen) > 1:
+        which = f"In {len(chosen)} questions auto uses {' and '.join(sorted({row['method'] for row in chosen}))}"
+    else:
+        whose = "Over all questions" if first["problem"] == "all" else question(first)
+        which = f"{whose}: people answer {between(first, wanted, two)} by {first['method']}, which auto uses"
+    widths = [row["half_width"] for row in rows if math.isfinite(row["half_width"])]
+    others = len({row["method"] for row in rows})
+    return (
+        f"{which}; the half-widths of {several(others, 'method')} go from {min(widths):.2g} to {max(widths):.2g}, and "
+        "to choose the shortest afterwards breaks the level."
+    )
 
 
 def _rows(table: IntervalTable, problems: Sequence[str], alone: bool) -> list[Row]:

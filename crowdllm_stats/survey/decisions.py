@@ -13,14 +13,16 @@ from scipy.special import stdtrit
 
 from crowdllm_stats._base.checks import FloatArray, check_level
 from crowdllm_stats._base.messages import BadInput, Message
-from crowdllm_stats._base.shown import several
+from crowdllm_stats._base.shown import percent, several
 from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.inference.kappa import BackboneQuality, backbone_quality
 from crowdllm_stats.inference.theorem3_safe_decision import SafeDecision, safe_decision
 from crowdllm_stats.inference.theorem3_safe_interval import safe_interval
 from crowdllm_stats.survey.by_shape import Stack, by_shape, joined, rows_of, stacked
 from crowdllm_stats.survey.first_look import open_survey
+from crowdllm_stats.survey.interval_words import question
 from crowdllm_stats.survey.pairing import Pairing
+from crowdllm_stats.survey.pictures import forest
 from crowdllm_stats.survey.plain_answers import plain_answers, without
 from crowdllm_stats.survey.result import Row, SurveyResult
 
@@ -39,6 +41,36 @@ ONE_ANSWER = Message.filled(
 ENDS = ("published_lower", "published_upper", "inside_published", "exact_lower", "exact_upper", "inside_exact")
 
 
+#: Columns of the rows, the most important first.
+COLUMNS = (
+    "problem", "verdict", "crowd_gap", "gap_lower", "gap_upper", "p_adjusted", "inside_exact", "inside_published",
+    "belief_mean", "published_lower", "published_upper", "exact_lower", "exact_upper",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Decisions(SurveyResult):
+    """Whether the crowd is no worse than asking the LLM once, and how far it is from the humans."""
+
+    def plot(self) -> Any:
+        """The crowd's gap to the humans with its interval, and the LLM's; the verdict stands beside the question.
+
+        Returns:
+            The matplotlib figure.
+
+        Raises:
+            ModuleNotFoundError: without matplotlib (install ``crowdllm-stats[plot]``).
+        """
+        drawn = [
+            {"problem": f"{row['problem']}: {row['verdict']}", "estimate": row["crowd_gap"], "lower": row["gap_lower"],
+             "upper": row["gap_upper"]}
+            for row in self.rows
+        ]  # fmt: skip
+        figure = forest(drawn, "Is the crowd no worse than asking the LLM once?", "crowd's mean less the humans'")
+        figure.axes[0].axvline(0.0, color="grey", linewidth=0.8)
+        return figure
+
+
 def safe_decision_from(
     human: Answers,
     digital: Answers,
@@ -51,7 +83,7 @@ def safe_decision_from(
     kappa: float | None = None,
     eta: float | None = None,
     level: float = 0.95,
-) -> SurveyResult:
+) -> Decisions:
     """Is the crowd's mean no worse than one answer of the bare LLM? Decided for each problem from the human answers.
 
     A digital person's belief is the answer less the mean reference answer; the crowd is every digital person of the
@@ -79,7 +111,7 @@ def safe_decision_from(
         level: confidence level of each one-sided test.
 
     Returns:
-        SurveyResult, without a row over all problems. Its rows have the columns of
+        Decisions, without a row over all problems. Its rows have the columns of
         :func:`crowdllm_stats.safe_decision` (``adjusted`` after Benjamini-Hochberg, with ``p_adjusted`` where the
         problem was tested), ``verdict``, which is ``adjusted`` in plain words ("not worse", "worse", "undecided", than
         asking the LLM once), and where kappa is known ``kappa``, the ends of both intervals (None for the exact one
@@ -117,16 +149,36 @@ def safe_decision_from(
     rows, decisions = found.rows, [answer for _, answer in found.answers]
     _adjust(rows, level)
     survey.law.mark(rows)
+    far = f"{how_far(rows)}{gap_over_problems(pairing, [row['problem'] for row in rows], level)}"
     notices = [
         *not_judged(len(rows), found.reasons),
         *survey.law.notices("The decisions here are about both together."),
-        f"{how_far(rows)}{gap_over_problems(pairing, [row['problem'] for row in rows], level)}",
+        far,
         *dict.fromkeys(notice for answer in decisions for notice in answer.decision.notices),
         *survey.looks(paired=False),
     ]
     notes = [*survey.coding, *decision_notes(rows, quality, bound, eta)]
     why = _in_one([decisions[0].decision.why, *decisions[0].intervals])
-    return SurveyResult(rows, None, found.reasons, notes, pairing.counts, why, notices)
+    answer = f"{_answer(rows, level)} {far}"
+    return Decisions(
+        rows, None, found.reasons, notes, pairing.counts, why, notices, (), answer, survey.basis, COLUMNS
+    )  # fmt: skip
+
+
+def _answer(rows: Sequence[Row], level: float) -> str:
+    """The verdicts in a sentence."""
+    if len(rows) == 1:
+        said = {
+            "safe": "the digital crowd is no worse than asking the LLM once",
+            "unsafe": "the digital crowd is worse than asking the LLM once",
+            "undetermined": "these answers do not decide whether the digital crowd is worse than asking the LLM once",
+        }
+        return f"{question(rows[0])}: {said[rows[0]['adjusted']]} (test at level {percent(level)})."
+    safe, unsafe, open_ = (sum(row["adjusted"] == name for row in rows) for name in VERDICTS)
+    return (
+        f"In {safe} of {len(rows)} questions the digital crowd is shown to be no worse than asking the LLM once, in "
+        f"{unsafe} to be worse, and {open_} stay undecided (tests at level {percent(level)}, after Benjamini-Hochberg)."
+    )
 
 
 def check_safe(kappa: float | None, eta: float | None, level: float) -> None:

@@ -9,15 +9,47 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray, check_count, check_level
-from crowdllm_stats.inference.diversity import LEAST, SOME, DistributionError, distribution_error, share_with_few_levels
+from crowdllm_stats._base.shown import percent
+from crowdllm_stats.inference.diversity import (
+    LEAST,
+    SOME,
+    DistributionError,
+    distribution_error,
+    plot_distance,
+    share_with_few_levels,
+)
 from crowdllm_stats.survey.by_shape import Stack, by_shape, rows_of, stacked
 from crowdllm_stats.survey.first_look import Survey, open_survey
+from crowdllm_stats.survey.interval_words import question
 from crowdllm_stats.survey.result import Row, SurveyResult
 from crowdllm_stats.survey.tables import two_scales
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.crowd import Scale
     from crowdllm_stats.survey.tables import Answers
+
+
+#: Columns of the rows, the most important first.
+COLUMNS = (
+    "problem", "total", "location", "spread", "rest", "sd_ratio", "cost_of_uniformity", "shape", "energy", "n_human",
+    "n_digital",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Distributions(SurveyResult):
+    """Distances of distributions and their parts."""
+
+    def plot(self) -> Any:
+        """Bars of the parts of the distance; over several questions, of their means.
+
+        Returns:
+            The matplotlib figure.
+
+        Raises:
+            ModuleNotFoundError: without matplotlib (install ``crowdllm-stats[plot]``).
+        """
+        return plot_distance(self.rows[0] if self.overall is None else self.overall)
 
 
 def distribution_from(
@@ -29,7 +61,7 @@ def distribution_from(
     level: float = 0.95,
     n_boot: int = 0,
     seed: int | None = None,
-) -> SurveyResult:
+) -> Distributions:
     """Is the digital population too uniform, and what does it cost? The distance of the two sides' answers, in parts.
 
     ``total = location + spread + rest`` is the squared Wasserstein-2 distance of the answers of one problem
@@ -49,7 +81,7 @@ def distribution_from(
         seed: of the bootstrap.
 
     Returns:
-        SurveyResult. Its rows have the columns of :func:`crowdllm_stats.distribution_error` in squared units of the
+        Distributions. Its rows have the columns of :func:`crowdllm_stats.distribution_error` in squared units of the
         answers, ``n_human`` and ``n_digital``, and with a bootstrap the bounds. ``overall`` is the mean over problems,
         its interval stands in ``overall_ends``.
 
@@ -86,12 +118,15 @@ def distribution_from(
         whole = _joined([part for _, part in found.answers]).average(level)
     mean, ends = (None, []) if single else _summary(whole, level)
     counts = {"problems": len(rows), "excluded": len(found.reasons)}
-    notes = [*survey.coding, *_repeated(survey), _in_words(whole, len(rows))]
+    notes = [*survey.coding, *_repeated(survey)]
     notices = [
         *two_scales(survey.human, survey.digital),
         *survey.law.notices("The distribution here is that of both together."),
     ]
-    return SurveyResult(rows, mean, found.reasons, notes, counts, whole.why, notices, ends)
+    answer = _in_words(whole, rows)
+    human, digital = (sum(row[name] for row in rows) for name in ("n_human", "n_digital"))
+    basis = f"Rests on {human} human and {digital} digital answers."
+    return Distributions(rows, mean, found.reasons, notes, counts, whole.why, notices, ends, answer, basis, COLUMNS)
 
 
 def _cases(survey: Survey) -> tuple[dict[str, tuple[FloatArray, FloatArray]], dict[str, str]]:
@@ -159,16 +194,16 @@ def _summary(whole: DistributionError, level: float) -> tuple[Row, list[Row]]:
     return mean, [{"problem": name, **(values or {}), "note": f"level {level:g}"} for name, values in ends]
 
 
-def _in_words(whole: DistributionError, problems: int) -> str:
-    where = f"Over {problems} problems the" if problems > 1 else "The"
+def _in_words(whole: DistributionError, rows: Sequence[Row]) -> str:
+    where = f"Over {len(rows)} questions" if len(rows) > 1 else question(rows[0])
     text = (
-        f"{where} digital answers have a standard deviation of {whole.digital_sd:.3g}, the human ones "
-        f"{whole.human_sd:.3g} (ratio {whole.sd_ratio:.2f})"
+        f"{where}: the digital answers have a standard deviation of {whole.digital_sd:.3g}, the human ones of "
+        f"{whole.human_sd:.3g} (ratio {whole.sd_ratio:.2f}"
     )
     if whole.lower is None or whole.upper is None:
-        return f"{text}."
+        return f"{text})."
     low, high = whole.lower["sd_ratio"], whole.upper["sd_ratio"]
-    text += f", {low:.2f} to {high:.2f} at level {whole.level:g}: "
+    text += f", {percent(whole.level)} interval {low:.2f} to {high:.2f}): "
     if high < 1.0:
         return f"{text}too uniform, at a cost of {whole.cost_of_uniformity:.3g} squared units."
     return f"{text}{'too spread out.' if low > 1.0 else 'no evidence that they are too uniform.'}"

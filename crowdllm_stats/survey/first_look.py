@@ -80,6 +80,12 @@ class Survey:
         ]
         return [sentence for sentence in sentences if sentence]
 
+    @property
+    def basis(self) -> str:
+        """What numbers rest on, in one line: how many human answers, who has a twin, how many other digital people."""
+        counts = self.pairing.counts
+        return f"Rests on {several(counts['answers'], 'human answer')}; {_paired(self.pairing)}"
+
     def refuse_strangers(self, *, alone: bool = True) -> None:
         """Refuse two tables of which (almost) nobody is paired.
 
@@ -158,16 +164,26 @@ def _strangers(pairing: Pairing, digital: CrowdData, has_twin: NDArray[np.bool_]
     )
 
 
+def _paired(pairing: Pairing) -> str:
+    """Who has a twin, and how many other digital people there are."""
+    people, paired = pairing.counts["people"], len(pd.unique(pairing.people.person[_has_twin(pairing)]))
+    if pairing.match:
+        return f"{paired} of {people} people have a digital twin, by {' and '.join(pairing.match)}."
+    others = pairing.counts["digital_people"] - paired
+    if not paired:
+        return f"{people} people, no digital twin, {others} digital people." if others else f"{people} people."
+    return f"{paired} of {people} people have a digital twin, by participant id; {others} other digital people."
+
+
 def _who(pairing: Pairing, digital: CrowdData, needed: bool) -> str:
     who = pd.unique(pairing.people.person[_has_twin(pairing)])
     paired = pairing.names[who]
-    people = pairing.counts["people"]
+    text = _paired(pairing)
     if pairing.match:
-        return f"{len(paired)} of {people} people have a digital twin, by {' and '.join(pairing.match)}."
+        return text
     others = pairing.counts["digital_people"] - len(paired)
     if not len(paired):
         return f"No person has a digital twin, by participant id; {others} digital people." if others else ""
-    text = f"{len(paired)} of {people} people have a digital twin, by participant id; {others} other digital people."
     ids = pd.Index(pd.unique(digital.responses["participant"]))
     lacking = np.ones(pairing.n_people, dtype=bool)
     lacking[who] = False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +21,11 @@ from crowdllm_stats.inference.intervals.sample import read_sample
 from crowdllm_stats.inference.intervals.scale import scale_notice
 from crowdllm_stats.survey.by_shape import joined
 from crowdllm_stats.survey.first_look import Survey, open_survey
+from crowdllm_stats.survey.interval_words import interval_answer
 from crowdllm_stats.survey.one_law import NOTHING
 from crowdllm_stats.survey.pairing import Pairing
-from crowdllm_stats.survey.per_problem import Wanted, per_problem, saved, savings
+from crowdllm_stats.survey.per_problem import Wanted, beside_alone, per_problem, saved, savings
+from crowdllm_stats.survey.pictures import forest
 from crowdllm_stats.survey.result import Row, SurveyResult
 from crowdllm_stats.survey.tables import step_of
 
@@ -33,8 +36,33 @@ if TYPE_CHECKING:
 #: How the ends of the scale are named where answers are tables.
 _SCALE = Message('scale="low:high"', "--scale LOW:HIGH")
 
+#: Columns of an interval, the most important first.
+COLUMNS = (
+    "problem", "estimate", "lower", "upper", "n_labeled", "n_digital", "method", "half_width", "half_width_alone",
+    "lam", "effective_n",
+)  # fmt: skip
+
 #: What "auto" does about twins and crowd of two laws.
 AUTO_ALONE = "So auto uses the human answers alone, for all problems."
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Intervals(SurveyResult):
+    """Intervals: rows with ``estimate``, ``lower`` and ``upper``."""
+
+    def plot(self) -> Any:
+        """One bar per question with a dot at the estimate, and the one over all; in grey the humans' own width.
+
+        Returns:
+            The matplotlib figure.
+
+        Raises:
+            ModuleNotFoundError: without matplotlib (install ``crowdllm-stats[plot]``).
+        """
+        rows = [*self.summary, *self.rows]
+        if not all(math.isclose(row["upper"] - row["lower"], 2.0 * row["half_width"], rel_tol=1e-6) for row in rows):
+            rows = [row | {"half_width_alone": None} for row in rows]  # one-sided: it is a distance to one end
+        return forest(rows, "What people answer on average", "mean answer, with its interval")
 
 
 def interval_from(
@@ -50,7 +78,7 @@ def interval_from(
     alternative: Alternative = "two-sided",
     population_size: int | None = None,
     seed: int | None = None,
-) -> SurveyResult:
+) -> Intervals:
     """A confidence interval for what people on average answer to each problem, and for the mean over all problems.
 
     A digital answer with a human's (problem, participant) is that human's twin, every other one is unlabelled; with
@@ -80,8 +108,10 @@ def interval_from(
         seed: shuffles the order in which "betting" and "set-betting" take the answers.
 
     Returns:
-        SurveyResult. Its rows have the columns of :class:`~crowdllm_stats.Interval` and ``saved``, how many human
-        answers the digital ones are worth (effective number less number; 0 where none was used). Its row over all
+        Intervals. Its rows have the columns of :class:`~crowdllm_stats.Interval`, ``saved``, how many human
+        answers the digital ones are worth (effective number less number; 0 where none was used), and
+        ``half_width_alone``, the half-width from human answers alone (None where digital ones were not used). How many
+        people ``answer`` says are needed without the digital ones is judged by these widths. Its row over all
         problems takes people as independent units (:func:`crowdllm_stats.survey.intervals.pool`).
 
     Raises:
@@ -116,8 +146,9 @@ def interval_from(
     law = NOTHING if method in HUMAN_ONLY else survey.law
     wanted = dataclasses.replace(wanted, twins=not law.differs)
     rows, excluded, why = per_problem(pairing, wanted)
+    beside_alone(pairing, rows, wanted)
     law.mark(rows)
-    two = method == "ppi++-small" and humans.scale.bounds is not None and _of_two_values(humans)
+    two = method == "ppi++-small" and humans.scale.bounds is not None and of_two_values(humans)
     remarks = (taken, TWO_VALUES_BY_NAME if two else "", _unnamed_scale(humans, rows, wanted))
     alone = unpaired or digital is None
     notices = [
@@ -138,10 +169,14 @@ def interval_from(
         overall, remark = overall_row(pairing, wanted)
         notes.append(remark)
     why = why if alone else f"{pairing.why} {why}"
-    return SurveyResult(rows, overall, excluded, notes, pairing.counts, why, notices)
+    ends = humans.scale.bounds if of_two_values(humans) else None
+    answer = interval_answer(rows, overall, wanted, ends, alone)
+    return Intervals(
+        rows, overall, excluded, notes, pairing.counts, why, notices, (), answer, survey.basis, COLUMNS
+    )  # fmt: skip
 
 
-def _of_two_values(human: CrowdData) -> bool:
+def of_two_values(human: CrowdData) -> bool:
     """Whether all human answers lie at the two ends of their scale."""
     return set(human.responses["response"].unique().tolist()) <= set(human.scale.bounds or ())
 

@@ -19,9 +19,6 @@ from crowdllm_stats.survey.by_shape import by_shape, joined, rows_of
 from crowdllm_stats.survey.pairing import Batch, Pairing
 from crowdllm_stats.survey.result import Row
 
-#: Problems from which on the saving is stated as a number of answers.
-ENOUGH = 5
-
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
@@ -126,17 +123,38 @@ def saved(row: Row) -> float:
     return 0.0 if row["method"] in HUMAN_ONLY else float(row["effective_n"]) - float(row["n_labeled"])
 
 
+def beside_alone(pairing: Pairing, rows: Sequence[Row], wanted: Wanted) -> None:
+    """Write ``half_width_alone`` into the rows: the half-width from human answers alone; None where ours is that.
+
+    Args:
+        pairing: human answers with their twins.
+        rows: of the problems that were computed.
+        wanted: the interval.
+    """
+    scaled: MethodName = "classical" if wanted.bounds is None else "classical-small"
+    alone: dict[str, MethodName] = {
+        row["problem"]: "binomial" if row["method"] == "ppi++-binomial" else scaled
+        for row in rows
+        if row["method"] not in HUMAN_ONLY
+    }
+    other: dict[str, float] = {}
+    for method in sorted(set(alone.values())):
+        found = per_problem(pairing, dataclasses.replace(wanted, method=method))[0]
+        other |= {row["problem"]: row["half_width"] for row in found if alone.get(row["problem"]) == method}
+    for row in rows:
+        row["half_width_alone"] = other.get(row["problem"])
+
+
 def savings(pairing: Pairing, rows: Sequence[Row], wanted: Wanted) -> str:
     """One sentence: how much shorter the digital answers made the intervals, and why.
 
     Mean half-width with digital answers against the mean half-width from human answers alone, over the problems that
     were computed with them. By mean widths, since the mean of single problems' variance ratios is far noisier, and
-    biased upwards. How many human answers that is worth is stated from :data:`ENOUGH` problems on, with a 95% interval
-    over problems (of the log ratio of the two means, linearised, Student's t): in a single one it is mostly noise.
+    biased upwards.
 
     Args:
         pairing: human answers with their twins.
-        rows: of the problems that were computed.
+        rows: of the problems that were computed, with ``half_width_alone``.
         wanted: the interval, two-sided.
 
     Example:
@@ -145,32 +163,23 @@ def savings(pairing: Pairing, rows: Sequence[Row], wanted: Wanted) -> str:
         >>> example = load_example()
         >>> pairing = pair(example.human, example.digital)
         >>> wanted = Wanted("auto", 0.95, "two-sided", (1.0, 5.0), None, None, None)
-        >>> savings(pairing, per_problem(pairing, wanted)[0], wanted)[:60]
+        >>> rows = per_problem(pairing, wanted)[0]
+        >>> beside_alone(pairing, rows, wanted)
+        >>> savings(pairing, rows, wanted)[:60]
         'Over the 12 problems with digital answers the mean half-widt'
     """
     used = [row for row in rows if row["method"] not in HUMAN_ONLY]
     if not used:
         return "No problem was computed with digital answers: all intervals rest on the human answers alone."
-    scaled: MethodName = "classical" if wanted.bounds is None else "classical-small"
-    alone: dict[str, MethodName] = {
-        row["problem"]: "binomial" if row["method"] == "ppi++-binomial" else scaled for row in used
-    }
-    other: dict[str, float] = {}
-    for method in set(alone.values()):
-        found = per_problem(pairing, dataclasses.replace(wanted, method=method))[0]
-        other |= {row["problem"]: row["half_width"] for row in found if alone.get(row["problem"]) == method}
-    both = [row for row in used if row["problem"] in other]
-    ours = np.array([row["half_width"] for row in both], dtype=float)
-    theirs = np.array([other[row["problem"]] for row in both], dtype=float)
+    both = [row for row in used if row["half_width_alone"] is not None]
+    ours, theirs = (np.array([row[name] for row in both], dtype=float) for name in ("half_width", "half_width_alone"))
     correlation, equal = within_problems(pairing)
     zero = sum(row["lam"] == 0.0 for row in used)
     which = f"the {len(used)} problems" if len(used) > 1 else "the problem"
     words = (
         f"Over {which} with digital answers the mean half-width is {ours.mean():.3g}, from human answers alone "
-        f"({' and '.join(sorted(set(alone.values())))}) {theirs.mean():.3g}"
+        f"{theirs.mean():.3g}; by these widths, not by variances as effective_n, people needed are counted"
     )
-    if len(both) >= ENOUGH:
-        words += f"; {_worth(ours, theirs, float(np.mean([row['n_labeled'] for row in both])), wanted.level)}"
     words += f". Within a problem humans and twins correlate at {correlation:.2f}"
     if zero:
         words += f"; lambda is 0 in {several(zero, 'problem')}, in {equal} because all twins are equal"
@@ -184,7 +193,7 @@ class Worth:
     Attributes:
         ratio: mean half-width with digital answers over the mean half-width without.
         answers: further human answers that would have made the human intervals as short.
-        least: lower end of its 95% interval over problems.
+        least: lower end of its 95% interval over problems; of a single one, the number itself.
         most: upper end.
     """
 
@@ -197,6 +206,8 @@ class Worth:
 def worth(ours: FloatArray, theirs: FloatArray, n: float, level: float) -> Worth:
     """How many further human answers would have made the human intervals as short as those with digital answers.
 
+    The 95% interval over problems is of the log ratio of the two mean widths, linearised, Student's t.
+
     Args:
         ours: half-widths with digital answers, one per problem.
         theirs: half-widths from human answers alone.
@@ -208,24 +219,13 @@ def worth(ours: FloatArray, theirs: FloatArray, n: float, level: float) -> Worth
         4
     """
     ratio = float(ours.mean() / theirs.mean())
-    error = float(np.std(ours / ours.mean() - theirs / theirs.mean(), ddof=1) / np.sqrt(len(ours)))
-    reach = float(stdtrit(len(ours) - 1, 0.975)) * error
+    reach = 0.0
+    if len(ours) > 1:
+        error = float(np.std(ours / ours.mean() - theirs / theirs.mean(), ddof=1) / np.sqrt(len(ours)))
+        reach = float(stdtrit(len(ours) - 1, 0.975)) * error
     steps = (0.0, reach, -reach)
     return Worth(
         ratio, *(answers_for_width(n, min(1.0, ratio * float(np.exp(step))), level) - round(n) for step in steps)
-    )
-
-
-def _worth(ours: FloatArray, theirs: FloatArray, n: float, level: float) -> str:
-    if not (ours.mean() > 0.0 and theirs.mean() > 0.0):
-        return "the digital answers save nothing per problem"
-    found = worth(ours, theirs, n, level)
-    interval = f"95% interval over problems: {found.least} to {found.most}"
-    if found.answers < 0.05 * n:
-        return f"the digital answers save next to nothing per problem ({found.answers} human answers, {interval})"
-    return (
-        f"judged by interval width, the digital answers are worth {found.answers} additional human answers per "
-        f"question (you have {n:.0f}; {interval})"
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray, check_level
 from crowdllm_stats._base.messages import BadInput
-from crowdllm_stats.inference.planner import Plan, plan_answers
+from crowdllm_stats._base.shown import percent
+from crowdllm_stats.inference.intervals.dispatch import CROWD_FROM, PAIRED_FROM
+from crowdllm_stats.inference.planner import Plan, half_width_alone, half_width_with_digital, plan_answers
 from crowdllm_stats.survey.by_shape import by_shape, joined, rows_of
 from crowdllm_stats.survey.first_look import open_survey
 from crowdllm_stats.survey.pairing import Batch, Pairing
@@ -33,6 +36,51 @@ TWO_VALUES = (
 )
 
 
+#: Columns of the rows, the most important first.
+COLUMNS = (
+    "problem", "n_pilot", "human_sd", "correlation", "n_human_only", "n_with_digital", "saved", "n_human_only_low",
+    "n_human_only_high", "n_with_digital_low", "n_with_digital_high", "n_digital",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plans(SurveyResult):
+    """How many human answers are needed, with and without the digital population."""
+
+    def plot(self) -> Any:
+        """The expected half-width of a typical question over the number of people, without and with digital ones.
+
+        Returns:
+            The matplotlib figure.
+
+        Raises:
+            ModuleNotFoundError: without matplotlib (install ``crowdllm-stats[plot]``).
+        """
+        from matplotlib.figure import Figure
+
+        assert self.overall is not None
+        typical, level = self.overall, self.overall["level"]
+        alone, paired = typical["n_human_only"], typical["n_with_digital"]
+        figure = Figure(figsize=(7.0, 4.0), layout="constrained")
+        axis = figure.subplots()
+        n = np.unique(np.linspace(2, 1.3 * alone + 10, 200).round())
+        axis.plot(n, half_width_alone(n, typical["human_sd"], level), color="0.5", label="human answers alone")
+        used = n[(n >= PAIRED_FROM) & (n <= typical["n_digital"] // CROWD_FROM)]
+        if len(used):
+            with_digital = half_width_with_digital(
+                used, typical["human_sd"], typical["correlation"], typical["n_digital"], level
+            )
+            axis.plot(used, with_digital, color="tab:blue", label="with the digital population")
+        axis.axhline(typical["half_width"], color="black", linewidth=0.8, linestyle=":", label="wanted")
+        axis.plot([alone, paired], [typical["half_width"]] * 2, "o", color="black", markersize=5)
+        axis.set_ylim(0.0, 4.0 * typical["half_width"])
+        axis.set_xlabel("people per question")
+        axis.set_ylabel(f"expected half-width, level {percent(level)}")
+        axis.set_title(f"A typical question: {alone} people alone, {paired} with the digital population", fontsize=10)
+        axis.legend(frameon=False)
+        return figure
+
+
 def plan_from(
     human: Answers,
     digital: Answers,
@@ -42,7 +90,7 @@ def plan_from(
     match: Sequence[str] = (),
     as_given: bool = False,
     level: float = 0.95,
-) -> SurveyResult:
+) -> Plans:
     """How many human answers a wanted half-width takes, with and without the digital population.
 
     The two tables serve as a pilot: within each problem they give the standard deviation of the human answers and their
@@ -60,7 +108,7 @@ def plan_from(
         level: confidence level of the intervals planned, in (0, 1).
 
     Returns:
-        SurveyResult. Its rows have the columns of a plan, ``n_pilot`` and ``n_digital``, in numbers of answers;
+        Plans. Its rows have the columns of a plan, ``n_pilot`` and ``n_digital``, in numbers of answers;
         ``overall`` is the plan for a typical problem, of average standard deviation and correlation.
 
     Raises:
@@ -90,14 +138,17 @@ def plan_from(
     nothing = "no problem can serve as a pilot: {}"
     found = by_shape(blocks, calculate, pairing.problems, others=others, nothing=nothing)
     typical = _typical(pairing, [block for block, _ in found.answers], half_width, level)
-    notes = [*survey.coding, *pairing.notes(), _in_words(typical, half_width)]
+    notes = [*survey.coding, *pairing.notes()]
     notices = [
         *_two_values(survey.human),
         *survey.looks(),
         *survey.law.notices("So auto would use the human answers alone, and a plan with twins is void."),
     ]
     why = found.answers[-1][1].why
-    return SurveyResult(found.rows, typical, found.reasons, notes, pairing.counts, why, notices)
+    answer = _in_words(typical, half_width, level)
+    return Plans(
+        found.rows, typical, found.reasons, notes, pairing.counts, why, notices, (), answer, survey.basis, COLUMNS
+    )  # fmt: skip
 
 
 def check_half_width(half_width: float) -> None:
@@ -183,15 +234,18 @@ def _typical(pairing: Pairing, blocks: Sequence[Batch], half_width: float, level
     row = {"problem": "typical", **plan.to_frame().to_dict("records")[0]}
     if row["human_sd"] == 0.0:
         row["note"] = ALL_EQUAL
-    return {**row, "n_pilot": freedom + 1, "n_digital": further}
+    return {**row, "n_pilot": freedom + 1, "n_digital": further, "level": level}
 
 
-def _in_words(typical: Row, half_width: float) -> str:
+def _in_words(typical: Row, half_width: float, level: float) -> str:
     if typical["human_sd"] == 0.0:
         return f"Warning: {ALL_EQUAL}. Take a larger pilot."
     alone, paired = typical["n_human_only"], typical["n_with_digital"]
     spans = f"{typical['n_human_only_low']} to {typical['n_human_only_high']}"
-    text = f"A typical problem needs {alone} human answers for a half-width of {half_width:g} ({spans} by the pilot)"
+    text = (
+        f"A typical question needs {alone} people to be known to within {half_width:g} ({percent(level)} interval; "
+        f"{spans} people by what the pilot leaves open)"
+    )
     if paired == alone:
         rho = typical["correlation"]
         return f"{text}; the digital population would save none: humans and twins correlate at {rho:.2f}."

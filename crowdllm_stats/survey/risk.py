@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray, check_level
+from crowdllm_stats._base.shown import percent
 from crowdllm_stats.inference.proposition1_llm_risk import llm_risk
 from crowdllm_stats.inference.risk_average import average_over_problems
-from crowdllm_stats.inference.theorem2_risk import RiskDecomposition, risk_decomposition
+from crowdllm_stats.inference.theorem2_risk import RiskDecomposition, plot_decomposition, risk_decomposition
 from crowdllm_stats.survey.by_shape import Stack, by_shape, rows_of, stacked
 from crowdllm_stats.survey.first_look import Survey, open_survey
+from crowdllm_stats.survey.interval_words import question
+from crowdllm_stats.survey.pictures import pairs
 from crowdllm_stats.survey.plain_answers import plain_answers
 from crowdllm_stats.survey.result import Row, SurveyResult
 
@@ -26,6 +31,34 @@ if TYPE_CHECKING:
 PARTS = ("L", "L1", "L2", "L3", "L4", "L5", "alignment", "exact", "published")
 
 
+#: Columns of the rows, the most important first.
+COLUMNS = ("problem", *PARTS[:6], "exact", "published", "llm_exact", "llm_published", "alignment", "n_person")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Risks(SurveyResult):
+    """The risk of the crowd's mean and its parts."""
+
+    def plot(self) -> Any:
+        """The parts as two waterfalls, published and exact, where all are known; else each question's risk.
+
+        Of several questions the waterfalls show the means.
+
+        Returns:
+            The matplotlib figure.
+
+        Raises:
+            ModuleNotFoundError: without matplotlib (install ``crowdllm-stats[plot]``).
+        """
+        whole = self.rows[0] if self.overall is None else self.overall
+        if all(whole.get(name) is not None for name in PARTS):
+            return plot_decomposition({name: whole[name] for name in PARTS}, round(whole["n_person"]))
+        names = {"exact": "risk of the crowd", "published": "sum as published", "llm_exact": "risk of the bare LLM"}
+        known = {name: word for name, word in names.items() if any(row.get(name) is not None for row in self.rows)}
+        title = "How far the crowd's mean is from the humans'"
+        return pairs([*self.summary[:1], *self.rows], known, title, "squared answer units")
+
+
 def risk_from(
     human: Answers,
     digital: Answers,
@@ -36,7 +69,7 @@ def risk_from(
     match: Sequence[str] = (),
     as_given: bool = False,
     level: float = 0.95,
-) -> SurveyResult:
+) -> Risks:
     """How far the crowd's mean is from the humans', ``L = E[(mean human - mean digital)^2]``, and what makes it up.
 
     Theorem 2 for every problem, with the people who have a twin: the parts L1 to L5 and the alignment, their sum as
@@ -57,7 +90,7 @@ def risk_from(
         level: confidence level of the averages over problems, in (0, 1).
 
     Returns:
-        SurveyResult. Its rows have the columns of :func:`crowdllm_stats.risk_decomposition` in squared units of the
+        Risks. Its rows have the columns of :func:`crowdllm_stats.risk_decomposition` in squared units of the
         answers (None where a part is not identifiable), ``n_person``, and with plain answers ``llm_exact`` and
         ``llm_published``. ``overall`` is the mean over problems of every part that all problems have, its Student t
         interval stands in ``overall_ends``.
@@ -101,7 +134,24 @@ def risk_from(
     ]
     mean, ends = _average(rows, level) if len(rows) > 1 else (None, [])
     why = found.answers[0][1].why
-    return SurveyResult(rows, mean, found.reasons, notes, pairing.counts, why, notices, ends)
+    answer = _answer(rows[0] if mean is None else mean, ends, len(rows), level)
+    return Risks(rows, mean, found.reasons, notes, pairing.counts, why, notices, ends, answer, survey.basis, COLUMNS)
+
+
+def _answer(row: Row, ends: Sequence[Row], problems: int, level: float) -> str:
+    """The risk in a sentence: as it is, and as its root, in units of the answers."""
+    where = question(row) if problems == 1 else f"Over {problems} questions"
+    spread = f", {percent(level)} interval {ends[0]['L']:.2g} to {ends[1]['L']:.2g}" if ends else ""
+    text = f"{where}: the crowd's mean misses the humans' by about {_root(row['L'])} (squared {row['L']:.2g}{spread})"
+    if row.get("published") is not None:
+        text += f"; by the sum published in the paper it would be {_root(row['published'])}"
+    if row.get("llm_exact") is not None:
+        text += f"; one answer of the bare LLM misses by {_root(row['llm_exact'])} (squared {row['llm_exact']:.2g})"
+    return f"{text}."
+
+
+def _root(square: float) -> str:
+    return f"{math.sqrt(square):.2g}" if square >= 0.0 else "the root of a negative number, which is none"
 
 
 def _cases(survey: Survey) -> tuple[dict[str, tuple[FloatArray, FloatArray]], int]:

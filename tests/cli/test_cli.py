@@ -100,7 +100,7 @@ def test_ids_with_markup_and_long_ids_leave_numbers_whole(
 ) -> None:
     odd = survey(tmp_path, "[3-4] [/b] :smile: $\\x$")
     picture = str(tmp_path / "odd.png")
-    for command in (("interval",), ("compare", "--first", "1", "--picture", picture)):
+    for command in (("interval",), ("compare", "--first", "1", "--plot", picture)):
         assert "[3-4] [/b] :smile:" in run(capsys, command[0], *odd, *command[1:])
     monkeypatch.setenv("COLUMNS", "80")
     long = survey(tmp_path, "the same long question about life " * 4 + "17")

@@ -10,7 +10,7 @@ from command_line import BOTH, run, run_json, write
 
 def test_compare_draws_and_lists_what_does_not_apply(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     picture = tmp_path / "all.png"
-    text = run(capsys, "compare", *BOTH, "--first", "2", "--picture", str(picture))
+    text = run(capsys, "compare", *BOTH, "--first", "2", "--plot", str(picture))
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert "ppi++-small *" in text
     assert "|" in text

@@ -43,7 +43,7 @@ from crowdllm_stats.cli.shell import build
         (("safe-interval", *BOTH, "--reference", "x.csv", "--reference-participant", "d001"), "not both"),
         (("safe-interval", *BOTH, "--reference-participant", "nobody"), "no answer in the digital table"),
         (("safe-interval", *BOTH, "--reference", "example:reference", "--eta", "-1"), "--eta must not be negative"),
-        (("compare", *BOTH, "--picture", "x.gif"), ".png"),
+        (("compare", *BOTH, "--plot", "x.gif"), ".png"),
         (("planner", *BOTH), "--half-width"),
         (("planner", *BOTH, "--half-width", "0"), "--half-width must be positive"),
     ],
@@ -91,7 +91,7 @@ def test_an_input_file_is_never_written_over(
     assert Path(paths[place]).read_bytes() == before
     link = tmp_path / "link.png"
     link.symlink_to(paths[0])
-    assert "--picture" in run(capsys, "compare", *paths[:2], "--picture", str(link), code=2)
+    assert "--plot" in run(capsys, "compare", *paths[:2], "--plot", str(link), code=2)
     assert not list(tmp_path.glob("*.manifest.json"))
 
 

@@ -32,7 +32,7 @@ WRITERS = {
     "interval --out .parquet": ("interval", "h.csv", "d.csv", "--out", "out.parquet"),
     "interval --out .json": ("interval", "h.csv", "d.csv", "--out", "out.json"),
     "risk --out .csv": ("risk", "h.csv", "d.csv", "--out", "out.csv"),
-    "compare --picture": ("compare", "h.csv", "d.csv", "--first", "1", "--picture", "out.png"),
+    "compare --plot": ("compare", "h.csv", "d.csv", "--first", "1", "--plot", "out.png"),
     "simulate --out .csv.gz": ("simulate", "offensiveness", "--n", "5", "--problem", "1", "--out", "out.csv.gz"),
     "study run": ("study", "run", "mine.toml", "--workers", "0", "--out", "report", "--store", "store"),
     "theory verify --out": ("theory", "verify", "--only", "kappa", "--no-simulate", "--out", "report"),
@@ -218,7 +218,7 @@ READERS: dict[tuple[str, ...], tuple[str, ...]] = {
     },
     ("safe-interval", "h.csv", "d.csv", "--reference", "r.csv"): ("h.csv", "d.csv", "r.csv"),
     ("simulate", "offensiveness", "--twins", "h.csv", "--participants", "people.csv"): ("h.csv", "people.csv"),
-    ("compare", "h.csv", "d.csv", "--picture"): ("h.png",),
+    ("compare", "h.csv", "d.csv", "--plot"): ("h.png",),
     ("fit", "h.csv", "--scale", "1,2,3,4,5", "--backbone", "r.npz", "--participants", "p.npz"): ("r.npz", "p.npz"),
 }
 
@@ -240,8 +240,8 @@ def test_outputs_named_like_inputs(
         for file in before:
             if other is str.upper and not Path(file.upper()).exists():
                 continue
-            option = () if words[-1] == "--picture" else ("--out",)
-            given = tuple(file if word == "h.csv" and words[-1] == "--picture" else word for word in words)
+            option = () if words[-1] == "--plot" else ("--out",)
+            given = tuple(file if word == "h.csv" and words[-1] == "--plot" else word for word in words)
             said = command(*given, *option, other(file))
             whole = {name: Path(name).read_bytes() for name in before} == before
             right = whole and said.refused

@@ -97,7 +97,7 @@ def test_steering_ids_through_every_command(
 @pytest.mark.parametrize("words", [
     *((*words[:1], "{}", "d.csv") for words in ON_TABLES), ("interval", "h.csv", "d.csv", "--problem", "{}"),
     ("interval", "h.csv", "d.csv", "--out", "{}"), ("interval", "h.csv", "d.csv", "--match", "{}"),
-    ("interval", "h.csv", "d.csv", "--scale", "{}"), ("compare", "h.csv", "d.csv", "--picture", "{}"), ("{}",),
+    ("interval", "h.csv", "d.csv", "--scale", "{}"), ("compare", "h.csv", "d.csv", "--plot", "{}"), ("{}",),
     ("simulate", "{}", "--out", "a.csv"), ("simulate", "offensiveness", "--problem", "{}", "--out", "a.csv"),
     ("fit", "{}", "--scale", "1:5", "--backbone", "r.csv", "--out", "a.npz"), ("evaluate", "{}", "--backbone", "r.csv"),
     ("fit", "h.csv", "--scale", "1,2,3,4,5", "--backbone", "{}", "--out", "a.npz"), ("theory", "show", "{}"),

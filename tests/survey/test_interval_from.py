@@ -123,7 +123,7 @@ def test_frame_dictionary_and_print(uneven):
     assert [row["not_finite"] for row in told["rows"]] == [{"upper": "inf"}] * 2
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     words = str(found)
-    for part in ("SurveyResult", "Excluded: 1 of 3 problems.", "1 x human has 1 answer(s)", "all: estimate"):
+    for part in ("Over all 2 questions people answer at least ", "95% lower limit", "Excluded: 1 of 3 problems."):
         assert part in words
 
 
