@@ -12,6 +12,7 @@ from crowdllm_stats._base.json_values import json_text, table_rows
 from crowdllm_stats.cli.option_groups import with_groups
 from crowdllm_stats.cli.options import AsJson, AskOptions, KeepFormulas
 from crowdllm_stats.cli.out_check import check_file
+from crowdllm_stats.cli.terminal import Progress
 
 
 def backbone() -> typer.Typer:
@@ -55,7 +56,8 @@ def fetch(
     """
     from crowdllm_stats.backbones.fetch import fetch_model
 
-    found = fetch_model(name, accept_terms=accept_terms)
+    with Progress(f"fetching {name}"):
+        found = fetch_model(name, accept_terms=accept_terms)
     if as_json:
         print(json_text({"name": found.name, "folder": str(found.folder), **found.manifest}))
     else:
@@ -148,7 +150,8 @@ def check(
     backbone = opened(model, None if how.options is None else answers_of(list(how.options)), how)
     if isinstance(backbone, ServerBackbone):
         raise ValueError(f"{model} is a server's address; check a model on this machine, by folder, name or hub id")
-    found = check_backbone(backbone, table, people, persona_template=persona_template, level=level)
+    with Progress("asking the model"):
+        found = check_backbone(backbone, table, people, persona_template=persona_template, level=level)
     if not as_json:
         print(found)
         return
@@ -273,7 +276,8 @@ def embed(
     if model in ("tfidf", NONE):
         raise ValueError(f"--model {model}: a fit makes it itself, from its own texts; say --embedding {model} there")
     table = read_rows(problems, "problem", {})
-    found = read_texts(NewQuestions(table, continuous()), model, device=device).fixed
+    with Progress("embedding"):
+        found = read_texts(NewQuestions(table, continuous()), model, device=device).fixed
     assert found is not None
     frame = pd.DataFrame(found.table, columns=[f"e{place}" for place in range(found.table.shape[1])])
     frame.insert(0, "problem", list(found.problems))

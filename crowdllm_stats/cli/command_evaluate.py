@@ -22,7 +22,7 @@ from crowdllm_stats.cli.options import (
     hyper_parameters,
 )
 from crowdllm_stats.cli.out_check import check_folder
-from crowdllm_stats.cli.terminal import status_line
+from crowdllm_stats.cli.terminal import Progress
 
 
 def evaluate(
@@ -89,7 +89,7 @@ def evaluate(
     from crowdllm_stats.cli.inputs import human_answers
 
     human, notes = human_answers(data, scale, folder, reading)
-    with status_line("reading") as step:
+    with Progress("reading") as step:
         from crowdllm_stats import __version__
         from crowdllm_stats._base.checks import check_choice
         from crowdllm_stats.data.levels import even_levels, on_levels

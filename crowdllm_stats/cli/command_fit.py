@@ -23,7 +23,7 @@ from crowdllm_stats.cli.options import (
     hyper_parameters,
 )
 from crowdllm_stats.cli.out_check import check_file
-from crowdllm_stats.cli.terminal import progress_line
+from crowdllm_stats.cli.terminal import Progress
 
 #: In place of the held-out error.
 NOT_JUDGED = "No problem was held out (fewer than 10, or held_out=0): no error on new problems is known; see evaluate."
@@ -63,10 +63,13 @@ def fit(
     from crowdllm_stats.generator.crowdllm import CrowdLLM
 
     model = CrowdLLM(**settings)
-    references = read_references(backbone, human, folder=folder, asking=how)
-    texts = read_texts(human, embedding, device=how.device or "auto")
-    features = texts.features(human.responses["problem"].unique().tolist())
-    model.fit(human, references.whole, embedding=features, seed=seed, progress=progress_line())
+    with Progress("reference answers") as say:
+        references = read_references(backbone, human, folder=folder, asking=how)
+        say("embedding")
+        texts = read_texts(human, embedding, device=how.device or "auto")
+        features = texts.features(human.responses["problem"].unique().tolist())
+        say("fitting")
+        model.fit(human, references.whole, embedding=features, seed=seed, progress=say)
     model.save(out)
     source = described_file(Path(data)) if Path(data).exists() else described_answers(data, human.responses)
     write_manifest(
@@ -77,7 +80,8 @@ def fit(
         counts={"answers": model.fitted.n_answers, "people": model.fitted.n_people, **human.exclusions},
     )
     notes += references.notes
-    judged = held_out_error(model, human)
+    with Progress("held-out error"):
+        judged = held_out_error(model, human)
     if as_json:
         table = table_rows(model.fitted.tuning)
         made = {"out": str(out), "settings": model.settings.to_dict(), "steps": model.fitted.steps, "tuning": table}

@@ -23,7 +23,7 @@ from crowdllm_stats.cli.options import (
     check_seed,
 )
 from crowdllm_stats.cli.out_check import check_file
-from crowdllm_stats.cli.terminal import progress_line
+from crowdllm_stats.cli.terminal import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,10 +120,11 @@ def simulate(
     if reading.problems is None:
         asked = known_questions(model.fitted, problem)
     else:
-        asked = new_questions(model.fitted, reading, problem, backbone, embedding, asking, data)
+        with Progress("reading new problems"):
+            asked = new_questions(model.fitted, reading, problem, backbone, embedding, asking, data)
     plain = None if reference_out is None else _references(model, asked, k, seed)
-    bar = progress_line()
-    with warnings.catch_warnings(record=True) as said:  # of people far from the fit
+    # The warnings are of people far from the fit.
+    with Progress("simulating") as bar, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
         if twins is None:
             written, people, notes = _plain(model, out, asked, n, reading, effect, seed, bar, keep_formulas)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,7 @@ from crowdllm_stats._base.json_values import json_text, table_rows
 from crowdllm_stats.cli.options import AsJson
 from crowdllm_stats.cli.out_check import check_folder
 from crowdllm_stats.cli.stopping import say_when_stopped
-from crowdllm_stats.cli.terminal import screen
+from crowdllm_stats.cli.terminal import Progress
 
 if TYPE_CHECKING:
     from crowdllm_stats.studies.engine.design import Design
@@ -139,7 +138,7 @@ def plan(
     from crowdllm_stats.studies.engine.run import default_workers
 
     design = _design(name, quick, only)
-    with _progress("pilot") as step:
+    with Progress("pilot") as step:
         found = plan_study(
             design, mcse=mcse, pilot=pilot, workers=default_workers() if workers is None else workers, progress=step
         )
@@ -177,7 +176,7 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
         if out is None if begun else not resume:
             check_folder("--store", place.folder, _MARKS, given.params)
         say_when_stopped(f"finished blocks stay in {place.folder}, 'study resume' goes on")
-        with _progress(design.name) as step:
+        with Progress(design.name) as step:
             done = run_study(design, place, engine=_engine(workers, scheduler), resume=resume, progress=step)
         results = summarise(design, place)
         found = conclude(results)
@@ -258,21 +257,6 @@ def _check_drawing(design: Design) -> None:
 
     if design.pictures and find_spec("matplotlib") is None:
         raise ValueError("--out draws pictures and needs matplotlib: pip install 'crowdllm-stats[plot]'")
-
-
-@contextmanager
-def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
-    """One bar on stderr; nothing where that is not a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = screen(stderr=True)
-    if not console.is_terminal:
-        yield lambda done, total: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _print_results(results: Results, found: Sequence[Verdict]) -> None:

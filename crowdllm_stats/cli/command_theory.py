@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +14,7 @@ import typer
 from crowdllm_stats._base.json_values import json_text
 from crowdllm_stats.cli.options import AsJson, check_seed
 from crowdllm_stats.cli.out_check import check_folder
-from crowdllm_stats.cli.terminal import screen
+from crowdllm_stats.cli.terminal import Progress, screen
 
 if TYPE_CHECKING:
     from crowdllm_stats.verify import Verification
@@ -64,6 +64,7 @@ def _verify(arguments: Sequence[str]) -> Callable[..., None]:
         as_json: AsJson = False,
     ) -> None:
         """Run the checks of every result: exit code 0 when all passed, 1 when one did not."""
+        from crowdllm_stats.verify.load import find_results, select
         from crowdllm_stats.verify.report import require_matplotlib, write_report
         from crowdllm_stats.verify.run import verify as run
 
@@ -72,7 +73,14 @@ def _verify(arguments: Sequence[str]) -> Callable[..., None]:
         if out is not None:
             require_matplotlib()
             check_folder("--out", out, ["theory.json.manifest.json"], given.params)
-        with _progress(wanted, folders, out is not None) as step:
+        names = list(select(find_results(folders), wanted))
+        with Progress("checking") as say:
+            done = itertools.count(1)
+            steps = len(names) * (1 if out is None else 2)
+
+            def step(name: str) -> None:
+                say(name, next(done), steps)
+
             found = run(wanted, seed=seed, simulate=simulate, folders=folders, workers=_workers(), progress=step)
             written = [] if out is None else write_report(found, out, arguments=arguments, progress=step)
         if as_json:
@@ -118,23 +126,6 @@ def show(
 
 def _folders(named: Path | None) -> list[Path] | None:
     return None if named is None else [named]
-
-
-@contextmanager
-def _progress(only: list[str], folders: list[Path] | None, pictures: bool) -> Iterator[Callable[[str], None]]:
-    """One bar on stderr; nothing where that is not a terminal."""
-    from rich.progress import Progress
-
-    from crowdllm_stats.verify.load import find_results, select
-
-    steps = len(select(find_results(folders), only)) * (2 if pictures else 1)
-    console = screen(stderr=True)
-    if not console.is_terminal:
-        yield lambda name: None
-        return
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("theory", total=steps)
-        yield lambda name: bar.update(task, advance=1, description=name)
 
 
 def _workers() -> int:

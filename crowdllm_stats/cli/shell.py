@@ -37,6 +37,7 @@ from crowdllm_stats.cli.table_commands import (
     risk,
     safe_interval,
 )
+from crowdllm_stats.cli.terminal import Progress
 
 #: Set to 1 to see the whole traceback of a failure.
 DEBUG = "CROWDLLM_STATS_DEBUG"
@@ -181,7 +182,8 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone:
             check_file("--out", out, ENDINGS, params)
         check_plot(tables.plot, params)
         check_seed(values.get("seed"))
-        found = function(tables, **values)
+        with Progress("reading") as say:
+            found = function(tables, say, **values)
         emit(
             found, as_json=tables.json, out=out, arguments=arguments, settings=_settings(params) if kept else None,
             keep_formulas=tables.keep_formulas, explain=tables.explain, plot=tables.plot,
@@ -190,7 +192,7 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone:
     own_hints = get_type_hints(function, include_extras=True)
     own = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=own_hints[parameter.name])
-        for parameter in list(inspect.signature(function).parameters.values())[1:]
+        for parameter in list(inspect.signature(function).parameters.values())[2:]
     ]
     command.__doc__ = function.__doc__
     command.__annotations__ = {}  # the signature says it all, with the words resolved

@@ -12,6 +12,7 @@ from crowdllm_stats._base.messages import Message
 from crowdllm_stats._base.shown import one_line
 from crowdllm_stats.cli.options import Level, Seed, Tables, Unpaired
 from crowdllm_stats.cli.output import Report, bars
+from crowdllm_stats.cli.terminal import Progress
 
 if TYPE_CHECKING:
     from crowdllm_stats.cli.inputs import Loaded
@@ -36,6 +37,9 @@ ReferenceParticipant = Annotated[
     str | None,
     typer.Option(metavar="ID", help="Take this participant of DIGITAL as the plain LLM, instead of --reference."),
 ]
+
+#: The step after reading.
+COMPUTING = "computing"
 
 #: Problems whose intervals compare draws on the screen at most.
 DRAWN = 3
@@ -77,6 +81,7 @@ def _report(command: str, found: SurveyResult, loaded: Loaded, seed: int | None 
 
 def interval(
     tables: Tables,
+    say: Progress,
     method: Annotated[
         str, typer.Option(metavar="METHOD", help="Use this interval method; auto chooses by numbers and scale alone.")
     ] = "auto",
@@ -98,6 +103,7 @@ def interval(
 
     check_interval(method, level, alternative, population_size)
     loaded = load(tables)
+    say(COMPUTING)
     found = interval_from(
         loaded.human, loaded.digital, match=loaded.match, unpaired=unpaired, as_given=True, level=level,
         method=check_choice("method", method, CHOICES),
@@ -108,6 +114,7 @@ def interval(
 
 def across(
     tables: Tables,
+    say: Progress,
     covariates: Annotated[
         str | None,
         typer.Option(
@@ -137,6 +144,7 @@ def across(
             "--match builds twins, which this command does not use: it takes the digital means as they are"
         )
     loaded = load(tables, names)
+    say(COMPUTING)
     found = across_from(
         loaded.human, loaded.digital, covariates=names, as_given=True, population_size=population_size, level=level
     )
@@ -145,6 +153,7 @@ def across(
 
 def safe_interval(
     tables: Tables,
+    say: Progress,
     reference: Reference = None,
     reference_participant: ReferenceParticipant = None,
     kappa: Annotated[
@@ -173,6 +182,7 @@ def safe_interval(
     check_safe(kappa, eta, level)
     _check_reference(reference, reference_participant)
     loaded = load(tables)
+    say(COMPUTING)
     plain = read_plain(reference, tables, loaded)
     found = safe_decision_from(
         *loaded.tables, plain, reference_participant=reference_participant, match=loaded.match,
@@ -194,7 +204,11 @@ def _check_reference(reference: str | None, participant: str | None) -> None:
 
 
 def risk(
-    tables: Tables, reference: Reference = None, reference_participant: ReferenceParticipant = None, level: Level = 0.95
+    tables: Tables,
+    say: Progress,
+    reference: Reference = None,
+    reference_participant: ReferenceParticipant = None,
+    level: Level = 0.95,
 ) -> Report:
     """Show how far the crowd's mean is from the humans' mean, and in which parts: per problem, and on average.
 
@@ -209,6 +223,7 @@ def risk(
     if reference is not None or reference_participant is not None:
         _check_reference(reference, reference_participant)
     loaded = load(tables)
+    say(COMPUTING)
     plain = read_plain(reference, tables, loaded)
     found = risk_from(
         *loaded.tables, plain, reference_participant=reference_participant, match=loaded.match,
@@ -219,6 +234,7 @@ def risk(
 
 def compare(
     tables: Tables,
+    say: Progress,
     first: Annotated[
         int | None, typer.Option(metavar="N", help="Show the first N problems instead of the mean over all.")
     ] = None,
@@ -240,6 +256,7 @@ def compare(
     if first is not None:
         check_count("--first", first)
     loaded = load(tables)
+    say(COMPUTING)
     found = compare_from(
         *loaded.tables, match=loaded.match, unpaired=unpaired, as_given=True,
         first=first if first is not None or not tables.problem else len(tables.problem), level=level,
@@ -259,6 +276,7 @@ def _drawn(found: Comparison) -> list[str]:
 
 def distribution(
     tables: Tables,
+    say: Progress,
     level: Level = 0.95,
     n_boot: Annotated[
         int,
@@ -280,12 +298,14 @@ def distribution(
     if tables.match is not None:
         raise ValueError("--match builds twins, and twins play no part in the distribution of answers: leave it out")
     loaded = load(tables)
+    say(COMPUTING)
     found = distribution_from(*loaded.tables, as_given=True, level=level, n_boot=n_boot, seed=seed)
     return _report("distribution", found, loaded, figure=found.plot, seed=seed)
 
 
 def planner(
     tables: Tables,
+    say: Progress,
     half_width: Annotated[float, typer.Option(metavar="H", help="Plan for this half-width, in units of the answers.")],
     level: Level = 0.95,
 ) -> Report:
@@ -301,5 +321,6 @@ def planner(
     check_level(level)
     check_half_width(half_width)
     loaded = load(tables)
+    say(COMPUTING)
     found = plan_from(*loaded.tables, half_width, match=loaded.match, as_given=True, level=level)
     return _report("planner", found, loaded, figure=found.plot)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import threading
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -86,32 +88,70 @@ def screen(*, stderr: bool = False, pipe_width: int | None = None) -> Console:
     return made
 
 
-def progress_line() -> Callable[[int, int], None]:
-    """One line that is written over: called with (done, total), it says "1,000 of 20,000".
+#: Seconds before a bar is drawn on a terminal, and between the lines where standard error is not one.
+BAR_AFTER, LINE_EVERY = 2.0, 10.0
+
+
+class Progress:
+    """How far a command is, on standard error: one bar on a terminal, else a line every ten seconds.
+
+    Use it as a context; nothing is written where the work is done before the first two seconds, or ten. Inside it is
+    called with the step at work, or with done and total, or with all three.
+
+    Args:
+        step: the first step.
 
     Example:
-        >>> progress_line()(3, 12)  # silent here: stderr is not a terminal
-    """
-
-    def say(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            end = "\n" if done >= total else ""
-            print(f"\r{done:,} of {total:,}", end=end, file=raw(sys.stderr), flush=True)
-
-    return say
-
-
-@contextmanager
-def status_line(first: str) -> Iterator[Callable[[str], None]]:
-    """A turning mark and the step at work: called with the step's name; inside the block only.
-
-    Example:
-        >>> with status_line("reading") as say:
+        >>> with Progress("reading") as say:
         ...     say("fitting")
+        ...     say(3, 12)
     """
-    console = screen(stderr=True)
-    if not console.is_terminal:
-        yield lambda step: None
-        return
-    with console.status(first) as status:
-        yield status.update
+
+    def __init__(self, step: str) -> None:
+        self._step, self._done, self._total = step, 0, 0
+        self._begun = time.monotonic()
+        self._finished = threading.Event()
+        self._teller = threading.Thread(target=self._tell, daemon=True)
+
+    def __enter__(self) -> Progress:
+        self._teller.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._finished.set()
+        self._teller.join()
+
+    def __call__(self, *told: str | int) -> None:
+        """Say the step (text), or how much is done of how much (two numbers)."""
+        words = [one for one in told if isinstance(one, str)]
+        numbers = [one for one in told if not isinstance(one, str)]
+        if words:
+            self._step, self._done, self._total = words[0], 0, 0
+        if numbers:
+            self._done, self._total = numbers
+
+    def _tell(self) -> None:
+        if sys.stderr is not None and sys.stderr.isatty():
+            if not self._finished.wait(BAR_AFTER):
+                self._bar()
+            return
+        while not self._finished.wait(LINE_EVERY):
+            print(f"... {self}", file=sys.stderr, flush=True)
+
+    def __str__(self) -> str:
+        count = f": {self._done:,} of {self._total:,}" if self._total else ""
+        return f"{self._step}{count}, {time.monotonic() - self._begun:.0f} s"
+
+    def _bar(self) -> None:
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
+        words = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[count]}"))
+        columns = (next(words), BarColumn(), next(words), TimeElapsedColumn())
+        with Bar(*columns, console=screen(stderr=True), transient=True) as bar:
+            task = bar.add_task(self._step, total=None, count="")
+            while True:
+                count = f"{self._done:,} of {self._total:,}" if self._total else ""
+                bar.update(task, description=self._step, completed=self._done, total=self._total or None, count=count)
+                if self._finished.wait(0.2):
+                    return

@@ -2,13 +2,15 @@
 
 import io
 import sys
+import time
 
 import pytest
 from command_line import run, run_json, survey, write
 from rich.table import Table
 from rich.text import Text
 
-from crowdllm_stats.cli.terminal import VisibleStream, raw, screen, visible_streams
+from crowdllm_stats.cli import terminal
+from crowdllm_stats.cli.terminal import Progress, VisibleStream, raw, screen, visible_streams
 
 STEERING = "\x1b[2J\x1b]0;owned\x07\x9b31m"
 
@@ -80,3 +82,38 @@ def test_streams_are_given_back_and_closed_ones_stay_none(monkeypatch):
         assert sys.stderr is None
         print("nothing", file=sys.stderr)
     assert sys.stdout is out
+
+
+class Screen(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("stream", "wanted"), [(io.StringIO, "... fitting: 3 of 12, "), (Screen, "3 of 12")])
+def test_what_takes_long_says_how_far_it_is(monkeypatch, stream, wanted):
+    """A line in a file, a bar on a terminal."""
+    told = stream()
+    monkeypatch.setattr("sys.stderr", told)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(terminal, "LINE_EVERY", 0.01)
+    monkeypatch.setattr(terminal, "BAR_AFTER", 0.01)
+    with Progress("reading") as say:
+        say("fitting")
+        say(3, 12)
+        for _ in range(1000):
+            if wanted in told.getvalue():
+                break
+            time.sleep(0.01)
+    text = told.getvalue()
+    assert wanted in text
+    assert "fitting" in text
+    assert "reading" not in text.rsplit("fitting", 1)[1]
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Screen])
+def test_what_is_done_soon_says_nothing(monkeypatch, stream):
+    told = stream()
+    monkeypatch.setattr("sys.stderr", told)
+    with Progress("reading") as say:
+        say(1, 2)
+    assert told.getvalue() == ""
