@@ -144,13 +144,13 @@ def check(
             f"labelled [options] in a file or one of {', '.join(template_names())}; or say what each answer of the "
             "plain prompt means with --options, for instance 1=never,2=often"
         )
-    how = asking.asking
     people = None if profiles is None else open_table(profiles).frame
     table = open_table(problems).frame
-    backbone = opened(model, None if how.options is None else answers_of(list(how.options)), how)
-    if isinstance(backbone, ServerBackbone):
-        raise ValueError(f"{model} is a server's address; check a model on this machine, by folder, name or hub id")
-    with Progress("asking the model"):
+    with Progress("asking the model") as say:
+        how = asking.asked(say)
+        backbone = opened(model, None if how.options is None else answers_of(list(how.options)), how)
+        if isinstance(backbone, ServerBackbone):
+            raise ValueError(f"{model} is a server's address; check a model on this machine, by folder, name or hub id")
         found = check_backbone(backbone, table, people, persona_template=persona_template, level=level)
     if not as_json:
         print(found)
@@ -214,12 +214,13 @@ def ask(
     from crowdllm_stats.evaluation.case_study.asking import opened
 
     check_file("--out", out, [".npz"], given.params)
-    how = asking.asking
     people = None if profiles is None else read_table(profiles)
     table = read_table(problems)
-    backbone = opened(model, None if how.options is None else answers_of(list(how.options)), how)
-    say_when_stopped("answers until now are in the cache, the same command goes on")
-    reference = backbone.reference(table, people)
+    with Progress("asking the model") as say:
+        how = asking.asked(say)
+        backbone = opened(model, None if how.options is None else answers_of(list(how.options)), how)
+        say_when_stopped("answers until now are in the cache, the same command goes on")
+        reference = backbone.reference(table, people)
     reference.save(out)
     counts = {"problems": len(reference.problems), "people": len(reference.profiles)}
     files = [problems, *([] if profiles is None else [profiles])]

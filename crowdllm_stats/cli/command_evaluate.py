@@ -85,11 +85,11 @@ def evaluate(
     for name in () if check else ("objective", "mixing", "mixing_draws"):
         if name in settings:
             raise ValueError(f"--setting {name}: the rows differ in it; it cannot be set for all of them")
-    how = asking.asking
     from crowdllm_stats.cli.inputs import human_answers
 
     human, notes = human_answers(data, scale, folder, reading)
     with Progress("reading") as step:
+        how = asking.asked(step)
         from crowdllm_stats import __version__
         from crowdllm_stats._base.checks import check_choice
         from crowdllm_stats.data.levels import even_levels, on_levels

@@ -52,7 +52,6 @@ def fit(
     check_file("--out", out, [".npz"], given.params)
     check_seed(seed)
     settings = hyper_parameters(setting or [])
-    how = asking.asking
     from crowdllm_stats.cli.inputs import human_answers
 
     human, notes = human_answers(data, scale, folder, reading)
@@ -64,6 +63,7 @@ def fit(
 
     model = CrowdLLM(**settings)
     with Progress("reference answers") as say:
+        how = asking.asked(say)
         references = read_references(backbone, human, folder=folder, asking=how)
         say("embedding")
         texts = read_texts(human, embedding, device=how.device or "auto")

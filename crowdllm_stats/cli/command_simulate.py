@@ -120,8 +120,8 @@ def simulate(
     if reading.problems is None:
         asked = known_questions(model.fitted, problem)
     else:
-        with Progress("reading new problems"):
-            asked = new_questions(model.fitted, reading, problem, backbone, embedding, asking, data)
+        with Progress("reading new problems") as say:
+            asked = new_questions(model.fitted, reading, problem, backbone, embedding, asking, data, say)
     plain = None if reference_out is None else _references(model, asked, k, seed)
     # The warnings are of people far from the fit.
     with Progress("simulating") as bar, warnings.catch_warnings(record=True) as said:

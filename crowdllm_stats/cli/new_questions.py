@@ -13,6 +13,7 @@ from crowdllm_stats.cli.options import AskOptions, ReadOptions
 if TYPE_CHECKING:
     import pandas as pd
 
+    from crowdllm_stats.cli.terminal import Progress
     from crowdllm_stats.data.features import Features
     from crowdllm_stats.data.reference import Reference
     from crowdllm_stats.generator.fitted import Fitted
@@ -54,7 +55,7 @@ def known_questions(fitted: Fitted, chosen: list[str] | None) -> Asked:
 
 def new_questions(
     fitted: Fitted, reading: ReadOptions, chosen: list[str] | None, backbone: str | None, embedding: str | None,
-    asking: AskOptions, folder: Path | None,
+    asking: AskOptions, folder: Path | None, say: Progress,
 ) -> Asked:  # fmt: skip
     """The questions of --problems, with what the generator must know of the new ones.
 
@@ -66,6 +67,7 @@ def new_questions(
         embedding: in place of the one the generator was fitted with.
         asking: how a model is asked.
         folder: of the data sets, for recorded answers.
+        say: how far a server is.
 
     Raises:
         ValueError: on ids that are not in the file, new questions without --backbone, another embedder than in the fit,
@@ -96,7 +98,7 @@ def new_questions(
             f"{new[0]!r}; give their reference answers with --backbone, as in fit"
         )
     questions = NewQuestions(table[table["problem"].isin(names)].reset_index(drop=True), fitted.scale)
-    how = asking.asking
+    how = asking.asked(say)
     references = read_references(backbone, questions, folder=folder, asking=how)
     name = _embedder(fitted, embedding, there)
     features = read_texts(NewQuestions(table, fitted.scale), name, device=how.device or "auto").features(

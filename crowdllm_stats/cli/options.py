@@ -15,6 +15,7 @@ from crowdllm_stats.cli.option_groups import given_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crowdllm_stats.cli.terminal import Progress
     from crowdllm_stats.data.crowd import CrowdData, Scale
     from crowdllm_stats.data.shape import Reading
     from crowdllm_stats.evaluation.case_study.asking import Asking
@@ -401,15 +402,13 @@ class AskOptions:
         typer.Option(metavar="MONEY", help="Ask a server only if its answers cost at most this at --prices."),
     ] = None
 
-    @property
-    def asking(self) -> Asking:
-        """The same for the library.
+    def asked(self, say: Progress) -> Asking:
+        """The same for the library; how far a server is goes to ``say``.
 
         Raises:
             ValueError: on --options or --prices that are not such texts.
         """
         from crowdllm_stats.cli.spending import Spending, prices_of
-        from crowdllm_stats.cli.terminal import progress_line
         from crowdllm_stats.evaluation.case_study.asking import Asking
 
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -417,7 +416,7 @@ class AskOptions:
             "options": None if self.options is None else meanings(self.options),
             "prices": None if self.prices is None else prices_of(self.prices),
         }
-        watched = {"before": Spending(self.at_most), "progress": progress_line()}
+        watched = {"before": Spending(self.at_most, say), "progress": say}
         return Asking(**{**values, **read, **watched})
 
 

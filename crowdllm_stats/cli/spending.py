@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from crowdllm_stats.backbones.asking_cost import AskingCost
+    from crowdllm_stats.cli.terminal import Progress
 
 #: From so many answers on a person at a terminal is asked, unless --at-most has said it.
 MANY = 1000
@@ -21,6 +23,7 @@ class Spending:
 
     Args:
         at_most: money.
+        say: is silent while a person is asked.
 
     Raises:
         ValueError: on a number below 0.
@@ -33,10 +36,10 @@ class Spending:
         ValueError: the answers may cost 7.38, and --at-most allows 0.5: allow more, or ask fewer problems
     """
 
-    def __init__(self, at_most: float | None) -> None:
+    def __init__(self, at_most: float | None, say: Progress | None = None) -> None:
         if at_most is not None and not at_most >= 0.0:
             raise ValueError(f"--at-most must be a number of at least 0; got {at_most}")
-        self.at_most, self._allowed = at_most, 0.0
+        self.at_most, self._say, self._allowed = at_most, say, 0.0
 
     def __call__(self, cost: AskingCost) -> None:
         """Let the run begin.
@@ -44,6 +47,10 @@ class Spending:
         Raises:
             ValueError: if it may cost too much, nothing is known of the prices, or the person says no.
         """
+        with nullcontext() if self._say is None else self._say.paused():
+            self._decide(cost)
+
+    def _decide(self, cost: AskingCost) -> None:
         print(cost, file=sys.stderr, flush=True)
         if self.at_most is not None:
             if not cost.priced:

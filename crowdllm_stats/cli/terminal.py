@@ -110,10 +110,10 @@ class Progress:
     def __init__(self, step: str) -> None:
         self._step, self._done, self._total = step, 0, 0
         self._begun = time.monotonic()
-        self._finished = threading.Event()
-        self._teller = threading.Thread(target=self._tell, daemon=True)
 
     def __enter__(self) -> Progress:
+        self._finished = threading.Event()
+        self._teller = threading.Thread(target=self._tell, daemon=True)
         self._teller.start()
         return self
 
@@ -129,6 +129,15 @@ class Progress:
             self._step, self._done, self._total = words[0], 0, 0
         if numbers:
             self._done, self._total = numbers
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within it nothing is said, so that something else can be, or a person be asked."""
+        self.__exit__()
+        try:
+            yield
+        finally:
+            self.__enter__()
 
     def _tell(self) -> None:
         if sys.stderr is not None and sys.stderr.isatty():
