@@ -15,7 +15,7 @@ from crowdllm_stats._base.shown import one_line
 Row = Mapping[str, Any]
 
 #: Most characters of a text from the data in one cell.
-LONGEST = 300
+LONGEST = 600
 
 #: A text of fewer characters stays on one line.
 SHORT = 16

@@ -16,10 +16,11 @@ from crowdllm_stats._base.shown import one_line
 from crowdllm_stats._base.whole_files import write_whole
 from crowdllm_stats.report.interval_parts import across_part, compare_part, interval_part
 from crowdllm_stats.report.judgement_parts import distribution_part, planner_part, safe_part
-from crowdllm_stats.report.keep import Kept, read_kept
+from crowdllm_stats.report.keep import STUDY, THEORY, Kept, read_kept
 from crowdllm_stats.report.parts import Part, text_of
 from crowdllm_stats.report.risk_part import risk_part
 from crowdllm_stats.report.sources import numbered
+from crowdllm_stats.report.study_parts import study_part, theory_part
 
 #: No report is larger.
 MOST_BYTES = 3_000_000
@@ -93,9 +94,10 @@ def write_report(
 
 def _part_of(kept: Kept, count: int) -> Part:
     """The part of a folder; with many folders, its tables are shorter."""
-    make = PARTS.get(str(kept.content.get("command")))
+    command = str(kept.content.get("command"))
+    make = {STUDY: study_part, THEORY: theory_part}.get(kept.file) or PARTS.get(command)
     if make is None:
-        raise ValueError(f"{kept.folder} holds results of {kept.content.get('command')!r}, of which there is no report")
+        raise ValueError(f"{kept.folder} holds results of {command!r}, of which there is no report")
     part = make(kept.content)
     figures = [
         dataclasses.replace(

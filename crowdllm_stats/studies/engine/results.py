@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,6 +144,52 @@ class Results:
 
     def __str__(self) -> str:
         return table_words(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Facets:
+    """A picture of a study as numbers: panels by rows and columns, lines by colour.
+
+    Attributes:
+        title: of the picture.
+        measure: what is drawn upwards.
+        x: what is drawn along.
+        nominal: value that the measure should have, or None.
+        points: ``x``, ``row``, ``column`` and ``color`` as text (empty where the picture has no such axis), ``value``,
+            and its ends ``lower`` and ``upper`` (None for a line of reference).
+    """
+
+    title: str
+    measure: str
+    x: str
+    nominal: float | None
+    points: Sequence[Mapping[str, Any]]
+
+
+def facets_of(results: Results, picture: Picture) -> Facets:
+    """A picture of lines or dots as numbers.
+
+    Args:
+        results: of a study.
+        picture: of kind "lines" or "coverage", with a factor on its horizontal axis.
+    """
+    rows = results.part(picture.measure, where=picture.where)
+    rows = rows[rows["value"].notna()]
+
+    def texts(name: str | None, word: str = "") -> list[str]:
+        return [""] * len(rows) if name is None else [f"{word}{levels_text([level])}" for level in rows[name]]
+
+    axes = (
+        texts(picture.x),
+        texts(picture.row, f"{picture.row} "),
+        texts(picture.column, f"{picture.column} "),
+        texts(picture.color),
+    )
+    numbers = (rows[name].tolist() for name in ("value", "lower", "upper"))
+    names = ("x", "row", "column", "color", "value", "lower", "upper")
+    points = [dict(zip(names, point, strict=True)) for point in zip(*axes, *numbers, strict=True)]
+    nominal = next(spec.nominal for spec in results.design.measures if spec.name == picture.measure)
+    return Facets(picture.title or picture.measure, picture.measure, str(picture.x), nominal, points)
 
 
 def overview(results: Results) -> pd.DataFrame:

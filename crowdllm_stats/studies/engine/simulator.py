@@ -19,7 +19,7 @@ from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.studies.engine.parameters import Parameter, Value, cell_text
 
 if TYPE_CHECKING:
-    from crowdllm_stats.studies.engine.results import Results
+    from crowdllm_stats.studies.engine.results import Facets, Results
     from crowdllm_stats.studies.engine.verdicts import Verdict
 
 #: Outcomes that the measures of interval estimates are made of; a simulator may have any others beside or instead.
@@ -147,6 +147,10 @@ class Simulator:
     def draw(self, results: Results, folder: Path) -> Mapping[str, Path]:
         """Pictures of the simulator's own, beyond those of the study file: title -> PNG written to ``folder``."""
         return {}
+
+    def facets(self, results: Results) -> Sequence[Facets]:
+        """The simulator's own pictures as numbers, for reports that are drawn elsewhere."""
+        return ()
 
     def conclude(self, results: Results) -> Sequence[Verdict]:
         """Verdicts of the simulator's own, beyond the claims of the study file."""

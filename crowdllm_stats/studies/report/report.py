@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import shlex
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from crowdllm_stats._base.json_values import json_text, table_rows
 from crowdllm_stats._base.manifest import described_file, made_by, write_manifest
 from crowdllm_stats._base.markdown import markdown_table
 from crowdllm_stats._base.shown import one_line, visible
@@ -18,7 +20,7 @@ from crowdllm_stats.studies.engine.compute import layout_of
 from crowdllm_stats.studies.engine.design import Design, levels_text
 from crowdllm_stats.studies.engine.measures import MEASURES, MeasureSpec
 from crowdllm_stats.studies.engine.parameters import InputFile
-from crowdllm_stats.studies.engine.results import Results, drawn, overview, wide
+from crowdllm_stats.studies.engine.results import Results, drawn, facets_of, overview, wide
 from crowdllm_stats.studies.engine.verdicts import Verdict, judge_all
 from crowdllm_stats.studies.report.plots import save_all
 
@@ -38,7 +40,10 @@ def conclude(results: Results) -> list[Verdict]:
 def write_report(
     results: Results, out: Path, *, file: Path, arguments: Sequence[str], pictures: bool = True
 ) -> list[Path]:
-    """Write README.md, results.parquet, contrasts.parquet, the pictures and the manifest: all of them or none.
+    """Write README.md, results.parquet, contrasts.parquet, study.json, the pictures and the manifests, or nothing.
+
+    ``study.json`` is what ``crowdllm-stats report`` makes its pages of: the study in words, its verdicts, the overview
+    and the numbers of its pictures.
 
     Args:
         results: what to report.
@@ -62,23 +67,50 @@ def write_report(
         if len(results.contrasts):
             written.append(half / "contrasts.parquet")
             _plain_levels(results.contrasts).to_parquet(written[-1], index=False, compression="zstd")
-        manifest = write_manifest(
-            numbers,
-            arguments=arguments,
-            inputs=[
-                {**described_file(file), "path": file.name},
-                *({"path": read.path, "sha256": read.sha256} for read in results.design.files),
-            ],
-            seed=results.design.seed,
-            counts={
-                "cells": results.design.n_cells,
-                "replicates": results.design.replicates,
-                "failed": int(results.failures["failed"].sum()),
-                "skipped_pairs": len(results.skipped),
-            },
-            folder=out,
-        )
-    return [out / place.name for place in (*written, *drawings, manifest)]
+        written.append(half / "study.json")
+        written[-1].write_text(json_text(_study(results)) + "\n", encoding="utf-8")
+        manifests = [
+            write_manifest(
+                place,
+                arguments=arguments,
+                inputs=[
+                    {**described_file(file), "path": file.name},
+                    *({"path": read.path, "sha256": read.sha256} for read in results.design.files),
+                ],
+                seed=results.design.seed,
+                counts={
+                    "cells": results.design.n_cells,
+                    "replicates": results.design.replicates,
+                    "failed": int(results.failures["failed"].sum()),
+                    "skipped_pairs": len(results.skipped),
+                },
+                folder=out,
+            )
+            for place in (numbers, written[-1])
+        ]
+    return [out / place.name for place in (*written, *drawings, *manifests)]
+
+
+def _study(results: Results) -> dict[str, Any]:
+    """The study in words, its verdicts, its overview and its pictures as numbers."""
+    design = results.design
+    drawn_here = [picture for picture in design.pictures if picture.kind in ("lines", "coverage")]
+    return {
+        "study": design.name,
+        "title": design.title,
+        "words": [{"part": part, "words": words} for part, words in describe(design)],
+        "verdicts": [dataclasses.asdict(verdict) for verdict in conclude(results)],
+        "overview": table_rows(overview(results)),
+        "measures": [
+            {"measure": spec.name, "meaning": meaning(spec), "nominal": spec.nominal} for spec in design.measures
+        ],
+        "pictures": [
+            *(facets_of(results, picture) for picture in drawn_here),
+            *layout_of(design).simulator.facets(results),
+        ],
+        "failed": int(results.failures["failed"].sum()),
+        "skipped": len(results.skipped),
+    }
 
 
 def _drawings(results: Results, out: Path) -> dict[Path, str]:

@@ -177,6 +177,7 @@ def test_the_report_holds_tables_pictures_verdicts_and_a_manifest(results, tmp_p
     written = write_report(results, tmp_path / "report", file=file, arguments=["study", "run", "made"])
     assert {path.name for path in written} == {
         "README.md", "results.parquet", "contrasts.parquet", "results.parquet.manifest.json",
+        "study.json", "study.json.manifest.json",
         "lines.png", "dots.png", "zip.png", "nested.png", "map.png",
     }  # fmt: skip
     words = (tmp_path / "report" / "README.md").read_text(encoding="utf-8")
@@ -189,6 +190,12 @@ def test_the_report_holds_tables_pictures_verdicts_and_a_manifest(results, tmp_p
     manifest = json.loads((tmp_path / "report" / "results.parquet.manifest.json").read_text(encoding="utf-8"))
     assert manifest["seed"] == 5
     assert manifest["counts"] == {"cells": 6, "replicates": 40, "failed": 0, "skipped_pairs": 1}
+    told = json.loads((tmp_path / "report" / "study.json").read_text(encoding="utf-8"))
+    assert [verdict["verdict"] for verdict in told["verdicts"]].count("broken") == 2
+    assert len(told["pictures"]) == 2  # lines and dots; the other kinds are PNG alone
+    row = results.part("coverage", "plain", {"n": (8,), "mean": (2.0,)}).iloc[0]
+    dots = next(picture for picture in told["pictures"] if picture["measure"] == "coverage")
+    assert any(point["value"] == row["value"] and point["lower"] == row["lower"] for point in dots["points"])
     again = write_report(results, tmp_path / "again", file=file, arguments=["study", "run", "made"])
     for one, other in zip(written, again, strict=True):
         if one.suffix in (".parquet", ".png"):

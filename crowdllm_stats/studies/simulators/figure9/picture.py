@@ -71,5 +71,32 @@ def draw_figure9(table: pd.DataFrame, title: str) -> Any:
     return figure
 
 
+def points_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The same figure as numbers, from a study's results of one reading and length.
+
+    Args:
+        frame: of :class:`~crowdllm_stats.studies.engine.results.Results`.
+
+    Returns:
+        As the points of :class:`~crowdllm_stats.studies.engine.results.Facets`; the lines of reference come last.
+    """
+    panel, found = ["noise", "diversity"], []
+    for measure, by, color in (
+        ("error", ["workers", "questions"], "Q = {questions}"),
+        ("error_untrained", ["workers"], "untrained generator"),
+        ("error_reference", ["workers"], "bare y_ref"),
+    ):
+        rows = frame[(frame["measure"] == measure) & frame["value"].notna()]
+        for row in (
+            rows.groupby([*panel, *by], sort=False)[["value", "lower", "upper"]].mean().reset_index().to_dict("records")
+        ):
+            ends = (row["lower"], row["upper"]) if measure == "error" else (None, None)
+            found.append({
+                "x": str(row["workers"]), "row": f"noise {row['noise']:g}", "column": f"diversity {row['diversity']:g}",
+                "color": color.format(**row), "value": row["value"], "lower": ends[0], "upper": ends[1],
+            })  # fmt: skip
+    return found
+
+
 def _within(value: float, low: float, high: float) -> bool:
     return bool(low <= value <= high)

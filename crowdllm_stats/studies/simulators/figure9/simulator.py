@@ -16,7 +16,7 @@ from crowdllm_stats.studies.simulators.figure9.samples import belief_sd_of, size
 from crowdllm_stats.studies.simulators.readings import LENGTHS, READINGS, reading
 
 if TYPE_CHECKING:
-    from crowdllm_stats.studies.engine.results import Results
+    from crowdllm_stats.studies.engine.results import Facets, Results
     from crowdllm_stats.studies.engine.verdicts import Verdict
     from crowdllm_stats.studies.simulators.figure9.assessment import Grades
 
@@ -122,6 +122,22 @@ class Figure9(Simulator):
             found[title] = folder / f"figure9_{name}_{length}.png"
             draw_figure9(part, title.replace("; ", "\n")).savefig(found[title], dpi=110, metadata={"Software": None})
         return found
+
+    def facets(self, results: Results) -> Sequence[Facets]:
+        """The figure in the paper's layout as numbers, one for every reading and length."""
+        from crowdllm_stats.studies.engine.results import Facets
+        from crowdllm_stats.studies.simulators.figure9.picture import points_of
+
+        return [
+            Facets(
+                f"Figure 9, reading '{name}' ({reading(name).meaning}), {length}",
+                "error",
+                "workers",
+                None,
+                points_of(part),
+            )
+            for (name, length), part in results.frame.groupby(["reading", "length"], sort=False)
+        ]
 
     def conclude(self, results: Results) -> Sequence[Verdict]:
         """The paper's five insights, a verdict each for every reading and length; nothing where none can be judged."""
