@@ -17,7 +17,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from crowdllm_stats import __version__
+from crowdllm_stats import __version__, load_example
 from crowdllm_stats.backbones.fetch import quiet_transformers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,9 +83,15 @@ WORDS = {"Published": "published", "Verdict": "verdict", "Exact": "exact", "Evid
 
 
 def before(_: Sphinx) -> None:
-    """A folder for the commands that holds a random model alone, and the commands of the Python that builds."""
+    """A folder for the commands with two files and a random model, and the commands of the Python that builds."""
     shutil.rmtree(FILES, ignore_errors=True)
     FILES.mkdir(parents=True)
+    example = load_example()
+    table = example.human.responses.pivot(index="participant", columns="problem", values="response").astype("Int64")
+    people = example.human.participants.set_index("participant")
+    people.join(table).to_csv(FILES / "survey.csv")
+    columns = ["problem", "participant", "response"]
+    example.digital.responses[columns].to_json(FILES / "llm.jsonl", orient="records", lines=True)
     with quiet_transformers():
         write_model(FILES / "tiny-model")
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

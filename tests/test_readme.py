@@ -1,12 +1,14 @@
-"""Every block of the README as it stands: outputs word for word, shell commands in a folder of small made files.
+"""The README and the pages of docs/: outputs word for word, shell commands in a folder of small made files.
 
-Python blocks run as doctests. Language models are random ones under the names of those that can be fetched.
+The README's Python blocks run as doctests; the pages' cells and command-output blocks run when the site is built.
+Language models are random ones under the names of those that can be fetched.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -14,32 +16,45 @@ import pytest
 
 from crowdllm_stats.cli import main
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8")
+PAGES = {page: page.read_text(encoding="utf-8") for page in (README, *sorted((ROOT / "docs").rglob("*.md")))}
 
-#: Language and content of every block.
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+#: What `make docs` runs or takes from another file.
+BUILT = ("{code-cell} python", "{toctree}", "{eval-rst}") + tuple(
+    f"{{{name}}} " for name in ("command-output", "program-output", "include", "literalinclude")
+)
+
+#: Language and content of every block, page by page.
+BLOCKS = {page: re.findall(r"^```([^\n]*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) for page, text in PAGES.items()}
 
 #: Command and what the README shows of it.
 EXAMPLES = [
-    re.fullmatch(r"\$ crowdllm-stats ([^\n]*)\n(.*)", block, re.DOTALL) for kind, block in BLOCKS if kind == "console"
+    re.fullmatch(r"\$ crowdllm-stats ([^\n]*)\n(.*)", block, re.DOTALL)
+    for kind, block in BLOCKS[README]
+    if kind == "console"
 ]
 EXAMPLES = [example.groups() for example in EXAMPLES]
+
+#: A page whose plain blocks need servers and clusters.
+LARGE = ROOT / "docs" / "cluster.md"
 
 #: Lines of the plain blocks, without their remarks.
 LINES = [
     line.partition("  #")[0].strip()
-    for kind, block in BLOCKS
-    if kind == ""
+    for page, blocks in BLOCKS.items()
+    for kind, block in blocks
+    if kind == "" and page != LARGE
     for line in block.splitlines()
     if line.strip()
 ]
 COMMANDS = [line.removeprefix("crowdllm-stats ") for line in LINES if line.startswith("crowdllm-stats ")]
 
-#: Commands within sentences that name their files as the README's blocks do.
+#: Commands within sentences that name their files as the blocks do.
 INLINE = [
     command
-    for command in dict.fromkeys(re.findall(r"`crowdllm-stats ([^`]*)`", TEXT.replace("\n", " ")))
+    for command in dict.fromkeys(re.findall(r"`crowdllm-stats ([^`]*)`", " ".join(PAGES.values()).replace("\n", " ")))
     if "HUMANS" in command
 ]
 
@@ -50,12 +65,19 @@ STUDY = "study "
 GENERATOR = [command for command in COMMANDS if not command.startswith(STUDY)]
 
 
-def test_every_block_is_one_that_these_tests_know():
-    assert {kind for kind, _ in BLOCKS} <= {"", "console", "python", "toml"}
-    assert TEXT.count("\n```") == 2 * len(BLOCKS)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_block_is_run_by_these_tests_or_by_the_build(page):
+    assert PAGES[page].count("\n```") == 2 * len(BLOCKS[page])
+    for kind, _ in BLOCKS[page]:
+        known = kind in ("", "console", "python") if page == README else kind == "" or kind.startswith(BUILT)
+        assert known, kind
+
+
+def test_the_tests_find_what_there_is():
     assert len(EXAMPLES) >= 2
-    assert all(line.startswith(("make ", "crowdllm-stats ")) for line in LINES)
+    assert all(line.startswith(("make ", "crowdllm-stats ", "pip install ")) for line in LINES)
     assert GENERATOR[0].startswith("fit HUMANS.csv")
+    assert len(INLINE) >= 1
 
 
 @pytest.mark.parametrize(("command", "printed"), EXAMPLES, ids=[command for command, _ in EXAMPLES])
@@ -77,27 +99,45 @@ def test_console_examples_run_in_a_pipe(command, capsys, monkeypatch, tmp_path):
     assert captured.out
 
 
+def test_the_table_of_real_twins_is_the_reports():
+    report = (ROOT / "reports" / "real_twins" / "README.md").read_text(encoding="utf-8")
+    names = {"`auto` (this package)": "auto", "Student's t": "classical", "ppi_py, PPI++": "ppi_py PPI++"}
+    names["glide, PPI++"] = "glide PPI++"
+    for shown, name in names.items():
+        (row,) = re.findall(rf"^\| {re.escape(shown)} \|(.*)$", TEXT, re.MULTILINE)
+        assert f"| {name} |{row}\n" in report
+
+
 def test_make_has_the_targets():
-    makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = [line.removeprefix("make ") for line in LINES if line.startswith("make ")]
     assert targets
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
+def test_pip_names_extras_that_there_are():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    named = set(re.findall(r"crowdllm-stats\[(\w+)\]", " ".join(PAGES.values())))
+    assert named
+    assert named <= set(extras)
+    listed = set(re.findall(r"^\| `(\w+)` \|", PAGES[ROOT / "docs" / "start.md"], re.MULTILINE))
+    assert listed == set(extras) - {"test", "docs"}
+
+
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith(STUDY)])
-def test_studies_of_the_readme_exist(command, capsys):
+def test_studies_of_the_pages_exist(command, capsys):
     """A study's own commands are tested in tests/studies and tests/cli/test_cli_study.py; these would take too long."""
     words = shlex.split(command)
     assert main([*words[:2], "--help"]) == 0
     offered = capsys.readouterr().out
     assert all(word in offered for word in words if word.startswith("--"))
-    assert (README.parent / "simulations" / f"{words[2]}.toml").exists()
+    assert (ROOT / "simulations" / f"{words[2]}.toml").exists()
 
 
 @pytest.fixture(scope="module")
 def small_files(tmp_path_factory):
-    """Tables of 24 people and 10 questions, named as in the README's commands: HUMANS, TEXTS, NEW and DIGITAL.csv."""
+    """Tables of 24 people and 10 questions, named as in the pages' commands: HUMANS, TEXTS, NEW and DIGITAL.csv."""
     folder = tmp_path_factory.mktemp("readme")
     rng = np.random.default_rng(3)
     header = "problem,participant,response,gender,age_group"
@@ -147,14 +187,24 @@ def test_from_ones_own_answers_to_the_three_jobs(small_files, capsys, monkeypatc
         assert title in told
 
 
-def test_links_lead_somewhere():
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", TEXT)
-    missing = [link for link in links if not (README.parent / link).exists()]
-    assert links
-    assert missing == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", PAGES[page])
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_address_outside_is_listed():
+    """`make docs-links` asks whether they answer, where there is a network."""
+    listed = (ROOT / "docs" / "addresses.txt").read_text(encoding="utf-8").split()
+    documents = [*PAGES, *ROOT.glob("*.md"), ROOT / "CITATION.cff"]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in documents)
+    found = {address.rstrip("/") for address in re.findall(r"https://[^\s)>\]`\"']+", text)}
+    assert sorted(found) == listed
 
 
 def test_the_study_of_ones_own_is_the_packaged_one_and_takes_20_lines():
-    (shown,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
-    assert shown == (README.parent / "simulations" / "own_crowd.toml").read_text(encoding="utf-8")
-    assert len([line for line in shown.splitlines() if line and not line.startswith("#")]) <= 20
+    page = PAGES[ROOT / "docs" / "own_study.md"]
+    for name in ("own_crowd", "own_survey"):
+        assert f"{{literalinclude}} ../simulations/{name}.toml" in page
+        lines = (ROOT / "simulations" / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+        assert len([line for line in lines if line and not line.startswith("#")]) <= 20
