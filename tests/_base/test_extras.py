@@ -41,6 +41,7 @@ MODULES = {
     "page": ["crowdllm_stats.report.page.server"],
     "files": ["crowdllm_stats.data.opening"],
     "voting": ["crowdllm_stats.evaluation.bundles"],
+    "survey": [],
     "docs": [],
 }
 #: Packages that an extra brings for what is not loaded with its modules.
@@ -55,6 +56,7 @@ BROUGHT = {
     "page": ["starlette", "uvicorn", "python_multipart", "jinja2"],
     "files": ["python_calamine", "pyreadstat"],
     "voting": ["pabutools"],
+    "survey": ["python_calamine", "pyreadstat", "altair", "starlette", "matplotlib"],
     "docs": ["sphinx", "myst_nb", "furo", "sphinx_copybutton", "sphinxcontrib.programoutput"],
 }
 #: Extras that "all" leaves out: one whose licence binds whoever passes it on, and one that builds the site.
