@@ -120,5 +120,31 @@ def forest(
     return finished(alt.layer(*layers).properties(width="container", height=height))
 
 
+def curves(
+    rows: Sequence[Row], *, series: Mapping[str, str], x: str, y: str, wanted: float | None = None
+) -> dict[str, Any]:
+    """A line for each kind, and a dashed one at the height that is wanted.
+
+    Args:
+        rows: with ``kind``, ``x`` and ``y``.
+        series: kind -> colour, in order.
+        x: title of the axis below.
+        y: title of the axis beside.
+        wanted: a height.
+    """
+    alt = altair()
+    color = alt.Color("kind:N", scale=alt.Scale(domain=list(series), range=list(series.values())))
+    lines = (
+        alt.Chart(alt.Data(values=list(rows)))
+        .mark_line(strokeWidth=2.5)
+        .encode(x=alt.X("x:Q", title=x, scale=alt.Scale(zero=False)), y=alt.Y("y:Q", title=y), color=color)
+    )
+    layers = [lines]
+    if wanted is not None:
+        rule = alt.Chart(alt.Data(values=[{"y": wanted}])).mark_rule(color=GREY, strokeDash=[4, 3])
+        layers.append(rule.encode(y="y:Q"))
+    return finished(alt.layer(*layers).properties(width="container", height=260))
+
+
 def _number(value: float | None, instead: float) -> float:
     return instead if value is None or not math.isfinite(value) else value

@@ -6,12 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crowdllm_stats._base.shown import several
-from crowdllm_stats.report.charts import BLUE, DRAWN, GREEN, GREY, ORANGE, altair, finished, forest, names_of
-from crowdllm_stats.report.interval_parts import level_of, named, reading_of
+from crowdllm_stats.report.charts import BLUE, DRAWN, GREEN, GREY, ORANGE, altair, curves, finished, forest, names_of
+from crowdllm_stats.report.interval_parts import ALONE, BOTH, level_of, named, reading_of
 from crowdllm_stats.report.parts import Figure, Part, Row, Table, part_of, said
 
 #: Verdict -> colour.
 VERDICTS = {"not worse": GREEN, "undecided": GREY, "worse": ORANGE}
+
+#: The two ways of planning, and their colours.
+KINDS = {BOTH: BLUE, ALONE: ORANGE}
+
+#: Fewest human answers of the planner's curve.
+LEAST = 4
 
 
 def safe_part(content: Mapping[str, Any]) -> Part:
@@ -158,7 +164,6 @@ def planner_part(content: Mapping[str, Any]) -> Part:
         f"{said(typical['half_width'])}, and {typical['n_with_digital']} with the digital population: "
         f"{typical['saved']} saved."
     )
-    kinds = {"with the digital population": BLUE, "human answers alone": ORANGE}
     lines = [
         {
             "problem": row["problem"],
@@ -168,12 +173,12 @@ def planner_part(content: Mapping[str, Any]) -> Part:
             "upper": row[f"{key}_high"],
         }
         for row in [*summary, *rows][:DRAWN]
-        for kind, key in zip(kinds, ("n_with_digital", "n_human_only"), strict=True)
+        for kind, key in zip(KINDS, ("n_with_digital", "n_human_only"), strict=True)
     ]
     figure = Figure(
         title="Human answers that a question needs",
         says=says,
-        chart=forest(lines, series=kinds, title="human answers"),
+        chart=forest(lines, series=KINDS, title="human answers"),
         alt=f"Human answers needed with and without the digital population for {several(len(rows), 'question')}.",
         reading=reading_of(len(rows), "A dot is the plan, a line what the pilot's uncertainty allows."),
         table=Table(
@@ -191,4 +196,43 @@ def planner_part(content: Mapping[str, Any]) -> Part:
         f"pilot of {several(content['counts'].get('answers', 0), 'answer')}: Student's t for human answers alone "
         "[student], two-phase regression on the digital twins' answers with them [cochran, crowdllm]."
     )
-    return part_of(content, "How many people to ask", says, [figure], methods)
+    return part_of(content, "How many people to ask", says, [*_curve(content, typical), figure], methods)
+
+
+def _curve(content: Mapping[str, Any], typical: Row) -> list[Figure]:
+    """What a number of human answers gives, with the digital population and without; none where answers do not vary."""
+    import numpy as np
+
+    from crowdllm_stats.inference.intervals.dispatch import CROWD_FROM, PAIRED_FROM
+    from crowdllm_stats.inference.planner import half_width_alone, half_width_with_digital
+
+    sd, wanted, level = typical["human_sd"], typical["half_width"], content["settings"].get("level") or 0.95
+    if not sd > 0.0:
+        return []
+    counts = np.unique(np.geomspace(LEAST, max(2.0 * typical["n_human_only"], 5.0 * LEAST), 40).round())
+    humans = half_width_alone(counts, sd, level)
+    both = half_width_with_digital(counts, sd, typical["correlation"], typical["n_digital"], level)
+    used = (counts >= PAIRED_FROM) & (counts <= typical["n_digital"] // CROWD_FROM)
+    lines = {BOTH: np.where(used, np.minimum(humans, both), humans), ALONE: humans}
+    rows = [
+        {"kind": kind, "x": float(count), "y": float(value)}
+        for kind, values in lines.items()
+        for count, value in zip(counts, values, strict=True)
+    ]
+    table = [
+        {"n": float(count), "alone": float(alone), "both": float(least)}
+        for count, alone, least in zip(counts, humans, lines[BOTH], strict=True)
+    ]
+    return [
+        Figure(
+            title="What more people would give",
+            says=f"A typical question's interval becomes shorter with every human answer; {said(wanted)} is wanted.",
+            chart=curves(rows, series=KINDS, x="human answers per question", y="half-width", wanted=wanted),
+            alt="Half-width of a typical question's interval falling with the number of human answers, from "
+            f"{said(humans[0])} at {LEAST} to {said(humans[-1])} at {said(counts[-1])} for human answers alone, and to "
+            f"{said(lines[BOTH][-1])} with the digital population.",
+            reading="The dashed line is the half-width that is wanted. The digital population counts from "
+            f"{PAIRED_FROM} human answers on, and where it has {CROWD_FROM} times as many further ones.",
+            table=Table({"n": "Human answers", "both": "With digital", "alone": "Humans alone"}, table),
+        )
+    ]

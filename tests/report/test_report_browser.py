@@ -51,7 +51,7 @@ def test_pictures_are_drawn_without_an_error_or_the_network(opened, whole_report
     page = opened()
     assert page.said == []
     assert page.fetched == [whole_report.as_uri()]
-    assert page.locator("[data-chart] svg").count() == page.locator("[data-chart]").count() == 10
+    assert page.locator("[data-chart] svg").count() == page.locator("[data-chart]").count() == 11
     marks = page.locator("[data-chart] svg .mark-symbol path, [data-chart] svg .mark-rect path").count()
     assert marks > 10 * 12
 

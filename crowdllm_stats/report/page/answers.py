@@ -6,11 +6,12 @@ Heavy modules load inside the functions: the page's own process knows these type
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crowdllm_stats._base.messages import for_command, said
 from crowdllm_stats.data.layout import OURS, column_named
@@ -22,16 +23,12 @@ if TYPE_CHECKING:
 
     from crowdllm_stats.data.crowd import CrowdData
     from crowdllm_stats.data.scale import Scale
+    from crowdllm_stats.report.parts import Part
     from crowdllm_stats.survey.first_look import Survey
     from crowdllm_stats.survey.result import SurveyResult
 
-Row = dict[str, Any]
-
 #: Tables that are kept in memory between two looks at the page.
 _KEPT = 4
-
-#: Places of the planner's curve.
-_POINTS = 40
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,24 +77,16 @@ class Understood:
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
-    """A result of one of the functions on two tables, in the words of the command line.
+class Shown:
+    """A part of the page.
 
     Attributes:
-        rows: one per question.
-        overall: the row over all questions, or None.
-        excluded: question -> why it was left out.
-        notices: what must be read before the numbers.
-        notes: what was decided on the way.
-        why: what the numbers rest on.
+        part: as a report has it.
+        command: the command line that gives the same.
     """
 
-    rows: Sequence[Row]
-    overall: Row | None
-    excluded: Mapping[str, str]
-    notices: Sequence[str]
-    notes: Sequence[str]
-    why: str
+    part: Part
+    command: str
 
 
 def understood(study: Study, choices: Choices) -> Understood:
@@ -122,83 +111,89 @@ def understood(study: Study, choices: Choices) -> Understood:
         return Understood(tables, refused=said(error).command)
 
 
-def intervals(study: Study, choices: Choices) -> Found:
-    """An interval for every question, with that from the human answers alone beside it."""
+def shown(study: Study, choices: Choices, command: str) -> Shown:
+    """What a report says of the two files by one command, "interval", "safe-interval" or "planner"."""
+    from crowdllm_stats.report.keep import read_kept
+    from crowdllm_stats.report.write import PARTS
+
+    kept = read_kept(_kept(study, choices, command))
+    return Shown(PARTS[command](kept.content), str(kept.manifest["command"]))
+
+
+def report(study: Study, choices: Choices, commands: Sequence[str]) -> bytes:
+    """The report of several commands as one HTML file; those that refuse these files are left out.
+
+    Raises:
+        ValueError: if all of them do.
+    """
+    from crowdllm_stats.report.write import write_report
+
+    folders, refusals = [], []
+    for command in commands:
+        try:
+            folders.append(_kept(study, choices, command))
+        except ValueError as error:
+            refusals.append(error)
+    if not folders:
+        raise refusals[0]
+    place = study.folder / "report.html"
+    write_report(folders, place, title=" with ".join(study.names[side] for side in SIDES if side in study.names))
+    return place.read_bytes()
+
+
+def drawing() -> str:
+    """The script that draws pictures."""
+    from crowdllm_stats.report.write import drawing_library
+
+    return drawing_library()
+
+
+def _kept(study: Study, choices: Choices, command: str) -> Path:
+    """The folder with the results of a command, made where it is not there."""
+    from crowdllm_stats._base.manifest import described_file
+    from crowdllm_stats.report.keep import MARK, keep_results
+
+    folder = study.folder / "kept" / hashlib.sha256(repr(choices).encode()).hexdigest()[:16] / command
+    if (folder / MARK).exists():
+        return folder
+    human, digital = _tables(study, choices)
+    if command == "planner" and not choices.half_width:
+        choices = dataclasses.replace(choices, half_width=f"{_tenth(human):g}")
+    os.chdir(study.folder)  # a manifest then names the files as the person knows them
+    found = {"interval": _interval, "safe-interval": _safe, "planner": _planner}[command](
+        study, choices, human, digital, choices.number("level")
+    )
+    keep_results(
+        folder, found, command=command, human=human, digital=digital, settings=choices.settings(),
+        arguments=choices.arguments(command, study.names), inputs=[described_file(Path(file)) for file in
+                                                                   study.files.values()],
+    )  # fmt: skip
+    return folder
+
+
+def _interval(
+    study: Study, choices: Choices, human: CrowdData, digital: CrowdData | None, level: float
+) -> SurveyResult:
     from crowdllm_stats.survey.intervals import interval_from
 
-    human, digital = _tables(study, choices)
-    level = choices.number("level")
-    found = interval_from(
-        human, digital, match=choices.profile(), unpaired=choices.unpaired, as_given=True, level=level
-    )
-    alone = found if digital is None else interval_from(human, level=level)
-    ends = {row["problem"]: row for row in [*alone.rows, *alone.summary]}
-    for row in [*found.rows, *found.summary]:
-        other = ends.get(row["problem"], {})
-        row |= {f"alone_{name}": other.get(name) for name in ("lower", "upper")}
-    return _plain(found)
+    return interval_from(human, digital, match=choices.profile(), unpaired=choices.unpaired, as_given=True, level=level)
 
 
-def decisions(study: Study, choices: Choices) -> Found:
-    """Whether the digital population is no worse than asking the bare LLM once, question by question."""
+def _safe(study: Study, choices: Choices, human: CrowdData, digital: CrowdData | None, level: float) -> SurveyResult:
     from crowdllm_stats.survey.decisions import safe_decision_from
 
-    human, digital = _tables(study, choices)
-    if digital is None:
-        raise ValueError("this takes digital answers; there are human ones alone")
-    plain = study.files.get("reference")
-    return _plain(
-        safe_decision_from(
-            human,
-            digital,
-            plain,
-            reference_participant=choices.reference_participant or None,
-            as_given=True,
-            match=choices.profile(),
-            level=choices.number("level"),
-        )  # fmt: skip
-    )
+    assert digital is not None
+    return safe_decision_from(
+        human, digital, study.files.get("reference"), reference_participant=choices.reference_participant or None,
+        match=choices.profile(), as_given=True, level=level,
+    )  # fmt: skip
 
 
-def plan(study: Study, choices: Choices) -> Found:
-    """How many people a wanted half-width takes, and in ``rows`` the curve for a typical question."""
-    import numpy as np
-
-    from crowdllm_stats.inference.planner import half_width_alone, half_width_with_digital
+def _planner(study: Study, choices: Choices, human: CrowdData, digital: CrowdData | None, level: float) -> SurveyResult:
     from crowdllm_stats.survey.plan import plan_from
 
-    human, digital = _tables(study, choices)
-    if digital is None:
-        raise ValueError("this takes digital answers; there are human ones alone")
-    level = choices.number("level")
-    wanted = choices.number("half_width") if choices.half_width else _tenth(human)
-    found = _plain(plan_from(human, digital, wanted, match=choices.profile(), as_given=True, level=level))
-    typical = found.overall or {}
-    counts = np.unique(np.round(np.geomspace(4, max(4.0 * typical["n_human_only"], 40.0), _POINTS)).astype(int))
-    spread, correlation, further = (typical[name] for name in ("human_sd", "correlation", "n_digital"))
-    curves = (
-        half_width_alone(counts, spread, level),
-        half_width_with_digital(counts, spread, correlation, further, level),
-    )
-    curve = [
-        {"n": int(count), "alone": float(alone), "with_digital": float(min(alone, paired))}
-        for count, alone, paired in zip(counts, *curves, strict=True)
-    ]
-    return dataclasses.replace(found, rows=curve)
-
-
-def csv_of(study: Study, choices: Choices) -> bytes:
-    """The intervals as a CSV file that a spreadsheet does not run."""
-    import pandas as pd
-
-    from crowdllm_stats.data.files import write_table
-
-    found = intervals(study, choices)
-    rows = [*found.rows, *([found.overall] if found.overall else [])]
-    rows += [{"problem": problem, "note": f"excluded: {reason}"} for problem, reason in found.excluded.items()]
-    place = study.folder / "intervals.csv"
-    write_table(pd.DataFrame(rows), place)
-    return place.read_bytes()
+    assert digital is not None
+    return plan_from(human, digital, choices.number("half_width"), match=choices.profile(), as_given=True, level=level)
 
 
 def write_example(folder: Path) -> dict[str, str]:
@@ -305,17 +300,3 @@ def _tenth(human: CrowdData) -> float:
     answers = human.responses["response"]
     low, high = human.scale.bounds or (float(answers.min()), float(answers.max()))
     return float(f"{(high - low) / 10.0 or 0.1:.2g}")
-
-
-def _plain(found: SurveyResult) -> Found:
-    def values(row: Row) -> Row:
-        return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in row.items()}
-
-    return Found(
-        [values(row) for row in found.rows],
-        None if found.overall is None else values(found.overall),
-        {problem: for_command(reason) for problem, reason in found.excluded.items()},
-        [for_command(notice) for notice in found.notices],
-        [for_command(note) for note in found.notes],
-        for_command(found.why),
-    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,24 @@ from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from crowdllm_stats._base.shown import visible
+from crowdllm_stats._base.shown import one_line, visible
 from crowdllm_stats.report.page import answers
+from crowdllm_stats.report.page.answers import Shown
 from crowdllm_stats.report.page.calculator import Calculator, Refused
 from crowdllm_stats.report.page.choices import SIDES, Choices
 from crowdllm_stats.report.page.guard import TooMuch
 from crowdllm_stats.report.page.uploads import ROLES, Studies, Study
+from crowdllm_stats.report.parts import text_of
 
 _HERE = Path(__file__).parent
+_REPORT = _HERE.parent / "templates"
 
-#: Rows of a table on the page; the CSV file has them all.
-SHOWN = 200
+#: What the page looks like and does as a report: its style, and how pictures are drawn and tables sorted.
+SHARED = ("report.css", "report.js")
 
 
 def make_app(studies: Studies, calculator: Calculator, megabytes: int) -> Starlette:
@@ -45,8 +48,10 @@ def make_app(studies: Studies, calculator: Calculator, megabytes: int) -> Starle
             Route("/files", pages.take_files, methods=["POST"]),
             Route("/example", pages.take_example, methods=["POST"]),
             Route("/study/{name}", pages.study),
-            Route("/study/{name}/intervals.csv", pages.csv),
+            Route("/study/{name}/report.html", pages.report),
             Route("/study/{name}/forget", pages.forget, methods=["POST"]),
+            Route("/static/drawing.js", pages.drawing),
+            *(Route(f"/static/{name}", partial(_shared, name)) for name in SHARED),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
         ],
         exception_handlers={TooMuch: pages.too_much, HTTPException: pages.not_there},
@@ -57,11 +62,12 @@ class _Pages:
     def __init__(self, studies: Studies, calculator: Calculator, megabytes: int) -> None:
         self._studies, self._calculator, self._megabytes = studies, calculator, megabytes
         self._templates = Environment(
-            loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined,
+            loader=FileSystemLoader([_HERE / "templates", _REPORT]), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True, finalize=_visible,
         )  # fmt: skip
-        self._templates.filters["number"] = number
-        self._templates.globals |= {"megabytes": megabytes, "roles": ROLES, "sides": SIDES, "shown": SHOWN}
+        self._templates.filters |= {"text": text_of, "whole": one_line}
+        self._templates.globals["megabytes"] = megabytes
+        self._drawing = ""
 
     def start(self, request: Request) -> Response:
         return self._start(request)
@@ -87,23 +93,27 @@ class _Pages:
 
     def study(self, request: Request) -> Response:
         study, choices = self._study(request), Choices.of(request.query_params)
-        names = [Path(study.files[side]).name for side in SIDES if side in study.files]
         page = self._templates.get_template("study.html").generate(
-            root=request.scope["root_path"], study=study, names=names, choices=choices, query=request.url.query,
-            command=choices.command(*names),
-            ask=partial(self._ask, study, choices),
+            root=request.scope["root_path"], study=study, choices=choices, query=request.url.query,
+            names=[study.names[side] for side in SIDES if side in study.names], commands=_commands(study, choices),
+            understood=partial(self._ask, answers.understood, study, choices),
+            shown=partial(self._shown, study, choices),
         )  # fmt: skip
         return StreamingResponse(_begun(page), media_type="text/html; charset=utf-8")
 
-    def csv(self, request: Request) -> Response:
+    def report(self, request: Request) -> Response:
         study, choices = self._study(request), Choices.of(request.query_params)
-        try:
-            content = self._calculator.call(answers.csv_of, study, choices)
-        except Refused as error:
-            raise HTTPException(422, str(error)) from None
+        content = self._ask(answers.report, study, choices, _commands(study, choices))
+        if isinstance(content, str):
+            raise HTTPException(422, content)
         return Response(
-            content, media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="intervals.csv"'}
+            content, media_type="text/html", headers={"Content-Disposition": 'attachment; filename="report.html"'}
         )
+
+    def drawing(self, request: Request) -> Response:
+        if not self._drawing:
+            self._drawing = self._calculator.call(answers.drawing)
+        return Response(self._drawing, media_type="text/javascript")
 
     def forget(self, request: Request) -> Response:
         self._studies.forget(self._study(request).name)
@@ -128,32 +138,37 @@ class _Pages:
             raise HTTPException(404)
         return self._studies[name]
 
-    def _ask(self, study: Study, choices: Choices, name: str) -> Any:
+    def _ask(self, job: Callable[..., Any], *arguments: Any) -> Any:
         """A result for the page, or the line that says why there is none."""
-        job: Callable[..., Any] = {
-            "understood": answers.understood,
-            "intervals": answers.intervals,
-            "decisions": answers.decisions,
-            "plan": answers.plan,
-        }[name]
         try:
-            return self._calculator.call(job, study, choices)
+            return self._calculator.call(job, *arguments)
         except Refused as error:
             return str(error)
 
+    def _shown(self, study: Study, choices: Choices, command: str, known: Sequence[str]) -> Shown | str:
+        """A part of the page with all its rows to load, and without notices that are known already."""
+        found = self._ask(answers.shown, study, choices, command)
+        if isinstance(found, str):
+            return found
+        assert isinstance(found, Shown)
+        figures = [
+            dataclasses.replace(figure, table=dataclasses.replace(figure.table, loaded=len(figure.table.rows)))
+            for figure in found.part.figures
+        ]
+        notices = [notice for notice in found.part.notices if notice not in known]
+        return Shown(dataclasses.replace(found.part, figures=figures, notices=notices), found.command)
 
-def number(value: Any) -> str:
-    """A number for people: four digits, an arrow's word for no end, a dash for none.
 
-    Example:
-        >>> number(1.23456), number(float("inf")), number(None), number(12)
-        ('1.235', 'no limit', '–', '12')
-    """
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return "no limit" if math.isinf(value) else f"{value + 0.0:.4g}"
-    return str(value)
+def _commands(study: Study, choices: Choices) -> list[str]:
+    """What can be asked of these files."""
+    if "digital" not in study.files:
+        return ["interval"]
+    safe = ["safe-interval"] if "reference" in study.files or choices.reference_participant else []
+    return ["interval", *safe, "planner"]
+
+
+def _shared(name: str, request: Request) -> Response:
+    return FileResponse(_REPORT / name)
 
 
 def _visible(value: Any) -> Any:

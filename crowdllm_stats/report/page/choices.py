@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Mapping
 
 from crowdllm_stats._base.messages import BadInput
@@ -11,6 +10,9 @@ from crowdllm_stats.data.layout import OURS
 
 #: The two tables, as forms and folders call them.
 SIDES = ("human", "digital")
+
+#: The choices of yes or no.
+FLAGS = ("drop_missing", "unpaired", "as_given")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,24 +109,37 @@ class Choices:
         """The profile columns to build twins from."""
         return tuple(name.strip() for name in self.match.split(",") if name.strip())
 
-    def command(self, human: str, digital: str = "") -> str:
-        """The command that gives the same intervals, for a reader who wants to write it down.
+    def settings(self) -> dict[str, str | float]:
+        """What was chosen beside files and columns, for the provenance of a report."""
+        chosen = {name: getattr(self, name) for name in ("scale", "missing", "match", "reference_participant")}
+        flags = {name: "yes" for name in FLAGS if getattr(self, name)}
+        return {"level": self.number("level"), **{name: text for name, text in chosen.items() if text}, **flags}
+
+    def arguments(self, command: str, files: Mapping[str, str]) -> list[str]:
+        """The command line that gives the same results, after the program's name.
 
         Args:
-            human: name of the human file.
-            digital: name of the digital file, empty without one.
+            command: "interval", "safe-interval" or "planner".
+            files: role -> the file's name.
 
         Example:
-            >>> Choices(level="0.9", scale="1:5").command("my humans.csv")
-            "crowdllm-stats interval 'my humans.csv' --scale 1:5 --level 0.9"
+            >>> Choices(level="0.9", scale="1:5").arguments("interval", {"human": "my humans.csv"})
+            ['interval', 'my humans.csv', '--scale', '1:5', '--level', '0.9']
         """
-        words = ["crowdllm-stats", "interval", human, *([digital] if digital else [])]
-        for name in ("scale", "missing", "match"):
-            if value := getattr(self, name):
-                words += [f"--{name}", value]
+        words = [command, *(files[side] for side in SIDES if side in files)]
+        given = {name: getattr(self, name) for name in ("scale", "missing", "match")}
         for side in SIDES:
-            if chosen := self.columns(side):
-                words += [f"--{side}-columns", ",".join(f"{ours}={theirs}" for ours, theirs in chosen.items())]
-        words += [f"--{name.replace('_', '-')}" for name in ("drop_missing", "unpaired", "as_given")
-                  if getattr(self, name)]  # fmt: skip
-        return shlex.join([*words, *([] if self.level == "0.95" else ["--level", self.level])])
+            given[f"{side}_columns"] = ",".join(f"{ours}={theirs}" for ours, theirs in self.columns(side).items())
+        if command == "safe-interval":
+            given |= {"reference": files.get("reference"), "reference_participant": self.reference_participant}
+        elif command == "planner":
+            given["half_width"] = self.half_width
+        given["level"] = "" if self.level == "0.95" else self.level
+        for name, value in given.items():
+            words += [_option(name), value] if value else []
+        flags = [name for name in FLAGS if getattr(self, name) and (name != "unpaired" or command == "interval")]
+        return words + [_option(name) for name in flags]
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -38,6 +38,11 @@ class Study:
     folder: Path
     files: dict[str, str]
 
+    @property
+    def names(self) -> dict[str, str]:
+        """Role -> the file's own name."""
+        return {role: Path(file).name for role, file in self.files.items()}
+
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
