@@ -7,6 +7,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 
 import uvicorn
 
@@ -42,7 +43,10 @@ def serve(port: int = 0, *, browser: bool = True, megabytes: int = 100, seconds:
         calculator.start()
         if browser and _has_browser():
             _open_browser(f"http://{host}/open/{once}")
-        uvicorn.Server(config).run(sockets=[sock])
+        # Not in the main thread, where uvicorn would take the signals that stop the program.
+        server = threading.Thread(target=uvicorn.Server(config).run, kwargs={"sockets": [sock]}, daemon=True)
+        server.start()
+        server.join()
 
 
 def _listening(port: int) -> socket.socket:
