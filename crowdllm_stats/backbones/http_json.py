@@ -115,7 +115,7 @@ class JsonServer:
         self.retries = check_count("retries", retries, least=0)
         self.seed = check_count("seed", seed, least=0)
         self._lock = threading.Lock()
-        self._client: tuple[int, httpx.AsyncClient] | None = None
+        self._idle: tuple[int, list[httpx.AsyncClient]] = os.getpid(), []
         self.retried = 0
         self.stop = threading.Event()
 
@@ -127,9 +127,11 @@ class JsonServer:
 
     def close(self) -> None:
         """Close the connections; closing twice does no harm, and a later request opens new ones."""
-        held, self._client = self._client, None
-        if held is not None and held[0] == os.getpid():
-            asyncio.run_coroutine_threadsafe(held[1].aclose(), _loop(held[0])).result()
+        process, clients = self._idle
+        self._idle = os.getpid(), []
+        if process == os.getpid():
+            for client in clients:
+                asyncio.run_coroutine_threadsafe(client.aclose(), _loop(process)).result()
 
     def __enter__(self) -> JsonServer:
         return self
@@ -211,29 +213,35 @@ class JsonServer:
         The time-out is asyncio's: httpx's own count anew with every piece that arrives, so that a server that drips
         would hold a request open for ever.
         """
-        async with (
-            asyncio.timeout(self.timeout),
-            self._connected().stream("POST", f"{self.url}/{path}", content=content, headers=headers) as reply,
-        ):
-            body = bytearray()
-            async for part in reply.aiter_raw():
-                body += part
-                if not reply.is_success and len(body) > LARGEST_TROUBLE:
-                    break
-                if len(body) > LARGEST_BODY:
-                    raise ServerError(f"{self.url} answered with more than {LARGEST_BODY} bytes; is it a chat server?")
-            return reply, bytes(body)
+        if self._idle[0] != os.getpid():  # connections are not for a forked process
+            self._idle = os.getpid(), []
+        clients = self._idle[1]
+        client = clients.pop() if clients else self._client()
+        try:
+            async with (
+                asyncio.timeout(self.timeout),
+                client.stream("POST", f"{self.url}/{path}", content=content, headers=headers) as reply,
+            ):
+                body = bytearray()
+                async for part in reply.aiter_raw():
+                    body += part
+                    if not reply.is_success and len(body) > LARGEST_TROUBLE:
+                        break
+                    if len(body) > LARGEST_BODY:
+                        raise ServerError(
+                            f"{self.url} answered with more than {LARGEST_BODY} bytes; is it a chat server?"
+                        )
+                return reply, bytes(body)
+        finally:
+            clients.append(client)
 
-    def _connected(self) -> httpx.AsyncClient:
-        """The client of this process; called in its loop alone, one call at a time."""
+    def _client(self) -> httpx.AsyncClient:
+        """One connection: a client with a pool of many looks at all of them at every request."""
         import httpx
 
-        if self._client is None or self._client[0] != os.getpid():  # connections are not for a forked process
-            limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEPT_OPEN)
-            proxies = not _is_loopback(self.url)
-            client = httpx.AsyncClient(verify=_trusted(), trust_env=proxies, timeout=None, limits=limits)
-            self._client = os.getpid(), client
-        return self._client[1]
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_OPEN)
+        proxies = not _is_loopback(self.url)
+        return httpx.AsyncClient(verify=_trusted(), trust_env=proxies, timeout=None, limits=limits)
 
     def _refused(self, reply: httpx.Response, raw: bytes, key: str | None) -> Exception:
         (said, code), status = _message(raw[:LARGEST_TROUBLE], key), reply.status_code
