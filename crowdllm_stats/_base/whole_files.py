@@ -62,9 +62,9 @@ def write_arrays(file: str | os.PathLike[str], arrays: Mapping[str, Any]) -> Non
 def whole_file(file: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A file to write bytes to, which takes its name when the block ends well and is removed when it does not.
 
-    While it is written, it has a name of its own that ends in ``.half`` and nobody else may read it. A link is
-    followed, a former file keeps its rights until and after it is replaced. A pipe or a device is written to
-    directly.
+    While it is written, nobody else may read it, and it has a name of its own that ends in ``.half`` and begins with a
+    point, so that readers of a folder pass over it. A link is followed, a former file keeps its rights until and after
+    it is replaced. A pipe or a device is written to directly.
 
     Args:
         file: the name it takes; its folder must be there.
@@ -145,7 +145,7 @@ def whole_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def _half(place: Path) -> Iterator[BinaryIO]:
-    half = place.with_name(f"{place.name[:40]}.{os.urandom(6).hex()}{HALF}")
+    half = place.with_name(f".{place.name[:40]}.{os.urandom(6).hex()}{HALF}")
     with unfinished(half):
         number = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         try:

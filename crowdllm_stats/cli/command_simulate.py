@@ -20,9 +20,10 @@ from crowdllm_stats.cli.options import (
     Problems,
     ReadAnswers,
     ReadOptions,
+    Scheduler,
     check_seed,
 )
-from crowdllm_stats.cli.out_check import check_file
+from crowdllm_stats.cli.out_check import check_file, check_folder
 from crowdllm_stats.cli.terminal import Progress
 
 if TYPE_CHECKING:
@@ -47,7 +48,12 @@ def simulate(
         ),
     ],
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="Write the answers to this .csv, .csv.gz or .parquet file.")
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="Write the answers to this .csv, .csv.gz or .parquet file; a name without an ending is a folder of "
+            "Parquet files, for any number of people.",
+        ),
     ],
     reading: ReadOptions,
     asking: AskOptions,
@@ -92,6 +98,7 @@ def simulate(
     ] = None,
     k: Annotated[int, typer.Option(metavar="K", help="Write K plain answers per problem to --reference-out.")] = 8,
     seed: Annotated[int, typer.Option(metavar="SEED", help="Set the seed of profiles and answers.")] = 0,
+    scheduler: Scheduler = None,
     data: DataFolder = None,
     keep_formulas: KeepFormulas = False,
     as_json: AsJson = False,
@@ -101,20 +108,29 @@ def simulate(
     With --problems FILE they answer the problems of this file, new ones too; with --participants FILE and without
     --twins, they are people of these profiles.
 
+    A folder as --out is filled in parts: the same command goes on with those that are missing after it was stopped, and
+    --scheduler has them computed by a Dask cluster.
+
     With --twins, every human answer gets a digital one from a generator that was not fitted to it, and unlabelled
     people come from the same generators: what interval, safe-interval and risk compare.
     """
     from crowdllm_stats._base.checks import check_choice, check_count
     from crowdllm_stats._base.manifest import described_file, write_manifest
     from crowdllm_stats.data.files import SUFFIXES, write_table
+    from crowdllm_stats.generator.parts import IDENTITY
     from crowdllm_stats.generator.shipped import FOLDER, POPULATIONS, load_population
 
-    check_file("--out", out, SUFFIXES, given.params)
+    folder = not out.suffix
+    if folder:
+        check_folder("--out", out, (IDENTITY,), given.params)
+    else:
+        check_file("--out", out, SUFFIXES, given.params)
     check_file("--reference-out", reference_out, SUFFIXES, given.params)
     if reference_out is not None:
         check_count("--k", k)
     check_seed(seed)
     check_choice("--by", by, ("people", "problems"))
+    _check_parts(folder, twins, reading, scheduler)
     _check_together(twins, by, n, effect, problem, reading, asking, backbone, embedding)
     model = load_population(population)
     if reading.problems is None:
@@ -127,7 +143,11 @@ def simulate(
     with Progress("simulating") as bar, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
         if twins is None:
-            written, people, notes = _plain(model, out, asked, n, reading, effect, seed, bar, keep_formulas)
+            count = USUAL if n is None else n
+            if folder:
+                written, people, notes = _parts(model, out, asked, count, effect, seed, scheduler, bar)
+            else:
+                written, people, notes = _plain(model, out, asked, n, reading, effect, seed, bar, keep_formulas)
             source = [] if reading.participants is None else [described_file(reading.participants)]
         else:
             human, left = _humans(twins, model, data, reading)
@@ -143,11 +163,41 @@ def simulate(
     place = FOLDER / f"{population}.npz" if population in POPULATIONS else Path(population)
     inputs = [described_file(place), *source, *asked.inputs]
     counts = {"people": people, "answers": written}
-    write_manifest(out, arguments=given.obj, inputs=inputs, seed=seed, counts=counts, rows=written)
+    described = out / IDENTITY if folder else out
+    write_manifest(described, arguments=given.obj, inputs=inputs, seed=seed, counts=counts, rows=written)
     if as_json:
         print(json_text(made))
         return
     print(f"{written:,} answers of {people:,} digital people in {out}\n{note}")
+
+
+def _parts(
+    model: CrowdLLM, folder: Path, asked: Asked, n: int, effect: str, seed: int, scheduler: str | None, bar: Any
+) -> tuple[int, int, list[str]]:
+    from crowdllm_stats.cli.stopping import say_when_stopped
+    from crowdllm_stats.generator.parts import simulate_parts
+
+    say_when_stopped(f"finished parts stay in {folder}, the same command goes on")
+    made = simulate_parts(
+        model, folder, asked.problems, n, seed=seed, reference=asked.reference, embedding=asked.embedding,
+        effect=effect, scheduler=scheduler, progress=bar,
+    )  # fmt: skip
+    notes = [f"{several(len(asked.problems), 'problem')}, effect {effect}; {several(made.parts, 'part')}"]
+    return made.answers, n, [f"{notes[0]}, {made.found} of them found there. Without profiles."]
+
+
+def _check_parts(folder: bool, twins: str | None, reading: ReadOptions, scheduler: str | None) -> None:
+    """Refuse what does not go with a folder of parts, and what needs one."""
+    from crowdllm_stats._base.cluster import check_address, need_dask
+
+    if scheduler is not None:
+        if not folder:
+            raise ValueError("--scheduler computes parts, which make a folder: name one with --out, without an ending")
+        need_dask("--scheduler")
+        check_address(scheduler)
+    if folder and (twins is not None or reading.participants is not None):
+        what = "--twins" if twins is not None else "--participants"
+        raise ValueError(f"{what} gives one file: name one with --out, such as answers.parquet")
 
 
 def _plain(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdllm_stats._base.json_values import json_text, table_rows
-from crowdllm_stats.cli.options import AsJson
+from crowdllm_stats.cli.options import AsJson, Scheduler
 from crowdllm_stats.cli.out_check import check_folder
 from crowdllm_stats.cli.stopping import say_when_stopped
 from crowdllm_stats.cli.terminal import Progress
@@ -48,10 +48,6 @@ Out = Annotated[
 ]
 #: Files by which a folder is known as that of a study.
 _MARKS = ("design.json", "results.parquet.manifest.json")
-
-Scheduler = Annotated[
-    str | None, typer.Option(metavar="ADDRESS", help="Compute on the Dask scheduler at this address, tcp://host:port.")
-]
 
 
 def study(arguments: Sequence[str]) -> typer.Typer:
@@ -241,12 +237,10 @@ def _engine(workers: int | None, scheduler: str | None) -> Engine:
     if workers is not None and workers < 0:
         raise ValueError(f"--workers must be a whole number of at least 0; got {workers}")
     if scheduler is not None:
-        from importlib.util import find_spec
-
+        from crowdllm_stats._base.cluster import need_dask
         from crowdllm_stats.studies.engine.run import cluster
 
-        if find_spec("distributed") is None:
-            raise ValueError("--scheduler needs Dask: pip install 'crowdllm-stats[dask]'")
+        need_dask("--scheduler")
         return cluster(scheduler)
     return in_this_process if workers == 0 else processes(default_workers() if workers is None else workers)
 

@@ -49,6 +49,9 @@ Plot = Annotated[
 ]
 
 
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Compute on the Dask scheduler at this address, tcp://host:port.")
+]
 KeepFormulas = Annotated[
     bool,
     typer.Option(

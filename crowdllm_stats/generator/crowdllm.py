@@ -340,7 +340,7 @@ class CrowdLLM:
             ValueError: on no or repeated problems, new ones without reference, another reference of a training problem
                 than it was fitted with; on profiles the coding does not know; before :meth:`fit`.
         """
-        crowd = self._crowd(problems, n, seed, people, participation, reference, embedding, effect)
+        crowd = self.crowd(problems, n, seed, people, participation, reference, embedding, effect)
         frames = [long_table(drawn, crowd.ids, crowd.problems, crowd.levels) for drawn in crowd.blocks]
         rows = pd.concat(frames, ignore_index=True)
         return CrowdData.from_frame(
@@ -362,13 +362,15 @@ class CrowdLLM:
         Returns:
             The number of answers written.
         """
-        crowd = self._crowd(problems, n, seed, people, participation, reference, embedding, effect)
+        crowd = self.crowd(problems, n, seed, people, participation, reference, embedding, effect)
         return write_parquet(crowd.blocks, crowd.ids, crowd.problems, crowd.levels, path, progress)
 
-    def _crowd(
+    def crowd(
         self, problems: Iterable[Any] | None, n: int | None, seed: int, people: pd.DataFrame | ProfileGenerator | None,
         participation: Participation | None, reference: Reference | None, embedding: Embedded, effect: str,
+        start: int = 0,
     ) -> Crowd:  # fmt: skip
+        """The people of :meth:`simulate` and their answers; generated people, those after the first ``start``."""
         fitted, blender, seed = self.fitted, self.blender, check_count("seed", seed, least=0)
         if participation is not None and not isinstance(participation, Participation):
             raise ValueError(
@@ -376,7 +378,7 @@ class CrowdLLM:
                 "Participation.given(...) or Participation.from_data(...)"
             )
         table = self.problem_table(fitted.problems if problems is None else problems, reference, embedding, effect)
-        profiles = recruit(fitted.recruiter if people is None else people, fitted.profiles, n, seed)
+        profiles = recruit(fitted.recruiter if people is None else people, fitted.profiles, n, seed, start)
         ids = profiles["participant"].tolist()
 
         if isinstance(people, pd.DataFrame):
@@ -423,7 +425,7 @@ class CrowdLLM:
         Returns:
             An ``arviz.InferenceData``; with ArviZ 1.0 or newer an ``xarray.DataTree`` of the same groups.
         """
-        crowd = self._crowd(problems, n, seed, None, None, None, None, "fitted")
+        crowd = self.crowd(problems, n, seed, None, None, None, None, "fitted")
         answers = np.concatenate([drawn.answers for drawn in crowd.blocks], axis=1)
         values = answers if crowd.levels is None else crowd.levels[answers.astype(np.int64)]
         response = (("chain", "draw", "problem"), values.T[None])

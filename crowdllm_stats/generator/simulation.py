@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import jax
 import jax.numpy as jnp
@@ -188,28 +188,44 @@ def write_parquet(
         FileNotFoundError: if the folder does not exist.
         OSError: if it could not be written; a former file stays.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     place = Path(path)
     if place.suffix.lower() != ".parquet" or place.is_dir():
         raise ValueError(f"path: answers are streamed to a file that ends in .parquet; got {place}")
     if not place.parent.is_dir():
         raise FileNotFoundError(f"folder {place.parent} is not there")
+    with whole_file(place) as out:
+        return stream_parquet(out, blocks, ids, problems, levels, progress=progress)
+
+
+def stream_parquet(
+    out: BinaryIO, blocks: Iterator[Drawn], ids: list[str], problems: tuple[str, ...], levels: Levels | None, *,
+    label: Mapping[bytes, bytes] | None = None, progress: Callable[[int, int], None] | None = None,
+) -> int:  # fmt: skip
+    """The same to an open file.
+
+    Args:
+        out: where to.
+        blocks, ids, problems, levels, progress: as :func:`write_parquet`.
+        label: the file's own metadata.
+
+    Returns:
+        The number of answers written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     kind, column = _arrow_answers(levels)
     schema = pa.schema(
         [
             ("problem", pa.dictionary(pa.int32(), pa.string())),
             ("participant", pa.dictionary(pa.int32(), pa.string())),
             ("response", kind),
-        ]
+        ],
+        metadata=label,
     )
     names = pa.array(problems)
     total, coded = 0, ["problem", "participant", *([] if levels is None else ["response"])]
-    with (
-        whole_file(place) as out,
-        pq.ParquetWriter(out, schema, compression="snappy", use_dictionary=coded, write_statistics=False) as writer,
-    ):
+    with pq.ParquetWriter(out, schema, compression="snappy", use_dictionary=coded, write_statistics=False) as writer:
         for drawn in blocks:
             size = drawn.answers.shape[1]
             keep = slice(None) if drawn.given is None else drawn.given.reshape(-1)
@@ -249,7 +265,7 @@ USUAL = 100
 
 
 def recruit(
-    people: pd.DataFrame | ProfileGenerator | None, pool: pd.DataFrame, n: int | None, seed: int
+    people: pd.DataFrame | ProfileGenerator | None, pool: pd.DataFrame, n: int | None, seed: int, start: int = 0
 ) -> pd.DataFrame:
     """A table of people with column ``participant``.
 
@@ -258,6 +274,7 @@ def recruit(
         pool: profiles of the training people.
         n: people wanted.
         seed: of the profiles.
+        start: generated people who are passed over.
 
     Raises:
         ValueError: on a table without the column or without a row, missing or repeated ids, fewer rows than wanted,
@@ -277,9 +294,9 @@ def recruit(
     wanted = USUAL if n is None else check_count("n", n)
     if people is None:
         if not len(pool.columns):
-            return pd.DataFrame({"participant": [f"v{number:06d}" for number in range(1, wanted + 1)]})
+            return pd.DataFrame({"participant": [f"v{start + number:06d}" for number in range(1, wanted + 1)]})
         people = ProfileGenerator.from_pool(pool)
-    return people.sample(wanted, seed=seed).table
+    return people.sample(wanted, seed=seed, start=start).table
 
 
 def check_people(people: pd.DataFrame) -> None:

@@ -164,3 +164,29 @@ def test_plain_answers_of_words(tmp_path, capsys):
         assert out.exists() == (code == 0)
     assert set(pd.read_csv(tmp_path / "r.csv")["response"]) == {"no", "yes"}
     assert "asked as 2 personas, and words have no mean" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "a.parquet", "--scheduler", "tcp://127.0.0.1:9"], "--scheduler computes parts, which make a folder"),
+        (["--out", "a", "--scheduler", "10.0.0.5"], "scheduler must be an address such as tcp://host:8786"),
+        (["--out", "a", "--twins", "humans.csv"], "--twins gives one file: name one with --out"),
+        (["--out", "a", "--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answers at tcp://127.0.0.1:9"),
+    ],
+)
+def test_what_does_not_go_with_parts_is_refused(tmp_path, monkeypatch, capsys, words, said):
+    pytest.importorskip("distributed", reason="needs Dask: crowdllm-stats[dask]")
+    monkeypatch.chdir(tmp_path)
+    assert main(["simulate", "offensiveness", "--problem", "12", "--n", "5", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_name_without_an_ending_is_a_folder_of_parts(tmp_path, capsys):
+    words = ["simulate", "offensiveness", "--problem", "12", "--n", "30", "--out"]
+    assert main([*words, str(tmp_path / "a")]) == 0
+    assert main([*words, str(tmp_path / "a")]) == 0
+    assert "1 part, 1 of them found there" in capsys.readouterr().out
+    assert main([*words, str(tmp_path / "b.parquet")]) == 0
+    one, other = (pd.read_parquet(tmp_path / name)["response"].tolist() for name in ("a", "b.parquet"))
+    assert one == other

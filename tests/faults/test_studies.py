@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crowdllm_stats._base.sealed import is_whole
 from crowdllm_stats.cli import main
-from crowdllm_stats.studies.engine.compute import is_whole
 from crowdllm_stats.studies.simulators.intervals import INTERVALS
 from faults.campaign import Campaign
 from faults.commands import Done, run

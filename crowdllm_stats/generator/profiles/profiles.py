@@ -225,8 +225,8 @@ class ProfileGenerator:
             column.name: list(column.levels) if column.kind == "ordered" else column.kind for column in self.law.columns
         }
 
-    def sample(self, n: int, *, seed: int) -> Profiles:
-        """The first n people; person i's profile depends on ``seed`` and i alone.
+    def sample(self, n: int, *, seed: int, start: int = 0) -> Profiles:
+        """The first n people, or n from another place on; person i's profile depends on ``seed`` and i alone.
 
         Whoever does not qualify, or is too rare, is drawn again, up to 10,000 times. Before that 4,000 trial draws
         must show that at least 0.25% are accepted.
@@ -234,6 +234,7 @@ class ProfileGenerator:
         Args:
             n: people.
             seed: a whole number of at least 0.
+            start: people who are passed over.
 
         Returns:
             Profiles, with the count of draws that were redrawn.
@@ -246,9 +247,11 @@ class ProfileGenerator:
         if self.qualified is not None or self.rare is not None:
             self._pilot(seed)
         counts = {NOT_QUALIFIED: 0, TOO_RARE: 0}
-        parts = [self._accepted(np.arange(start, min(start + CHUNK, n)), seed, counts) for start in range(0, n, CHUNK)]
+        stop = check_count("start", start, least=0) + n
+        firsts = range(start, stop, CHUNK)
+        parts = [self._accepted(np.arange(first, min(first + CHUNK, stop)), seed, counts) for first in firsts]
         table = pd.concat(parts, ignore_index=True)
-        table.insert(0, ID, [f"v{number:06d}" for number in range(1, n + 1)])
+        table.insert(0, ID, [f"v{number:06d}" for number in range(start + 1, stop + 1)])
         exclusions = {}
         if self.qualified is not None:
             exclusions[NOT_QUALIFIED] = counts[NOT_QUALIFIED]

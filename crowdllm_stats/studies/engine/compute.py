@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from crowdllm_stats._base.checks import FloatArray
+from crowdllm_stats._base.sealed import is_whole, seal
 from crowdllm_stats.studies.engine.design import Design
 from crowdllm_stats.studies.engine.grid import (
     Block,
@@ -192,8 +193,6 @@ def load_simulator(place: str) -> Simulator:
 
 _KEY = b"crowdllm-stats"
 _REMEDY = "delete this file and resume, the other blocks stay"
-#: Bytes of the checksum, SHA-256, and of what ends a Parquet file: the length of its footer, and "PAR1".
-_CHECKSUM, _END = 32, 8
 
 
 def label_of(design: Design, block: Block) -> str:
@@ -220,10 +219,7 @@ def label_of(design: Design, block: Block) -> str:
 
 
 def pack(table: Any, label: str) -> bytes:
-    """A pyarrow table as the content of a block's file.
-
-    The checksum of all other bytes stands before the footer, where a Parquet reader looks at nothing: the file is one
-    that every reader of Parquet takes.
+    """A pyarrow table as the content of a block's file, sealed by a checksum (see :func:`seal`).
 
     Args:
         table: the rows.
@@ -233,9 +229,7 @@ def pack(table: Any, label: str) -> bytes:
 
     buffer = io.BytesIO()
     pq.write_table(table.replace_schema_metadata({_KEY: label}), buffer, compression="zstd")
-    content = buffer.getvalue()
-    place = _footer(content)
-    return content[:place] + hashlib.sha256(content).digest() + content[place:]
+    return seal(buffer.getvalue())
 
 
 def unpack(file: Path, label: str) -> bytes:
@@ -257,28 +251,6 @@ def unpack(file: Path, label: str) -> bytes:
     if found != label:
         raise ValueError(f"{file} holds {_other(json.loads(found), json.loads(label))}: {_REMEDY}")
     return content
-
-
-def is_whole(content: bytes) -> bool:
-    """Whether every byte of a block's file is as :func:`pack` made it.
-
-    Args:
-        content: of the file, or of any other.
-
-    Example:
-        >>> import pyarrow as pa
-        >>> content = pack(pa.table({"cell": [0]}), "made up")
-        >>> is_whole(content), is_whole(content[:-1])
-        (True, False)
-    """
-    place = _footer(content)
-    before = max(place - _CHECKSUM, 0)
-    return content[before:place] == hashlib.sha256(content[:before] + content[place:]).digest()
-
-
-def _footer(content: bytes) -> int:
-    """Where the footer of a Parquet file begins; anywhere for something else."""
-    return max(len(content) - _END - int.from_bytes(content[-_END:-4], "little"), 0)
 
 
 def _other(found: dict[str, Any], wanted: dict[str, Any]) -> str:

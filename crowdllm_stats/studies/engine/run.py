@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
+import functools
 import os
 import sys
 import time
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from crowdllm_stats._base.checks import check_count
+from crowdllm_stats._base.cluster import check_address, on_cluster
 from crowdllm_stats._base.worker import before_pool, start_worker
 from crowdllm_stats.studies.engine.compute import Computed, compute_block, layout_of
 from crowdllm_stats.studies.engine.design import Design
@@ -194,33 +195,9 @@ def cluster(scheduler: str, *, timeout: float = 10.0) -> Engine:
         ...
         ValueError: scheduler must be an address such as tcp://host:8786; got '10.0.0.5' (on one machine: --workers)
     """
-    if "://" not in scheduler:
-        raise ValueError(
-            f"scheduler must be an address such as tcp://host:8786; got {scheduler!r} (on one machine: --workers)"
-        )
+    check_address(scheduler)
 
     def engine(design: Design, numbers: Iterable[int]) -> Iterator[Computed]:
-        from distributed import Client, KilledWorker, as_completed
-
-        try:
-            connected = Client(scheduler, timeout=timeout)
-        except OSError as error:
-            said = " ".join(str(error).split())[:100]
-            raise ValueError(f"no Dask scheduler answers at {scheduler}: {said}") from None
-        with connected as client:
-            # A few blocks ahead of the workers, so that memory does not grow with the study.
-            ahead = 4 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-            waiting = (client.submit(compute_block, design, number, pure=False) for number in numbers)
-            running = as_completed(itertools.islice(waiting, ahead))
-            try:
-                for future in running:
-                    yield future.result()
-                    future.release()
-                    running.update(itertools.islice(waiting, 1))
-            except KilledWorker as error:
-                raise RuntimeError(
-                    f"a block ended several workers one after the other (out of memory?): {error}; all finished blocks "
-                    "are kept"
-                ) from None
+        yield from on_cluster(scheduler, functools.partial(compute_block, design), numbers, timeout=timeout)
 
     return engine

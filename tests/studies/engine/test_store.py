@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from toy_simulator import TOYS, content
 
-from crowdllm_stats.studies.engine.compute import compute_block, is_whole, label_of, layout_of, unpack
+from crowdllm_stats._base.sealed import is_whole
+from crowdllm_stats.studies.engine.compute import compute_block, label_of, layout_of, unpack
 from crowdllm_stats.studies.engine.design_file import make_design
 from crowdllm_stats.studies.engine.run import in_this_process, run_study
 from crowdllm_stats.studies.engine.store import Store
