@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ import numpy as np
 
 from crowdllm_stats._base.checks import check_count
 from crowdllm_stats._base.cluster import on_cluster
-from crowdllm_stats._base.manifest import sha256
 from crowdllm_stats._base.sealed import is_whole, seal
 from crowdllm_stats._base.whole_files import HALF, write_whole
 from crowdllm_stats.data.reference import Reference
+from crowdllm_stats.generator import storage
 from crowdllm_stats.generator.crowdllm import CrowdLLM
 from crowdllm_stats.generator.problems import Embedded
 from crowdllm_stats.generator.profiles.profiles import ProfileGenerator
@@ -67,11 +66,8 @@ class _Simulation:
         asked = hashlib.sha256("\0".join(table["problems"]).encode())
         for name in ("x", "centred", "effect", "reference"):
             asked.update(np.ascontiguousarray(table[name], dtype=np.float64).tobytes())
-        with tempfile.TemporaryDirectory() as folder:
-            self.model.save(Path(folder) / "model.npz")
-            population = sha256(Path(folder) / "model.npz")
         return {
-            "population": population,
+            "population": storage.digest(self.model.settings, self.model.fitted),
             "problems": len(self.problems),
             "what is asked": asked.hexdigest(),
             "people": self.n,
@@ -132,6 +128,7 @@ def simulate_parts(
         OSError: if a part cannot be written; the others stay.
 
     Example:
+        >>> import tempfile
         >>> from crowdllm_stats.generator.shipped import load_population
         >>> place = Path(tempfile.mkdtemp())
         >>> simulate_parts(load_population(), place, ["12", "7"], 3, seed=1).answers

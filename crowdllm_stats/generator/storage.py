@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -44,6 +45,21 @@ def save(settings: Settings, own: Fitted, path: str | os.PathLike[str]) -> None:
         FileNotFoundError: if the folder does not exist.
         OSError: if it could not be written; a former file stays.
     """
+    write_model(path, FORMAT, *_content(settings, own))
+
+
+def digest(settings: Settings, own: Fitted) -> str:
+    """SHA-256 of what :func:`save` writes, in hexadecimal: equal for generators that give the same answers."""
+    described, arrays = _content(settings, own)
+    found = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
+    for name in sorted(arrays):
+        found.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
+        found.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return found.hexdigest()
+
+
+def _content(settings: Settings, own: Fitted) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is described in words and numbers, and the arrays."""
     described = {
         "settings": settings.to_dict(),
         "scale": scale_numbers(own.scale),
@@ -58,7 +74,7 @@ def save(settings: Settings, own: Fitted, path: str | os.PathLike[str]) -> None:
     arrays |= {name: _small(getattr(own, name)) for name in _ARRAYS}
     arrays |= {f"vectors/{name}": _small(value) for name, value in own.vectors.to_arrays().items()}
     arrays |= {f"params/{name}": np.asarray(value) for name, value in _flat(own.params).items()}
-    write_model(path, FORMAT, described, arrays)
+    return described, arrays
 
 
 def load(path: str | os.PathLike[str], build: Callable[[Settings, Fitted], Model]) -> Model:
