@@ -148,6 +148,7 @@ def read_reference(name: str, tables: Tables) -> tuple[CrowdData, dict[str, Any]
     """
     from crowdllm_stats._base.manifest import described_answers, described_file
     from crowdllm_stats.data.opening import file_and_part, open_table
+    from crowdllm_stats.data.shape import names_like_ours
     from crowdllm_stats.survey.plain_answers import from_table
 
     if same_source(name, tables.humans):
@@ -157,10 +158,10 @@ def read_reference(name: str, tables: Tables) -> tuple[CrowdData, dict[str, Any]
         return data, described_answers(name, data.responses)
     sides = (("digital", tables.digital_columns), ("human", tables.human_columns))
     frame = open_table(name).frame
-    wanted = [{}, *(given_columns(f"--{side}-columns", text) for side, text in sides), named_everywhere(tables)]
-    columns = columns_of(
-        list(map(str, frame.columns)), f"--reference {name}", "--digital-columns", wanted, ("problem", "response")
-    )
+    there = list(map(str, frame.columns))
+    given = (given_columns(f"--{side}-columns", text) for side, text in sides)
+    wanted = [{}, *given, named_everywhere(tables), names_like_ours(there)]
+    columns = columns_of(there, f"--reference {name}", "--digital-columns", wanted, ("problem", "response"))
     ours = {theirs: ours for ours, theirs in columns.items()}
     data = from_table(frame.rename(columns=ours), name, "drop" if tables.drop_missing else "refuse")
     return data, described_file(file_and_part(name)[0])

@@ -14,6 +14,7 @@ import typer
 from crowdllm_stats._base.extras import missing_extra
 from crowdllm_stats._base.messages import said
 from crowdllm_stats.cli.command_backbone import backbone
+from crowdllm_stats.cli.command_check import check
 from crowdllm_stats.cli.command_demo import demo
 from crowdllm_stats.cli.command_evaluate import evaluate
 from crowdllm_stats.cli.command_fit import fit
@@ -136,6 +137,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     app.callback(invoke_without_command=True)(_start)
     for name, function in ON_TABLES.items():
         app.command(name)(_on_tables(function, arguments, name in HUMANS_ALONE))
+    app.command("check")(with_groups(check))
     app.command("demo")(demo)
     app.command("evaluate")(with_groups(evaluate))
     app.command("fit")(with_groups(fit))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from crowdllm_stats._base.checks import LARGEST, FloatArray
 from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import coded, distinct, rows_text, some, word
+from crowdllm_stats.data.labels import set_of
 from crowdllm_stats.data.scale import BALLOT_MARK, Scale
 
 #: Words by which programs write a missing number.
@@ -98,11 +99,13 @@ def _parsed(column: pd.Series, label: str) -> tuple[FloatArray, FloatArray]:
     text = [place for place in odd.tolist() if not _is_blank(found[place])]
     rows = np.isin(codes, text) if text else np.zeros(1, dtype=bool)
     if rows.any():
+        labels = set_of([str(found[place]) for place in text]) or "Never=1,Often=3"
         raise BadInput(
             f"{label} holds {int(rows.sum())} of {len(codes)} answers that are not numbers: "
             f"{some([found[place] for place in text])} in {rows_text(rows)}",
-            python="correct them, or declare the scale with scale=categorical([...]) or approval([...])",
-            command="correct them, or code the answers as numbers",
+            python=f"correct them, say labels={labels!r}, or declare the scale with scale=categorical([...]) or "
+            "approval([...])",
+            command=f"correct them, or code the answers as numbers with --labels {labels}",
         )
     return parsed[codes], parsed
 

@@ -29,6 +29,18 @@ ONE_DIGIT, SHORT, SEEN = (7.0, 8.0, 9.0), 7.0, 8
 TEN = 10.0
 
 
+class LooksCoded(BadInput):
+    """Answers that look like codes for a missing one.
+
+    Attributes:
+        codes: the numbers.
+    """
+
+    def __init__(self, problem: str, *, codes: Sequence[float] = (), python: str = "", command: str = "") -> None:
+        super().__init__(problem, python=python, command=command)
+        self.codes = tuple(codes)
+
+
 def without_codes(
     column: pd.Series, codes: Sequence[float], scale: Scale, label: str
 ) -> tuple[pd.Series, NDArray[np.bool_]]:
@@ -134,8 +146,9 @@ def _ask(values: FloatArray, counts: NDArray[np.int64], codes: NDArray[np.bool_]
     others = values[(counts > 0) & ~codes]
     words = ",".join(f"{value:g}" for value in values[codes])
     mend = "if they stand for missing answers, say {}; if they are answers, declare the scale with {}"
-    raise BadInput(
+    raise LooksCoded(
         f"{label} holds {int(counts[codes].sum())} answers ({words}) {how} ({others.min():g} to {others.max():g})",
+        codes=values[codes].tolist(),
         python=mend.format(f"missing_codes=[{words}]", 'scale="LOW:HIGH"'),
         command=mend.format(f"--missing {words}", "--scale LOW:HIGH"),
     )

@@ -26,6 +26,23 @@ _ID_NAMES = (
     "prolificid", "workerid", "subjectid", "subject", "userid", "user", "caseid", "case", "personaid", "persona",
     "twinid", "pid", "lfdn", "id",
 )  # fmt: skip
+#: What columns of a table with a row per answer are called, the likeliest first.
+_NAMES = {
+    "problem": (
+        "problem",
+        "problemid",
+        "question",
+        "questionid",
+        "qid",
+        "item",
+        "itemid",
+        "task",
+        "taskid",
+        "variable",
+    ),
+    "participant": (*_ID_NAMES, "worker", "agent", "agentid"),
+    "response": ("response", "answer", "rating", "value", "score", "choice", "reply", "output", "completion"),
+}
 #: "Q1", "q03_2", "item 12a": a name that ends in a number.
 _NUMBERED = re.compile(r"(.*?)[ _.\-]*\d+(?:[ _.\-]\d+)*[a-z]?", re.IGNORECASE | re.DOTALL)
 #: Stems of questions of which there may be one alone.
@@ -199,14 +216,34 @@ def _person(
         return found
     if reading.id_column is not None:
         raise BadInput(f"{source} has no column {wanted!r}; it has {some(names, 12)}", argument="id_column")
-    bare = {re.sub(r"[^a-z0-9]", "", name.casefold()): name for name in reversed(names)}
-    for one in _ID_NAMES:
-        if one in bare and _names_rows(frame[bare[one]]):
-            return bare[one]
+    for name in called(_ID_NAMES, names):
+        if _names_rows(frame[name]):
+            return name
     able = [name for name in names if _names_rows(frame[name])]
     text = f"{source}: which column names the people is not clear"
     hint = f" ({some(able, 6)} differ from row to row)" if able else ": none differs from row to row"
     raise BadInput(text + hint, python="name it with id_column='...'", command="name it with --id NAME")
+
+
+def called(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The columns that are called by one of these words, in their order; case, blanks and signs do not count.
+
+    Example:
+        >>> called(["participant", "responseid"], ["Response ID", "age", "participant"])
+        ['participant', 'Response ID']
+    """
+    bare = {re.sub(r"[^a-z0-9]", "", name.casefold()): name for name in reversed(names)}
+    return [bare[word] for word in words if word in bare]
+
+
+def names_like_ours(columns: Sequence[str]) -> dict[str, str]:
+    """Our names to those of the columns that seem to mean the same.
+
+    Example:
+        >>> names_like_ours(["question", "answer", "age"])
+        {'problem': 'question', 'response': 'answer'}
+    """
+    return {ours: found[0] for ours, words in _NAMES.items() if (found := called(words, columns))}
 
 
 def _names_rows(column: pd.Series) -> bool:

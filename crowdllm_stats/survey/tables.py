@@ -165,7 +165,7 @@ def refuse_exchanged(human: CrowdData, digital: CrowdData) -> None:
     Raises:
         ValueError: saying what looks exchanged, and the remedies.
     """
-    marks = [_mark(human), _mark(digital)]
+    marks = [names_models(human), names_models(digital)]
     reason = marks[0] if marks[0] and not marks[1] else ""
     if not reason:
         ids = [set(data.responses["participant"]) for data in (human, digital)]
@@ -183,8 +183,14 @@ def refuse_exchanged(human: CrowdData, digital: CrowdData) -> None:
         )
 
 
-def _mark(data: CrowdData) -> str:
-    """What in a table names models or personas; empty where nothing does."""
+def names_models(data: CrowdData) -> str:
+    """What in a table names models or personas; empty where nothing does.
+
+    Example:
+        >>> from crowdllm_stats import load_example
+        >>> names_models(load_example().human)
+        ''
+    """
     ids = pd.unique(data.responses["participant"])
     named = [name for name in ids if DIGITAL_ID.match(str(name))]
     if len(named) > 0.5 * len(ids):

@@ -1,0 +1,159 @@
+"""`crowdllm-stats check`: what files hold is found out, and the commands that it prints run as they are."""
+
+import json
+import shlex
+
+import numpy as np
+import pandas as pd
+import pytest
+from command_line import run
+
+from crowdllm_stats.cli import main
+from crowdllm_stats.data.shape import Reading
+from crowdllm_stats.survey.check import check_files
+
+WORDS = ["Strongly disagree", "Disagree", "Neutral", "Agree", "Strongly agree"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def answers(people: int, questions: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(1, 6, (people, questions))
+
+
+def wide(place, values, *, words=False, **others):
+    """A table of a row per person, ids p0, p1, ..."""
+    table = pd.DataFrame({"ResponseId": [f"p{person}" for person in range(len(values))], **others})
+    for question in range(values.shape[1]):
+        column = values[:, question]
+        table[f"Q{question + 1}"] = [WORDS[value - 1] for value in column] if words else column
+    table.to_csv(place, index=False)
+
+
+def lines(place, values, first="p", names=("question", "persona", "answer")):
+    """A file of JSON lines, one per answer."""
+    with place.open("w", encoding="utf-8") as file:
+        for person, row in enumerate(values):
+            for question, value in enumerate(row, 1):
+                one = (f"Q{question}", f"{first}{person}", value if isinstance(value, str) else int(value))
+                file.write(json.dumps(dict(zip(names, one, strict=True))) + "\n")
+
+
+def commands_run(capsys, found):
+    for command in found.commands:
+        program, *words = shlex.split(command)
+        assert program == "crowdllm-stats"
+        assert main(words) == 0, (command, capsys.readouterr().err)
+    capsys.readouterr()
+
+
+def test_words_in_a_wide_table_and_the_lines_of_a_language_model(folder, capsys):
+    human, digital = answers(9, 3, seed=1), answers(30, 3, seed=2).astype(object)
+    wide(folder / "wave.csv", human, words=True, land=["DE", "AT", "FR"] * 3)
+    digital[4, 1] = "As an AI language model, I cannot answer that."
+    lines(folder / "answers.jsonl", digital)
+    found = check_files(["answers.jsonl", "wave.csv"])
+    crowd, people = found.files
+    assert (people.kind, people.wide, people.labels, people.digital) == ("CSV", True, "likert5", False)
+    assert (crowd.wide, crowd.digital) == (False, True)
+    assert crowd.data.exclusions == {"missing response (a language model declined)": 1}
+    assert found.pairs[0] == "3 of 3 human questions are in both tables ('Q1', 'Q2', 'Q3')."
+    assert found.pairs[1].startswith("9 of 9 people have a digital twin")
+    assert found.commands[0] == (
+        "crowdllm-stats interval wave.csv answers.jsonl --digital-columns "
+        "problem=question,participant=persona,response=answer --labels likert5 --scale 1:5"
+    )
+    commands_run(capsys, found)
+    printed = run(capsys, "check", "wave.csv", "answers.jsonl")
+    assert found.commands[2] in printed
+    assert "a language model declined" in printed
+
+
+def test_questions_without_numbers_are_known_from_the_other_file(folder, capsys):
+    values = answers(8, 2, seed=3)
+    table = pd.DataFrame({"id": [f"p{person}" for person in range(8)], "mood": values[:, 0], "trust": values[:, 1]})
+    table.to_csv("people.csv", index=False)
+    long = table.melt("id", ["mood", "trust"], "problem", "response").rename(columns={"id": "participant"})
+    long.to_csv("synthetic.csv", index=False)
+    found = check_files(["people.csv", "synthetic.csv"])
+    assert found.commands[0] == "crowdllm-stats interval people.csv synthetic.csv --questions mood,trust --scale 1:5"
+    commands_run(capsys, found)
+
+
+def test_plain_answers_codes_and_people_who_pair_by_profile(folder, capsys):
+    human = answers(12, 2, seed=4)
+    human[[0, 3, 5], 0] = 99
+    land = ["DE", "AT"] * 6
+    wide(folder / "wave.csv", human, land=land)
+    crowd = [(f"Q{q}", f"bot{p}", 1 + (p + q) % 5, land[p % 2]) for p in range(40) for q in (1, 2)]
+    names = ["problem", "participant", "response", "land"]
+    pd.DataFrame(crowd, columns=names).to_csv("crowd.csv", index=False)
+    plain = [(f"Q{q}", 2 + q % 2 + k % 2) for q in (1, 2) for k in range(4)]
+    pd.DataFrame(plain, columns=["question", "answer"]).to_csv("plain.csv", index=False)
+    found = check_files(["wave.csv", "crowd.csv", "plain.csv"])
+    assert [one.role for one in found.files] == ["answers", "answers", "plain answers"]
+    assert "99 look like codes for a missing answer" in str(found)
+    assert "--missing=99" in found.commands[0]
+    assert found.commands[0].endswith("--match land")
+    assert [shlex.split(one)[1] for one in found.commands] == [
+        "interval", "distribution", "risk", "safe-interval",
+    ]  # fmt: skip
+    commands_run(capsys, found)
+
+
+def test_plain_answers_lead_to_the_safe_interval(folder, capsys):
+    wide(folder / "wave.csv", answers(9, 3, seed=5))
+    lines(folder / "llm.jsonl", answers(20, 3, seed=6))
+    plain = [(f"Q{q}", 1 + (q + k) % 5) for q in (1, 2, 3) for k in range(4)]
+    pd.DataFrame(plain, columns=["problem", "response"]).to_csv("plain.csv", index=False)
+    found = check_files(["wave.csv", "llm.jsonl", "plain.csv"])
+    assert found.commands[-1].endswith("--reference plain.csv")
+    commands_run(capsys, found)
+
+
+def test_nobody_pairs_and_nothing_is_alike(folder, capsys):
+    wide(folder / "wave.csv", answers(9, 3, seed=7))
+    lines(folder / "llm.jsonl", answers(20, 3, seed=8), first="x")
+    found = check_files(["wave.csv", "llm.jsonl"])
+    assert found.commands[0].endswith("--unpaired")
+    commands_run(capsys, found)
+    lines(folder / "gpt.jsonl", answers(20, 3, seed=8), names=("item_text", "persona", "answer"))
+    assert "gpt.jsonl" in str(check_files(["wave.csv", "gpt.jsonl"]))
+    other = pd.DataFrame({"problem": ["a", "b"], "participant": ["p0", "p0"], "response": [1, 2]})
+    other.to_csv("llm.csv", index=False)
+    found = check_files(["wave.csv", "llm.csv"])
+    assert found.pairs == ("No question is in both tables: 'Q1', 'Q2', ... (3 different) and 'a', 'b'.",)
+    assert "Write the questions' ids alike" in found.suspicious[-2]
+
+
+def test_what_is_suspicious_is_named(folder):
+    values = answers(7, 6, seed=9)
+    values[:, 4] = 3
+    values[2] = 3
+    wide(folder / "wave.csv", values)
+    (folder / "broken.xlsx").write_bytes(b"PK\x03\x04")
+    found = check_files(["wave.csv", "broken.xlsx"], Reading(where=["Q1>=1"]))
+    assert "wave.csv: Everybody gives the same answer to 'Q5'." in found.suspicious
+    assert "wave.csv: 1 of 7 people give the same answer to all their questions." in found.suspicious
+    assert "not a whole Excel file" in found.files[1].refused
+    assert "--where 'Q1>=1'" in found.commands[0]
+    assert found.to_frame()["answers"].tolist() == [42, 0]
+
+
+def test_options_of_the_check_come_back_in_its_commands(folder, capsys):
+    table = {"who": ["a", "b", "b"], "Q1": ["3", "no idea", "4"], "Q2": ["2", "1", "5"], "problem": ["x", "y", "z"]}
+    pd.DataFrame(table).drop(columns="problem").assign(n=[1, 2, 3]).to_csv("wave.csv", index=False)
+    asked = ["--questions", "Q1,Q2", "--id", "n", "--missing", "no idea"]
+    printed = run(capsys, "check", "wave.csv", *asked)
+    line = "crowdllm-stats interval wave.csv --questions Q1,Q2 --id n '--missing=no idea' --scale 1:5"
+    assert line in printed
+    assert main(shlex.split(line)[1:]) == 0
+
+
+def test_no_file_and_one_file_twice_are_refused(folder, capsys):
+    assert "each once" in run(capsys, "check", "a.csv", "a.csv", code=2)
+    assert "no such file" in run(capsys, "check", "a.csv", code=2)
