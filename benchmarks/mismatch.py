@@ -77,7 +77,7 @@ def real(data, replicates, seed):
             for place, (one, other) in enumerate(PROMPTS.values()):
                 twins, crowd = answers[one][asked], answers[other][rest]
                 both = interval(human, twins, crowd, bounds=bounds, check_law=False)
-                found["chance"][row, place, :, column] = same_law(twins, crowd).chance
+                found["chance"][row, place, :, column] = same_law(twins, crowd, tested=1).chance
                 found["twins"][row, place, :, column] = cover(both, truth)
                 found["width"][row, place, :, column] = both.half_width
     return found, alone
@@ -143,7 +143,7 @@ def simulated(replicates, seed):
                 for shift in SHIFTS:
                     moved = crowd + shift if bounds is None else 1.0 + np.searchsorted(edges, crowd + shift)
                     both = cover(interval(human, twins, moved, bounds=bounds, check_law=False), truth)
-                    off = same_law(twins, moved).chance <= ALARM
+                    off = same_law(twins, moved, tested=1).chance <= ALARM
                     entry[shift] = (both.mean(), np.where(off, only, both).mean(), off.mean())
                 worst = min(entry, key=lambda shift: entry[shift][1])
                 rows.append({"answers": family, "r": r, "n": n, "one law: coverage": entry[0.0][1],

@@ -13,7 +13,7 @@ import itertools
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, gammainc, gammaincc, gammaln, ndtr, stdtr
+from scipy.special import gammainc, gammaincc, gammaln, ndtr, stdtr
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats.inference.intervals.sample import Sample
@@ -100,13 +100,16 @@ def law_of(sample: Sample) -> LawCheck | None:
     return _means_alone(sample, sample.twins, sample.crowd)
 
 
-def same_law(twins: FloatArray, crowd: FloatArray, *, census: bool = False) -> LawCheck:
+def same_law(twins: FloatArray, crowd: FloatArray, *, census: bool = False, tested: int | None = None) -> LawCheck:
     """Permutation tests of one law, for every problem.
+
+    P-values far above the level that raises an alarm are left at a first approximation (:func:`chance_of_sum`).
 
     Args:
         twins: the labelled twins' answers, shape (..., n).
         crowd: the unlabelled digital answers, shape (..., N).
         census: the crowd holds the labelled twins too.
+        tested: number of problems that share the alarm level; by default those of the batch.
 
     Returns:
         LawCheck, over all problems of the batch.
@@ -124,29 +127,63 @@ def same_law(twins: FloatArray, crowd: FloatArray, *, census: bool = False) -> L
     """
     rest = _without(twins, crowd) if census else crowd
     problems = int(np.prod(twins.shape[:-1]))
+    tested = problems if tested is None else tested
     mine, others = twins.reshape(problems, -1), rest.reshape(problems, -1)
     block = max(BLOCK // (mine.shape[1] + others.shape[1]), 1)
     starts = range(0, problems, block)
-    screened = [_chances(mine[at : at + block], others[at : at + block], screen=0.0) for at in starts]
+    screened = [_first_chances(mine[at : at + block], others[at : at + block]) for at in starts]
     chances = {name: np.concatenate([part[name] for part in screened]) for name in SHARES}
     near = np.flatnonzero(np.minimum(chances["mean"], chances["spread"]) < SCREEN)
     for at in range(0, len(near), block):
         rows = near[at : at + block]
-        for name, chance in _chances(mine[rows], others[rows], screen=SCREEN).items():
+        for name, chance in _chances(mine[rows], others[rows], ALARM / tested).items():
             chances[name][rows] = chance
-    return LawCheck({name: chance.reshape(twins.shape[:-1]) for name, chance in chances.items()}, problems)
+    return LawCheck({name: chance.reshape(twins.shape[:-1]) for name, chance in chances.items()}, tested)
 
 
-def _chances(twins: FloatArray, rest: FloatArray, screen: float) -> dict[str, FloatArray]:
-    """p-value of each test, divided by its share and at most 1, of twins (problems, n) and the others (problems, N)."""
+def _first_chances(twins: FloatArray, rest: FloatArray) -> dict[str, FloatArray]:
+    """As :func:`_chances` by the gamma distribution alone, without the continuity correction.
+
+    The moments of the answers and of their squares are taken together. Where that would lose digits, because (nearly)
+    all answers or their squares are equal, the p-value is 0: to be made better.
+    """
+    pool = np.concatenate([twins, rest], axis=1)
+    picked, size = twins.shape[1], pool.shape[1]
+    centre = pool.mean(axis=1)
+    pool -= centre[:, None]
+    variance = np.vecdot(pool, pool) / size
+    equal = ~(variance > 1e-12 * centre**2)
+    pool /= np.sqrt(np.where(equal, 1.0, variance))[:, None]
+    square = pool * pool
+    third, fourth = np.vecdot(square, pool) / size, np.vecdot(square, square) / size
+    apart = pool[:, :picked].sum(axis=1), square[:, :picked].sum(axis=1) - picked
+    sixth = np.vecdot(np.multiply(square, square, out=pool), square) / size
+    spread = fourth - 1.0  # of the squares, whose mean is 1
+    alike = equal | (spread < 1e-6 * fourth)
+    scale = np.sqrt(np.where(alike, 1.0, spread))
+    raw = {
+        "mean": np.where(equal, 0.0, _gamma_chance(apart[0], third, picked, size)),
+        "spread": np.where(
+            alike, 0.0, _gamma_chance(apart[1] / scale, (sixth - 3.0 * fourth + 2.0) / scale**3, picked, size)
+        ),
+        "support": _range_chance(twins, rest),
+    }
+    return {name: np.minimum(chance / SHARES[name], 1.0) for name, chance in raw.items()}
+
+
+def _chances(twins: FloatArray, rest: FloatArray, level: float) -> dict[str, FloatArray]:
+    """p-value of each test, divided by its share and at most 1, of twins (problems, n) and the others (problems, N).
+
+    They are exact only as far as it takes to see which are at most ``level``.
+    """
     pool = np.concatenate([twins, rest], axis=1)
     centred = pool - pool.mean(axis=1, keepdims=True)
     longest = np.maximum(centred.max(axis=1), -centred.min(axis=1))[:, None]
     squares = np.square(centred / np.where(longest > 0.0, longest, 1.0))
     picked = twins.shape[1]
     raw = {
-        "mean": chance_of_sum(pool, picked, _gap(twins, rest), screen=SHARES["mean"] * screen),
-        "spread": chance_of_sum(squares, picked, screen=SHARES["spread"] * screen),
+        "mean": chance_of_sum(pool, picked, _gap(twins, rest), SHARES["mean"] * SCREEN, SHARES["mean"] * level),
+        "spread": chance_of_sum(squares, picked, 0.0, SHARES["spread"] * SCREEN, SHARES["spread"] * level),
         "support": _range_chance(twins, rest),
     }
     return {name: np.minimum(chance / SHARES[name], 1.0) for name, chance in raw.items()}
@@ -181,11 +218,10 @@ def _gap(twins: FloatArray, crowd: FloatArray) -> FloatArray:
 def _range_chance(twins: FloatArray, crowd: FloatArray) -> FloatArray:
     """Rosenbaum's test at both ends: the k answers beyond all of the other side, ``C(size, k) / C(n + N, k)``."""
     n, size = twins.shape[-1], crowd.shape[-1]
+    ends = [(side.min(axis=-1, keepdims=True), side.max(axis=-1, keepdims=True)) for side in (twins, crowd)]
     least = np.ones(twins.shape[:-1])
-    for sign in (1.0, -1.0):
-        mine, others = sign * twins, sign * crowd
-        for side, other, count in ((mine, others, n), (others, mine, size)):
-            beyond = np.sum(side > other.max(axis=-1, keepdims=True), axis=-1)
+    for side, (low, high), count in ((twins, ends[1], n), (crowd, ends[0], size)):
+        for beyond in (np.count_nonzero(side > high, axis=-1), np.count_nonzero(side < low, axis=-1)):
             logarithm = gammaln(count + 1) - gammaln(count - beyond + 1)
             logarithm += gammaln(n + size - beyond + 1) - gammaln(n + size + 1)
             least = np.minimum(least, np.exp(logarithm))
@@ -225,14 +261,18 @@ def _power_of_ten(chance: float) -> str:
     return "below 1e-06" if chance < 1e-6 else f"{chance:.2g}"
 
 
-#: Below this first approximation the p-value is computed again by the saddlepoint, which is right far out as well.
+#: Below this first approximation a single p-value is computed again by the saddlepoint, right far out as well.
 SCREEN = 0.1
 #: Steps of Newton's method, and the largest change of a log odds in one of them.
 STEPS, STRIDE = 40, 4.0
+#: Decrement of Newton's method from which the likelihood still gains less than this very decrement.
+CLOSE = 0.1
+#: The least a tail probability can be of its bound.
+LEAST = 1e-3
 
 
 def chance_of_sum(
-    values: FloatArray, picked: int, gap: FloatArray | float = 0.0, *, screen: float = SCREEN
+    values: FloatArray, picked: int, gap: FloatArray | float = 0.0, screen: float = SCREEN, level: float = 1.0
 ) -> FloatArray:
     """Two-sided p-value of the sum of the first ``picked`` values, had they been drawn from all without replacement.
 
@@ -245,6 +285,7 @@ def chance_of_sum(
         picked: their number n, with 1 <= n < M.
         gap: distance of neighbouring values, for the continuity correction; 0 for none.
         screen: first approximations below it are made better; 0 for none.
+        level: the search for the saddlepoint ends early where the p-value will be above it; 1 always ends exactly.
 
     Returns:
         p-values, batch shape; 1 where all values are equal.
@@ -270,15 +311,26 @@ def chance_of_sum(
     third = np.einsum("ij,ij->i", square, centred) / size / scale**3
     deviation = centred[:, :picked].sum(axis=1) / scale
     steps = steps / np.where(flat, 1.0, longest) / scale
-    spread = np.sqrt(picked * (size - picked) / (size - 1.0))
-    skew = third * (size - 2 * picked) * np.sqrt(size - 1.0) / (max(size - 2, 1) * np.sqrt(picked * (size - picked)))
-    standard = np.sign(deviation) * np.maximum(np.abs(deviation) - 0.5 * steps, 0.0) / spread
-    chance = np.where(flat, 1.0, 2.0 * _gamma_tail(np.abs(standard), skew * np.sign(standard)))
+    chance = np.where(flat, 1.0, _gamma_chance(deviation, third, picked, size, steps))
     far = np.flatnonzero(chance < screen)
     if len(far):
         standardised = centred[far] / scale[far, None]
-        chance[far] = _saddlepoint(standardised, deviation[far], picked, steps[far])
+        chance[far] = _saddlepoint(standardised, deviation[far], picked, steps[far], level)
     return np.asarray(np.minimum(chance, 1.0).reshape(values.shape[:-1]))
+
+
+def _gamma_chance(
+    deviation: FloatArray, third: FloatArray, picked: int, size: int, steps: FloatArray | float = 0.0
+) -> FloatArray:
+    """Two-sided p-value of the sum of ``picked`` of ``size`` values of mean 0 and variance 1, ``third`` their skewness.
+
+    By the gamma distribution with the sum's exact mean, variance and skewness; ``steps`` is for the continuity
+    correction.
+    """
+    spread = np.sqrt(picked * (size - picked) / (size - 1.0))
+    skew = third * (size - 2 * picked) * np.sqrt(size - 1.0) / (max(size - 2, 1) * np.sqrt(picked * (size - picked)))
+    standard = np.sign(deviation) * np.maximum(np.abs(deviation) - 0.5 * steps, 0.0) / spread
+    return np.asarray(2.0 * _gamma_tail(np.abs(standard), skew * np.sign(standard)))
 
 
 def _gamma_tail(distance: FloatArray, skew: FloatArray) -> FloatArray:
@@ -292,56 +344,71 @@ def _gamma_tail(distance: FloatArray, skew: FloatArray) -> FloatArray:
     return np.asarray(np.where(near, normal, tail))
 
 
-def _saddlepoint(values: FloatArray, deviation: FloatArray, picked: int, steps: FloatArray) -> FloatArray:
+def _saddlepoint(values: FloatArray, deviation: FloatArray, picked: int, steps: FloatArray, level: float) -> FloatArray:
     """Twice the tail probability beyond the sum, on its own side; values centred, of unit variance."""
     size = values.shape[1]
     towards = values * np.sign(deviation)[:, None]
-    slope, determinant, likelihood, settled = _logistic(towards, np.abs(deviation), picked)
-    base = np.log(picked / (size - picked))
-    root = np.sqrt(np.maximum(2.0 * (likelihood - picked * base - size * np.log1p(-picked / size)), 1e-12))
+    base = picked * np.log(picked / (size - picked)) + size * np.log1p(-picked / size)
+    # The p-value is at least 2 LEAST exp(base - likelihood).
+    ceiling = base + np.log(2.0 * LEAST / level)
+    slope, determinant, likelihood, settled = _logistic(towards, np.abs(deviation), picked, ceiling)
+    root = np.sqrt(np.maximum(2.0 * (likelihood - base), 1e-12))
     unit = np.where(steps > 0.0, steps, 1.0)
     stretch = np.where(steps > 0.0, -np.expm1(-slope * steps) / unit, slope)
     other = np.maximum(stretch * np.sqrt(determinant / (picked * (1.0 - picked / size))), 1e-12)
     bound = np.exp(-0.5 * root**2)
     tail = ndtr(-root) + bound / np.sqrt(2.0 * np.pi) * (1.0 / other - 1.0 / root)
-    return np.asarray(2.0 * np.where(settled, np.clip(tail, 1e-3 * bound, bound), bound))
+    return np.asarray(2.0 * np.where(settled, np.clip(tail, LEAST * bound, bound), bound))
 
 
 def _logistic(
-    values: FloatArray, total: FloatArray, picked: int
+    values: FloatArray, total: FloatArray, picked: int, ceiling: float
 ) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.bool_]]:
     """Slope, determinant of the information, likelihood and whether Newton's method settled.
 
+    It also counts as settled as soon as the likelihood will not exceed ``ceiling``.
     An unsettled likelihood is below the largest one, so that what is made of it errs on the cautious side.
     """
     count, size = values.shape
     slope, level = np.zeros(count), np.full(count, np.log(picked / (size - picked)))
-    stride = np.full(count, STRIDE)
-    best = np.full(count, -np.inf)
+    stride, best = np.full(count, STRIDE), np.full(count, -np.inf)
     move = np.zeros((2, count))
     determinant, settled = np.ones(count), np.zeros(count, dtype=bool)
     for _ in range(STEPS):
-        linear = level[:, None] + slope[:, None] * values
-        likelihood = slope * total + level * picked - np.logaddexp(0.0, linear).sum(axis=1)
-        worse = likelihood < best - 1e-12
-        if np.any(worse):  # too long a step: half of it, from where it began
-            slope, level = np.where(worse, slope - 0.5 * move[0], slope), np.where(worse, level - 0.5 * move[1], level)
-            move, stride = np.where(worse, 0.5 * move, move), np.where(worse, 0.5 * stride, stride)
-            if np.all(worse | settled):
-                continue
-        best = np.maximum(best, likelihood)
-        share = expit(linear)
-        weight = share * (1.0 - share)
-        miss = total - (share * values).sum(axis=1), picked - share.sum(axis=1)
-        level_part, cross, square = weight.sum(axis=1), (weight * values).sum(axis=1), (weight * values**2).sum(axis=1)
-        area = np.maximum(level_part * square - cross**2, 1e-300)
-        step = np.stack([level_part * miss[0] - cross * miss[1], square * miss[1] - cross * miss[0]]) / area
-        length = np.abs(step).sum(axis=0)
-        step *= np.minimum(1.0, stride / np.maximum(length, 1e-300))
-        determinant = np.where(worse, determinant, area)
-        settled = ~worse & (length < 1e-7)
-        move = np.where(worse, move, np.where(settled, 0.0, step))
-        slope, level = np.where(worse, slope, slope + move[0]), np.where(worse, level, level + move[1])
-        if np.all(settled):
+        rows = np.flatnonzero(~settled)
+        if not len(rows):
             break
+        x = values[rows]
+        linear = level[rows, None] + slope[rows, None] * x
+        odds = np.exp(-np.abs(linear))
+        likelihood = slope[rows] * total[rows] + level[rows] * picked
+        likelihood -= (np.maximum(linear, 0.0) + np.log1p(odds)).sum(axis=1)
+        worse = likelihood < best[rows] - 1e-12
+        back = rows[worse]  # too long a step: half of it, from where it began
+        move[:, back] *= 0.5
+        stride[back] *= 0.5
+        slope[back] -= move[0, back]
+        level[back] -= move[1, back]
+        best[rows] = np.maximum(best[rows], likelihood)
+        on = rows[~worse]
+        share = np.where(linear > 0.0, 1.0, odds)[~worse] / (1.0 + odds[~worse])
+        step, area = _newton(x[~worse], share, total[on], picked)
+        length = np.abs(step[:2]).sum(axis=0)
+        determinant[on] = area
+        low = (step[2] < CLOSE) & (likelihood[~worse] + step[2] < ceiling)
+        settled[on] = (length < 1e-7) | low
+        move[:, on] = np.where(settled[on], 0.0, step[:2] * np.minimum(1.0, stride[on] / np.maximum(length, 1e-300)))
+        slope[on] += move[0, on]
+        level[on] += move[1, on]
     return slope, determinant, best, settled
+
+
+def _newton(values: FloatArray, share: FloatArray, total: FloatArray, picked: int) -> tuple[FloatArray, FloatArray]:
+    """Newton's step of slope and level with its decrement below, and the determinant of the information."""
+    weight = share * (1.0 - share)
+    miss = total - np.vecdot(share, values), picked - share.sum(axis=1)
+    product = weight * values
+    level, cross, square = weight.sum(axis=1), product.sum(axis=1), np.vecdot(product, values)
+    area = np.maximum(level * square - cross**2, 1e-300)
+    step = np.stack([level * miss[0] - cross * miss[1], square * miss[1] - cross * miss[0]]) / area
+    return np.vstack([step, step[0] * miss[0] + step[1] * miss[1]]), area

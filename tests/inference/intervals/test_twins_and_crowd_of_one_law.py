@@ -80,7 +80,7 @@ LAWS = {
 def test_one_law_raises_an_alarm_once_in_a_hundred_at_most(law, n, size):
     """False-alarm rate of this test: below 1e-4 a case (4 binomial standard errors of 10,000 above the rate)."""
     rng = np.random.default_rng(n)
-    chance = same_law(LAWS[law](rng, (10_000, n)), LAWS[law](rng, (10_000, size))).chance
+    chance = same_law(LAWS[law](rng, (10_000, n)), LAWS[law](rng, (10_000, size)), tested=1).chance
     assert np.mean(chance <= ALARM) <= 0.01 + 4 * np.sqrt(0.01 * 0.99 / 10_000)
     assert np.mean(chance <= 0.001) <= 0.001 + 4 * np.sqrt(0.001 / 10_000)
 
@@ -88,7 +88,7 @@ def test_one_law_raises_an_alarm_once_in_a_hundred_at_most(law, n, size):
 def test_a_census_holds_the_labelled_twins_and_is_of_one_law_with_them():
     rng = np.random.default_rng(6)
     crowd = rng.normal(size=(2000, 60))
-    chance = same_law(crowd[:, :10], crowd, census=True).chance
+    chance = same_law(crowd[:, :10], crowd, census=True, tested=1).chance
     assert np.mean(chance <= ALARM) <= 0.02
     assert same_law(np.sort(crowd)[:, :10], crowd, census=True).chance.max() < 1e-6
 
@@ -110,3 +110,17 @@ def test_folds_compare_each_twin_with_its_own_model():
     human = rng.normal(size=24)
     assert interval(human, twins, crowd, folds=folds).method == "cross-fitted-small"
     assert interval(human, twins + 2.0, crowd, folds=folds).method == "classical"
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_an_early_end_of_the_search_changes_no_alarm(law):
+    """Shifted by up to four spreads, so that p-values lie on both sides of the level of 10,000 problems."""
+    rng = np.random.default_rng(9)
+    twins, crowd = LAWS[law](rng, (2000, 12)), LAWS[law](rng, (2000, 80))
+    twins = twins + crowd.std(axis=1, keepdims=True) * rng.uniform(0.0, 4.0, (2000, 1))
+    early, whole = (same_law(twins, crowd, tested=tested).chances for tested in (10_000, 1))
+    level = ALARM / 10_000
+    assert 0 < np.count_nonzero(whole["mean"] <= level) < 2000
+    for name, chance in whole.items():
+        np.testing.assert_array_equal(early[name] <= level, chance <= level)
+        np.testing.assert_allclose(early[name][chance <= level], chance[chance <= level], rtol=1e-9)
