@@ -210,7 +210,7 @@ def _settings(params: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: str(value) if isinstance(value, Path) else value
         for name, value in params.items()
-        if name not in others and value not in (None, False, "", [], ())
+        if name not in others and value not in (None, False, "", [], (), name.removesuffix("_column"))
     }
 
 

@@ -41,7 +41,7 @@ def interval_part(content: Mapping[str, Any]) -> Part:
     marked = any(value is not None for value in means.values())
     figure = Figure(
         title="What people answer on average, question by question",
-        says=_says(rows[0], f"Question {_name(rows[0])}", alone.get(rows[0]["problem"])),
+        says=_widths(table, alone) or f"The {several(len(rows), 'question')} on one axis.",
         chart=forest(
             lines,
             series={BOTH: BLUE, ALONE: ORANGE} if alone else {ALONE: ORANGE},
@@ -49,35 +49,19 @@ def interval_part(content: Mapping[str, Any]) -> Part:
             points=means if marked else None,
         ),
         alt=f"Intervals of {several(len(drawn), 'question')} on one axis"
-        + (", each with the digital population and from the human answers alone." if alone else ".")
-        + _widths(table, alone),
+        + (", each with the digital population and from the human answers alone." if alone else "."),
         reading=reading_of(len(rows), "A dot is the estimate, a line its interval.")
         + (" A grey cross is the digital answers' own mean." if marked else ""),
         table=Table(
             {
                 **_PROBLEM, **_ENDS, "alone_lower": "Humans alone, from", "alone_upper": "Humans alone, to",
                 "method": "Method", "n_labeled": "Human answers", "n_digital": "Further digital answers",
-                "effective_n": "Worth in human answers", "digital_mean": "Digital mean", "note": "Remark",
+                "effective_n": "Effective human answers", "digital_mean": "Digital mean", "note": "Remark",
             },
             table,
         ),
     )  # fmt: skip
-    whole = next((row for row in summary if row["problem"] == "all"), None)
-    says = _says(rows[0], f"Question {_name(rows[0])}", alone.get(rows[0]["problem"]))
-    if whole is not None:
-        says = _says(whole, f"Over all {several(len(rows), 'question')}", alone.get("all"))
-    return part_of(content, "What people answer on average", says, [figure], _interval_methods(content, level))
-
-
-def _says(row: Row, whose: str, alone: Row | None) -> str:
-    between = f"{whose}: people's mean answer lies {_between(row)}."
-    worth = row.get("effective_n")
-    if alone is None or row["method"] == alone["method"] or worth is None:
-        return f"{between} This rests on human answers alone."
-    return (
-        f"{between} From the human answers alone it would be {_between(alone)}; as good an estimate without the "
-        f"digital population would need about {worth:.0f} human answers, where there are {row['n_labeled']:.0f}."
-    )
+    return part_of(content, "What people answer on average", [figure], _interval_methods(content, level))
 
 
 def _between(row: Row) -> str:
@@ -90,14 +74,21 @@ def _between(row: Row) -> str:
 
 
 def _widths(table: Sequence[Row], alone: Mapping[str, Row]) -> str:
+    """In how many questions the digital population makes the interval narrower; empty where it plays no part."""
     pairs = [
         (row["half_width"], alone[row["problem"]]["half_width"])
         for row in table
         if row["problem"] in alone and row["problem"] != "all"
     ]
     finite = [pair for pair in pairs if all(value is not None and math.isfinite(value) for value in pair)]
+    if not finite:
+        return ""
     narrower = sum(own < other for own, other in finite)
-    return f" With the digital population {narrower} of {len(finite)} intervals are narrower." if finite else ""
+    own_width, other_width = (sum(widths) / len(finite) for widths in zip(*finite, strict=True))
+    return (
+        f"{narrower} of {len(finite)} intervals are narrower with the digital population than from the human answers "
+        f"alone: half-widths are {said(own_width)} and {said(other_width)} on average."
+    )
 
 
 def _interval_methods(content: Mapping[str, Any], level: str) -> str:
@@ -131,21 +122,15 @@ def across_part(content: Mapping[str, Any]) -> Part:
     rows, level = content["results"], level_of(content)
     new = content["command"] == "new-questions"
     lines = [{**row, "kind": "all"} for row in rows[:DRAWN]]
-    more = (
-        "" if new or rows[0].get("saved") is None
-        else f" On average over the questions, the other questions and the digital population are worth "
-        f"{said(sum(row['saved'] for row in rows) / len(rows))} further human answers each."
-    )  # fmt: skip
-    says = f"Question {_name(rows[0])}: people's mean answer lies {_between(rows[0])}.{more}"
     figure = Figure(
         title="People's mean answer to each question, from all questions together",
-        says=says,
-        chart={**forest(lines, series={"all": BLUE}, title=f"mean human answer, {level} interval")},
+        says=f"The {several(len(rows), 'question')} on one axis.",
+        chart=forest(lines, series={"all": BLUE}, title=f"mean human answer, {level} interval"),
         alt=f"Intervals of {several(len(lines), 'question')} on one axis.",
         reading=reading_of(len(rows), "A dot is the estimate, a line its interval."),
         table=Table(
             {
-                **_PROBLEM, **_ENDS, "n_labeled": "Human answers", "effective_n": "Worth in human answers",
+                **_PROBLEM, **_ENDS, "n_labeled": "Human answers", "effective_n": "Effective human answers",
                 "weight": "Weight of own answers", "synthetic": "Predicted from the others",
                 "digital_mean": "Digital mean", "note": "Remark",
             },
@@ -163,7 +148,7 @@ def across_part(content: Mapping[str, Any]) -> Part:
         f"[crowdllm]). Intervals have level {level} on average over questions."
     )
     title = "Questions that nobody answered" if new else "All questions together"
-    return part_of(content, title, says, [figure], methods)
+    return part_of(content, title, [figure], methods)
 
 
 def compare_part(content: Mapping[str, Any]) -> Part:
@@ -193,7 +178,7 @@ def compare_part(content: Mapping[str, Any]) -> Part:
                 table=Table(
                     {
                         "method": "Method", **_ENDS, "half_width": "Half-width", "lam": "Weight of digital answers",
-                        "effective_n": "Worth in human answers", "chosen": "Chosen by auto", "note": "Remark",
+                        "effective_n": "Effective human answers", "chosen": "Chosen by auto", "note": "Remark",
                     },
                     own,
                 ),
@@ -205,8 +190,7 @@ def compare_part(content: Mapping[str, Any]) -> Part:
         + "; ".join(METHODS[name] for name in names)
         + ". All are shown; none was chosen for its width."
     )
-    says = f"{figures[0].title}: {figures[0].says} Picking the narrowest method afterwards would break the level."
-    return part_of(content, "Every interval method side by side", says, figures, methods)
+    return part_of(content, "Every interval method side by side", figures, methods)
 
 
 def level_of(content: Mapping[str, Any]) -> str:
@@ -218,10 +202,6 @@ def level_of(content: Mapping[str, Any]) -> str:
 def reading_of(count: int, sentence: str) -> str:
     """How to read a picture, and how many questions are drawn where these are not all."""
     return f"{sentence} The first {DRAWN} of {count} questions are drawn." if count > DRAWN else sentence
-
-
-def _name(row: Row) -> str:
-    return _short(row["problem"])
 
 
 def _short(text: str) -> str:

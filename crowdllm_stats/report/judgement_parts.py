@@ -24,13 +24,6 @@ def safe_part(content: Mapping[str, Any]) -> Part:
     """Where the crowd is no worse than asking the bare language model once, and how far it is from the humans."""
     rows = content["results"]
     level = level_of(content)
-    counts = {verdict: [row["problem"] for row in rows if row["verdict"] == verdict] for verdict in VERDICTS}
-    listed = f" ({named(counts['worse'])})" if counts["worse"] else ""
-    says = (
-        f"By the human answers the crowd's mean is no worse than asking the bare language model once in "
-        f"{len(counts['not worse'])} of {several(len(rows), 'question')}, worse in {len(counts['worse'])}{listed}, and "
-        f"{len(counts['undecided'])} cannot be decided."
-    )
     gaps = [
         {"problem": row["problem"], "kind": row["verdict"]}
         | {"estimate": row["crowd_gap"], "lower": row["gap_lower"], "upper": row["gap_upper"]}
@@ -61,7 +54,6 @@ def safe_part(content: Mapping[str, Any]) -> Part:
     return part_of(
         content,
         "Is the crowd no worse than the bare language model?",
-        says,
         figures,
         "For each question we tested on the human answers whether the digital crowd's mean has a squared error no "
         "larger than that of asking the language model once (exact form of CrowdLLM's Theorem 3 [crowdllm]), at level "
@@ -107,13 +99,7 @@ def _inside(rows: Sequence[Row]) -> Figure:
 def distribution_part(content: Mapping[str, Any]) -> Part:
     """How alike the answers of people and of digital people are, beyond their mean."""
     rows, summary = content["results"], content["summary"]
-    whole = next((row for row in summary if row["problem"] == "mean"), rows[0])
-    ratio = whole["sd_ratio"]
-    how = "less" if ratio < 1.0 else "more"
-    says = (
-        f"Digital answers vary {how} than human ones: their standard deviation is {said(ratio)} times as large; the "
-        f"squared distance of the two distributions is {said(whole['total'])}."
-    )
+    less = sum(row["digital_sd"] < row["human_sd"] for row in rows)
     alt = altair()
     names = names_of([str(row["problem"]) for row in rows[:DRAWN]])
     drawn = [
@@ -141,7 +127,7 @@ def distribution_part(content: Mapping[str, Any]) -> Part:
     }  # fmt: skip
     figure = Figure(
         title="How much answers vary, question by question",
-        says=says,
+        says=f"Digital answers vary less than human ones in {less} of {several(len(rows), 'question')}.",
         chart=finished(chart),
         alt=f"Standard deviations of human and of digital answers to {several(len(names), 'question')}.",
         reading=reading_of(len(rows), "Where the blue dot is left of the other, digital answers are too alike."),
@@ -152,18 +138,13 @@ def distribution_part(content: Mapping[str, Any]) -> Part:
         "distance, split into location, spread and the rest [irpino], and by the energy distance [energy], for "
         f"{several(len(rows), 'question')}."
     )
-    return part_of(content, "Do digital answers vary as human ones do?", says, [figure], methods)
+    return part_of(content, "Do digital answers vary as human ones do?", [figure], methods)
 
 
 def planner_part(content: Mapping[str, Any]) -> Part:
     """How many human answers a wanted half-width takes."""
     rows, summary = content["results"], content["summary"]
     typical = summary[0] if summary else rows[0]
-    says = (
-        f"A typical question needs {typical['n_human_only']} human answers for a half-width of "
-        f"{said(typical['half_width'])}, and {typical['n_with_digital']} with the digital population: "
-        f"{typical['saved']} saved."
-    )
     lines = [
         {
             "problem": row["problem"],
@@ -177,7 +158,8 @@ def planner_part(content: Mapping[str, Any]) -> Part:
     ]
     figure = Figure(
         title="Human answers that a question needs",
-        says=says,
+        says=f"The digital population saves human answers in {sum(row['saved'] > 0 for row in rows)} of "
+        f"{several(len(rows), 'question')}.",
         chart=forest(lines, series=KINDS, title="human answers"),
         alt=f"Human answers needed with and without the digital population for {several(len(rows), 'question')}.",
         reading=reading_of(len(rows), "A dot is the plan, a line what the pilot's uncertainty allows."),
@@ -196,7 +178,7 @@ def planner_part(content: Mapping[str, Any]) -> Part:
         f"pilot of {several(content['counts'].get('answers', 0), 'answer')}: Student's t for human answers alone "
         "[student], two-phase regression on the digital twins' answers with them [cochran, crowdllm]."
     )
-    return part_of(content, "How many people to ask", says, [*_curve(content, typical), figure], methods)
+    return part_of(content, "How many people to ask", [*_curve(content, typical), figure], methods)
 
 
 def _curve(content: Mapping[str, Any], typical: Row) -> list[Figure]:

@@ -98,6 +98,8 @@ def keep_results(
         "version": __version__,
         "settings": options,
         "notices": [for_command(notice) for notice in found.notices],
+        "answer": for_command(found.answer),
+        "basis": for_command(found.basis),
         "results": list(found.rows),
         "summary": found.summary,
         "excluded": [{"problem": problem, "reason": for_command(reason)} for problem, reason in found.excluded.items()],

@@ -102,6 +102,7 @@ class Part:
         says: the result in a sentence.
         figures: in order.
         methods: sentences for a paper; ``[key]`` names a source.
+        basis: what the result rests on, in one line.
         notices: what must be read before the numbers.
         notes: remarks below.
         why: what the numbers rest on.
@@ -112,20 +113,22 @@ class Part:
     says: str
     figures: Sequence[Figure]
     methods: str
+    basis: str = ""
     notices: Sequence[str] = ()
     notes: Sequence[str] = ()
     why: str = ""
     excluded: Sequence[Row] = ()
 
 
-def part_of(content: Mapping[str, Any], title: str, says: str, figures: Sequence[Figure], methods: str) -> Part:
-    """A part with the notices, notes and reasons that a command kept."""
+def part_of(content: Mapping[str, Any], title: str, figures: Sequence[Figure], methods: str) -> Part:
+    """A part with the sentence, the notices and the reasons that a command kept."""
     return Part(
         title=title,
-        says=says,
+        says=content["answer"],
         figures=figures,
         methods=methods,
-        notices=content["notices"],
+        basis=content["basis"],
+        notices=[one for one in content["notices"] if one.rstrip(".") not in content["basis"]],
         notes=content["notes"],
         why=content["why"],
         excluded=content["excluded"],

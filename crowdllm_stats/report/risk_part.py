@@ -38,23 +38,13 @@ def risk_part(content: Mapping[str, Any]) -> Part:
     rows, summary = content["results"], content["summary"]
     whole = next((row for row in summary if row["problem"] == "mean"), rows[0])
     where = f"over {several(len(rows), 'question')}" if len(rows) > 1 else "for this question"
-    gap = math.sqrt(max(whole["L"], 0.0))
-    ends = [row["L"] for row in summary if row["problem"] in ("lower", "upper") and row.get("L") is not None]
-    sure = f" (interval {said(ends[0])} to {said(ends[1])})" if len(ends) == 2 else ""
-    says = (
-        f"The squared gap between the mean answers of people and of their digital twins averages {said(whole['L'])} "
-        f"{where}{sure}: a typical gap of {said(gap)} on the scale of the answers."
-    )
-    if whole.get("llm_exact") is not None:
-        less = "less" if whole["L"] < whole["llm_exact"] else "more"
-        says += f" That is {less} than the bare language model's {said(whole['llm_exact'])}."
     methods = (
         "The squared difference between the mean answers of people and of their digital twins was decomposed by "
         f"Theorem 2 of CrowdLLM [crowdllm], in its exact form, on {several(len(rows), 'question')}; averages over "
         f"questions have Student t intervals of level {level_of(content)}."
     )
     figures = [_to_scale(whole, where), _sum(whole), _questions(rows, summary)]
-    return part_of(content, "How far the digital twins' mean is from the humans'", says, figures, methods)
+    return part_of(content, "How far the digital twins' mean is from the humans'", figures, methods)
 
 
 def _to_scale(row: Row, where: str) -> Figure:

@@ -82,7 +82,7 @@ def _panels(picture: Mapping[str, Any], lines: Sequence[str]) -> dict[str, Any]:
         for point in picture["points"]
     ]
     order = {axis: list(dict.fromkeys(point[axis] for point in points)) for axis in ("x", "row", "column")}
-    x = alt.X("x:N", sort=_by_number(order["x"]), title=picture["x"], axis=alt.Axis(labelAngle=0))
+    x = alt.X("x:N", sort=_by_number(list(map(str, order["x"]))), title=picture["x"], axis=alt.Axis(labelAngle=0))
     y = alt.Y(
         "value:Q",
         title=_AXES.get(picture["measure"], picture["measure"].replace("_", " ")),

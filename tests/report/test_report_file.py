@@ -90,9 +90,10 @@ def test_every_command_on_two_tables_becomes_a_part(kept_folders, whole_report):
         assert title in text
         first = content["results"][0]
         assert first["method" if content["command"] == "compare" else "problem"] in cells
-        assert all(" ".join(notice.split()) in text for notice in content["notices"])
+        for sentence in (content["answer"], content["basis"], content["why"], *content["notices"], *content["notes"]):
+            assert " ".join(sentence.rstrip(".").split()) in text
     charts = [json.loads(text) for attrs, text in page.scripts if attrs.get("type") == "application/json"]
-    assert len(charts) == 10
+    assert len(charts) == 11
     assert all(address.startswith(("data:text/csv", "#")) for address in page.addresses)
     assert whole_report.stat().st_size < 3_000_000
 
