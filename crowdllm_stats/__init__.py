@@ -45,6 +45,7 @@ _HOME = {
     "across_problems": "crowdllm_stats.inference.fay_herriot.across_problems",
     "across_answers": "crowdllm_stats.inference.fay_herriot.across_answers",
     "across_from": "crowdllm_stats.survey.across",
+    "new_questions_from": "crowdllm_stats.survey.new_questions",
     "compare_from": "crowdllm_stats.survey.comparison",
     "risk_from": "crowdllm_stats.survey.risk",
     "distribution_from": "crowdllm_stats.survey.distribution",

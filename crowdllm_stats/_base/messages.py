@@ -16,6 +16,7 @@ AT_COMMAND_LINE = {
     "population_size": "--population-size",
     "seed": "--seed",
     "n": "--n",
+    "problems": "--problem",
     "folds": "--folds",
     "effect": "--effect",
     "protocol": "--protocol",

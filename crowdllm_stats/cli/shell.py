@@ -16,6 +16,7 @@ from crowdllm_stats._base.messages import said
 from crowdllm_stats.cli.command_backbone import backbone
 from crowdllm_stats.cli.command_check import check
 from crowdllm_stats.cli.command_demo import demo
+from crowdllm_stats.cli.command_doctor import details, doctor
 from crowdllm_stats.cli.command_evaluate import evaluate
 from crowdllm_stats.cli.command_fit import fit
 from crowdllm_stats.cli.command_report import report
@@ -34,6 +35,7 @@ from crowdllm_stats.cli.table_commands import (
     compare,
     distribution,
     interval,
+    new_questions,
     planner,
     risk,
     safe_interval,
@@ -81,7 +83,9 @@ def run(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         return _failed(stopped_line(), FAILURE)
-    except SystemExit as left:  # what typer makes of any broken pipe
+    except SystemExit as left:  # what typer makes of any broken pipe, and of a question of the shell's completion
+        if not left.code:
+            return 0
         return _explain(left.__context__ if isinstance(left.__context__, Exception) else OSError(str(left)))
     except Exception as error:  # the outermost door: one line instead of a traceback, unless asked for
         if os.environ.get(DEBUG) == "1":
@@ -128,7 +132,6 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         ['backbone', 'study', 'theory']
     """
     app = typer.Typer(
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         help="Say what may be concluded about real people from a few human answers and a digital population.",
@@ -139,6 +142,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         app.command(name)(_on_tables(function, arguments, name in HUMANS_ALONE))
     app.command("check")(with_groups(check))
     app.command("demo")(demo)
+    app.command("doctor")(doctor)
     app.command("evaluate")(with_groups(evaluate))
     app.command("fit")(with_groups(fit))
     app.command("simulate")(with_groups(simulate))
@@ -153,13 +157,20 @@ def build(arguments: Sequence[str]) -> typer.Typer:
 def _start(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="With --version, print all that a bug report needs to say.")
+    ] = False,
 ) -> None:
     """Say what may be concluded about real people from a few human answers and a digital population."""
     if version:
         from crowdllm_stats import __version__
 
         print(f"crowdllm-stats {__version__}")
+        if verbose:
+            print(details())
         raise typer.Exit
+    if verbose:
+        raise ValueError("--verbose goes with --version")
     if context.invoked_subcommand is None:
         print(context.get_help())
         raise typer.Exit
@@ -221,6 +232,7 @@ HUMANS_ALONE = ("across", "interval")
 ON_TABLES: dict[str, Callable[..., Report]] = {
     "interval": interval,
     "across": across,
+    "new-questions": new_questions,
     "safe-interval": safe_interval,
     "risk": risk,
     "compare": compare,

@@ -151,6 +151,28 @@ def across(
     return _report("across", found, loaded, figure=found.plot)
 
 
+def new_questions(
+    tables: Tables, say: Progress, level: Level = 0.95,
+    seed: Annotated[int, typer.Option(metavar="SEED", help="Set the seed of the split of the questions.")] = 0,
+) -> Report:  # fmt: skip
+    """Foresee what people would answer to questions that only the digital people have answered.
+
+    The questions that both tables hold say how far off the digital means are. The intervals hold on average over new
+    questions that are like those, for the mean of as many people as answered them.
+    """
+    from crowdllm_stats._base.checks import check_level
+    from crowdllm_stats.cli.inputs import load
+    from crowdllm_stats.survey.new_questions import new_questions_from
+
+    check_level(level)
+    if tables.match is not None:
+        raise ValueError("--match builds twins, and twins play no part in new questions: leave it out")
+    loaded = load(dataclasses.replace(tables, problem=None))
+    say(COMPUTING)
+    found = new_questions_from(*loaded.tables, problems=tables.problem, as_given=True, level=level, seed=seed)
+    return _report("new-questions", found, loaded, figure=found.plot, seed=seed)
+
+
 def safe_interval(
     tables: Tables,
     say: Progress,

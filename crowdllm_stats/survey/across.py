@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray, check_count, check_level
+from crowdllm_stats._base.messages import Message
 from crowdllm_stats._base.shown import percent, several
 from crowdllm_stats.inference.fay_herriot.across_answers import AcrossAnswers, across_answers
 from crowdllm_stats.survey.by_shape import rows_of
@@ -27,7 +28,10 @@ COLUMNS = (
     "problem", "estimate", "lower", "upper", "n_labeled", "effective_n", "weight", "synthetic", "half_width",
 )  # fmt: skip
 
-NO_HUMAN = "no human answer; conformal_new_problems predicts such problems from those with answers"
+NO_HUMAN = Message(
+    "no human answer; new_questions_from foresees such problems from those with answers",
+    "no human answer; new-questions foresees such problems from those with answers",
+)
 NO_DIGITAL = "no digital answer; without the digital table it can be estimated from human answers alone"
 
 
@@ -92,11 +96,11 @@ def across_from(
         )
     survey = open_survey(human, digital, scale=scale, as_given=as_given)
     people, crowd = survey.human, survey.digital
-    answered = _person_means(people, "human")
+    answered = person_means(people, "human")
     digital_means, repeated, first = None, 0, list[str]()
     if digital is not None:
         first = survey.looks(paired=False)
-        guessed = _person_means(crowd, "digital")
+        guessed = person_means(crowd, "digital")
         digital_means = guessed.groupby("problem")["response"].mean()
         repeated = int((guessed["size"] > 1).sum())
     problems, excluded = _problems(people, answered, digital_means)
@@ -145,7 +149,7 @@ def _answer(rows: Sequence[Row], level: float, digital: bool) -> str:
     )
 
 
-def _person_means(data: CrowdData, name: str) -> pd.DataFrame:
+def person_means(data: CrowdData, name: str) -> pd.DataFrame:
     """One answer per problem and participant, the mean of ``size`` repeated ones."""
     if not data.scale.numeric:
         raise ValueError(f"{name}: answers must be numbers here, but the scale is {data.scale}; number the options")

@@ -57,13 +57,43 @@ def test_a_reader_that_stops_early_is_no_failure() -> None:
         assert process.wait() == 0
 
 
-def test_importing_the_command_line_is_light() -> None:
+#: What no help may load.
+HEAVY = (
+    "numpy",
+    "pandas",
+    "scipy",
+    "statsmodels",
+    "pyarrow",
+    "httpx",
+    "matplotlib",
+    "altair",
+    "starlette",
+    "jax",
+    "torch",
+)
+
+
+def commands(words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The words of every command, groups of commands among them."""
+    command = typer.main.get_command(build([]))
+    for word in words:
+        command = command.commands[word]  # type: ignore[attr-defined]  # a group's
+    deeper = (commands((*words, name)) for name in getattr(command, "commands", {}))
+    return [words, *(one for several in deeper for one in several)]
+
+
+def test_no_help_loads_anything_heavy() -> None:
+    """One process asks for the help of every command; how long that takes is measured by benchmarks/help_speed.py."""
     code = (
-        "import sys, crowdllm_stats.cli.shell;"
-        "print([name for name in ('numpy', 'pandas', 'scipy', 'matplotlib', 'statsmodels') if name in sys.modules])"
+        "import sys; from crowdllm_stats.cli import main\n"
+        f"for words in {commands()}:\n"
+        "    assert main([*words, '--help']) == 0\n"
+        f"sys.stderr.write(str([name for name in {HEAVY} if name in sys.modules]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert len(commands()) > 20
+    assert done.stdout.count("Usage: crowdllm-stats") == len(commands())
+    assert done.stderr == "[]"
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
