@@ -138,10 +138,11 @@ def _device() -> Finding:
     if find_spec("torch") is None:
         state = "a GPU, but no torch to use it" if card else "CPU; torch is not installed"
         return Finding("device", state, "pip install 'crowdllm-stats[hf]'" if card else "")
-    import torch
+    from importlib.metadata import version
 
-    if torch.cuda.is_available():
-        return Finding("device", f"{torch.cuda.get_device_name(0)}, torch {torch.__version__}")
-    if card:
-        return Finding("device", f"a GPU that torch {torch.__version__} does not see", "install torch's build for CUDA")
-    return Finding("device", f"CPU, torch {torch.__version__}")
+    from crowdllm_stats.backbones.device import gpu_name
+
+    torch, name = f"torch {version('torch')}", gpu_name()
+    if card and not name:
+        return Finding("device", f"a GPU that {torch} does not see", "install torch's build for CUDA")
+    return Finding("device", f"{name or 'CPU'}, {torch}")

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from crowdllm_stats._base.checks import check_count
 from crowdllm_stats.cli.stopping import say_when_stopped
 
 
@@ -25,6 +24,8 @@ def serve(
 
     Only this machine can open it, nothing is sent anywhere, and the files are deleted when it ends (Ctrl-C).
     """
+    from crowdllm_stats._base.checks import check_count
+
     check_count("--max-mb", max_mb)
     check_count("--time-limit", time_limit)
     from crowdllm_stats.report.page.server import serve as show

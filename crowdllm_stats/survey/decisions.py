@@ -43,7 +43,7 @@ ENDS = ("published_lower", "published_upper", "inside_published", "exact_lower",
 
 #: Columns of the rows, the most important first.
 COLUMNS = (
-    "problem", "verdict", "crowd_gap", "gap_lower", "gap_upper", "p_adjusted", "inside_exact", "inside_published",
+    "problem", "verdict", "crowd_gap", "gap_lower", "gap_upper", "inside_published", "inside_exact", "p_adjusted",
     "belief_mean", "published_lower", "published_upper", "exact_lower", "exact_upper",
 )  # fmt: skip
 

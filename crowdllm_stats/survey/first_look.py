@@ -84,7 +84,9 @@ class Survey:
     def basis(self) -> str:
         """What numbers rest on, in one line: how many human answers, who has a twin, how many other digital people."""
         counts = self.pairing.counts
-        return f"Rests on {several(counts['answers'], 'human answer')}; {_paired(self.pairing)}"
+        answers, people = several(counts["answers"], "human answer"), counts["people"]
+        who = _paired(self.pairing)
+        return f"Rests on {answers}. {who}" if who else f"Rests on {answers} by {people} people."
 
     def refuse_strangers(self, *, alone: bool = True) -> None:
         """Refuse two tables of which (almost) nobody is paired.
@@ -171,7 +173,7 @@ def _paired(pairing: Pairing) -> str:
         return f"{paired} of {people} people have a digital twin, by {' and '.join(pairing.match)}."
     others = pairing.counts["digital_people"] - paired
     if not paired:
-        return f"{people} people, no digital twin, {others} digital people." if others else f"{people} people."
+        return f"No person has a digital twin, by participant id; {others} digital people." if others else ""
     return f"{paired} of {people} people have a digital twin, by participant id; {others} other digital people."
 
 
@@ -183,7 +185,7 @@ def _who(pairing: Pairing, digital: CrowdData, needed: bool) -> str:
         return text
     others = pairing.counts["digital_people"] - len(paired)
     if not len(paired):
-        return f"No person has a digital twin, by participant id; {others} digital people." if others else ""
+        return text
     ids = pd.Index(pd.unique(digital.responses["participant"]))
     lacking = np.ones(pairing.n_people, dtype=bool)
     lacking[who] = False

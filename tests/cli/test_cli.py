@@ -59,18 +59,8 @@ def test_a_reader_that_stops_early_is_no_failure() -> None:
 
 #: What no help may load.
 HEAVY = (
-    "numpy",
-    "pandas",
-    "scipy",
-    "statsmodels",
-    "pyarrow",
-    "httpx",
-    "matplotlib",
-    "altair",
-    "starlette",
-    "jax",
-    "torch",
-)
+    "numpy", "pandas", "scipy", "statsmodels", "pyarrow", "httpx", "matplotlib", "altair", "starlette", "jax", "torch",
+)  # fmt: skip
 
 
 def commands(words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

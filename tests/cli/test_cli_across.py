@@ -22,7 +22,7 @@ def test_the_command_prints_the_functions_numbers(capsys, tmp_path):
 
 def test_humans_alone(capsys):
     text = run(capsys, "across", BOTH[0])
-    assert "from all problems together" in text
+    assert text.startswith("12 questions, a typical one known to within ")
     printed = run_json(capsys, "across", BOTH[0], "--population-size", "60", "--level", "0.9")
     found = across_from(load_example().human, population_size=60, level=0.9)
     assert printed["results"][0]["lower"] == pytest.approx(found.rows[0]["lower"])

@@ -53,13 +53,13 @@ def test_rows_equal_the_calculator_in_order_of_the_problems(capsys, tables):
     assert "1 repeated answers of the same human people" in report["notes"][0]
     mean = report["summary"][0]
     assert mean["location"] == pytest.approx(np.mean([row["location"] for row in report["results"]]))
-    assert "Over 3 problems" in report["notes"][-1]
+    assert report["answer"].startswith("Over 3 questions: ")
 
 
 def test_one_problem_has_no_summary_and_bounds_on_request(capsys, tables):
     report = json.loads(run(capsys, *tables, "--problem", "2", "--n-boot", "30", "--seed", "1", "--json"))
     assert report["summary"] == []
-    assert "at level 0.95" in report["notes"][-1]
+    assert ", 95% interval " in report["answer"]
     assert "ratio" in run(capsys, *tables, "--problem", "2")
 
 
@@ -75,4 +75,4 @@ def test_gpt4_personas_are_too_uniform_on_offensiveness(capsys):
     assert len(report["results"]) == 1500
     lower, upper = report["summary"][1], report["summary"][2]
     assert 0.5 < lower["sd_ratio"] < upper["sd_ratio"] < 0.7
-    assert "too uniform" in report["notes"][-1]
+    assert "too uniform" in report["answer"]

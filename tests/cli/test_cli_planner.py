@@ -43,7 +43,7 @@ def test_a_pilot_of_equal_answers_is_warned_about(capsys: pytest.CaptureFixture[
     more = [f"a,d{who},{who + 1}" for who in range(3)]
     digital = write(tmp_path / "d.csv", "\n".join(["problem,participant,response", *rows, *more]))
     result = run_json(capsys, "planner", humans, digital, "--half-width", "0.2")
-    assert any("Warning: all pilot answers are equal" in note for note in result["notes"])
+    assert "Warning: all pilot answers are equal" in result["answer"]
     assert "all pilot answers are equal" in result["results"][0]["note"]
 
 

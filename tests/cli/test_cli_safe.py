@@ -37,11 +37,12 @@ def test_safe_interval_from_file_and_from_participant(capsys: pytest.CaptureFixt
 
 
 def test_the_answer_fits_into_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Verdict, the crowd's gap with its interval, and Theorem 3's question; and first what "not worse" means."""
+    """Verdict, the crowd's gap with its interval, and Theorem 3's question; before them what "not worse" means."""
     monkeypatch.setenv("COLUMNS", "80")
     told = run(capsys, "safe-interval", *BOTH, "--reference", "example:reference")
     lines = told.splitlines()
-    assert told.startswith("Not worse means: than asking the LLM once.")
+    assert told.startswith("In 1 of 12 questions the digital crowd is shown to be no worse than asking the")
+    assert "Not worse means: than asking the LLM once." in " ".join(told.partition("┃")[0].split())
     assert max(map(len, lines)) <= 80
     head = next(place for place, line in enumerate(lines) if "verdict" in line)
     assert lines[head - 1].split("┃")[-1].strip() == "inside"

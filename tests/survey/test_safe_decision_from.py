@@ -125,7 +125,9 @@ def test_not_worse_is_said_to_be_no_praise():
     assert row["crowd_gap"] == pytest.approx(0.9, abs=0.15)
     assert row["gap_lower"] > 0.7
     assert "off the humans' in 1 of 1 problem" in found.notices[0]
-    assert str(found).startswith("Not worse means: than asking the LLM once.")
+    first = str(found).splitlines()[0]
+    assert first.startswith("Question a: the digital crowd is no worse than asking the LLM once")
+    assert "Not worse means: than asking the LLM once." in first
     near = safe_decision_from(human, human, plain, kappa=2.0)
     assert "in none of 1 problem these answers show a gap" in near.notices[0]
 
