@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import functools
 import json
+import re
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -14,10 +18,12 @@ import pytest
 from real_servers import gguf_file, llama_server, model_folder, need, transformers_serve
 from scipy import stats
 
+from crowdllm_stats.backbones.cache import AnswerCache
 from crowdllm_stats.backbones.fetch import quiet_transformers
 from crowdllm_stats.backbones.prompts import Template, build_prompts
 from crowdllm_stats.backbones.replies import ReplyReader
 from crowdllm_stats.backbones.server import ServerBackbone
+from crowdllm_stats.cli import main
 
 pytestmark = pytest.mark.backbone
 
@@ -88,6 +94,38 @@ def test_log_probabilities_of_llama_cpp_are_those_of_the_weights(tmp_path):
     again = asked.reference(PROBLEMS)  # the server is gone by now
     assert np.array_equal(again.probabilities, reference.probabilities)
     assert (again.source["asked"], again.source["from_cache"]) == (0, 3)
+
+
+def test_a_run_on_llama_cpp_that_is_killed_goes_on_and_its_cost_was_said(tmp_path, capsys):
+    """`backbone ask`, killed with five of twelve answers stored; the range holds the tokens that the server counted."""
+    need("xllamacpp")
+    texts = [f"{text} It was the {place}th time." for place in range(4, 8) for text in PROBLEMS["text"]]
+    pd.DataFrame({"problem": range(len(texts)), "text": texts}).to_csv(tmp_path / "problems.csv")
+    cache, out = tmp_path / "answers.sqlite", tmp_path / "reference.npz"
+    with llama_server(gguf_file(), tmp_path) as url:
+        words = [
+            "backbone", "ask", url, str(tmp_path / "problems.csv"), "--template", "offensiveness", "--server-model",
+            "smollm2", "--concurrency", "2", "--cache", str(cache), "--out", str(out), "--json",
+        ]  # fmt: skip
+        with subprocess.Popen([sys.executable, "-m", "crowdllm_stats", *words], stderr=subprocess.PIPE) as run:
+            while not cache.is_file():
+                time.sleep(0.01)
+            with AnswerCache(cache) as stored:
+                while len(stored) < 5 and run.poll() is None:
+                    time.sleep(0.01)
+                run.kill()
+                run.communicate()
+                kept = len(stored)
+        assert kept < len(texts)
+        assert main(words) == 0
+    told = capsys.readouterr()
+    source = json.loads(told.out)["source"]
+    assert (source["mode"], source["asked"], source["from_cache"]) == ("logprobs", len(texts) - kept, kept)
+    assert f"Answers to ask for: {len(texts) - kept} ({kept} in the cache)" in told.err
+    least, most = (
+        int(number.replace(",", "")) for number in re.search(r"([\d,]+) to ([\d,]+) tokens", told.err).groups()
+    )
+    assert least <= source["prompt_tokens"] + source["reply_tokens"] <= most
 
 
 def test_samples_of_transformers_serve_are_draws_from_the_weights(tmp_path):
