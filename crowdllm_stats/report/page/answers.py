@@ -9,9 +9,10 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from crowdllm_stats._base.messages import for_command, said
 from crowdllm_stats.data.layout import OURS, column_named
@@ -19,10 +20,10 @@ from crowdllm_stats.report.page.choices import SIDES, Choices
 from crowdllm_stats.report.page.uploads import Study
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from crowdllm_stats.data.crowd import CrowdData
+    from crowdllm_stats.data.formats.opened import Opened
     from crowdllm_stats.data.scale import Scale
+    from crowdllm_stats.data.shape import Reading
     from crowdllm_stats.report.parts import Part
     from crowdllm_stats.survey.first_look import Survey
     from crowdllm_stats.survey.result import SurveyResult
@@ -38,6 +39,7 @@ class TableSeen:
     Attributes:
         side: "human" or "digital".
         file: its name.
+        kind: what it is, for instance "Excel".
         columns: the columns there.
         used: our names to the file's, as far as they were found or chosen.
         lacking: our names without a column.
@@ -48,6 +50,7 @@ class TableSeen:
 
     side: str
     file: str
+    kind: str = ""
     columns: tuple[str, ...] = ()
     used: Mapping[str, str] = dataclasses.field(default_factory=dict)
     lacking: tuple[str, ...] = ()
@@ -212,60 +215,78 @@ def write_example(folder: Path) -> dict[str, str]:
 def _seen(study: Study, side: str, choices: Choices) -> TableSeen:
     file = study.files[side]
     try:
-        frame = _frame(study.folder, file)
+        opened = _opened(study.folder, file)
     except (ValueError, FileNotFoundError) as error:
         return TableSeen(side, file, refused=said(error).command)
-    there = tuple(map(str, frame.columns))
-    used = _columns(there, choices.columns(side))
-    lacking = tuple(ours for ours in OURS if ours not in used)
-    table = TableSeen(side, file, there, used, lacking, len(frame))
-    if lacking:
-        return table
+    columns = tuple(map(str, opened.frame.columns))
+    table = TableSeen(side, file, opened.kind, columns, rows=len(opened.frame), lines=opened.notes)
     try:
-        crowd = _crowd(study, side, choices)
+        read = _read(study, side, choices)
+        table = dataclasses.replace(table, used=read.used, lacking=read.lacking)
+        if read.data is None:
+            return table
     except ValueError as error:
         return dataclasses.replace(table, refused=said(error).command)
-    return dataclasses.replace(table, lines=tuple(line.strip() for line in str(crowd).splitlines()[1:]))
-
-
-def _columns(there: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str]:
-    """Our names to columns that are there: the one chosen, or else the one called so."""
-    found = {ours: column_named(chosen.get(ours, ours), there) for ours in OURS}
-    return {ours: theirs for ours, theirs in found.items() if theirs is not None}
+    lines = [line.strip() for line in str(read.data).splitlines()[1:]]
+    return dataclasses.replace(table, lines=(*lines, *read.data.notes))
 
 
 @lru_cache(maxsize=_KEPT)
-def _frame(folder: Path, file: str) -> pd.DataFrame:
-    from crowdllm_stats.data.files import read_table
+def _opened(folder: Path, file: str) -> Opened:
+    from crowdllm_stats.data.opening import open_table
 
     os.chdir(folder)  # messages then name the file as the person knows it, not where it lies
-    return read_table(file)
+    return open_table(file)
 
 
-def _crowd(study: Study, side: str, choices: Choices) -> CrowdData:
-    used = _columns([str(name) for name in _frame(study.folder, study.files[side]).columns], choices.columns(side))
+class _Read(NamedTuple):
+    """A table as far as it could be read: our names to its columns, those it lacks, and people left out of it."""
+
+    data: CrowdData | None
+    used: Mapping[str, str]
+    lacking: tuple[str, ...] = ()
+    outside: frozenset[str] = frozenset()
+
+
+def _read(study: Study, side: str, choices: Choices) -> _Read:
+    known: tuple[str, ...] = ()
+    if side == "digital":
+        with suppress(ValueError, FileNotFoundError):  # said of the human table
+            human = _read(study, "human", choices).data
+            known = () if human is None else tuple(human.problems["problem"])
     return _assembled(
-        study.folder, study.files[side], side, tuple(used.items()), choices.scale, choices.codes(),
-        choices.drop_missing, choices.profile(),
+        study.folder, study.files[side], side, tuple(choices.columns(side).items()), choices.scale, choices.codes(),
+        choices.drop_missing, choices.profile(), choices.reading(side, known),
     )  # fmt: skip
 
 
 @lru_cache(maxsize=_KEPT)
 def _assembled(
-    folder: Path, file: str, side: str, columns: tuple[tuple[str, str], ...], scale: str, codes: tuple[float, ...],
-    drop_missing: bool, profile: tuple[str, ...],
-) -> CrowdData:  # fmt: skip
+    folder: Path, file: str, side: str, chosen: tuple[tuple[str, str], ...], scale: str,
+    codes: tuple[float | str, ...], drop_missing: bool, profile: tuple[str, ...], reading: Reading,
+) -> _Read:  # fmt: skip
     from crowdllm_stats.data.assemble import Wishes, assemble
+    from crowdllm_stats.data.conditions import applicable
     from crowdllm_stats.data.crowd import CrowdData
+    from crowdllm_stats.data.shape import shaped
 
-    frame = _frame(folder, file)
-    there = [str(name) for name in frame.columns]
+    opened = _opened(folder, file)
+    if side == "digital":
+        columns = list(map(str, opened.frame.columns))
+        reading = dataclasses.replace(reading, where=tuple(applicable(reading.where, columns)))
+    table = shaped(opened, file, reading, dict(chosen))
+    there = [str(name) for name in table.frame.columns]
+    given = {ours: column_named(dict(chosen).get(ours, ours), there) for ours in OURS}
+    used = {} if table.wide else {ours: theirs for ours, theirs in given.items() if theirs is not None}
+    lacking = () if table.wide else tuple(ours for ours in OURS if ours not in used)
+    if lacking:
+        return _Read(None, used, lacking)
     wishes = Wishes(
-        scale=_scale(scale, side), columns=dict(columns), repeats="keep", problem_columns=[], missing_codes=codes,
+        scale=_scale(scale, side), columns=None if table.wide else used, repeats="keep", problem_columns=[],
         profile_columns=[found for one in profile if (found := column_named(one, there)) is not None],
-        missing="drop" if drop_missing else "refuse",
+        missing="drop" if drop_missing else "refuse", missing_codes=codes, reading=reading,
     )  # fmt: skip
-    return CrowdData(*assemble(frame, file, wishes))
+    return _Read(CrowdData(*assemble(table, file, wishes)), used, outside=table.outside)
 
 
 def _scale(text: str, side: str) -> Scale | None:
@@ -280,10 +301,18 @@ def _scale(text: str, side: str) -> Scale | None:
 
 def _survey(study: Study, choices: Choices) -> Survey:
     from crowdllm_stats.survey.first_look import open_survey
+    from crowdllm_stats.survey.tables import without_people
 
-    human = _crowd(study, "human", choices)
-    digital = _crowd(study, "digital", choices) if "digital" in study.files else None
-    survey = open_survey(human, digital, match=choices.profile(), as_given=choices.as_given, unpaired=choices.unpaired)
+    people, digital = _read(study, "human", choices), None
+    if "digital" in study.files:
+        digital = _read(study, "digital", choices).data
+    if people.data is None or ("digital" in study.files and digital is None):
+        raise ValueError("choose the columns first")
+    if digital is not None and not choices.match:
+        digital = without_people(digital, people.outside)
+    survey = open_survey(
+        people.data, digital, match=choices.profile(), as_given=choices.as_given, unpaired=choices.unpaired
+    )
     if digital is not None and not choices.unpaired:
         survey.refuse_strangers()
     return survey

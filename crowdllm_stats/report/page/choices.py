@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.data.layout import OURS
 
+if TYPE_CHECKING:
+    from crowdllm_stats.data.shape import Reading
+
 #: The two tables, as forms and folders call them.
 SIDES = ("human", "digital")
+
+#: The choices of how both tables are read.
+READING = ("scale", "missing", "labels", "questions", "id", "where")
 
 #: The choices of yes or no.
 FLAGS = ("drop_missing", "unpaired", "as_given")
@@ -22,7 +29,11 @@ class Choices:
     Attributes:
         level: confidence level.
         scale: what the answers can be, as ``Scale.parse`` reads it.
-        missing: codes of missing answers, joined by commas.
+        missing: codes and words of missing answers, joined by commas.
+        labels: numbers for answers in words: "likert5", "likert7" or "Never=1,Often=3".
+        questions: columns of a table with a row per person that are its questions, joined by commas.
+        id: the column of such a table that names the people.
+        where: a condition that rows must meet.
         match: profile columns to build twins from, joined by commas.
         reference_participant: the plain LLM's id in the digital table.
         half_width: the half-width to plan for.
@@ -36,6 +47,10 @@ class Choices:
     level: str = "0.95"
     scale: str = ""
     missing: str = ""
+    labels: str = ""
+    questions: str = ""
+    id: str = ""
+    where: str = ""
     match: str = ""
     reference_participant: str = ""
     half_width: str = ""
@@ -88,30 +103,45 @@ class Choices:
         except ValueError:
             raise BadInput("must be a number", argument=name, given=text) from None
 
-    def codes(self) -> tuple[float, ...]:
-        """The codes of missing answers.
-
-        Raises:
-            ValueError: if they are not numbers joined by commas.
+    def codes(self) -> tuple[float | str, ...]:
+        """The codes of missing answers: numbers where they are such, else words.
 
         Example:
-            >>> Choices(missing="88, 99").codes()
-            (88.0, 99.0)
+            >>> Choices(missing="88, don't know").codes()
+            (88.0, "don't know")
         """
-        try:
-            return tuple(float(word) for word in self.missing.split(",") if word.strip())
-        except ValueError:
+        return tuple(map(_code, _words(self.missing)))
+
+    def reading(self, side: str, known: Sequence[str] = ()) -> Reading:
+        """How the human or the digital table is to be read.
+
+        Args:
+            side: "human" or "digital"; questions are named for the first.
+            known: names of questions from the other table.
+
+        Raises:
+            ValueError: on labels that would have to be read from a file.
+        """
+        from crowdllm_stats.data.labels import SETS
+        from crowdllm_stats.data.shape import Reading
+
+        if self.labels and self.labels not in SETS and "=" not in self.labels:
             raise BadInput(
-                "must be numbers joined by commas, for instance 77,88,99", argument="missing_codes", given=self.missing
-            ) from None
+                "must be likert5, likert7 or a list such as Never=1,Often=3", argument="--labels", given=self.labels
+            )
+        return Reading(
+            wide=True if self.questions and side == "human" else None, questions=_words(self.questions),
+            id_column=self.id or None, where=(self.where,) if self.where else (), known=tuple(known),
+            labels=self.labels or None,
+        )  # fmt: skip
 
     def profile(self) -> tuple[str, ...]:
         """The profile columns to build twins from."""
-        return tuple(name.strip() for name in self.match.split(",") if name.strip())
+        return _words(self.match)
 
     def settings(self) -> dict[str, str | float]:
         """What was chosen beside files and columns, for the provenance of a report."""
-        chosen = {name: getattr(self, name) for name in ("scale", "missing", "match", "reference_participant")}
+        chosen = {name: getattr(self, name) for name in (*READING, "match", "reference_participant")}
         flags = {name: "yes" for name in FLAGS if getattr(self, name)}
         return {"level": self.number("level"), **{name: text for name, text in chosen.items() if text}, **flags}
 
@@ -127,7 +157,7 @@ class Choices:
             ['interval', 'my humans.csv', '--scale', '1:5', '--level', '0.9']
         """
         words = [command, *(files[side] for side in SIDES if side in files)]
-        given = {name: getattr(self, name) for name in ("scale", "missing", "match")}
+        given = {name: getattr(self, name) for name in (*READING, "match")}
         for side in SIDES:
             given[f"{side}_columns"] = ",".join(f"{ours}={theirs}" for ours, theirs in self.columns(side).items())
         if command == "safe-interval":
@@ -143,3 +173,14 @@ class Choices:
 
 def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _code(word: str) -> float | str:
+    try:
+        return float(word)
+    except ValueError:
+        return word

@@ -62,13 +62,29 @@ def test_human_answers_alone_are_enough(page):
 def test_columns_that_are_not_found_are_asked_for_and_then_used(page):
     human = HUMAN.replace(b"problem,participant,response", b"item,who,score")
     answer = page.send(human=human, digital=DIGITAL)
-    assert refusals(answer.text) == ["Which column is which? Choose below: the question, the person, the answer."]
+    assert refusals(answer.text) == [
+        "Which column is which? Choose below: the question, the person, the answer. Where the table has a row per "
+        "person, name the columns that are questions."
+    ]
     assert "What people answer" not in answer.text
     chosen = {"human_problem": "item", "human_participant": "who", "human_response": "score"}
     text = page.client.get(str(answer.url), params=chosen).text
     assert refusals(text) == []
     assert numbers(text, "tea")[5] == 9
     assert "--human-columns problem=item,participant=who,response=score" in text
+
+
+def test_a_wide_table_in_words_is_read_as_such(page):
+    words = {1: "Strongly disagree", 2: "Disagree", 3: "Neither", 4: "Agree", 5: "Strongly agree"}
+    wide = frame(HUMAN).pivot_table(index="participant", columns="problem", values="response")
+    wide = wide.rename(columns=dict(zip(("tea", "milk", "rice"), ("Q1", "Q2", "Q3"), strict=True)))
+    text = wide.astype(int).replace(words).to_csv(sep=";")
+    digital = DIGITAL.replace(b"tea,", b"Q1,").replace(b"milk,", b"Q2,").replace(b"rice,", b"Q3,")
+    answer = page.send(human=("wide.csv", text.encode("utf-16")), digital=digital)
+    found = page.client.get(str(answer.url), params={"labels": "likert5", "scale": "1:5"}).text
+    assert refusals(found) == []
+    expected = interval_from(frame(HUMAN), frame(DIGITAL), scale="1:5").to_frame().loc["milk"]
+    assert numbers(found, "Q2")[:3] == pytest.approx([expected.estimate, expected.lower, expected.upper])
 
 
 def test_a_refusal_is_the_librarys_own_line(page):
@@ -88,7 +104,8 @@ def test_a_refusal_is_the_librarys_own_line(page):
         ({"level": "2"}, "--level must"),
         ({"level": "ninety"}, "--level must be a number; got 'ninety'"),
         ({"scale": "one to five"}, "is not understood"),
-        ({"missing": "x"}, "--missing must be numbers joined by commas"),
+        ({"labels": "/etc/passwd"}, "--labels must be likert5, likert7 or a list such as Never=1,Often=3"),
+        ({"where": "age>18"}, "age"),
         ({"match": "age"}, "age"),
         ({"half_width": "5", "scale": "1:5"}, "--half-width is half of the scale"),
         ({"reference_participant": "nobody"}, "has no answer in the digital table"),
