@@ -17,11 +17,13 @@ from crowdllm_stats.cli.options import (
     Embedding,
     FileScale,
     Humans,
+    Plot,
     ReadOptions,
     Setting,
     hyper_parameters,
 )
-from crowdllm_stats.cli.out_check import check_folder
+from crowdllm_stats.cli.out_check import check_folder, check_plot
+from crowdllm_stats.cli.output import write_figure
 from crowdllm_stats.cli.terminal import Progress
 
 
@@ -69,6 +71,7 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FOLDER", help="Also write tables, pictures, a page and a manifest to this folder."),
     ] = None,
+    plot: Plot = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare CrowdLLM and every baseline on real answers: exact and sampled, against ridge, with their spread.
@@ -81,6 +84,7 @@ def evaluate(
         raise ValueError("--row chooses rows of the comparison, which --check leaves out; leave out one of the two")
     if out is not None:
         check_folder("--out", out, [f"{'checks' if check else 'scores'}.csv.manifest.json"], given.params)
+    check_plot(plot, given.params)
     settings = hyper_parameters(setting or [])
     for name in () if check else ("objective", "mixing", "mixing_draws"):
         if name in settings:
@@ -98,7 +102,7 @@ def evaluate(
         from crowdllm_stats.evaluation.case_study.study import run_study
         from crowdllm_stats.evaluation.case_study.texts import read_texts
         from crowdllm_stats.evaluation.case_study.wording import markdown
-        from crowdllm_stats.evaluation.case_study.writing import write_study
+        from crowdllm_stats.evaluation.case_study.writing import distributions, write_study
         from crowdllm_stats.evaluation.check_page import write_check
         from crowdllm_stats.evaluation.population_check import check_population
         from crowdllm_stats.evaluation.protocols import PROTOCOLS
@@ -129,12 +133,16 @@ def evaluate(
         if out is not None:
             write = write_check if check else write_study
             written = write(found, out, human, references, arguments=given.obj)
+        if plot is not None:
+            write_figure(found.plot() if check else distributions(found), plot)
     if as_json:
         print(json_text({"command": "evaluate", "version": __version__, **_content(found)}))
         return
     print(found if check else markdown(found))
     if written:
         print(f"Written: {len(written)} files in {out}")
+    if plot is not None:
+        print(f"Plot: {plot}")
 
 
 def _content(found: Any) -> dict[str, Any]:

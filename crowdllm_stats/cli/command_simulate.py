@@ -17,13 +17,15 @@ from crowdllm_stats.cli.options import (
     AskOptions,
     DataFolder,
     KeepFormulas,
+    Plot,
     Problems,
     ReadAnswers,
     ReadOptions,
     Scheduler,
     check_seed,
 )
-from crowdllm_stats.cli.out_check import check_file, check_folder
+from crowdllm_stats.cli.out_check import check_file, check_folder, check_plot
+from crowdllm_stats.cli.output import write_figure
 from crowdllm_stats.cli.terminal import Progress
 
 if TYPE_CHECKING:
@@ -100,6 +102,7 @@ def simulate(
     seed: Annotated[int, typer.Option(metavar="SEED", help="Set the seed of profiles and answers.")] = 0,
     scheduler: Scheduler = None,
     data: DataFolder = None,
+    plot: Plot = None,
     keep_formulas: KeepFormulas = False,
     as_json: AsJson = False,
 ) -> None:
@@ -128,6 +131,9 @@ def simulate(
     check_file("--reference-out", reference_out, SUFFIXES, given.params)
     if reference_out is not None:
         check_count("--k", k)
+    check_plot(plot, given.params)
+    if folder and plot is not None:
+        raise ValueError("--plot draws the answers of one file: name one with --out, such as answers.parquet")
     check_seed(seed)
     check_choice("--by", by, ("people", "problems"))
     _check_parts(folder, twins, reading, scheduler)
@@ -165,10 +171,17 @@ def simulate(
     counts = {"people": people, "answers": written}
     described = out / IDENTITY if folder else out
     write_manifest(described, arguments=given.obj, inputs=inputs, seed=seed, counts=counts, rows=written)
+    if plot is not None:
+        from crowdllm_stats.data.answer_picture import answer_picture
+        from crowdllm_stats.data.files import read_table
+
+        write_figure(answer_picture(read_table(out)), plot)
     if as_json:
         print(json_text(made))
         return
     print(f"{written:,} answers of {people:,} digital people in {out}\n{note}")
+    if plot is not None:
+        print(f"Plot: {plot}")
 
 
 def _parts(

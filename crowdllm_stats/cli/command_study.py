@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdllm_stats._base.json_values import json_text, table_rows
-from crowdllm_stats.cli.options import AsJson, Scheduler
-from crowdllm_stats.cli.out_check import check_folder
+from crowdllm_stats.cli.options import AsJson, Plot, Scheduler
+from crowdllm_stats.cli.out_check import check_folder, check_plot
+from crowdllm_stats.cli.output import write_figure
 from crowdllm_stats.cli.stopping import say_when_stopped
 from crowdllm_stats.cli.terminal import Progress
 
@@ -151,6 +152,7 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
         scheduler: Scheduler = None,
         store: Where = None,
         out: Out = None,
+        plot: Plot = None,
         as_json: AsJson = False,
     ) -> None:
         from importlib.util import find_spec
@@ -162,6 +164,9 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
         from crowdllm_stats.studies.report.report import conclude, write_report
 
         design = _design(name, quick, only)
+        check_plot(plot, given.params)
+        if plot is not None and not design.pictures:
+            raise ValueError(f"--plot: the study {design.name} has no [[picture]] in its file")
         place = Store(_store_folder(design, store, quick), design)
         if out is None and place.folder.is_dir() and not os.access(place.folder, os.W_OK):
             raise ValueError(f"{place.folder} cannot be written to: name another folder for the report with --out")
@@ -181,11 +186,15 @@ def _runs(arguments: Sequence[str], *, resume: bool) -> Callable[..., None]:
         else:
             _print_results(results, found)
             print(f"{done}\nBlocks: {place.folder}")
+        if plot is not None:
+            from crowdllm_stats.studies.report.plots import draw
+
+            write_figure(draw(design.pictures[0], results), plot)
         target = place.folder if out is None else out
         drawing = out is not None or find_spec("matplotlib") is not None
         written = write_report(results, target, file=study_file(name), arguments=arguments, pictures=drawing)
         if not as_json:
-            print(_written_words(written, target, drawing))
+            print(_written_words(written, target, drawing) + ("" if plot is None else f"\nPlot: {plot}"))
 
     run.__doc__ = (
         "Go on with a study that was stopped; its finished blocks are kept."

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdllm_stats._base.json_values import json_text
-from crowdllm_stats.cli.options import AsJson, check_seed
-from crowdllm_stats.cli.out_check import check_folder
+from crowdllm_stats.cli.options import AsJson, Plot, check_seed
+from crowdllm_stats.cli.out_check import check_folder, check_plot
+from crowdllm_stats.cli.output import write_figure
 from crowdllm_stats.cli.terminal import Progress, screen
 
 if TYPE_CHECKING:
@@ -112,15 +113,21 @@ def list_results(folder: Folder = None) -> None:
 
 
 def show(
+    given: typer.Context,
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="Show this result; `crowdllm-stats theory list` lists them all.")
     ],
     folder: Folder = None,
+    plot: Plot = None,
 ) -> None:
     """Print the statement, derivation and limits of one result."""
     from crowdllm_stats.verify.load import find_results, select
+    from crowdllm_stats.verify.report import picture_of
 
+    check_plot(plot, given.params)
     (place,) = select(find_results(_folders(folder)), [name]).values()
+    if plot is not None:
+        write_figure(picture_of(place), plot)
     print((place / "README.md").read_text(encoding="utf-8"), end="")
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crowdllm_stats._base.json_values import json_text
 from crowdllm_stats._base.shown import visible
 from crowdllm_stats._base.whole_files import whole_folder
 from crowdllm_stats.verify.load import check_files, load
 from crowdllm_stats.verify.outcome import Outcome, Verification
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _COLUMNS = {
     "result": "result",
@@ -123,16 +126,29 @@ def _readme(verification: Verification, arguments: Sequence[str]) -> str:
     return visible("\n".join(lines))
 
 
-def _draw(outcome: Outcome, out: Path) -> Path | None:
-    """The result's picture; None where its checks could not be loaded."""
+def picture_of(folder: Path) -> Figure:
+    """The picture of one result.
+
+    Args:
+        folder: that holds its checks.
+
+    Raises:
+        ModuleNotFoundError: if matplotlib is not installed.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    if outcome.statement.verdict == "not known":
-        return None
     figure = Figure(figsize=(7.0, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
-    load(outcome.folder).picture(figure.add_subplot())
+    load(folder).picture(figure.add_subplot())
+    return figure
+
+
+def _draw(outcome: Outcome, out: Path) -> Path | None:
+    """The result's picture; None where its checks could not be loaded."""
+    if outcome.statement.verdict == "not known":
+        return None
+    figure = picture_of(outcome.folder)
     place = out / f"{outcome.statement.name}.png"
     figure.savefig(place, dpi=110, metadata={"Software": None})
     return place
