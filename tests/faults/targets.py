@@ -10,6 +10,7 @@ import json
 import re
 import tomllib
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from crowdllm_stats.backbones.prompts import Template
 from crowdllm_stats.cli import main
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.files import read_table
+from crowdllm_stats.data.formats.text import DELIMITERS
 from crowdllm_stats.data.reference import AGGREGATORS, Reference
 from crowdllm_stats.data.scale import Scale
 from crowdllm_stats.studies.engine.design_file import read_design
@@ -44,11 +46,17 @@ WRITTEN = [
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.0*)?")
 
 
-def csv_rows(content: bytes) -> list[list[str]] | None:
-    """Header and rows as Python's csv module reads them, strictly; blank lines do not count. None where it refuses."""
+def csv_rows(content: bytes, said: Sequence[str] = ()) -> list[list[str]] | None:
+    """Header and rows as Python's csv module reads them, strictly; blank lines do not count. None where it refuses.
+
+    The text is UTF-8 with commas, or what the reader said of it.
+    """
+    told = " ".join(said)
+    mark = next((mark for mark, name in DELIMITERS.items() if f"{name} between values" in told), ",")
     try:
-        text = content.decode("utf-8-sig")
-        return [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+        text = content.decode("cp1252" if "Windows-1252" in told else "utf-8-sig")
+        rows = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark)
+        return [row for row in rows if (any(row) if said else row)]
     except (UnicodeDecodeError, csv.Error):
         return None
 
@@ -98,7 +106,7 @@ def two_tables(content: bytes, folder: Path) -> bool:
     if code:
         raise AssertionError(f"exit code {code}: {err.getvalue()}")
     told = json.loads(out.getvalue(), parse_constant=_refused)
-    rows = csv_rows(human) or []
+    rows = csv_rows(human, [notice for notice in told["notices"] if "human.csv" in notice]) or []
     once = {tuple(row[:2]) for row in rows[1:]}
     said = len(once) == len(rows) - 1 or any("mean of several rows" in notice for notice in told["notices"])
     return (
@@ -116,8 +124,8 @@ def answers(content: bytes, folder: Path) -> bool:
     """A table of answers: ids without outer blanks, answers as numbers, every row."""
     place = folder / "answers.csv"
     place.write_bytes(content)
-    read = CrowdData.read(place, repeats="keep").responses
-    rows = csv_rows(content)
+    data = CrowdData.read(place, repeats="keep")
+    read, rows = data.responses, csv_rows(content, data.notes)
     if rows is None:
         return False
     header = [name.strip().casefold() for name in rows[0]]
