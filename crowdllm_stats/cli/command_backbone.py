@@ -210,12 +210,12 @@ def ask(
     from crowdllm_stats._base.manifest import described_file, write_manifest
     from crowdllm_stats.backbones.options import answers_of
     from crowdllm_stats.cli.stopping import say_when_stopped
-    from crowdllm_stats.data.files import read_table
+    from crowdllm_stats.data.opening import open_table
     from crowdllm_stats.evaluation.case_study.asking import opened
 
     check_file("--out", out, [".npz"], given.params)
-    people = None if profiles is None else read_table(profiles)
-    table = read_table(problems)
+    people = None if profiles is None else open_table(profiles).frame
+    table = open_table(problems).frame
     with Progress("asking the model") as say:
         how = asking.asked(say)
         backbone = opened(model, None if how.options is None else answers_of(list(how.options)), how)

@@ -97,12 +97,15 @@ def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
         crowd = _read(tables.digital, tables, digital_scale, match, "--digital-columns", of_digital, reading)
         digital = crowd.data if match else without_people(crowd.data, people.outside)
         sources.append(crowd.source)
-    survey = open_survey(human, digital, as_given=tables.as_given)
     left, coded = _left_out("human", human)
-    human = _only(survey.human, tables.problem) if tables.problem else survey.human
+    human = dataclasses.replace(human, notes=())  # they are said before the numbers
     if digital is not None:
         more, more_coded = _left_out("digital", digital)
         left, coded = [*left, *more], [*coded, *more_coded]
+        digital = dataclasses.replace(digital, notes=())
+    survey = open_survey(human, digital, as_given=tables.as_given)
+    human = _only(survey.human, tables.problem) if tables.problem else survey.human
+    if digital is not None:
         digital = _also_only(survey.digital, tables.problem) if tables.problem else survey.digital
     return Loaded(human, digital, match, [*survey.coding, *left], sources, coded)
 

@@ -40,7 +40,7 @@ def group_parameters(group: type, defaults: Mapping[str, Any] | None = None) -> 
             ),
             annotation=hints[field.name],
         )
-        for field in sorted(dataclasses.fields(group), key=lambda field: field.kw_only)
+        for field in sorted(dataclasses.fields(group), key=lambda field: field.kw_only is True)
     ]
 
 

@@ -55,7 +55,7 @@ def across_from(
     ends of the scale are those of ``human.scale``. The command ``crowdllm-stats across`` is this function.
 
     Args:
-        human: answers of people: CrowdData, a data frame, or the path of a .csv or .parquet file, the last two with
+        human: answers of people: CrowdData, a data frame, or the path of a file, the last two with
             the columns problem, participant, response and any others. A problem may have a single answer.
         digital: answers of the digital population to the same problems, likewise; None for humans alone.
         scale: what the answers of both tables can be, for instance "1:5"; by default as CrowdData has it, and any

@@ -95,7 +95,7 @@ def safe_decision_from(
 
     Args:
         human: answers of people that the digital population was not fitted to: CrowdData, a data frame, or the path
-            of a .csv or .parquet file, the last two with the columns problem, participant, response.
+            of a file, the last two with the columns problem, participant, response.
         digital: answers of the digital population to the same problems, likewise.
         reference: the LLM's plain answers, likewise, but with the columns ``problem`` and ``response`` alone, one row
             per answer; several for one problem count as independent.

@@ -45,7 +45,7 @@ class Survey:
     Attributes:
         human: answers of people, as numbers on their scale.
         digital: answers of the digital population, likewise.
-        coding: for the notes: how words became numbers; empty where there were none.
+        coding: for the notes: what had to be found out about the files, and how words became numbers.
         match: profile columns to build twins from; none where twins go by name.
         census: whether the digital people of a problem are the whole population asked about.
     """
@@ -141,7 +141,8 @@ def open_survey(
     if digital is not None and not as_given:
         refuse_exchanged(people, crowd)
     people, crowd, coding = words_as_numbers(people, set_apart(crowd) if unpaired else crowd)
-    return Survey(people, crowd, (coding,) if coding else (), tuple(match), census)
+    said = (*people.notes, *crowd.notes, *([coding] if coding else []))
+    return Survey(people, crowd, said, tuple(match), census)
 
 
 def _strangers(pairing: Pairing, digital: CrowdData, has_twin: NDArray[np.bool_], alone: bool) -> ValueError:

@@ -38,7 +38,7 @@ def as_crowd(given: Answers, name: str, scale: Scale | str | None = None) -> Cro
     """The answers as CrowdData; several answers of one person to one problem are kept.
 
     Args:
-        given: CrowdData, a data frame, or the path of a .csv, .csv.gz or .parquet file, the last two with the columns
+        given: CrowdData, a data frame, or the path of a file, the last two with the columns
             problem, participant, response (in any case) and any profile columns.
         name: of the argument, for messages.
         scale: what answers can be, as ``CrowdData.read`` takes it; None keeps that of CrowdData, and lets answers of a
@@ -57,7 +57,7 @@ def as_crowd(given: Answers, name: str, scale: Scale | str | None = None) -> Cro
         return given if scale is None else on_scale(given, as_scale(scale), name)
     if not isinstance(given, pd.DataFrame | str | os.PathLike):
         raise ValueError(
-            f"{name} must be CrowdData, a pandas DataFrame or the path of a .csv or .parquet file, "
+            f"{name} must be CrowdData, a pandas DataFrame or the path of a file, "
             f"got {type(given).__name__}; arrays of answers go into crowdllm_stats.interval"
         )
     try:
@@ -113,7 +113,7 @@ def nobody(human: CrowdData) -> CrowdData:
         0
     """
     empty = {name: getattr(human, name).iloc[:0] for name in ("responses", "participants")}
-    return dataclasses.replace(human, **empty, exclusions={})
+    return dataclasses.replace(human, **empty, exclusions={}, notes=())
 
 
 def set_apart(digital: CrowdData) -> CrowdData:
