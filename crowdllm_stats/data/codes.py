@@ -25,6 +25,8 @@ CODES, APART, RANGES = 5, 5.0, 2.0
 #: Codes that follow a short scale after a gap (refused, don't know, no answer), the largest answer of such a scale, and
 #: the times it was given: a thin upper tail has gaps by chance.
 ONE_DIGIT, SHORT, SEEN = (7.0, 8.0, 9.0), 7.0, 8
+#: Characters of the shortest sentence by which a language model declines; numbers are not searched for one.
+_SENTENCE = 8
 #: Only codes beyond this are looked for in single problems: a few ratings up to 10 have wide gaps by chance.
 TEN = 10.0
 
@@ -85,7 +87,7 @@ def without_declined(column: pd.Series) -> tuple[pd.Series, NDArray[np.bool_]]:
         >>> without_declined(pd.Series(["3", "As an AI language model, I do not have opinions."]))[1].tolist()
         [False, True]
     """
-    return _emptied(column, declines)
+    return _emptied(column, lambda text: len(text) >= _SENTENCE and not text[:1].isdecimal() and declines(text))
 
 
 def _emptied(column: pd.Series, gone: Callable[[str], bool]) -> tuple[pd.Series, NDArray[np.bool_]]:

@@ -52,8 +52,8 @@ _NO_QUESTION = re.compile(
     r"_DO(_|\b)|_TEXT\b|click|submit|\b(rt|time|timer|timing|duration|latency|seconds?|msecs?|ms)(_|\b|\d)|_(rt|time|ms)\b",
     re.IGNORECASE,
 )
-#: Different answers to one question, beyond which a column of numbers is a measurement.
-_MOST_ANSWERS = 21
+#: Different answers beyond which a column of numbers is a measurement: in general, and to what is called a question.
+_MOST_ANSWERS, _SLIDER = 21, 101
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def shaped(
     if wide:
         if questions:
             person = _person(opened, source, reading, given.get("participant"), questions)
-            found = _long(opened, source, questions, person, exclusions)
+            found = _long(opened, source, questions, person, exclusions, bool(reading.questions))
             return replace(found, outside=_outside(whole, opened.frame, person))
         if reading.wide or reading.questions:
             raise _no_questions(source, names)
@@ -174,18 +174,24 @@ def _questions(opened: Opened, source: str, reading: Reading) -> list[str]:
     words = set(label_numbers(reading.labels)) if reading.labels is not None else set()
     families: dict[str, list[str]] = {}
     for name in names:
-        found_stem = _NUMBERED.fullmatch(name)
-        if found_stem and not _NO_QUESTION.search(name) and name != reading.id_column:
-            families.setdefault(found_stem[1].casefold(), []).append(name)
+        if name != reading.id_column and (stem := _stem(name)) is not None:
+            families.setdefault(stem, []).append(name)
     chosen: set[str] = set()
     for stem, members in families.items():
-        answers = [name for name in members if _holds_answers(opened.frame[name], words)]
+        most = _SLIDER if stem in _QUESTION else _MOST_ANSWERS
+        answers = [name for name in members if _holds_answers(opened.frame[name], words, most)]
         if len(answers) >= 2 or (answers and stem in _QUESTION):
             chosen.update(answers)
     return [name for name in names if name in chosen]
 
 
-def _holds_answers(column: pd.Series, words: set[str]) -> bool:
+def _stem(name: str) -> str | None:
+    """What stands before the number at the end of a question's name; None for other names."""
+    found = _NUMBERED.fullmatch(name)
+    return None if found is None or _NO_QUESTION.search(name) else found[1].casefold()
+
+
+def _holds_answers(column: pd.Series, words: set[str], most: int) -> bool:
     """Whether most cells hold one of few numbers, or labels that are known: those given, or steps of agreement."""
     codes, values = coded(column)
     texts = [str(value).strip() for value in values]
@@ -194,7 +200,7 @@ def _holds_answers(column: pd.Series, words: set[str]) -> bool:
     numbers = pd.to_numeric(pd.Series(texts, dtype="str"), errors="coerce").notna().to_numpy()
     for known in (words, *map(set, map(label_numbers, SETS))):
         good = numbers | np.array([folded(text) in known for text in texts], dtype=bool)
-        if filled and good.sum() <= _MOST_ANSWERS and 2 * counts[good].sum() > filled:
+        if filled and good.sum() <= most and 2 * counts[good].sum() > filled:
             return True
     return False
 
@@ -264,8 +270,9 @@ def _refuse_repeated(frame: pd.DataFrame, name: str, source: str) -> None:
 
 
 def _long(
-    opened: Opened, source: str, questions: list[str], person: str, exclusions: dict[str, int]
-) -> Shaped:  # fmt: skip
+    opened: Opened, source: str, questions: list[str], person: str, exclusions: dict[str, int], told: bool
+) -> Shaped:
+    """One row per answer; ``told`` says whether the caller named the questions."""
     frame = opened.frame
     people, width = len(frame), len(questions)
     others = [name for name in frame.columns if name not in (*questions, person)]
@@ -288,6 +295,9 @@ def _long(
         raise ValueError(f"{source}: all cells of the questions are empty; at least one answer is needed")
     shown = ", ".join(questions[:3]) + (f" ... {questions[-1]}" if width > 3 else "")
     note = f"{source} is a wide table: {several(people, 'row')} ({person}), {several(width, 'question')} ({shown})."
+    idle = [] if told else [name for name in map(str, others) if _stem(name) in _QUESTION]
+    if idle:
+        note += f" Not taken for questions, as they hold neither few numbers nor known labels: {some(idle, 4)}."
     labels = next((opened.labels[name] for name in questions if opened.labels.get(name)), {})
     if labels:
         meant = ", ".join(f"{value:g} = {text}" if isinstance(value, float) else f"{value} = {text}"

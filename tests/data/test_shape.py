@@ -73,6 +73,15 @@ def test_questions_that_cannot_be_told_are_asked_for():
         CrowdData.from_frame(table, wide=True)
 
 
+def test_sliders_are_questions_and_columns_of_text_are_named():
+    people = range(60)
+    table = pd.DataFrame({"id": [f"p{one}" for one in people], "Q1": [(7 * one) % 101 for one in people],
+                          "Q2": [f"because of {one}" for one in people], "x1": people, "x2": people})  # fmt: skip
+    data = CrowdData.from_frame(table.astype(str))
+    assert data.problems["problem"].tolist() == ["Q1"]
+    assert "Not taken for questions, as they hold neither few numbers nor known labels: 'Q2'." in data.notes[0]
+
+
 def test_conditions_choose_rows_and_the_others_are_counted():
     data = CrowdData.from_frame(wide(country=["DE", "AT", "FR"]), where=["country=DE|AT", "age>=40"])
     assert answers(data) == [("Q1", "R_2", 5.0)]
