@@ -85,13 +85,13 @@ def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
     shared = named_everywhere(tables)
     of_human = [given_columns("--human-columns", tables.human_columns), shared]
     of_digital = [given_columns("--digital-columns", tables.digital_columns), shared]
-    if tables.digital and same_source(tables.humans, tables.digital):
-        raise ValueError(f"HUMANS and DIGITAL are the same ({tables.humans}): every answer would be its own twin")
     reading = tables.reading()
     people = _read(tables.humans, tables, scale, match, "--human-columns", of_human, reading, problem_columns)
     human = people.data
     sources, digital = [people.source], None
     if tables.digital:
+        if same_source(tables.humans, tables.digital):
+            raise ValueError(f"HUMANS and DIGITAL are the same ({tables.humans}): every answer would be its own twin")
         known = human.problems["problem"].tolist()
         reading = tables.reading(known, human=False)
         crowd = _read(tables.digital, tables, digital_scale, match, "--digital-columns", of_digital, reading)
