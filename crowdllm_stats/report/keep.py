@@ -93,6 +93,7 @@ def keep_results(
     from crowdllm_stats import __version__
 
     options = dict(settings or {})
+    counts = {name: int(count) for name, count in found.counts.items()}
     content = {
         "command": command,
         "version": __version__,
@@ -103,7 +104,7 @@ def keep_results(
         "results": list(found.rows),
         "summary": found.summary,
         "excluded": [{"problem": problem, "reason": for_command(reason)} for problem, reason in found.excluded.items()],
-        "counts": {name: int(count) for name, count in found.counts.items()},
+        "counts": counts,
         "notes": [for_command(note) for note in found.notes],
         "why": for_command(found.why),
         "answers": _answers(human, digital),
@@ -113,9 +114,7 @@ def keep_results(
     with whole_folder(place) as half:
         file = half / RESULTS
         file.write_text(json_text(content) + "\n", encoding="utf-8")
-        manifest = write_manifest(
-            file, arguments=arguments, inputs=inputs, seed=seed, counts=content["counts"], folder=place
-        )
+        manifest = write_manifest(file, arguments=arguments, inputs=inputs, seed=seed, counts=counts, folder=place)
     return [place / file.name, place / manifest.name]
 
 

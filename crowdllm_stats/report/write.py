@@ -118,21 +118,19 @@ def _page(title: str, kept: Sequence[Kept], parts: Sequence[Part]) -> str:
     style, behaviour = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     drawing = drawing_library() if any(figure.chart for part in parts for figure in part.figures) else ""
     methods, references = numbered([part.methods for part in parts])
-    return (
-        _pages()
-        .get_template("report.html")
-        .render(
-            title=title,
-            version=__version__,
-            parts=list(zip(parts, kept, strict=True)),
-            methods=methods,
-            references=references,
-            versions=list(dict.fromkeys(str(one.manifest["version"]) for one in kept)),
-            style=style,
-            scripts=[script for script in (drawing, behaviour) if script],
-            policy=_policy([script for script in (drawing, behaviour) if script], style),
-        )
-    )
+    scripts = [script for script in (drawing, behaviour) if script]
+    text: str = _pages().get_template("report.html").render(
+        title=title,
+        version=__version__,
+        parts=list(zip(parts, kept, strict=True)),
+        methods=methods,
+        references=references,
+        versions=list(dict.fromkeys(str(one.manifest["version"]) for one in kept)),
+        style=style,
+        scripts=scripts,
+        policy=_policy(scripts, style),
+    )  # fmt: skip
+    return text
 
 
 @cache
