@@ -102,6 +102,7 @@ def test_everybody_can_read_it(opened, scheme, rules):
 
     page = opened(color_scheme=scheme)
     page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    page.evaluate("for (const one of document.querySelectorAll('tbody tr:nth-child(n + 4)')) one.remove()")  # are alike
     found = Axe().run(page, options=None if rules is None else {"runOnly": rules})
     serious = [one for one in found.response["violations"] if one["impact"] in ("serious", "critical")]
     assert serious == [], [(one["id"], one["nodes"][0]["html"]) for one in serious]
