@@ -21,7 +21,9 @@ PLOTS = (".png", ".svg", ".pdf")
 MADE_BY = "Made by `"
 
 
-def check_file(option: str, out: Path | None, endings: Sequence[str], params: Mapping[str, Any]) -> None:
+def check_file(
+    option: str, out: Path | None, endings: Sequence[str], params: Mapping[str, Any], otherwise: str = ""
+) -> None:
     """Refuse a file that could not be written, or that must not be, before any work is done.
 
     Args:
@@ -29,6 +31,7 @@ def check_file(option: str, out: Path | None, endings: Sequence[str], params: Ma
         out: the file; None where the option is not given.
         endings: that it may have.
         params: all parameters of the command by name: no other one may name the same file, under any name.
+        otherwise: what else the option takes, in words that go on with the sentence on endings.
 
     Raises:
         ValueError: on an unknown ending, a folder, a place that cannot be written to, a file that another parameter
@@ -40,7 +43,7 @@ def check_file(option: str, out: Path | None, endings: Sequence[str], params: Ma
     if out is None:
         return
     if not out.name.lower().endswith(tuple(endings)):
-        raise ValueError(f"{option} {out} must end in {_or(endings)}")
+        raise ValueError(f"{option} {out} must end in {_or(endings)}{otherwise}")
     if out.is_dir():
         raise ValueError(f"{option} {out} is a folder; name a file")
     if out.exists() and not out.is_file():

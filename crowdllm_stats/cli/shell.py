@@ -192,7 +192,7 @@ def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone:
 
             check_folder("--out", out, [MARK], params)
         else:
-            check_file("--out", out, ENDINGS, params)
+            check_file("--out", out, ENDINGS, params, ", or in / for a folder that a report is made of")
         check_plot(tables.plot, params)
         check_seed(values.get("seed"))
         with Progress("reading") as say:

@@ -14,6 +14,9 @@ from crowdllm_stats.report.sources import METHODS
 #: The two kinds of intervals that stand beside each other.
 BOTH, ALONE = "with the digital population", "human answers alone"
 
+#: Most questions that are drawn by every method.
+PANELS = 6
+
 _PROBLEM = {"problem": "Question"}
 _ENDS = {"estimate": "Estimate", "lower": "From", "upper": "To"}
 
@@ -158,7 +161,7 @@ def compare_part(content: Mapping[str, Any]) -> Part:
     for row in rows:
         panels.setdefault(row["problem"], []).append(row)
     figures = []
-    for problem, own in list(panels.items())[:6]:
+    for problem, own in list(panels.items())[:PANELS]:
         chosen = next((row for row in own if row["chosen"]), own[0])
         lines = [{**row, "kind": "auto's choice" if row["chosen"] else "other methods"} for row in own]
         whose = "The mean over all questions" if problem == "all" else f"Question {_short(problem)}"
@@ -184,6 +187,14 @@ def compare_part(content: Mapping[str, Any]) -> Part:
                 ),
             )
         )  # fmt: skip
+    if len(panels) > PANELS:
+        figures.append(
+            Figure(
+                title="All questions, by every method",
+                says=f"The first {PANELS} of {several(len(panels), 'question')} are drawn; this table has all.",
+                table=Table(_PROBLEM | figures[0].table.columns, rows),
+            )
+        )
     names = list(dict.fromkeys(row["method"] for row in rows))
     methods = (
         f"From {_humans(content['counts'])}{_digital(content['counts'])}, intervals of level {level} were computed by "

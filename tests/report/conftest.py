@@ -17,6 +17,18 @@ COMMANDS = {
     "planner --half-width 0.4": "How many people to ask",
 }
 
+#: Ids of questions that try to run.
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(1)>",
+    '"><svg onload=alert(1)>',
+    "<!--<script>",
+    "{{ 7 * 7 }}",
+    "javascript:alert(1)",
+    "=HYPERLINK(1)",
+    "\u202egnp.exe",
+]
+
 
 @pytest.fixture(scope="session")
 def kept_folders(tmp_path_factory) -> dict[str, Path]:
@@ -43,3 +55,27 @@ def whole_report(kept_folders, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("report") / "report.html"
     assert main(["report", *map(str, kept_folders.values()), "--out", str(out), "--title", "Twelve questions"]) == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def hostile_report(tmp_path_factory) -> Path:
+    """A report of questions, settings, a command line and file names that try to run."""
+    pytest.importorskip("altair")
+    pytest.importorskip("vl_convert")
+    from crowdllm_stats import interval_from, load_example, risk_from
+    from crowdllm_stats.report import keep_results, write_report
+
+    place, example = tmp_path_factory.mktemp("hostile"), load_example()
+    names = dict(zip(sorted(example.human.problems["problem"]), HOSTILE, strict=False))
+    tables = [
+        table.assign(problem=table["problem"].replace(names))
+        for table in (example.human.to_frame(), example.digital.to_frame())
+    ]
+    script = "</dd><script>alert(2)</script>"
+    for name, found in (("interval", interval_from(*tables, scale="1:5")), ("risk", risk_from(*tables, scale="1:5"))):
+        keep_results(
+            place / name, found, command=name, human=example.human, digital=example.digital,
+            settings={"level": 0.95, script: script}, arguments=[script], inputs=[{"path": script, "sha256": script}],
+        )  # fmt: skip
+    write_report([place / "interval", place / "risk"], place / "report.html", title="<script>alert(5)</script>")
+    return place / "report.html"

@@ -27,7 +27,7 @@ def opened(browser, whole_report):
     """Opens the report; whatever the console says, and whatever is fetched, is remembered."""
     contexts = []
 
-    def visit(width: int = 1200, **options):
+    def visit(report=whole_report, width: int = 1200, **options):
         context = browser.new_context(viewport={"width": width, "height": 900}, offline=True, **options)
         contexts.append(context)
         page = context.new_page()
@@ -35,7 +35,8 @@ def opened(browser, whole_report):
         page.on("console", lambda message: page.said.append(message.text))
         page.on("pageerror", lambda error: page.said.append(str(error)))
         page.on("request", lambda request: page.fetched.append(request.url))
-        page.goto(whole_report.as_uri())
+        page.on("dialog", lambda dialog: page.said.append(dialog.message))
+        page.goto(report.as_uri())
         page.wait_for_function(
             "document.querySelectorAll('[data-chart]').length === document.querySelectorAll('[data-drawn]').length",
             timeout=120_000,
@@ -54,6 +55,16 @@ def test_pictures_are_drawn_without_an_error_or_the_network(opened, whole_report
     assert page.locator("[data-chart] svg").count() == page.locator("[data-chart]").count() == 11
     marks = page.locator("[data-chart] svg .mark-symbol path, [data-chart] svg .mark-rect path").count()
     assert marks > 10 * 12
+
+
+def test_what_stands_in_the_data_is_shown_and_does_not_run(opened, hostile_report):
+    page = opened(hostile_report)
+    assert page.said == []
+    assert page.fetched == [hostile_report.as_uri()]
+    assert page.locator("h1").inner_text() == "<script>alert(5)</script>"
+    assert page.locator("tbody th", has_text="<script>alert(1)</script>").count() > 0
+    assert "<script>alert(1)</script>" in page.locator("[data-chart] svg text").all_text_contents()
+    assert page.locator("img, iframe, form:not(.vega-bindings)").count() == 0
 
 
 def test_a_table_sorts_by_number_and_by_name(opened):

@@ -25,17 +25,6 @@ from crowdllm_stats.report.sources import METHODS, numbered
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "</script><img src=x onerror=alert(1)>",
-    '"><svg onload=alert(1)>',
-    "<!--<script>",
-    "{{ 7 * 7 }}",
-    "javascript:alert(1)",
-    "=HYPERLINK(1)",
-    "\u202egnp.exe",
-]
-
 
 class Read(HTMLParser):
     """Elements, texts by element, and the content of scripts."""
@@ -110,6 +99,8 @@ def test_a_folder_that_is_there_is_a_folder_without_the_stroke(tmp_path, capsys)
     (tmp_path / "other" / "mine.txt").write_text("mine")
     assert main(["interval", "example:human", "--scale", "1:5", "--out", str(tmp_path / "other")]) == 2
     assert "holds other files" in capsys.readouterr().err
+    assert main(["interval", "example:human", "--scale", "1:5", "--out", str(tmp_path / "new")]) == 2
+    assert ".json, or in / for a folder that a report is made of" in capsys.readouterr().err
 
 
 def test_what_is_kept_says_the_humans_alone_the_settings_and_what_was_read(tmp_path):
@@ -140,22 +131,8 @@ def test_what_is_kept_says_the_humans_alone_the_settings_and_what_was_read(tmp_p
     assert [source["name"] for source in manifest["inputs"]] == ["example:human", "example:digital"]
 
 
-def test_nothing_in_the_data_can_run(tmp_path, example):
-    human, digital = (table.to_frame() for table in (example.human, example.digital))
-    ids = sorted(human["problem"].unique())
-    names = dict(zip(ids, HOSTILE, strict=False))
-    tables = [table.assign(problem=table["problem"].replace(names)) for table in (human, digital)]
-    found = interval_from(*tables, scale="1:5")
-    risk = risk_from(*tables, scale="1:5")
-    script = "</dd><script>alert(2)</script>"
-    for name, result in (("interval", found), ("risk", risk)):
-        keep_results(
-            tmp_path / name, result, command=name, human=example.human, digital=example.digital,
-            settings={"level": 0.95, script: script}, arguments=[script], inputs=[{"path": script, "sha256": script}],
-        )  # fmt: skip
-    out = tmp_path / "report.html"
-    write_report([tmp_path / "interval", tmp_path / "risk"], out, title="<script>alert(5)</script>")
-    page = Read(out.read_text(encoding="utf-8"))
+def test_nothing_in_the_data_can_run(hostile_report):
+    page = Read(hostile_report.read_text(encoding="utf-8"))
     assert not {"img", "iframe", "object", "embed", "link", "form", "svg"} & set(page.tags)
     assert page.handlers == []
     own = [text for attrs, text in page.scripts if "type" not in attrs]
@@ -180,6 +157,16 @@ def every_data(chart):
     elif isinstance(chart, list):
         for value in chart:
             yield from every_data(value)
+
+
+def test_more_questions_than_are_drawn_by_every_method_stand_in_a_table(tmp_path):
+    tables = ["example:human", "example:digital", "--scale", "1:5"]
+    assert main(["compare", *tables, "--first", "8", "--out", f"{tmp_path}/kept/"]) == 0
+    write_report([tmp_path / "kept"], tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text.count("data-chart=") == 6
+    assert "The first 6 of 8 questions are drawn; this table has all." in text
+    assert text.count(">q08<") > 1
 
 
 def test_the_policy_allows_the_own_scripts_alone(whole_report):
