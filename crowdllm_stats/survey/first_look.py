@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -74,7 +74,7 @@ class Survey:
         """
         sentences = [
             _who(self.pairing, self.digital, paired),
-            _repeated(self.pairing),
+            repeated_rows(self.pairing.counts),
             *two_scales(self.human, self.digital),
             backwards(self.pairing),
         ]
@@ -207,11 +207,16 @@ def _who(pairing: Pairing, digital: CrowdData, needed: bool) -> str:
     return text
 
 
-def _repeated(pairing: Pairing) -> str:
+def repeated_rows(counts: Mapping[str, int]) -> str:
+    """The sentence on rows that repeat a problem and participant; empty where none does.
+
+    Args:
+        counts: of a pairing.
+    """
     parts = [
-        f"{several(pairing.counts[f'{side}_averaged'], f'{side} answer')}"
+        f"{several(counts[f'{side}_averaged'], f'{side} answer')}"
         for side in ("human", "digital")
-        if pairing.counts[f"{side}_averaged"]
+        if counts[f"{side}_averaged"]
     ]
     if not parts:
         return ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,23 +16,25 @@ from numpy.typing import NDArray
 from crowdllm_stats._base.checks import ALTERNATIVES, Alternative, FloatArray, check_choice, check_count, check_level
 from crowdllm_stats._base.messages import BadInput, Message, said
 from crowdllm_stats._base.shown import several
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.scale import Scale, as_scale
 from crowdllm_stats.inference.intervals import CROWD_FROM, HUMAN_ONLY, METHODS, Interval, auto_method
 from crowdllm_stats.inference.intervals.dispatch import TWO_VALUES_BY_NAME, compute
 from crowdllm_stats.inference.intervals.methods import CHOICES, USE_BOUNDS, MethodChoice
 from crowdllm_stats.inference.intervals.sample import read_sample
 from crowdllm_stats.inference.intervals.scale import scale_notice
+from crowdllm_stats.survey.beyond_memory import ROWS, Found, deal, is_beyond
 from crowdllm_stats.survey.by_shape import joined
-from crowdllm_stats.survey.first_look import Survey, open_survey
+from crowdllm_stats.survey.first_look import Survey, open_survey, repeated_rows
 from crowdllm_stats.survey.interval_words import interval_answer
 from crowdllm_stats.survey.one_law import NOTHING
-from crowdllm_stats.survey.pairing import Pairing
+from crowdllm_stats.survey.pairing import COUNTS, Pairing
 from crowdllm_stats.survey.per_problem import Wanted, beside_alone, per_problem, saved, savings
 from crowdllm_stats.survey.pictures import forest
 from crowdllm_stats.survey.result import Row, SurveyResult
 from crowdllm_stats.survey.tables import step_of
 
 if TYPE_CHECKING:
-    from crowdllm_stats.data.crowd import CrowdData, Scale
     from crowdllm_stats.survey.tables import Answers
 
 #: How the ends of the scale are named where answers are tables.
@@ -94,7 +98,9 @@ def interval_from(
     Args:
         human: answers of people: CrowdData, a data frame, or the path of a file, the last two with
             the columns problem, participant, response and any profile columns.
-        digital: answers of the digital population to the same problems, likewise; None for human answers alone.
+        digital: answers of the digital population to the same problems, likewise; None for human answers alone. A
+            Parquet file of more than 20 million human answers is then read a few problems at a time, in bounded memory;
+            it needs ``scale``, as numbers, and 16 bytes per answer in the folder for temporary files.
         scale: what the answers of both tables can be, for instance "1:5"; by default as CrowdData has it, and any
             number in a frame or file. Two words, such as "no,yes", are coded 0 and 1.
         match: profile columns to build twins from; empty pairs by the participants' names.
@@ -134,6 +140,9 @@ def interval_from(
         True
     """
     check_interval(method, level, alternative, population_size)
+    if digital is None and is_beyond(human):
+        wanted = Wanted(method, level, alternative, None, None, population_size, seed)
+        return _of_large_file(Path(str(human)), scale, wanted)
     survey = open_survey(human, digital, scale=scale, match=match, as_given=as_given, unpaired=unpaired)
     humans, others = survey.human, survey.digital
     step, taken = step_of(humans, others)
@@ -174,6 +183,68 @@ def interval_from(
     return Intervals(
         rows, overall, excluded, notes, pairing.counts, why, notices, (), answer, survey.basis, COLUMNS
     )  # fmt: skip
+
+
+def _of_large_file(file: Path, scale: Scale | str | None, wanted: Wanted) -> Intervals:
+    """The intervals of human answers alone that lie in a Parquet file too large to be read as a whole."""
+    given = as_scale(scale)
+    if scale is None or not given.numeric:
+        raise BadInput(f"must be declared, as numbers, for a table of more than {ROWS:,} rows", argument="scale")
+    with tempfile.TemporaryDirectory(prefix="crowdllm-stats-") as folder:
+        dealt = deal(file, given, Path(folder))
+        answers = pd.DataFrame({"problem": "all", "participant": "all", "response": dealt.different})
+        seen = CrowdData.from_frame(answers, scale=given, repeats="keep")
+        step, taken = step_of(seen, seen)
+        wanted = dataclasses.replace(wanted, bounds=given.bounds, step=step)
+        _check_bounds(wanted)
+        found = Found(np.zeros(dealt.people), np.zeros(dealt.people, dtype=np.int64))
+        for group in dealt.groups():
+            found.add(group, dealt.problems, wanted)
+    if not found.rows:
+        raise BadInput(Message.filled("no problem could be computed: {}", next(iter(found.excluded.values()))))
+    counts = {
+        **dict.fromkeys(COUNTS, 0),
+        "answers": sum(found.sizes),
+        "people": dealt.people,
+        "human_averaged": found.averaged,
+        "answers_without_twin": sum(found.sizes),
+    }
+    remarks = (repeated_rows(counts), taken, _unnamed_scale(seen, found.rows, wanted))
+    notes, overall = ["Human answers alone, as asked for."], None
+    if len(found.rows) > 1:
+        overall, remark = overall_row(_pooled_people(found, dealt.problems), wanted)
+        notes.append(remark)
+    whys = sorted((size, method, why) for method, (size, why) in found.whys.items())
+    ends = given.bounds if of_two_values(seen) else None
+    return Intervals(
+        found.rows,
+        overall,
+        found.excluded,
+        notes,
+        counts,
+        " ".join(f"{method}: {why}" for _, method, why in whys),
+        [sentence for sentence in remarks if sentence],
+        answer=interval_answer(found.rows, overall, wanted, ends, True),
+        basis=f"Rests on {several(counts['answers'], 'human answer')} by {dealt.people} people.",
+        columns=COLUMNS,
+    )
+
+
+def _pooled_people(found: Found, problems: Sequence[str]) -> Pooled:
+    """As :func:`pool`, each person one value, the mean of the answers, that weighs as they do."""
+    there = found.counts > 0
+    used = [size >= 2 for size in found.sizes]
+    answers = int(found.counts.sum())
+    return Pooled(
+        human=found.total / max(answers, 1) + found.sums[there] / found.counts[there],
+        twin=None,
+        crowd=None,
+        people=np.arange(np.count_nonzero(there)),
+        problems=[problem for problem, enough in zip(problems, used, strict=True) if enough],
+        left_out=[problem for problem, enough in zip(problems, used, strict=True) if not enough],
+        why=_POOLED.format(sum(used), "Human answers alone."),
+        answers=found.counts[there],
+    )
 
 
 def of_two_values(human: CrowdData) -> bool:
@@ -231,7 +302,7 @@ def _as_census(survey: Survey, population_size: int | None) -> Survey:
     return census if (census.pairing.n_crowd == population_size).all() else survey
 
 
-def overall_row(pairing: Pairing, wanted: Wanted) -> tuple[Row | None, str]:
+def overall_row(answers: Pairing | Pooled, wanted: Wanted) -> tuple[Row | None, str]:
     """The mean over all problems as a row, and how it was made; or None and the reason why there is none."""
     method = METHODS.get(wanted.method)
     if method is not None and not METHODS[method.more_values or method.name].clusters:
@@ -240,13 +311,14 @@ def overall_row(pairing: Pairing, wanted: Wanted) -> tuple[Row | None, str]:
             "problems; auto, classical, ppi, ppi++, ppi-small and ppi++-small do."
         )
     try:
-        return _pooled(pairing, wanted)
+        return _pooled(answers if isinstance(answers, Pooled) else pool(answers), wanted)
     except ValueError as reason:
         return None, Message.filled("No row over all problems: {}", said(reason))
 
 
-def _pooled(pairing: Pairing, wanted: Wanted) -> tuple[Row, str]:
-    pooled = pool(pairing)
+def _pooled(pooled: Pooled, wanted: Wanted) -> tuple[Row, str]:
+    if not pooled.problems:
+        raise ValueError("no problem has two human answers, which would show how much answers vary within a problem")
     people = int(np.count_nonzero(np.bincount(pooled.people)))
     method, why = wanted.method, pooled.why
     if method == "auto":
@@ -276,16 +348,29 @@ def _pooled(pairing: Pairing, wanted: Wanted) -> tuple[Row, str]:
 def _over_people(pooled: Pooled, wanted: Wanted, method: str) -> Interval:
     """The interval of the pooled answers: centred by problem they may lie off the scale, but not their mean."""
     used = method not in HUMAN_ONLY
+    weights = pooled.answers
     sample = read_sample(
         pooled.human,
         pooled.twin if used else None,
         pooled.crowd if used else None,
         level=wanted.level,
         alternative=wanted.alternative,
-        clusters=pooled.people,
+        clusters=pooled.people if weights is None else None,
+        weights=weights,
         check_law=False,
     )
-    return compute(dataclasses.replace(sample, bounds=wanted.bounds), method)
+    answer = compute(dataclasses.replace(sample, bounds=wanted.bounds), method)
+    if weights is None:
+        return answer
+    answers = int(weights.sum())
+    flags = {f"all {answers} human answers are equal": np.array(True)} if not np.ptp(pooled.human) else {}
+    return dataclasses.replace(
+        answer, n_labeled=answers, effective_n=answer.effective_n * answers / sample.n, flags=flags
+    )
+
+
+#: What the mean over problems is, with what it rests on.
+_POOLED = "Mean over {} problems, by their shares of human answers. {}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -294,7 +379,7 @@ class Pooled:
 
     ``human``, ``twin`` and ``people`` (numbers) hold one value per answer, ``crowd`` one per digital person (None where
     there are no digital people besides the humans' twins); ``problems`` are those used, ``left_out`` those with a
-    single human answer.
+    single human answer. ``answers`` is given where each value is the mean of so many answers of one person.
     """
 
     human: FloatArray
@@ -304,6 +389,7 @@ class Pooled:
     problems: list[str]
     left_out: list[str]
     why: str
+    answers: NDArray[np.int64] | None = None
 
 
 def pool(pairing: Pairing) -> Pooled:
@@ -364,7 +450,7 @@ def pool(pairing: Pairing) -> Pooled:
         people=pairing.people.person[keep],
         problems=[problem for problem, there in zip(pairing.problems, used, strict=True) if there],
         left_out=[problem for problem, there in zip(pairing.problems, used, strict=True) if not there],
-        why=f"Mean over {int(used.sum())} problems, by their shares of human answers. {why}",
+        why=_POOLED.format(int(used.sum()), why),
     )
 
 

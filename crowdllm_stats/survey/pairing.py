@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 #: Cells of one block's digital answers at most (32 MB); larger groups of problems come in several blocks.
 BLOCK_CELLS = 4_000_000
 
+#: What a pairing counts, besides what depends on how twins were found.
+COUNTS = (
+    "answers", "people", "human_averaged", "problems_without_digital", "digital_problems_unused", "digital_people",
+    "digital_averaged", "pairs", "twins_refused", "answers_without_twin",
+)  # fmt: skip
+
 #: People or problems named in a note; the rest is an ellipsis.
 NAMED = 3
 
@@ -387,7 +393,7 @@ def _coded(
     given = pd.Series(problems, dtype=human.responses["problem"].dtype)
     (_, *rows), problem_names, _ = _numbered(given, *(data.responses["problem"] for data in (human, digital)))
     tables = [
-        _means(Coded(row, person, data.responses["response"].to_numpy(dtype=float)), len(names))
+        one_answer_each(Coded(row, person, data.responses["response"].to_numpy(dtype=float)), len(names))
         for data, row, person in zip((human, digital), rows, persons, strict=True)
     ]
     return names, n_people, problem_names, tables
@@ -402,8 +408,13 @@ def _numbered(*columns: pd.Series) -> tuple[list[IntArray], pd.Index, int]:
     return numbers, pd.Index(names), len(own[0][1])
 
 
-def _means(answers: Coded, n_names: int) -> tuple[Coded, int]:
-    """One answer per problem and person, and how many of them are means of several."""
+def one_answer_each(answers: Coded, n_names: int) -> tuple[Coded, int]:
+    """One answer per problem and person, and how many of them are means of several.
+
+    Args:
+        answers: any number of them.
+        n_names: number of people.
+    """
     key = answers.row * n_names + answers.person
     if not repeated(key):
         return answers, 0

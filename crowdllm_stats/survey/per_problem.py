@@ -53,8 +53,7 @@ def per_problem(pairing: Pairing, wanted: Wanted) -> tuple[list[Row], dict[str, 
     """
 
     def calculate(block: Batch) -> tuple[list[Row], Interval]:
-        answer = _one(block, wanted, pairing.census)
-        return _rows(block, answer), answer
+        return block_rows(block, wanted, pairing.census)
 
     lacking = {} if wanted.method in ("auto", *HUMAN_ONLY) else _without_pair(pairing, wanted.method)
     nothing = "no problem could be computed: {}"
@@ -87,8 +86,18 @@ def _blocks(pairing: Pairing, wanted: Wanted) -> list[Batch]:
     return [*pairing.blocks(paired=True, filled=True, chosen=paired), *pairing.blocks(paired=False, chosen=~paired)]
 
 
-def _one(block: Batch, wanted: Wanted, census: bool) -> Interval:
-    return calculator(
+def block_rows(block: Batch, wanted: Wanted, census: bool) -> tuple[list[Row], Interval]:
+    """The rows of problems of one shape, and the interval they come from.
+
+    Args:
+        block: the problems.
+        wanted: the interval.
+        census: whether the digital people of a problem are the whole population asked about.
+
+    Raises:
+        ValueError: where the method cannot be used on them.
+    """
+    answer = calculator(
         block.human,
         block.twin,
         block.crowd,
@@ -102,15 +111,12 @@ def _one(block: Batch, wanted: Wanted, census: bool) -> Interval:
         seed=wanted.seed,
         check_law=False,  # done over the whole survey
     )
-
-
-def _rows(block: Batch, answer: Interval) -> list[Row]:
     rows = rows_of(answer, block.problems)
     for row, left in zip(rows, block.left_out.tolist(), strict=True):
         row["saved"] = saved(row)
         if left:
             row["note"] = joined(row["note"], f"{left} human answers without a twin are not used")
-    return rows
+    return rows, answer
 
 
 def saved(row: Row) -> float:
