@@ -106,6 +106,7 @@ class FilesChecked:
         supports: sentences on what can be computed.
         suspicious: sentences on what should be looked at before.
         commands: what to type next, with every option that is needed.
+        options: those options that are about the files, each with its value; an empty one where it has none.
     """
 
     files: tuple[FileSeen, ...]
@@ -113,6 +114,7 @@ class FilesChecked:
     supports: tuple[str, ...] = ()
     suspicious: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    options: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __str__(self) -> str:
         parts = (
@@ -181,7 +183,7 @@ def check_files(
     options = _options(people, crowd, reading, missing_codes)
     return FilesChecked(
         tuple(seen), pairs.said, _supports(crowd, plain, pairs.by), (*doubts, *pairs.doubts, *options.guesses),
-        _commands(people, crowd, plain, options.words, pairs),
+        _commands(people, crowd, plain, options.words, pairs), _by_name([*options.words, *pairs.option]),
     )  # fmt: skip
 
 
@@ -409,3 +411,16 @@ def _commands(
         if plain is not None:
             wanted.append(("safe-interval", (*pairs.option, "--reference", plain.file)))
     return tuple(shlex.join(["crowdllm-stats", command, *files, *options, *more]) for command, more in wanted)
+
+
+def _by_name(words: Sequence[str]) -> dict[str, str]:
+    """Option -> value, from the words of a command line; of one that is repeated the first."""
+    found: dict[str, str] = {}
+    name = ""
+    for word in words:
+        if word.startswith("--"):
+            name, _, value = word.partition("=")
+            found.setdefault(name, value)
+        elif not found[name]:
+            found[name] = word
+    return found

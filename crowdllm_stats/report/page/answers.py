@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from crowdllm_stats.data.scale import Scale
     from crowdllm_stats.data.shape import Reading
     from crowdllm_stats.report.parts import Part
+    from crowdllm_stats.survey.check import FilesChecked
     from crowdllm_stats.survey.first_look import Survey
     from crowdllm_stats.survey.result import SurveyResult
 
@@ -67,10 +68,12 @@ class Understood:
         tables: each file.
         looks: who is paired with whom, and whatever is suspicious.
         refused: why the two do not go together, in one line; empty where they do.
+        doubts: what should be looked at before any number.
     """
 
     tables: tuple[TableSeen, ...]
     looks: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     refused: str = ""
 
     @property
@@ -109,9 +112,37 @@ def understood(study: Study, choices: Choices) -> Understood:
         return found
     try:
         survey = _survey(study, choices)
-        return Understood(tables, tuple(map(for_command, [*survey.coding, *survey.looks(paired=not choices.unpaired)])))
     except ValueError as error:
         return Understood(tables, refused=said(error).command)
+    looks = tuple(map(for_command, [*survey.coding, *survey.looks(paired=not choices.unpaired)]))
+    doubts = _checked(study.folder, tuple(study.files.values())).suspicious
+    return Understood(tables, looks, tuple(doubt for doubt in doubts if doubt not in looks))
+
+
+def proposed(study: Study) -> dict[str, str]:
+    """What can be found out of how the files are to be read, as the query of a page.
+
+    Raises:
+        ValueError: if nothing can be.
+    """
+    found = _checked(study.folder, tuple(study.files.values()))
+    names = {field.name for field in dataclasses.fields(Choices)}
+    options = {option.removeprefix("--").replace("-", "_"): value for option, value in found.options.items()}
+    query = {name: value or "on" for name, value in options.items() if name in names and not name.endswith("_columns")}
+    used = {one.file: one.used for one in found.files}
+    for side in SIDES:
+        for ours, theirs in used.get(study.files.get(side, ""), {}).items():
+            if theirs.casefold() != ours:
+                query[f"{side}_{ours}"] = theirs
+    return query
+
+
+@lru_cache(maxsize=_KEPT)
+def _checked(folder: Path, files: tuple[str, ...]) -> FilesChecked:
+    from crowdllm_stats.survey.check import check_files
+
+    os.chdir(folder)
+    return check_files(files)
 
 
 def shown(study: Study, choices: Choices, command: str) -> Shown:
@@ -187,9 +218,21 @@ def _safe(study: Study, choices: Choices, human: CrowdData, digital: CrowdData |
 
     assert digital is not None
     return safe_decision_from(
-        human, digital, study.files.get("reference"), reference_participant=choices.reference_participant or None,
+        human, digital, _plain(study), reference_participant=choices.reference_participant or None,
         match=choices.profile(), as_given=True, level=level,
     )  # fmt: skip
+
+
+def _plain(study: Study) -> CrowdData | None:
+    """The plain answers of the LLM, where there is a file of them."""
+    from crowdllm_stats.data.shape import names_like_ours
+    from crowdllm_stats.survey.plain_answers import from_table
+
+    if "reference" not in study.files:
+        return None
+    frame = _opened(study.folder, study.files["reference"]).frame
+    used = names_like_ours([str(name) for name in frame.columns])
+    return from_table(frame.rename(columns={theirs: ours for ours, theirs in used.items()}), study.files["reference"])
 
 
 def _planner(study: Study, choices: Choices, human: CrowdData, digital: CrowdData | None, level: float) -> SurveyResult:

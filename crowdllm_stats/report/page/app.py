@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -85,11 +87,15 @@ class _Pages:
                 study = self._studies.add(given)
             except ValueError as error:
                 return self._start(request, str(error))
-        return _to(request, f"/study/{study.name}")
+        try:
+            query = await run_in_threadpool(self._calculator.call, answers.proposed, study)
+        except Refused:  # the page on the study says why
+            query = {}
+        return _to(request, f"/study/{study.name}?{urlencode(query)}")
 
     def take_example(self, request: Request) -> Response:
         study = self._studies.made_by(partial(self._calculator.call, answers.write_example))
-        return _to(request, f"/study/{study.name}?scale=1,2,3,4,5")
+        return _to(request, f"/study/{study.name}?scale=1:5")
 
     def study(self, request: Request) -> Response:
         study, choices = self._study(request), Choices.of(request.query_params)

@@ -42,6 +42,10 @@ class Page:
         given = {role: file if isinstance(file, tuple) else (f"{role}.csv", file) for role, file in files.items()}
         return self.post("/files", files=given)
 
+    def look(self, answer: Any, **choices: str) -> Any:
+        """The page on the same files with these choices alone."""
+        return self.client.get(answer.url.copy_with(query=None), params=choices)
+
     def files(self) -> list[Path]:
         return sorted(path for path in self.folder.rglob("*") if path.is_file())
 

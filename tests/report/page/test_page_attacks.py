@@ -124,9 +124,9 @@ def test_nothing_of_a_file_is_code(page):
     answer = page.send(human=('"><script>alert(4)</script>.csv', human), digital=DIGITAL)
     texts = [answer.text]
     chosen = {"human_participant": "<i onmouseover=alert(3)>", "scale": '"><script>alert(5)</script>'}
-    texts.append(page.client.get(str(answer.url), params=chosen).text)
-    texts.append(page.client.get(str(answer.url), params=chosen | {"scale": "1:5", "match": "<b>"}).text)
-    texts.append(page.client.get(str(answer.url), params=chosen | {"scale": "1:5"}).text)
+    texts.append(page.look(answer, **(chosen)).text)
+    texts.append(page.look(answer, **(chosen | {"scale": "1:5", "match": "<b>"})).text)
+    texts.append(page.look(answer, **(chosen | {"scale": "1:5"})).text)
     for text in texts:
         tags = Tags()
         tags.feed(text)

@@ -115,13 +115,14 @@ def test_two_files_give_an_interval_at_the_level_asked_for(server, tab, files, t
     tab.get_by_label("Digital answers").set_input_files(files / "digital.csv")
     tab.get_by_role("button", name="Continue").click()
     sentence = tab.locator(".says").first
-    found = interval_from(example.human.to_frame(), example.digital.to_frame()).overall
+    tables = example.human.to_frame(), example.digital.to_frame()
+    found = interval_from(*tables, scale="1:5").overall
     assert f"between {found['lower']:.3g} and {found['upper']:.3g}" in " ".join(sentence.inner_text().split())
     tab.locator("summary", has_text="Change how the files are read").click()
     tab.get_by_label("Confidence level").select_option("0.9")
     tab.get_by_role("button", name="Show again").click()
     tab.wait_for_url("**level=0.9*")
-    found = interval_from(example.human.to_frame(), example.digital.to_frame(), level=0.9).overall
+    found = interval_from(*tables, scale="1:5", level=0.9).overall
     assert f"between {found['lower']:.3g} and {found['upper']:.3g}" in " ".join(sentence.inner_text().split())
     drawn(tab)
     assert accessible(tab) == []

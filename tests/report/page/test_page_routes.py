@@ -6,18 +6,25 @@ import io
 import os
 import re
 import time
+from html import unescape
 
 import pandas as pd
 import pytest
 from page_client import DIGITAL, HUMAN, refusals
 
-from crowdllm_stats import interval_from
+from crowdllm_stats import interval_from, load_example
 from crowdllm_stats.report.page.calculator import Calculator, Refused
 from crowdllm_stats.report.page.choices import Choices
+from crowdllm_stats.survey.plan import plan_from
 
 
 def frame(content: bytes) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(content))
+
+
+def study_of(answer) -> str:
+    """The place of a study behind the secret."""
+    return answer.url.path.removeprefix("/secret")
 
 
 def numbers(text: str, question: str) -> list[float]:
@@ -27,12 +34,12 @@ def numbers(text: str, question: str) -> list[float]:
     return [float(value) for value in re.findall(r'data-value="([^"]*)"', row[1])][:7]
 
 
-@pytest.mark.parametrize(("query", "level"), [("", 0.95), ("&level=0.9", 0.9)])
+@pytest.mark.parametrize(("query", "level"), [({}, 0.95), ({"level": "0.9"}, 0.9)])
 def test_the_intervals_are_those_of_the_library(page, query, level):
     answer = page.send(human=HUMAN, digital=DIGITAL)
     found = interval_from(frame(HUMAN), frame(DIGITAL), scale="1,2,3,4,5", level=level).to_frame().loc["milk"]
     alone = interval_from(frame(HUMAN), scale="1,2,3,4,5", level=level).to_frame().loc["milk"]
-    text = page.client.get(f"{answer.url}?scale=1,2,3,4,5{query}").text
+    text = page.look(answer, scale="1,2,3,4,5", **query).text
     assert refusals(text) == []
     assert numbers(text, "milk") == pytest.approx(
         [found.estimate, found.lower, found.upper, alone.lower, alone.upper, 9, 31]
@@ -47,31 +54,46 @@ def test_the_example_shows_every_part(page):
         "What was understood", "What people answer on average", "Is the crowd no worse than the bare language model?",
         "How many people to ask", "Take it with you",
     ]  # fmt: skip
-    assert "A typical question needs 40 human answers for a half-width of 0.4" in text
-    assert "<code>crowdllm-stats planner human.csv digital.csv --scale 1,2,3,4,5 --half-width 0.4</code>" in text
+    example = load_example()
+    assert plan_from(example.human, example.digital, 0.4).answer in unescape(text)
+    assert "<code>crowdllm-stats planner human.csv digital.csv --scale 1:5 --half-width 0.4</code>" in text
 
 
 def test_human_answers_alone_are_enough(page):
     text = page.send(human=HUMAN).text
-    found = interval_from(frame(HUMAN)).to_frame().loc["rice"]
+    found = interval_from(frame(HUMAN), scale="1:5").to_frame().loc["rice"]
     assert refusals(text) == []
     assert numbers(text, "rice")[:4] == pytest.approx([found.estimate, found.lower, found.upper, 9])
     assert "How many people" not in text
 
 
 def test_columns_that_are_not_found_are_asked_for_and_then_used(page):
-    human = HUMAN.replace(b"problem,participant,response", b"item,who,score")
+    human = HUMAN.replace(b"problem,participant,response", b"aa,bb,cc")
     answer = page.send(human=human, digital=DIGITAL)
     assert refusals(answer.text) == [
         "Which column is which? Choose below: the question, the person, the answer. Where the table has a row per "
         "person, name the columns that are questions."
     ]
     assert "What people answer" not in answer.text
-    chosen = {"human_problem": "item", "human_participant": "who", "human_response": "score"}
-    text = page.client.get(str(answer.url), params=chosen).text
+    chosen = {"human_problem": "aa", "human_participant": "bb", "human_response": "cc"}
+    text = page.look(answer, **chosen).text
     assert refusals(text) == []
     assert numbers(text, "tea")[5] == 9
-    assert "--human-columns problem=item,participant=who,response=score" in text
+    assert "--human-columns problem=aa,participant=bb,response=cc" in text
+
+
+def test_what_can_be_found_out_is_chosen_already_and_said(page):
+    human = HUMAN.replace(b"problem,participant,response", b"Question,Respondent,Answer") + b"tea,p50,99\ntea,p51,99\n"
+    answer = page.send(human=human, digital=DIGITAL, reference=b"item,answer\ntea,3\ntea,4\nmilk,2\nmilk,4\n")
+    assert dict(answer.url.params) == {
+        "scale": "1:5", "missing": "99",
+        "human_problem": "Question", "human_participant": "Respondent", "human_response": "Answer",
+    }  # fmt: skip
+    assert refusals(answer.text) == []
+    assert "The scale 1:5 is guessed from the answers" in answer.text
+    assert "99 look like codes for a missing answer and are left out; check that." in answer.text
+    assert "2 rows of the" in answer.text or "left out: 2" in answer.text
+    assert "Is the crowd no worse than the bare language model?" in answer.text
 
 
 def test_a_wide_table_in_words_is_read_as_such(page):
@@ -81,8 +103,9 @@ def test_a_wide_table_in_words_is_read_as_such(page):
     text = wide.astype(int).replace(words).to_csv(sep=";")
     digital = DIGITAL.replace(b"tea,", b"Q1,").replace(b"milk,", b"Q2,").replace(b"rice,", b"Q3,")
     answer = page.send(human=("wide.csv", text.encode("utf-16")), digital=digital)
-    found = page.client.get(str(answer.url), params={"labels": "likert5", "scale": "1:5"}).text
+    found = answer.text
     assert refusals(found) == []
+    assert answer.url.params["labels"] == "likert5"
     expected = interval_from(frame(HUMAN), frame(DIGITAL), scale="1:5").to_frame().loc["milk"]
     assert numbers(found, "Q2")[:3] == pytest.approx([expected.estimate, expected.lower, expected.upper])
 
@@ -90,10 +113,11 @@ def test_a_wide_table_in_words_is_read_as_such(page):
 def test_a_refusal_is_the_librarys_own_line(page):
     human = HUMAN + b"tea,p77,\n"
     answer = page.send(human=human, digital=DIGITAL)
-    (line,) = refusals(answer.text)
+    (line,) = refusals(page.look(answer).text)
     assert "human/human.csv: column 'response'" in line
     assert "row" in line
-    text = page.client.get(str(answer.url), params={"drop_missing": "on"}).text
+    assert answer.url.params["drop_missing"] == "on"
+    text = answer.text
     assert refusals(text) == []
     assert "left out: 1 " in text
 
@@ -113,20 +137,20 @@ def test_a_refusal_is_the_librarys_own_line(page):
 )
 def test_a_choice_that_cannot_be_is_answered_on_the_page(page, choice, said):
     answer = page.send(human=HUMAN, digital=DIGITAL)
-    text = page.client.get(str(answer.url), params=choice)
+    text = page.look(answer, **choice)
     assert text.status_code == 200
     assert any(said in line for line in refusals(text.text)), refusals(text.text)
 
 
 def test_the_report_is_that_of_the_command(page):
     answer = page.send(human=HUMAN, digital=DIGITAL)
-    found = page.client.get(f"{answer.url}/report.html", params={"scale": "1:5", "level": "0.9"})
+    found = page.get(f"{study_of(answer)}/report.html", params={"scale": "1:5", "level": "0.9"})
     assert found.headers["content-disposition"] == 'attachment; filename="report.html"'
     assert "<title>human.csv with digital.csv</title>" in found.text
     assert "crowdllm-stats interval human.csv digital.csv --scale 1:5 --level 0.9" in found.text
     expected = interval_from(frame(HUMAN), frame(DIGITAL), scale="1:5", level=0.9).to_frame().loc["milk"]
     assert numbers(found.text, "milk")[:3] == pytest.approx([expected.estimate, expected.lower, expected.upper])
-    refused = page.client.get(f"{answer.url}/report.html", params={"level": "2"})
+    refused = page.get(f"{study_of(answer)}/report.html", params={"level": "2"})
     assert refused.status_code == 422
     assert "--level must" in refusals(refused.text)[0]
 
@@ -134,7 +158,7 @@ def test_the_report_is_that_of_the_command(page):
 def test_files_are_forgotten_when_asked_and_when_there_are_many(page):
     first = page.send(human=HUMAN)
     assert len(page.files()) > 1
-    page.client.post(f"{first.url}/forget")
+    page.post(f"{study_of(first)}/forget")
     assert page.files() == []
     assert page.client.get(str(first.url)).status_code == 404
     places = [
