@@ -12,6 +12,9 @@ from crowdllm_stats.report.parts import Figure, Part, Row, Table, said
 #: A standard name of each measure's axis; all others are called as in the study.
 _AXES = {"coverage": "coverage", "error": "mean absolute error", "width_ratio": "width over that of Student's t"}
 
+#: Colours of lines of reference, which have no interval.
+REFERENCE = (GREY, "#c8503c")
+
 _POINTS = {"row": "Row", "column": "Column", "color": "Line", "value": "Value", "lower": "From", "upper": "To"}
 
 
@@ -88,8 +91,12 @@ def _panels(picture: Mapping[str, Any], lines: Sequence[str]) -> dict[str, Any]:
         title=_AXES.get(picture["measure"], picture["measure"].replace("_", " ")),
         scale=alt.Scale(zero=False),
     )
-    palette = [COLORS[place % len(COLORS)] for place in range(len(lines))]
-    color = alt.Color("color:N", sort=list(lines), scale=alt.Scale(domain=list(lines), range=palette))
+    sure = {point["color"] for point in points if point["lower"] is not None}
+    palette = [
+        COLORS[place % len(COLORS)] if line in sure else REFERENCE[place % 2] for place, line in enumerate(lines)
+    ]
+    scale = alt.Scale(domain=list(lines), range=palette)
+    color = alt.Color("color:N", sort=list(lines), scale=scale, legend=alt.Legend(columns=4))
     layers = [
         alt.Chart().mark_line(strokeWidth=1.5).encode(x=x, y=y, color=color),
         alt.Chart().mark_rule(strokeWidth=1.2, opacity=0.7).encode(x=x, y=alt.Y("lower:Q"), y2="upper:Q", color=color),

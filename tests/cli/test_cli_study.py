@@ -74,7 +74,8 @@ def test_run_report_resume_and_show(capsys, folder):
     assert "KEPT: PPI covers at least 0.5" in out
     names = {path.name for path in (folder / "report").iterdir()}
     assert names == {
-        "README.md", "contrasts.parquet", "results.parquet", "results.parquet.manifest.json", "width.png",
+        "README.md", "contrasts.parquet", "results.parquet", "results.parquet.manifest.json", "study.json",
+        "study.json.manifest.json", "width.png",
     }  # fmt: skip
     table = pd.read_parquet("report/results.parquet")
     assert len(table) == 4 * 2 * 3
