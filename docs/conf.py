@@ -55,6 +55,8 @@ nitpicky = True
 nitpick_ignore = [("py:class", word) for word in ("True", "Variance", "A", "them")]
 suppress_warnings = ["myst.header"]  # a report may begin below the first level
 
+smartquotes = False  # L' is not L with an apostrophe
+
 html_theme = "furo"
 html_title = f"crowdllm-stats {release}"
 html_extra_path = ["first_page"]  # sends the site's address to docs/index.html
