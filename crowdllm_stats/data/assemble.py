@@ -81,14 +81,16 @@ def assemble(table: pd.DataFrame | Opened | Shaped, source: str, wishes: Wishes)
     if isinstance(table, Opened):
         table = shaped(table, source, wishes.reading, wishes.columns)
     frame = with_our_names(table.frame, None if table.wide else wishes.columns, OURS, source)
-    left, said = table.exclusions, table.notes
+    left, said, wide = table.exclusions, table.notes, table.wide
     del table  # with the columns of answers, which live on as codes
     if not len(frame):
         raise ValueError(f"{source}: there is a header but no rows; at least one answer is needed")
     label = {name: f"{source}: column {(wishes.columns or {}).get(name, name)!r}" for name in OURS}
+    if wide:
+        label["response"] = f"{source}: the wide table"
     problem = as_ids(frame["problem"], label["problem"])
     participant = as_ids(frame["participant"], label["participant"])
-    column, coded, declined = _cleared(frame["response"], wishes, scale, label["response"])
+    column, coded, declined, note = _cleared(frame["response"], wishes, scale, label["response"])
     answers = as_answers(column, scale, label["response"])
     if wishes.scale is None:
         refuse_codes(answers, problem, label["response"])
@@ -111,30 +113,37 @@ def assemble(table: pd.DataFrame | Opened | Shaped, source: str, wishes: Wishes)
         responses["response"] = responses["response"].astype(str)
     if numbered is not None:
         responses["repeat"] = numbered
-    return Parts(responses, people, problems, scale, {**left, **exclusions}, (*said, *notes))
+    return Parts(responses, people, problems, scale, {**left, **exclusions}, (*said, *([note] if note else []), *notes))
 
 
 #: How answers are counted in which a language model says that it does not answer.
 DECLINED = "response (a language model declined)"
 
 
-def _cleared(
-    column: pd.Series, wishes: Wishes, scale: Scale, label: str
-) -> tuple[pd.Series, NDArray[np.bool_], NDArray[np.bool_]]:
-    """The answers with numbers for labels, and empty where a code stands for a missing one or a model declined."""
+class _Cleared(NamedTuple):
+    """Answers with numbers for labels, empty where a code stands for a missing one or a model declined, and a note."""
+
+    column: pd.Series
+    coded: NDArray[np.bool_]
+    declined: NDArray[np.bool_]
+    note: str
+
+
+def _cleared(column: pd.Series, wishes: Wishes, scale: Scale, label: str) -> _Cleared:
+    note = ""
     coded = declined = np.zeros(len(column), dtype=bool)
     texts = [code for code in wishes.missing_codes if isinstance(code, str)]
     if texts:
         column, coded = without_words(column, texts)
     if wishes.reading.labels is not None:
-        column = with_numbers(column, label_numbers(wishes.reading.labels), label)
+        column, note = with_numbers(column, label_numbers(wishes.reading.labels), label)
     if scale.numeric and not pd.api.types.is_numeric_dtype(column.dtype):
         column, declined = without_declined(column)
     numbers = [code for code in wishes.missing_codes if not isinstance(code, str)]
     if numbers:
         column, more = without_codes(column, numbers, scale, label)
         coded = coded | more
-    return column, coded, declined
+    return _Cleared(column, coded, declined, note)
 
 
 def _refuse_gaps(gaps: dict[str, NDArray[np.bool_]], label: dict[str, str]) -> None:

@@ -66,11 +66,12 @@ def rows_where(
         [False, True, False, False]
     """
     keep = np.ones(len(frame), dtype=bool)
-    for one in map(condition, conditions):
+    for text, one in zip(conditions, map(condition, conditions), strict=True):
         name = column_named(one.column, list(map(str, frame.columns)))
         if name is None:
             raise BadInput(
-                f"{source} has no column {one.column!r}; it has {some(list(frame.columns), 12)}", argument="where"
+                f"{text!r}: {source} has no column {one.column!r}; it has {some(list(frame.columns), 12)}",
+                argument="where",
             )
         codes, values = coded(frame[name])
         means = labels.get(name, {})

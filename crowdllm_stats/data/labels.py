@@ -6,11 +6,12 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import distinct, some
 
 #: "likert5" or "likert7", a file with the columns label and value, "Never=1,Often=3", or a mapping.
@@ -94,16 +95,20 @@ def label_numbers(labels: Labels) -> dict[str, float]:
         except (TypeError, ValueError):
             number = np.nan
         if not np.isfinite(number):
-            raise ValueError(f"labels: {label!r} needs a number, got {value!r}; write for instance Never=1,Often=3")
+            raise BadInput(
+                f"need a number for {label!r}, got {value!r}; write for instance Never=1,Often=3", argument="labels"
+            )
         if found.setdefault(folded(label), number) != number:
-            raise ValueError(f"labels: {label!r} is there twice, with different numbers; keep one")
+            raise BadInput(f"have {label!r} twice, with different numbers; keep one", argument="labels")
     return found
 
 
 def _pair(part: str, whole: str) -> tuple[str, str]:
     label, mark, value = (text.strip() for text in part.rpartition("="))
     if not mark or not label:
-        raise ValueError(f"labels {whole!r}: {part.strip()!r} is not LABEL=NUMBER; write for instance Never=1,Often=3")
+        raise BadInput(
+            f"{whole!r}: {part.strip()!r} is not LABEL=NUMBER; write for instance Never=1,Often=3", argument="labels"
+        )
     return label, value
 
 
@@ -112,9 +117,10 @@ def _from_file(labels: str | os.PathLike[str]) -> list[tuple[str, str]]:
     from crowdllm_stats.data.opening import ending_of, open_table
 
     if not ending_of(os.fspath(labels)):
-        raise ValueError(
-            f"labels {os.fspath(labels)!r}: give {', '.join(SETS)}, a file with the columns label and value, or the "
-            "labels themselves, for instance Never=1,Often=3"
+        raise BadInput(
+            f"{os.fspath(labels)!r}: give {', '.join(SETS)}, a file with the columns label and value, or the labels "
+            "themselves, for instance Never=1,Often=3",
+            argument="labels",
         )
     frame = open_table(labels).frame
     names = [column_named(name, list(frame.columns)) for name in ("label", "value")]
@@ -123,7 +129,14 @@ def _from_file(labels: str | os.PathLike[str]) -> list[tuple[str, str]]:
     return list(zip(*(frame[name].astype(str) for name in names), strict=True))
 
 
-def with_numbers(column: pd.Series, numbers: Mapping[str, float], label: str) -> pd.Series:
+class Numbered(NamedTuple):
+    """A column with numbers for labels, and a sentence that says which number each label is; empty without labels."""
+
+    column: pd.Series
+    note: str
+
+
+def with_numbers(column: pd.Series, numbers: Mapping[str, float], label: str) -> Numbered:
     """A column of answers with numbers in place of labels; other values stay as they are.
 
     Args:
@@ -136,8 +149,8 @@ def with_numbers(column: pd.Series, numbers: Mapping[str, float], label: str) ->
             disagree" on five steps.
 
     Example:
-        >>> with_numbers(pd.Series(["Agree", "2", ""]), label_numbers("likert5"), "'response'").tolist()
-        ['4', '2', '']
+        >>> with_numbers(pd.Series(["Agree", "2", ""]), label_numbers("likert5"), "'response'").note
+        "'response': answers in words are read as 'agree' = 4."
     """
     codes, values = distinct(column)
     new: list[object] = []
@@ -145,12 +158,16 @@ def with_numbers(column: pd.Series, numbers: Mapping[str, float], label: str) ->
     for value in values:
         number = numbers.get(folded(value)) if isinstance(value, str) else None
         if number is not None and (other := seen.setdefault(number, folded(value))) != folded(value):
-            raise ValueError(
-                f"{label}: the labels {other!r} and {folded(value)!r} would both be {number:g}; write the labels out, "
-                "for instance --labels 'Never=1,Often=3', or give likert7 for seven steps of agreement"
+            mend = "write the labels out, for instance {}, or give likert7 for seven steps of agreement"
+            raise BadInput(
+                f"{label}: the labels {other!r} and {folded(value)!r} would both be {number:g}",
+                python=mend.format("labels='Never=1,Often=3'"),
+                command=mend.format("--labels 'Never=1,Often=3'"),
             )
         new.append(value if number is None else f"{number:g}")
-    return pd.Series(np.array([*new, ""], dtype=object)[codes], index=column.index)
+    words = ", ".join(f"{word!r} = {number:g}" for number, word in sorted(seen.items())[:11])
+    note = f"{label}: answers in words are read as {words}{', ...' if len(seen) > 11 else ''}." if seen else ""
+    return Numbered(pd.Series(np.array([*new, ""], dtype=object)[codes], index=column.index), note)
 
 
 def set_of(values: Iterable[str]) -> str:

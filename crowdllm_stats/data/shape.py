@@ -165,7 +165,7 @@ def _questions(opened: Opened, source: str, reading: Reading) -> list[str]:
         found = [name for name in names if any(fnmatchcase(name, pattern) for pattern in reading.questions)]
         idle = [one for one in reading.questions if not any(fnmatchcase(name, one) for name in names)]
         if idle:
-            raise BadInput(f"{source} has no column {idle[0]!r}; it has {some(names, 12)}", argument="questions")
+            raise BadInput(f"{idle[0]!r}: {source} has no such column; it has {some(names, 12)}", argument="questions")
         return [name for name in found if name != reading.id_column]
     known = set(reading.known)
     by_name = [name for name in names if name in known]
@@ -221,7 +221,7 @@ def _person(
         _refuse_repeated(frame, found, source)
         return found
     if reading.id_column is not None:
-        raise BadInput(f"{source} has no column {wanted!r}; it has {some(names, 12)}", argument="id_column")
+        raise BadInput(f"{wanted!r}: {source} has no such column; it has {some(names, 12)}", argument="id_column")
     for name in called(_ID_NAMES, names):
         if _names_rows(frame[name]):
             return name

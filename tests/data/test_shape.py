@@ -52,9 +52,9 @@ def test_questions_are_those_named_or_numbered(changes, keywords, questions):
     [
         ({"ResponseId": ["a", "a", "b"]}, {}, r"which column names the people is not clear \('age' differ"),
         ({"ResponseId": ["a", "a", "b"]}, {"id_column": "ResponseId"}, "ResponseId 'a' is on 2 rows"),
-        ({}, {"id_column": "who"}, "has no column 'who'; it has 'ResponseId'"),
-        ({}, {"questions": ["X*"]}, r"questions responses has no column 'X\*'"),
-        ({}, {"where": ["country=DE"]}, "where responses has no column 'country'"),
+        ({}, {"id_column": "who"}, "id_column 'who': responses has no such column; it has 'ResponseId'"),
+        ({}, {"questions": ["X*"]}, r"questions 'X\*': responses has no such column"),
+        ({}, {"where": ["country=DE"]}, "where 'country=DE': responses has no column 'country'"),
         ({}, {"where": ["age>50"]}, "none of the 3 rows of responses meets age>50"),
         ({}, {"where": ["age>old"]}, "needs one number"),
         ({}, {"where": ["__import__('os')"]}, "is not COLUMN=VALUE"),
@@ -138,6 +138,7 @@ AGREE = ["Strongly agree", " somewhat disagree", "3"]
 def test_labels_become_numbers(words, labels, numbers):
     data = CrowdData.from_frame(wide(Q1=words, Q2=["", "", ""]), questions=["Q*"], labels=labels)
     assert data.responses["response"].tolist() == numbers
+    assert "answers in words are read as" in data.notes[-1]
 
 
 def test_labels_from_a_file(tmp_path):
@@ -152,8 +153,8 @@ def test_labels_from_a_file(tmp_path):
     [
         ("likert5", "'disagree' and 'somewhat disagree' would both be 2.*likert7"),
         ("likert9", "give likert5, likert7, a file with the columns label and value"),
-        ("Agree=much", "'Agree' needs a number, got 'much'"),
-        ("Agree=1,agree=2", "'agree' is there twice, with different numbers"),
+        ("Agree=much", "labels need a number for 'Agree', got 'much'"),
+        ("Agree=1,agree=2", "labels have 'agree' twice, with different numbers"),
         ("Agree=4", "answers that are not numbers: 'Somewhat disagree', 'Disagree'"),
     ],
 )
