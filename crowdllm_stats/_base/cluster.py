@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from typing import TypeVar
 
 Piece = TypeVar("Piece")
@@ -37,7 +40,7 @@ def on_cluster(
 
     Raises:
         ValueError: on something that is not an address, or where nobody answers.
-        RuntimeError: if one piece ends worker after worker.
+        RuntimeError: if one piece ends worker after worker, or the scheduler is gone.
         ModuleNotFoundError: without Dask (``crowdllm-stats[dask]``).
     """
     check_address(scheduler)
@@ -48,7 +51,7 @@ def on_cluster(
     except OSError as error:
         said = " ".join(str(error).split())[:100]
         raise ValueError(f"no Dask scheduler answers at {scheduler}: {said}") from None
-    with connected as client:
+    with connected as client, _quiet("distributed.client"):  # which prints tracebacks of what is told below
         ahead = 4 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
         waiting = (client.submit(work, number, pure=False) for number in numbers)
         running = as_completed(itertools.islice(waiting, ahead))
@@ -62,6 +65,21 @@ def on_cluster(
                 f"a block ended several workers one after the other (out of memory?): {error}; all finished blocks "
                 "are kept"
             ) from None
+        except CancelledError:
+            raise RuntimeError(
+                f"the Dask scheduler at {scheduler} is gone; all finished blocks are kept: start one and go on"
+            ) from None
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Within it a logger says nothing."""
+    logger = logging.getLogger(name)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def need_dask(option: str) -> None:

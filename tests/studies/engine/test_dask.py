@@ -47,3 +47,21 @@ def test_addresses_that_are_none_or_do_not_answer(tmp_path):
         cluster("10.0.0.5")
     with pytest.raises(ValueError, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
         run_study(design, Store(tmp_path, design), engine=cluster("tcp://127.0.0.1:9", timeout=0.5))
+
+
+def test_a_scheduler_that_goes_leaves_finished_blocks(tmp_path):
+    from distributed import LocalCluster
+
+    design = make_design(content(fixed={"pause": 0.05}), "made", TOYS)
+    store = Store(tmp_path, design)
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as made:
+
+        def end_it(done, total):
+            if done == 3:
+                made.close()
+
+        with pytest.raises(RuntimeError, match=r"the Dask scheduler at tcp:.* is gone; all finished blocks are kept"):
+            run_study(design, store, engine=cluster(made.scheduler_address), progress=end_it)
+    kept = len(bytes_of(tmp_path))
+    assert 3 <= kept < 18
+    assert run_study(design, store, resume=True).found == kept
