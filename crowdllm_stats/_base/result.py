@@ -75,6 +75,10 @@ class Result:
         """
         return json_object({field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
 
+    def _title(self) -> str:
+        """What is printed above the numbers."""
+        return type(self).__name__
+
     def _word(self, value: Any) -> str:
         if value is None:
             return self.absent
@@ -84,7 +88,6 @@ class Result:
 
     def __str__(self) -> str:
         frame = self.to_frame()
-        title = type(self).__name__
         if len(frame) == 1:
             row = frame.iloc[0]
             width = max(len(name) for name in frame.columns)
@@ -99,7 +102,7 @@ class Result:
         return "\n".join(
             [
                 *self.notices,
-                title,
+                self._title(),
                 *(f"  {line}" for line in lines),
                 *textwrap.wrap(self.why, 100, initial_indent="  ", subsequent_indent="  "),
             ]

@@ -311,10 +311,13 @@ def how_far(rows: Sequence[Row]) -> str:
     Example:
         >>> rows = [{"problem": "q1", "crowd_gap": 0.8, "gap_lower": 0.5, "gap_upper": 1.1}]
         >>> print(how_far(rows).split(": ")[-1])
-        its mean is off the humans' in 1 of 1 problem, by up to 0.8 (q1).
+        its mean is off the humans' by 0.8.
     """
     off = [row for row in rows if row["gap_lower"] > 0.0 or row["gap_upper"] < 0.0]
-    if off:
+    if len(rows) == 1:
+        gap = f"its mean is off the humans' by {abs(rows[0]['crowd_gap']):.2g}."
+        found = gap if off else "here these answers show no gap between their means."
+    elif off:
         worst = max(off, key=lambda row: abs(row["crowd_gap"]))
         found = (
             f"its mean is off the humans' in {len(off)} of {several(len(rows), 'problem')}, "
@@ -410,7 +413,7 @@ def gap_over_problems(pairing: Pairing, problems: Sequence[str], level: float) -
         >>> example = load_example()
         >>> pairing = pair(example.human, example.digital, census=True)
         >>> print(gap_over_problems(pairing, pairing.problems, 0.95).strip())
-        Over all 12 problems together its mean is off by ... (0.95 interval ... to ...): none is shown.
+        Over all 12 problems together its mean is off by ... (95% interval ... to ...): none is shown.
     """
     if len(problems) < 2:
         return ""
@@ -430,6 +433,6 @@ def gap_over_problems(pairing: Pairing, problems: Sequence[str], level: float) -
     low, high = gap - reach, gap + reach
     shown = "a gap is shown" if low > 0.0 or high < 0.0 else "none is shown"
     return (
-        f" Over all {len(places)} problems together its mean is off by {gap:.3g} ({level:.4g} interval {low:.3g} to "
-        f"{high:.3g}): {shown}."
+        f" Over all {len(places)} problems together its mean is off by {gap:.3g} ({percent(level)} interval {low:.3g} "
+        f"to {high:.3g}): {shown}."
     )

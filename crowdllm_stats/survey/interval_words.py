@@ -46,12 +46,13 @@ need roughly 11 people for the same precision, instead of 8.
         return f"{question(rows[0])}: people answer {between(rows[0], wanted, two)}{without}."
     widths = [row["half_width"] for row in rows if math.isfinite(row["half_width"])]
     width = float(np.mean(widths)) if widths else math.inf
-    unit = percent(width / (two[1] - two[0]), 2) if two else f"{width:.2g}"
+    unit = f"{100.0 * width / (two[1] - two[0]):.2g} percentage points" if two else f"{width:.2g}"
     single = f"known to within {unit} on average"
     if overall is None:
         return f"{len(rows)} questions, each {single} ({kind(wanted)}s){without}."
     single = f"; single questions are {single}" if wanted.alternative == "two-sided" else ""
-    return f"Over all {len(rows)} questions people answer {between(overall, wanted, two)}{single}{without}."
+    whole = "both questions" if len(rows) == 2 else f"all {len(rows)} questions"
+    return f"Over {whole} people answer {between(overall, wanted, two)}{single}{without}."
 
 
 def question(row: Row) -> str:
@@ -112,18 +113,18 @@ def without_digital(rows: Sequence[Row], wanted: Wanted) -> str:
         return ""
     n = float(np.mean([row["n_labeled"] for row in used]))
     found = worth(ours, theirs, n, level)
-    where = "" if len(used) == len(rows) else f" in the {len(used)} that were computed with digital answers"
-    per = "people" if len(rows) == 1 else "people per question"
+    part = f"; in the {len(used)} computed with digital answers " if len(used) < len(rows) else "; "
+    per, there = "people" if len(rows) == 1 else "people per question", math.ceil(n)
     if found.answers <= 0:
-        return f"; the digital ones save nothing: the {n:.0f} {per} alone would be as precise{where}"
+        return f"{part}the digital ones save nothing: the {there} {per} alone would be as precise"
     if found.answers < LITTLE * n:
-        return f"; the digital ones save next to nothing ({found.answers} of {found.answers + round(n)} {per}){where}"
+        return f"{part}the digital ones save next to nothing ({found.answers} of {found.answers + there} {per})"
     enough = len(used) >= ENOUGH
     about = "about" if enough else "roughly"
-    spread = f" (95% interval over questions: {found.least + round(n)} to {found.most + round(n)})" if enough else ""
+    spread = f" (95% interval over questions: {found.least + there} to {found.most + there})" if enough else ""
     return (
-        f"; without the digital ones you would need {about} {found.answers + round(n)} {per}{spread} for the same "
-        f"precision, instead of {n:.0f}{where}"
+        f"{part}without the digital ones you would need {about} {found.answers + there} {per}{spread} for the same "
+        f"precision, instead of {there}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -217,7 +218,7 @@ def worth(ours: FloatArray, theirs: FloatArray, n: float, level: float) -> Worth
     Args:
         ours: half-widths with digital answers, one per problem.
         theirs: half-widths from human answers alone.
-        n: human answers per problem.
+        n: human answers per problem, on average; the further ones are beyond the next whole number.
         level: of the intervals.
 
     Example:
@@ -231,7 +232,7 @@ def worth(ours: FloatArray, theirs: FloatArray, n: float, level: float) -> Worth
         reach = float(stdtrit(len(ours) - 1, 0.975)) * error
     steps = (0.0, reach, -reach)
     return Worth(
-        ratio, *(answers_for_width(n, min(1.0, ratio * float(np.exp(step))), level) - round(n) for step in steps)
+        ratio, *(answers_for_width(n, min(1.0, ratio * float(np.exp(step))), level) - math.ceil(n) for step in steps)
     )
 
 

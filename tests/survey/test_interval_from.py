@@ -123,7 +123,7 @@ def test_frame_dictionary_and_print(uneven):
     assert [row["not_finite"] for row in told["rows"]] == [{"upper": "inf"}] * 2
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     words = str(found)
-    for part in ("Over all 2 questions people answer at least ", "95% lower limit", "Excluded: 1 of 3 problems."):
+    for part in ("Over both questions people answer at least ", "95% lower limit", "Excluded: 1 of 3 problems."):
         assert part in words
 
 

@@ -124,12 +124,12 @@ def test_not_worse_is_said_to_be_no_praise():
     assert row["gap_lower"] < row["crowd_gap"] < row["gap_upper"]
     assert row["crowd_gap"] == pytest.approx(0.9, abs=0.15)
     assert row["gap_lower"] > 0.7
-    assert "off the humans' in 1 of 1 problem" in found.notices[0]
+    assert "its mean is off the humans' by " in found.notices[0]
     first = str(found).splitlines()[0]
     assert first.startswith("Question a: the digital crowd is no worse than asking the LLM once")
     assert "Not worse means: than asking the LLM once." in first
     near = safe_decision_from(human, human, plain, kappa=2.0)
-    assert "in none of 1 problem these answers show a gap" in near.notices[0]
+    assert "here these answers show no gap" in near.notices[0]
 
 
 def test_bounds_of_the_human_scale_shape_the_test():

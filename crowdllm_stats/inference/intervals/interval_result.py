@@ -10,6 +10,7 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import Alternative
 from crowdllm_stats._base.result import Result
+from crowdllm_stats._base.shown import percent, span
 
 if TYPE_CHECKING:
     from crowdllm_stats.inference.intervals.methods import MethodName
@@ -42,6 +43,8 @@ class Interval(Result):
         >>> answer = interval([1.0, 2.0, 4.0, 5.0])
         >>> print(f"{answer.lower:.3f} to {answer.upper:.3f}, {answer.method}")
         0.095 to 5.905, classical
+        >>> print(str(interval([1.5, 2.0, 4.0, 5.0])).splitlines()[0])
+        The mean is between 0.5 and 5.8 (95% confidence), from 4 human answers.
     """
 
     columns: ClassVar[tuple[str, ...]] = (
@@ -68,6 +71,18 @@ class Interval(Result):
     n_digital: int
     lam: Any
     effective_n: Any
+
+    def _title(self) -> str:
+        """The answer of one problem as a sentence; of several, the name."""
+        if np.ndim(self.estimate):
+            return super()._title()
+        low, high = span(self.lower, self.upper)
+        ends = {"two-sided": f"between {low} and {high}", "larger": f"at least {low}", "smaller": f"at most {high}"}
+        digital = f" and {self.n_digital} digital ones" if self.n_digital else ""
+        return (
+            f"The mean is {ends[self.alternative]} ({percent(self.level)} confidence), from {self.n_labeled} human "
+            f"answers{digital}."
+        )
 
     def plot(self, ax: Any = None, labels: Any = None) -> Any:
         """Draw one horizontal bar per problem, with a dot at the estimate.
