@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crowdllm_stats._base.extras import naming_extras
+from crowdllm_stats._base.shown import one_line
 from crowdllm_stats.report.parts import Row, cut
 
 #: Colours that can be told apart on white and on black, also by the colour-blind (Okabe and Ito 2008, darkened).
@@ -48,8 +49,9 @@ def names_of(problems: Sequence[str]) -> dict[str, str]:
     """Ids as they stand beside a picture: cut, and still different from one another."""
     found: dict[str, str] = {}
     for problem in problems:
-        short = cut(problem, LABEL)
-        found[problem] = short if short not in found.values() else f"{cut(problem, LABEL - 6)} ({len(found) + 1})"
+        line = one_line(problem)
+        short = cut(line, LABEL)
+        found[problem] = short if short not in found.values() else f"{cut(line, LABEL - 6)} ({len(found) + 1})"
     return found
 
 

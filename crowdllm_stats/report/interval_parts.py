@@ -64,7 +64,26 @@ def interval_part(content: Mapping[str, Any]) -> Part:
             table,
         ),
     )  # fmt: skip
-    return part_of(content, "What people answer on average", [figure], _interval_methods(content, level))
+    figures = [figure, _answers(content)]
+    return part_of(content, "What people answer on average", figures, _interval_methods(content, level))
+
+
+def _answers(content: Mapping[str, Any]) -> Figure:
+    """How many answers were read, question by question."""
+    answers = content["answers"]
+    human, digital = (sum(row.get(f"{side}_answers") or 0 for row in answers) for side in ("human", "digital"))
+    also = f" and {several(int(digital), 'digital answer')}" if digital else ""
+    return Figure(
+        title="What was read",
+        says=f"{several(int(human), 'human answer')}{also} to {several(len(answers), 'question')}.",
+        table=Table(
+            {
+                **_PROBLEM, "human_answers": "Human answers", "human_mean": "Their mean",
+                "digital_answers": "Digital answers", "digital_mean": "Mean of these",
+            },
+            answers,
+        ),
+    )  # fmt: skip
 
 
 def _between(row: Row) -> str:

@@ -239,6 +239,7 @@ def test_a_population_without_the_extra_says_what_to_install(without):
         ("fit example:human --backbone smollm2 --embedding minilm --out {folder}/model.npz", "jax", "generator"),
         ("theory verify --only kappa", "sympy", "theory"),
         ("theory list", "sympy", "theory"),
+        (f"report {ROOT}/reports/theory --out {{folder}}/report.html", "altair", "report"),
         ("serve --no-browser", "uvicorn", "page"),
         ("backbone check {folder} {folder}/problems.csv --template offensiveness", "torch", "hf"),
     ],

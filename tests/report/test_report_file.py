@@ -193,6 +193,7 @@ def test_long_results_say_how_many_rows_are_shown(tmp_path, example):
     assert "The first 300 of 1235 rows." in text
     assert "The first 60 of 1234 questions are drawn." in text
     assert written.bytes < 3_000_000
+    assert "96 human answers and 2496 digital answers to 12 questions." in text
 
 
 def test_results_that_were_changed_are_refused(tmp_path, example):
