@@ -113,17 +113,19 @@ def without_digital(rows: Sequence[Row], wanted: Wanted) -> str:
         return ""
     n = float(np.mean([row["n_labeled"] for row in used]))
     found = worth(ours, theirs, n, level)
-    part = f"; in the {len(used)} computed with digital answers " if len(used) < len(rows) else "; "
+    part, they = "; ", "the digital ones"
+    if len(used) < len(rows):
+        part, they = f"; in the {len(used)} computed with digital answers, ", "these"
     per, there = "people" if len(rows) == 1 else "people per question", math.ceil(n)
     if found.answers <= 0:
-        return f"{part}the digital ones save nothing: the {there} {per} alone would be as precise"
+        return f"{part}{they} save nothing: the {there} {per} alone would be as precise"
     if found.answers < LITTLE * n:
-        return f"{part}the digital ones save next to nothing ({found.answers} of {found.answers + there} {per})"
+        return f"{part}{they} save next to nothing ({found.answers} of {found.answers + there} {per})"
     enough = len(used) >= ENOUGH
     about = "about" if enough else "roughly"
     spread = f" (95% interval over questions: {found.least + there} to {found.most + there})" if enough else ""
     return (
-        f"{part}without the digital ones you would need {about} {found.answers + there} {per}{spread} for the same "
+        f"{part}without {they} you would need {about} {found.answers + there} {per}{spread} for the same "
         f"precision, instead of {there}"
     )
 

@@ -145,7 +145,7 @@ def test_popquorn_with_recorded_personas(capsys: pytest.CaptureFixture[str]) -> 
     assert result["counts"]["people_plain"] == 20
     notes = " ".join(result["notes"])
     assert "20 of 262 people (949 of 13036 answers) got the plain persona" in notes
-    assert "computed with digital answers the digital ones save nothing: the 9 people per question" in result["answer"]
+    assert "computed with digital answers, these save nothing: the 9 people per question" in result["answer"]
     assert "all twins are equal" in notes
     assert result["summary"][0]["estimate"] == pytest.approx(1.866, abs=5e-4)  # mean of the 13,036 ratings
     safe = run_json(
