@@ -211,7 +211,7 @@ def compare_part(content: Mapping[str, Any]) -> Part:
             Figure(
                 title="All questions, by every method",
                 says=f"The first {PANELS} of {several(len(panels), 'question')} are drawn; this table has all.",
-                table=Table(_PROBLEM | figures[0].table.columns, rows),
+                table=Table({**_PROBLEM, **figures[0].table.columns}, rows),
             )
         )
     names = list(dict.fromkeys(row["method"] for row in rows))
