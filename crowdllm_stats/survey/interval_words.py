@@ -77,9 +77,9 @@ def between(row: Row, wanted: Wanted, two: tuple[float, float] | None = None) ->
     if two is None:
         return f"{_ends(*span(lower, upper), wanted.alternative)} on average ({kind(wanted)})"
     low, high = two
-    shares = (percent(end, 3) for end in ((lower - low) / (high - low), (upper - low) / (high - low)))
+    least, most = (percent((end - low) / (high - low), 3) for end in (lower, upper))
     other = "" if low == 0.0 else f", rather than {low:g},"
-    return f"{high:g}{other} in {_ends(*shares, wanted.alternative)} of cases ({kind(wanted)})"
+    return f"{high:g}{other} in {_ends(least, most, wanted.alternative)} of cases ({kind(wanted)})"
 
 
 def _ends(lower: str, upper: str, alternative: Alternative) -> str:
