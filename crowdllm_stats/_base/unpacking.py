@@ -143,7 +143,7 @@ def _damage(file: Path) -> Iterator[None]:
         ) from None
 
 
-def _within(raw: IO[bytes], file: Path) -> bytes:
+def _within(raw: IO[bytes] | gzip.GzipFile, file: Path) -> bytes:
     most, size, blocks = most_bytes(file), 0, []
     while block := raw.read(_BLOCK):
         size += len(block) + CELL * sum(block.count(mark) for mark in (b",", b";", b"\t", b"|", b"\n"))

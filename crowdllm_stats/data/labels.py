@@ -83,7 +83,7 @@ def label_numbers(labels: Labels) -> dict[str, float]:
     if isinstance(labels, str) and labels in SETS:
         return {word: float(step) for step, words in enumerate(SETS[labels], 1) for word in words}
     if isinstance(labels, Mapping):
-        pairs = [(str(label), value) for label, value in labels.items()]
+        pairs: list[tuple[str, float | str]] = [(str(label), value) for label, value in labels.items()]
     elif isinstance(labels, str) and "=" in labels and not Path(labels).exists():
         pairs = [_pair(part, labels) for part in re.split(r",(?=[^=]*=)", labels)]
     else:
@@ -103,7 +103,7 @@ def label_numbers(labels: Labels) -> dict[str, float]:
     return found
 
 
-def _pair(part: str, whole: str) -> tuple[str, str]:
+def _pair(part: str, whole: str) -> tuple[str, float | str]:
     label, mark, value = (text.strip() for text in part.rpartition("="))
     if not mark or not label:
         raise BadInput(
@@ -112,7 +112,7 @@ def _pair(part: str, whole: str) -> tuple[str, str]:
     return label, value
 
 
-def _from_file(labels: str | os.PathLike[str]) -> list[tuple[str, str]]:
+def _from_file(labels: str | os.PathLike[str]) -> list[tuple[str, float | str]]:
     from crowdllm_stats.data.layout import column_named
     from crowdllm_stats.data.opening import ending_of, open_table
 

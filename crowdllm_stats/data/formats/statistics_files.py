@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -32,19 +34,16 @@ def read_statistics_file(file: Path) -> Opened:
     read, kind = (pyreadstat.read_dta, "Stata") if stata else (pyreadstat.read_sav, "SPSS")
     options: dict[str, Any] = {} if stata else {"user_missing": True}
     most = most_bytes(file)
-    try:
+    with _damage(file, kind):
         _, about = read(str(file), metadataonly=True)
-        check_number(len(about.column_names), str(file))
-        row = sum(max(CELL, about.variable_storage_width.get(name, CELL)) for name in about.column_names)
-        limit = most // max(row, 1)
-        if (about.number_rows or 0) > limit:
-            raise too_large(file, most)
+    check_number(len(about.column_names), str(file))
+    row = sum(max(CELL, about.variable_storage_width.get(name, CELL)) for name in about.column_names)
+    limit = most // max(row, 1)
+    if (about.number_rows or 0) > limit:
+        raise too_large(file, most)
+    with _damage(file, kind):
         # What a file says of its own size cannot be relied upon, so that no more rows are read than may be.
-        frame, about = read(str(file), row_limit=limit + 1, disable_datetime_conversion=False, **options)
-    except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, OSError, UnicodeError, OverflowError) as error:
-        raise ValueError(
-            f"{file}: cannot be read as {kind}, it may be damaged, cut off or of another type ({one_line_of(error)})"
-        ) from None
+        frame, about = read(str(file), row_limit=limit + 1, **options)
     if len(frame) > limit:
         raise too_large(file, most)
     if not len(frame):
@@ -57,6 +56,16 @@ def read_statistics_file(file: Path) -> Opened:
     return Opened(
         frame.apply(_plain), kind, texts=texts, labels=dict(about.variable_value_labels)
     ).noting(note)  # fmt: skip
+
+
+@contextmanager
+def _damage(file: Path, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # damage shows in the file's parts, in its names, dates and encoding: one message
+        raise ValueError(
+            f"{file}: cannot be read as {kind}, it may be damaged, cut off or of another type ({one_line_of(error)})"
+        ) from None
 
 
 def _without_declared(frame: pd.DataFrame, ranges: dict[str, list[dict[str, Any]]]) -> tuple[pd.DataFrame, int]:
