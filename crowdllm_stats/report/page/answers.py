@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from crowdllm_stats._base.messages import for_command, said
-from crowdllm_stats.data.layout import OURS, column_named
-from crowdllm_stats.report.page.choices import SIDES, Choices
+from crowdllm_stats.report.page.choices import OURS, SIDES, Choices
 from crowdllm_stats.report.page.uploads import Study
 
 if TYPE_CHECKING:
@@ -311,6 +310,7 @@ def _assembled(
     from crowdllm_stats.data.assemble import Wishes, assemble
     from crowdllm_stats.data.conditions import applicable
     from crowdllm_stats.data.crowd import CrowdData
+    from crowdllm_stats.data.layout import column_named
     from crowdllm_stats.data.shape import shaped
 
     opened = _opened(folder, file)

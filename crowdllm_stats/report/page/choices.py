@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crowdllm_stats._base.messages import BadInput
-from crowdllm_stats.data.layout import OURS
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.shape import Reading
+
+#: Our columns; the module of ours that has them loads pandas, which the page's own process does without.
+OURS = ("problem", "participant", "response")
 
 #: The two tables, as forms and folders call them.
 SIDES = ("human", "digital")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import re
+import subprocess
+import sys
 import time
 from html import unescape
 
@@ -13,6 +15,8 @@ import pytest
 from page_client import DIGITAL, HUMAN, refusals
 
 from crowdllm_stats import interval_from, load_example
+from crowdllm_stats.data import layout
+from crowdllm_stats.report.page import choices
 from crowdllm_stats.report.page.calculator import Calculator, Refused
 from crowdllm_stats.report.page.choices import Choices
 from crowdllm_stats.survey.plan import plan_from
@@ -194,3 +198,9 @@ def test_the_command_line_says_every_choice():
     assert chosen.arguments("safe-interval", files)[-6:] == [
         "--reference", "r.csv", "--level", "0.9", "--drop-missing", "--as-given",
     ]  # fmt: skip
+
+
+def test_the_pages_own_process_loads_no_pandas():
+    code = "import sys, crowdllm_stats.report.page.server; print('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert choices.OURS == layout.OURS
