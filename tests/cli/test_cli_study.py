@@ -81,9 +81,10 @@ def test_run_report_resume_and_show(capsys, folder):
     assert len(table) == 4 * 2 * 3
     manifest = json.loads(Path("report/results.parquet.manifest.json").read_text(encoding="utf-8"))
     assert manifest["command"] == "crowdllm-stats study run mine --workers 0 --out report"
-    out = run(capsys, "resume", "mine", "--workers", "0")
+    out = run(capsys, "resume", "mine", "--workers", "0", "--plot", "width.svg")
     assert "0 blocks computed, 12 found" in out
-    assert out.splitlines()[-1] == "Pictures: out/mine/width.png"
+    assert out.splitlines()[-2:] == ["Pictures: out/mine/width.png", "Plot: width.svg"]
+    assert (folder / "width.svg").read_bytes().startswith(b"<?xml")
     assert (folder / "out" / "mine" / "README.md").is_file()
     assert "Blocks: 12 of 12 finished in out/mine" in run(capsys, "show", "mine")
     found = json.loads(run(capsys, "run", "mine", "--workers", "0", "--json"))

@@ -110,6 +110,23 @@ def test_what_takes_long_says_how_far_it_is(monkeypatch, stream, wanted):
     assert "reading" not in text.rsplit("fitting", 1)[1]
 
 
+def test_nothing_is_said_while_a_person_is_asked(monkeypatch):
+    told = io.StringIO()
+    monkeypatch.setattr("sys.stderr", told)
+    monkeypatch.setattr(terminal, "LINE_EVERY", 0.02)
+    with Progress("asking") as say:
+        with say.paused():
+            before = told.getvalue()
+            time.sleep(0.2)
+            assert told.getvalue() == before
+        for _ in range(1000):
+            if told.getvalue() != before:
+                break
+            time.sleep(0.01)
+    assert told.getvalue().endswith(" s\n")
+    assert len(told.getvalue()) > len(before)
+
+
 @pytest.mark.parametrize("stream", [io.StringIO, Screen])
 def test_what_is_done_soon_says_nothing(monkeypatch, stream):
     told = stream()
