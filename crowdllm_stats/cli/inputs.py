@@ -214,7 +214,14 @@ def _read(
         return Read(data, described_answers(name, data.responses))
     opened = open_table(name)
     if option == "--digital-columns":
-        reading = dataclasses.replace(reading, where=applicable(reading.where, list(map(str, opened.frame.columns))))
+        there = list(map(str, opened.frame.columns))
+        kept = applicable(reading.where, there)
+        if idle := [one for one in reading.where if one not in kept]:
+            opened = opened.noting(
+                f"{name} has no column for {' and '.join(idle)}: all its people count, but for the twins of those who "
+                "are left out."
+            )
+        reading = dataclasses.replace(reading, where=kept)
     table = shaped(opened, name, reading, {**wanted[1], **wanted[0]})
     there = list(map(str, table.frame.columns))
     wishes = Wishes(

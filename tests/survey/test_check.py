@@ -154,6 +154,19 @@ def test_options_of_the_check_come_back_in_its_commands(folder, capsys):
     assert main(shlex.split(line)[1:]) == 0
 
 
+def test_conditions_leave_out_the_twins_of_those_who_do_not_meet_them(folder, capsys):
+    wide(folder / "wave.csv", answers(10, 3, seed=10), land=["DE", "AT"] * 5)
+    lines(folder / "llm.jsonl", answers(20, 3, seed=11), names=("problem", "participant", "response"))
+    told = json.loads(
+        run(capsys, "interval", "wave.csv", "llm.jsonl", "--scale", "1:5", "--where", "land=DE", "--json")
+    )
+    assert (told["counts"]["people"], told["counts"]["digital_people"]) == (5, 15)
+    notices = " ".join(told["notices"])
+    assert "5 rows of the human table left out: not where land=DE." in notices
+    assert "15 rows of the digital table left out: twin of somebody left out of the human table." in notices
+    assert "llm.jsonl has no column for land=DE: all its people count" in notices
+
+
 def test_no_file_and_one_file_twice_are_refused(folder, capsys):
     assert "each once" in run(capsys, "check", "a.csv", "a.csv", code=2)
     assert "no such file" in run(capsys, "check", "a.csv", code=2)
