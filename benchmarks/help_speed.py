@@ -7,6 +7,7 @@ The wall time is that of an idle core alone; where others compute beside it, the
 
 from __future__ import annotations
 
+import argparse
 import resource
 import statistics
 import subprocess
@@ -42,6 +43,7 @@ def seconds(words: tuple[str, ...]) -> tuple[float, float]:
 
 def main() -> None:
     """Print a line for each command, and one over all."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     worst = 0.0
     for words in commands(typer.main.get_command(build([]))):
         wall, cpu = (statistics.median(values) for values in zip(*(seconds(words) for _ in range(RUNS)), strict=True))

@@ -191,7 +191,8 @@ def scale_numbers(scale: Scale) -> dict[str, Any]:
 
 def scale_of(described: Mapping[str, Any]) -> Scale:
     """The scale of :func:`scale_numbers`."""
-    return Scale(**{name: tuple(value) if isinstance(value, list) else value for name, value in described.items()})
+    given: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in described.items()}
+    return Scale(**given)
 
 
 def _refuse_huge(described: Mapping[str, Any]) -> None:

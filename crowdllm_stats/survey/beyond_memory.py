@@ -97,7 +97,7 @@ class Found:
         for size in np.unique(sizes).tolist():
             same = np.flatnonzero(sizes == size)
             block = Batch(
-                problems=tuple(names[place] for place in same),
+                problems=tuple(names[place] for place in same.tolist()),
                 human=np.stack([parts[place] for place in same]),
                 twin=None,
                 crowd=None,
@@ -150,7 +150,7 @@ def deal(file: Path, scale: Scale, folder: Path) -> Dealt:
     """
     columns = _columns(file)
     problem, participant, sizes = _ids(file, columns)
-    order = _in_order(problem.names)
+    order = _in_order(problem.names.tolist())
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     group = np.unique(np.cumsum(sizes[order]) // AT_ONCE, return_inverse=True)[1]

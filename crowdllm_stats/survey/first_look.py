@@ -266,7 +266,7 @@ def backwards(pairing: Pairing) -> str:
     parts = [np.bincount(row, weights=part) for part in (product, apart[0] ** 2, apart[1] ** 2)]
     within = _ratio(np.sum(parts, axis=1))
     answered = np.bincount(both.person) > 0
-    sums = np.bincount(both.person, weights=product)[answered]
+    sums = np.bincount(both.person, weights=product)[answered].astype(np.float64)
     if len(sums) >= PEOPLE and within < REVERSED and _chance_below(sums) < ALARM:
         return (
             f"Twins fall as humans rise (correlation {within:.2f} within problems): is one of the two scales reversed?"

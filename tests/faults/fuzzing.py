@@ -13,13 +13,14 @@ from pathlib import Path
 
 from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats.backbones.http_json import ServerError
+from crowdllm_stats.data.files import NotUTF8
 from faults.campaign import FAULTS, Campaign
 
 #: A reader and a check of what it read: true if that was right. Refusals are raised.
 Target = Callable[[bytes, Path], bool]
 
 #: What a refusal is: exactly these types, for an error of decoding is a ValueError too and names no file.
-REFUSALS = (ValueError, BadInput, FileNotFoundError, ServerError)
+REFUSALS = (ValueError, BadInput, NotUTF8, FileNotFoundError, ServerError)
 
 #: Seconds that one small input may take.
 PATIENCE = 20

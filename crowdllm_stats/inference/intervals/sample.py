@@ -225,7 +225,7 @@ def _numbered(labels: NDArray[np.generic]) -> NDArray[np.int64]:
     """Every label's number; whole numbers that are few serve as they are."""
     if labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < labels.size:
         return labels.astype(np.int64)
-    return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
+    return np.asarray(np.unique(labels, return_inverse=True)[1].reshape(labels.shape), dtype=np.int64)
 
 
 def row_moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
