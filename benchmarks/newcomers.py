@@ -114,7 +114,7 @@ def answers(rng: np.random.Generator, people: int, questions: int) -> tuple[np.n
 
 
 def survey_researcher(folder: Path) -> Newcomer:
-    """A wide Excel file, labels in place of numbers, and LLM answers as JSON lines."""
+    """A wide Excel file, and LLM answers as JSON lines."""
     person = Newcomer(
         "A survey researcher, no Python",
         "`survey.xlsx`, a row for each of 40 people and a column for each of 6 questions, and `llm.jsonl`, a line for each of 6 answers "
