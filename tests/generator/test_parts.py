@@ -132,7 +132,9 @@ def test_the_bytes_of_a_cluster_are_those_of_one_process_though_a_worker_and_the
         assert run.poll() is None
 
     here, there = tmp_path / "here", tmp_path / "there"
-    assert command(here).wait(600) == 0
+    run = command(here)
+    run.communicate(timeout=600)
+    assert run.returncode == 0
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as made:
         run = command(there, "--scheduler", made.scheduler_address)
         wait(run, there, 2)
