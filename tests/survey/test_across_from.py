@@ -47,7 +47,7 @@ def test_rows_are_those_of_the_calculator(frames):
 def test_every_problem_left_out_has_its_reason(frames):
     found = across_from(*frames, scale="1:5")
     assert set(found.excluded) == {"q5", "new"}
-    assert "conformal_new_problems" in found.excluded["new"]
+    assert "new_questions_from" in found.excluded["new"]
     assert "no digital answer" in found.excluded["q5"]
     assert json.loads(json.dumps(found.to_dict()))["rows"][0]["problem"] == "q0"
 

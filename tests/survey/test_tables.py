@@ -138,9 +138,10 @@ def test_ratings_that_are_all_at_one_end_stay_ratings():
 
 
 def test_savings_and_the_row_over_all_know_the_methods():
-    found = interval_from(*tables(0, 1, "0,1"))
-    assert any("from human answers alone (binomial)" in note for note in found.notes)
     human, digital = tables(0, 1, "0,1")
+    found, alone = interval_from(human, digital), interval_from(human)
+    assert [row["half_width_alone"] for row in found.rows] == [row["half_width"] for row in alone.rows]
+    assert {row["method"] for row in alone.rows} == {"binomial"}
     assert interval_from(human, digital, method="exact").overall["method"] == "classical-small"
     assert interval_from(human, digital, method="ppi++-binomial").overall["method"] == "ppi++-small"
     a = human.responses.query("problem == 'a'")["response"].to_numpy()
