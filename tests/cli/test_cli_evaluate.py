@@ -48,8 +48,9 @@ def arguments(files, *more):
 
 
 def test_a_study_on_a_file(capsys, files, tmp_path):
-    out = tmp_path / "study"
-    assert main(arguments(files, "--json", "--out", str(out))) == 0
+    out, plot = tmp_path / "study", tmp_path / "study.svg"
+    assert main(arguments(files, "--json", "--out", str(out), "--plot", str(plot))) == 0
+    assert plot.read_bytes().startswith(b"<?xml")
     report = json.loads(capsys.readouterr().out)
     assert report["command"] == "evaluate"
     assert report["counts"] == {"answers": 180, "people": 17, "problems": 30, "unanswered": 0}
@@ -75,11 +76,12 @@ def test_a_study_on_a_file(capsys, files, tmp_path):
 
 
 def test_whether_the_population_is_calibrated(capsys, files, tmp_path):
-    out = tmp_path / "check"
+    out, plot = tmp_path / "check", tmp_path / "check.pdf"
     told = [word for one in QUICK for word in ("--setting", one)]
     words = ["evaluate", files[0], "--backbone", files[1], "--scale", "1,2,3,4", "--embedding", "none", "--check",
              "--seeds", "2", *told]  # fmt: skip
-    assert main([*words, "--json", "--out", str(out)]) == 0
+    assert main([*words, "--json", "--out", str(out), "--plot", str(plot)]) == 0
+    assert plot.read_bytes().startswith(b"%PDF")
     report = json.loads(capsys.readouterr().out)
     assert (report["command"], report["protocol"], report["folds"]) == ("evaluate", "new-problems", 2)
     assert report["calibrated"] == (report["p_value"] > 0.05)
