@@ -11,6 +11,7 @@ import numpy as np
 import sympy as sp
 from scipy import stats
 
+from crowdllm_stats import interval
 from crowdllm_stats.inference.intervals.confidence_sets import (
     _candidates,
     _peak,
@@ -314,6 +315,9 @@ def _betting() -> list[Check]:
         lower, upper = betting_set(2.0 + 5.0 * x, 2.0, 7.0, miss, alternative, people)
         want = _betting_ends([float(v) for v in x], miss, alternative, people)
         pairs += [(float(lower), 2 + 5 * want[0]), (float(upper), 2 + 5 * want[1])]
+        if people is None:
+            asked = interval(2.0 + 5.0 * x, method="betting", bounds=(2, 7), level=1.0 - miss, alternative=alternative)
+            pairs += [(asked.lower, 2 + 5 * want[0]), (asked.upper, 2 + 5 * want[1])]
     return [
         identity(
             "fair bet",

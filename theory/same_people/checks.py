@@ -12,8 +12,14 @@ from scipy import integrate, special
 
 from crowdllm_stats.inference.fay_herriot.across_answers import across_answers
 from crowdllm_stats.inference.fay_herriot.across_problems import across_problems
-from crowdllm_stats.inference.fay_herriot.person_errors import AnswersOfPeople, person_errors, sum_half_width, widen
-from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity
+from crowdllm_stats.inference.fay_herriot.person_errors import (
+    DENSE_PEOPLE,
+    AnswersOfPeople,
+    person_errors,
+    sum_half_width,
+    widen,
+)
+from crowdllm_stats.verify import Check, Statement, agree, counterexample, identity, numeric
 
 STATEMENT = Statement(
     name="same_people",
@@ -194,6 +200,75 @@ def _share_checks() -> list[Check]:
     ]
 
 
+def _dense(problem: Any, person: Any, value: Any, rows: Any, weight: Any) -> dict[str, Any]:
+    """The calculator's fields by dense matrices, from the formulas of its description."""
+    count = np.bincount(problem)
+    inside = np.zeros((len(count), int(person.max()) + 1))  # who answered what
+    inside[problem, person] = 1.0
+    given = np.zeros_like(inside)
+    given[problem, person] = value
+    apart = (given - (given.sum(axis=1) / count)[:, None]) * inside
+    pooled = np.sum(apart**2) / np.sum(count - 1)
+    inverse = np.linalg.inv(sum(w * np.outer(x, x) for w, x in zip(weight, rows, strict=True)))
+    load = (weight / count)[:, None] * rows
+    scores, levels = apart.T @ load, inside.T @ load
+    table = inside / count[:, None]
+    pull = table.T @ weight
+    moves = np.diag(pull) - table.T @ np.diag(weight) @ table
+    spare = pull @ pull / np.sum(moves**2)
+    leverage = np.diag(rows @ inverse @ rows.T)
+    own = pooled * np.sum(weight**2 * leverage * (count - 1) / count**2)
+    whole = pooled * np.trace(levels @ inverse @ levels.T) / spare
+    seen = np.trace(scores @ inverse @ scores.T)
+    if len(pull) > DENSE_PEOPLE:  # a formula for people who answer independently stands in
+        degrees = np.sum(pull**2) ** 2 / np.sum(pull**4)
+    else:
+        degrees = np.trace(moves.T @ moves) ** 2 / np.trace(moves.T @ moves @ moves.T @ moves)
+    member = np.array([row @ pull - w for row, w in zip(inside, weight, strict=True)]) / (weight.sum() - weight)
+    return {
+        "raw share": (seen - own) / (whole - own),
+        "estimable": whole > 2.0 * own,
+        "share": min(max((seen - own) / (whole - own), 0.0), 0.95) if whole > 2.0 * own else 0.0,
+        "member": member,
+        "regression_var": spare * np.diag(rows @ inverse @ scores.T @ scores @ inverse @ rows.T),
+        "overlap": member / count * weight.sum() ** 2 / (pull @ pull),
+        "degrees": degrees,
+    }
+
+
+def _dense_checks() -> list[Check]:
+    """Unequal weights, people who answer some questions; shares inside, below 0, above 0.95 and not estimable."""
+    rng = np.random.default_rng(11)
+    problem, person = np.nonzero(rng.random((7, 9)) < 0.7)
+    rows, weight = np.column_stack([np.ones(7), rng.normal(size=7)]), rng.uniform(0.5, 2.0, 7)
+    level, rest = rng.normal(size=9)[person], rng.normal(size=len(person))
+    own = (np.bincount(person, rest) / np.bincount(person))[person]
+    alone = np.repeat(np.arange(3), 4)
+    many = np.arange(DENSE_PEOPLE + 2) % (DENSE_PEOPLE + 1)
+    cases = [(problem, person, value, rows, weight) for value in (level + 0.8 * rest, level, rest - own)]
+    cases.append((alone, np.arange(12), rng.normal(size=12), np.ones((3, 1)), np.array([1.0, 2.0, 0.7])))
+    cases.append(
+        (
+            np.repeat([0, 1], [900, len(many) - 900]),
+            many,
+            rng.normal(size=len(many)),
+            np.ones((2, 1)),
+            np.array([1.0, 3.0]),
+        )
+    )
+    found = [person_errors(AnswersOfPeople(y, t, i), x, w) for t, i, y, x, w in cases]
+    again = [_dense(*case) for case in cases]
+    names = ("share", "member", "regression_var", "overlap", "degrees")
+    pairs = [(getattr(one, name), two[name]) for one, two in zip(found, again, strict=True) for name in names]
+    raw, estimable = [one["raw share"] for one in again], [one["estimable"] for one in again]
+    every = estimable == [True, True, True, False, False] and 0.0 < raw[0] < 0.95 < raw[1] and raw[2] < 0.0
+    says = "shares inside, cut at both ends, and not estimable: all occur"
+    return [
+        agree("dense matrices", pairs, "every field again by dense matrices, five designs", 1e-8),
+        numeric("kinds of shares", every, says, ", ".join(f"{one:.2f}" for one in raw)),
+    ]
+
+
 # ------------------------------------------------------------------------------------------ 3: the interval's length
 def _length_checks() -> list[Check]:
     checks, got, exact = [], [], []
@@ -213,6 +288,11 @@ def _length_checks() -> list[Check]:
         exact.append(level)
     says = "P(|N(0, V) + sqrt(S) t| <= half-width) = level, by an integral over t"
     checks.append(agree("half-width", [(got, exact)], says, 1e-5))
+    edges = [(0.01, 0.0, Z * 0.1), (1e-14, 0.01, 0.1), (1e-14, 9.0, 3.0)]
+    t = float(special.stdtrit(4.0, 0.975))
+    halves = [float(sum_half_width(np.array([own]), np.array([shared]), 4.0, 0.95)[0]) for own, shared, _ in edges]
+    says = "one variance alone: the normal or Student's quantile"
+    checks.append(agree("half-width of one", [(halves, [edges[0][2], 0.1 * t, 3.0 * t])], says, 1e-4))
     one = np.ones(1)
     ends = widen(0.2 * one, 0.2 * one - Z, 0.2 * one + 2 * Z, 3.0 * one, 0.5 * one, 5.0, None, 0.95)
     wanted = [float(sum_half_width(v * one, 3.0 * one, 5.0, 0.95)[0]) for v in (0.5, 3.5)]
@@ -224,7 +304,44 @@ def _length_checks() -> list[Check]:
     wanted = [1.0 + 4.0 * special.expit(-halves[0]), 1.0 + 4.0 * special.expit(halves[1])]
     says = "on a scale the same in logits; the slope at the middle of 1 to 5 is 1"
     checks.append(agree("sides on a scale", [([scaled[0][0], scaled[1][0]], wanted)], says))
-    return checks
+    return [*checks, *_side_checks()]
+
+
+def _side_checks() -> list[Check]:
+    """Sides off the middle, short ones, ones that end at the scale's end or beyond it, and nothing shared."""
+    cases = [  # estimate, lower, upper, shared, counted
+        (2.0, 1.6, 2.7, 0.05, 0.01), (4.4, 4.39, 4.9, 0.02, 0.0), (1.1, 1.02, 1.2, 0.003, 0.001),
+        (3.0, 1.0, 5.2, 0.3, 0.1), (5.0, 4.2, 5.0, 0.1, 0.0), (1.0, 1.0, 1.3, 0.1, 0.0),
+        (2.5, 2.0, 3.2, 0.0, 0.0), (3.5, 3.5, 3.6, 0.08, 0.02),
+    ]  # fmt: skip
+    given = np.array(cases).T
+    bounded = widen(*given, 6.0, (1.0, 5.0), 0.9)
+    free = widen(*given, 6.0, None, 0.9)
+    got = [np.stack(bounded, axis=1), np.stack(free, axis=1)]
+    wanted = [[_sides_again(case, bounds) for case in cases] for bounds in ((1.0, 5.0), None)]
+    says = "both ends again, one side after the other, on a scale and without"
+    return [agree("every side", [(one, np.array(two)) for one, two in zip(got, wanted, strict=True)], says, 1e-9)]
+
+
+def _sides_again(case: tuple[float, ...], bounds: tuple[float, float] | None) -> list[float]:
+    estimate, lower, upper, shared, counted = case
+    found, slope, place = [], 1.0, estimate
+    if bounds is not None:
+        share = min(max((estimate - 1.0) / 4.0, 1e-6), 1.0 - 1e-6)
+        slope, place = 4.0 * share * (1.0 - share), math.log(share / (1.0 - share))
+    for side, end in ((-1.0, lower), (1.0, upper)):
+        if bounds is not None and not 1.0 < end < 5.0:
+            found.append(1.0 if end <= 1.0 else 5.0)
+            continue
+        at = end if bounds is None else math.log((end - 1.0) / (5.0 - end))
+        length = max(side * (at - place), 0.0)
+        variance = (length / 1.6448536269514722) ** 2
+        left = max(variance - counted / slope**2, 0.2 * variance)
+        if shared > 0.0:
+            length = float(sum_half_width(np.array([left]), np.array([shared / slope**2]), 6.0, 0.9)[0])
+        moved = place + side * length
+        found.append(moved if bounds is None else 1.0 + 4.0 * float(special.expit(moved)))
+    return found
 
 
 def symbolic() -> list[Check]:
@@ -236,6 +353,7 @@ def symbolic() -> list[Check]:
         *_unbiased_checks(),
         *_degrees_checks(),
         *_share_checks(),
+        *_dense_checks(),
         *_length_checks(),
     ]
 
