@@ -14,6 +14,7 @@ from scipy import stats
 from scipy.special import ndtr, stdtrit
 
 from crowdllm_stats.inference.intervals import interval
+from crowdllm_stats.inference.intervals.ends import upper_share
 from crowdllm_stats.verify import Check, Statement, agree, counterexample, enumeration, identity, numeric, simulation
 
 STATEMENT = Statement(
@@ -338,6 +339,7 @@ def _cases() -> list[_Case]:
         _Case([5, 5, 4, 5, 5, 5, 5, 3], TWINS, CROWD, bounds=(1, 5), population_size=11, level=0.999),
         _Case([5.0] * 8, [4.0] * 8, CROWD, bounds=(1, 5)),
         _Case(HUMAN, [4.0] * 8, CROWD, bounds=(1, 5), level=0.5),
+        _Case(HUMAN, TWINS, CROWD, bounds=(1, 5), level=0.05),
         _Case(HUMAN, [4.0] * 8, CROWD),
         _Case(HUMAN, [4.0] * 8, [4.0] * 5),
         _Case([0.0] * 28 + [1.0], [0.0] * 27 + [1.0, 1.0], [0.0] * 40 + [1.0], bounds=(0, 1)),
@@ -703,7 +705,14 @@ def _half() -> list[Check]:
         pairs += [(float(answer.lower), lower), (float(answer.upper), upper)]
         equal = interval([5.0] * people, bounds=(1, 5), method="classical-small")
         pairs += [(float(equal.lower), 5 - 4 * float(stats.beta.ppf(0.975, 0.5, people))), (float(equal.upper), 5.0)]
+    few = [(1.0, 0.0, 9.0, 0.9), (0.5, 0.25, 0.3, 0.8), (0.2, 0.1, 0.6, 0.95), (0.7, 0.04, 12.5, 0.6)]
+    limits = [float(upper_share(*map(np.array, row[:3]), row[3])) for row in few]
     return [
+        agree(
+            "limit of a share",
+            list(zip(limits, [_limit(*row) for row in few], strict=True)),
+            "the limit again, for a mean at the end and for less than one person too",
+        ),
         identity(
             "Bayesian bootstrap",
             dirichlet,
