@@ -311,7 +311,7 @@ def _side_checks() -> list[Check]:
     """Sides off the middle, short ones, ones that end at the scale's end or beyond it, and nothing shared."""
     cases = [  # estimate, lower, upper, shared, counted
         (2.0, 1.6, 2.7, 0.05, 0.01), (4.4, 4.39, 4.9, 0.02, 0.0), (1.1, 1.02, 1.2, 0.003, 0.001),
-        (3.0, 1.0, 5.2, 0.3, 0.1), (5.0, 4.2, 5.0, 0.1, 0.0), (1.0, 1.0, 1.3, 0.1, 0.0),
+        (3.0, 1.0, 5.2, 0.3, 0.1), (5.0, 4.2, 5.0, 0.1, 0.0), (1.0, 1.0, 1.3, 0.1, 0.0), (5.0, 4.2, 5.0, 0.0, 0.0),
         (2.5, 2.0, 3.2, 0.0, 0.0), (3.5, 3.5, 3.6, 0.08, 0.02),
     ]  # fmt: skip
     given = np.array(cases).T
