@@ -19,7 +19,7 @@ from crowdllm_stats.data.attributes import attribute_table, given_table, plain, 
 from crowdllm_stats.data.codes import refuse_codes, without_codes, without_declined, without_words
 from crowdllm_stats.data.formats.opened import Opened
 from crowdllm_stats.data.ids import Ids, as_ids, repeated
-from crowdllm_stats.data.labels import label_numbers, with_numbers
+from crowdllm_stats.data.labels import label_numbers, refuse_other_steps, with_numbers
 from crowdllm_stats.data.layout import OURS, with_our_names
 from crowdllm_stats.data.opening import open_table
 from crowdllm_stats.data.scale import Scale, as_scale
@@ -90,7 +90,7 @@ def assemble(table: pd.DataFrame | Opened | Shaped, source: str, wishes: Wishes)
         label["response"] = f"{source}: the wide table"
     problem = as_ids(frame["problem"], label["problem"])
     participant = as_ids(frame["participant"], label["participant"])
-    column, coded, declined, note = _cleared(frame["response"], wishes, scale, label["response"])
+    column, coded, declined, note = _cleared(frame["response"], problem, wishes, scale, label["response"])
     answers = as_answers(column, scale, label["response"])
     if wishes.scale is None:
         refuse_codes(answers, problem, label["response"])
@@ -129,13 +129,14 @@ class _Cleared(NamedTuple):
     note: str
 
 
-def _cleared(column: pd.Series, wishes: Wishes, scale: Scale, label: str) -> _Cleared:
+def _cleared(column: pd.Series, problem: Ids, wishes: Wishes, scale: Scale, label: str) -> _Cleared:
     note = ""
     coded = declined = np.zeros(len(column), dtype=bool)
     texts = [code for code in wishes.missing_codes if isinstance(code, str)]
     if texts:
         column, coded = without_words(column, texts)
     if wishes.reading.labels is not None:
+        refuse_other_steps(column, problem.codes, wishes.reading.labels, label, wishes.missing_codes)
         column, note = with_numbers(column, label_numbers(wishes.reading.labels), label)
     if scale.numeric and not pd.api.types.is_numeric_dtype(column.dtype):
         column, declined = without_declined(column)

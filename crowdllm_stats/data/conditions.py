@@ -14,7 +14,9 @@ from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import coded, some, word
 from crowdllm_stats.data.layout import column_named
 
-_CONDITION = re.compile(r"([^<>=!]+)(!=|>=|<=|=|<|>)(.*)", re.DOTALL)
+_CONDITION = re.compile(r"([^<>=!]+)(!=|>=|<=|==|=|<|>)(.*)", re.DOTALL)
+#: A value that a caller put between quotes.
+_QUOTED = re.compile(r"^(['\"])(.+)\1$", re.DOTALL)
 
 
 class Condition(NamedTuple):
@@ -34,13 +36,15 @@ def condition(text: str) -> Condition:
     Example:
         >>> condition("country = DE|AT")
         Condition(column='country', sign='=', wanted=('DE', 'AT'))
+        >>> condition("country != 'DE'")
+        Condition(column='country', sign='!=', wanted=('DE',))
     """
     found = _CONDITION.fullmatch(text.strip())
-    values = tuple(part.strip() for part in found[3].split("|")) if found else ()
+    values = tuple(_QUOTED.sub(r"\2", part.strip()) for part in found[3].split("|")) if found else ()
     if not found or not found[1].strip() or not all(values):
         raise BadInput(f"{text!r} is not COLUMN=VALUE; write for instance country=DE, country=DE|AT or age>=18",
                        argument="where")  # fmt: skip
-    one = Condition(found[1].strip(), found[2], values)
+    one = Condition(found[1].strip(), "=" if found[2] == "==" else found[2], values)
     if one.sign not in ("=", "!=") and (len(values) > 1 or _number(values[0]) is None):
         raise BadInput(f"{text!r}: {one.sign} needs one number, for instance age>=18", argument="where")
     return one
@@ -77,6 +81,36 @@ def rows_where(
         means = labels.get(name, {})
         keep &= np.array([*(_meets(value, means.get(value, ""), one) for value in values), False], dtype=bool)[codes]
     return keep
+
+
+def absent(
+    frame: pd.DataFrame, conditions: Sequence[str], labels: Mapping[str, Mapping[Any, str]], source: str
+) -> list[str]:
+    """A sentence for each value of the conditions that no row has: it may be misspelt.
+
+    Args:
+        frame: the table; the columns of all conditions are there.
+        conditions: texts for :func:`condition`.
+        labels: what values mean, by column.
+        source: how messages name the table.
+
+    Example:
+        >>> absent(pd.DataFrame({"country": ["DE", "AT"]}), ["country!=de"], {}, "a.csv")
+        ["No row of a.csv has 'de' in country."]
+    """
+    sentences = []
+    for one in map(condition, conditions):
+        name = column_named(one.column, list(map(str, frame.columns)))
+        if name is None or one.sign not in ("=", "!="):
+            continue
+        codes, values = coded(frame[name])
+        there = [
+            (value, labels.get(name, {}).get(value, "")) for value in (values[place] for place in set(codes) - {-1})
+        ]
+        for wanted in one.wanted:
+            if not any(_meets(value, label, Condition(name, "=", (wanted,))) for value, label in there):
+                sentences.append(f"No row of {source} has {wanted!r} in {name}.")
+    return sentences
 
 
 def applicable(conditions: Sequence[str], columns: Sequence[str]) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import distinct, some
@@ -49,18 +50,30 @@ SETS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 #: "5 - Strongly agree", "(5) Strongly agree"
-_NUMBERED = re.compile(r"\(?\d+\)?\s*[-\u2013\u2014=.:)]*\s+(?=\D)")
+_NUMBERED = re.compile(r"^\(?(\d+)\)?\s*[-\u2013\u2014=.:)]*\s+(?=\D)")
 
 
 def folded(label: str) -> str:
-    """A label without regard to case, outer blanks, a number before it and the apostrophe's form.
+    """A label without regard to case, blanks at its ends and the apostrophe's form.
 
     Example:
-        >>> folded(" 5 - Strongly  Agree")
-        'strongly agree'
+        >>> folded(" 2  Days ")
+        '2 days'
     """
-    text = " ".join(label.replace("\u2019", "'").split()).casefold()
-    return _NUMBERED.sub("", text, count=1) if _NUMBERED.match(text) else text
+    return " ".join(label.replace("\u2019", "'").split()).casefold()
+
+
+def known_as(label: str, known: Container[str]) -> str | None:
+    """What a label is called among those known: itself, else itself without the number before it; None for others.
+
+    Example:
+        >>> known_as("5 - Strongly agree", {"strongly agree"}), known_as("5 days", {"2 days", "5 days"})
+        ('strongly agree', '5 days')
+        >>> known_as("3 days", {"2 days"}) is None
+        True
+    """
+    text = folded(label)
+    return next((form for form in (text, _NUMBERED.sub("", text, count=1)) if form in known), None)
 
 
 def label_numbers(labels: Labels) -> dict[str, float]:
@@ -156,11 +169,12 @@ def with_numbers(column: pd.Series, numbers: Mapping[str, float], label: str) ->
     new: list[object] = []
     seen: dict[float, str] = {}
     for value in values:
-        number = numbers.get(folded(value)) if isinstance(value, str) else None
-        if number is not None and (other := seen.setdefault(number, folded(value))) != folded(value):
+        name = known_as(value, numbers) if isinstance(value, str) else None
+        number = None if name is None else numbers[name]
+        if name is not None and number is not None and (other := seen.setdefault(number, name)) != name:
             mend = "write the labels out, for instance {}, or give likert7 for seven steps of agreement"
             raise BadInput(
-                f"{label}: the labels {other!r} and {folded(value)!r} would both be {number:g}",
+                f"{label}: the labels {other!r} and {name!r} would both be {number:g}",
                 python=mend.format("labels='Never=1,Often=3'"),
                 command=mend.format("--labels 'Never=1,Often=3'"),
             )
@@ -170,6 +184,95 @@ def with_numbers(column: pd.Series, numbers: Mapping[str, float], label: str) ->
     return Numbered(pd.Series(np.array([*new, ""], dtype=object)[codes], index=column.index), note)
 
 
+def refuse_other_steps(
+    column: pd.Series, problem: NDArray[np.int64], labels: Labels, label: str, codes: Sequence[object] = ()
+) -> None:
+    """Refuse answers in words that are steps of another scale than the set of labels has.
+
+    They are where a whole number from 0 to 10 beyond the set's steps answers the same problem as a label does
+    ("Strongly disagree", 2, 3, 4, 5, 6, "Strongly agree"), and where a label brings another number ("7 - Strongly
+    agree" on five steps).
+
+    Args:
+        column: the answers.
+        problem: the number of each answer's problem.
+        labels: as callers give them; only sets are looked at.
+        label: how messages name the column.
+        codes: numbers that stand for a missing answer.
+
+    Raises:
+        ValueError: naming the answer and the mend.
+
+    Example:
+        >>> refuse_other_steps(pd.Series(["Strongly agree", "6"]), np.array([0, 0]), "likert5", "'response'")
+        Traceback (most recent call last):
+        ...
+        crowdllm_stats...BadInput: 'response': '6' stands beside labels, and likert5 has the steps 1 to 5; ...
+    """
+    if not isinstance(labels, str) or labels not in SETS:
+        return
+    numbers, top, wrong = label_numbers(labels), len(SETS[labels]), ""
+    at, values = distinct(column)
+    texts = [str(value).strip() for value in values]
+    names = [known_as(text, numbers) for text in texts]
+    labelled = np.append([name is not None for name in names], False)[at]
+    if not labelled.any():
+        return
+    there = set(np.unique(at).tolist())
+    for place, (text, name) in enumerate(zip(texts, names, strict=True)):
+        own = _NUMBERED.match(text)
+        if place not in there:
+            continue
+        if name is not None and own is not None and float(own[1]) != numbers[name]:
+            wrong = f"{text!r} would be {numbers[name]:g} by {labels}"
+        elif _beyond(text, top) and float(text) not in codes and np.isin(problem[at == place], problem[labelled]).any():
+            wrong = f"{text!r} stands beside labels, and {labels} has the steps 1 to {top}"
+    if wrong:
+        mend = "write out which number each label is, for instance {}'Strongly disagree=1,Strongly agree=7'"
+        raise BadInput(f"{label}: {wrong}", python=mend.format("labels="), command=mend.format("--labels "))
+
+
+def _beyond(text: str, top: int) -> bool:
+    """Whether a text is a whole number from 0 to 10 that is no step from 1 to ``top``."""
+    try:
+        number = float(text)
+    except ValueError:
+        return False
+    return number in range(11) and not 1 <= number <= top
+
+
+def refuse_contrary(means: Mapping[Any, str], labels: Labels, label: str) -> None:
+    """Refuse labels that give an answer another number than the file does.
+
+    Args:
+        means: what each number means, as a file of SPSS or Stata says.
+        labels: as callers give them.
+        label: how messages name the column.
+
+    Raises:
+        ValueError: naming the two numbers and the labels as the file has them.
+
+    Example:
+        >>> refuse_contrary({1.0: "Strongly agree", 2.0: "Agree"}, "likert5", "Q1")
+        Traceback (most recent call last):
+        ...
+        crowdllm_stats...BadInput: Q1: 'Strongly agree' is 1 in this file and would be 5 in the labels; ...
+    """
+    numbers = label_numbers(labels)
+    for value, text in means.items():
+        name = known_as(text, numbers)
+        if name is not None and isinstance(value, int | float) and numbers[name] != value:
+            written = ",".join(
+                f"{word}={number:g}" for number, word in means.items() if isinstance(number, int | float)
+            )
+            mend = f"the other table's labels need this file's numbers: {{}}'{written}'"
+            raise BadInput(
+                f"{label}: {text!r} is {value:g} in this file and would be {numbers[name]:g} in the labels",
+                python=mend.format("labels="),
+                command=mend.format("--labels "),
+            )
+
+
 def set_of(values: Iterable[str]) -> str:
     """The set of labels that has a number of its own for each of these texts; empty where none has.
 
@@ -177,9 +280,10 @@ def set_of(values: Iterable[str]) -> str:
         >>> set_of(["Agree", "Strongly agree"]), set_of(["Agree", "Somewhat agree"]), set_of(["yes"])
         ('likert5', 'likert7', '')
     """
-    found = {folded(value) for value in values}
+    found = list(values)
     for name in SETS:
         numbers = label_numbers(name)
-        if found and found <= set(numbers) and len({numbers[one] for one in found}) == len(found):
+        known = {known_as(value, numbers) for value in found}
+        if known and None not in known and len({numbers[one] for one in known if one is not None}) == len(known):
             return name
     return ""

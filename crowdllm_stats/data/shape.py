@@ -13,11 +13,11 @@ import pandas as pd
 from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.shown import several
 from crowdllm_stats._base.words import coded, some
-from crowdllm_stats.data.conditions import rows_where
+from crowdllm_stats.data.conditions import absent, rows_where
 from crowdllm_stats.data.formats.opened import Opened
 from crowdllm_stats.data.headers import with_one_header
 from crowdllm_stats.data.ids import as_ids
-from crowdllm_stats.data.labels import SETS, Labels, folded, label_numbers
+from crowdllm_stats.data.labels import SETS, Labels, known_as, label_numbers, refuse_contrary
 from crowdllm_stats.data.layout import OURS, column_named
 
 #: Names of columns with one row per person, by how likely each is the id.
@@ -52,6 +52,13 @@ _NO_QUESTION = re.compile(
     r"_DO(_|\b)|_TEXT\b|click|submit|\b(rt|time|timer|timing|duration|latency|seconds?|msecs?|ms)(_|\b|\d)|_(rt|time|ms)\b",
     re.IGNORECASE,
 )
+#: How rows of sums and means are called.
+_SUMS = {
+    "total", "totals", "grand total", "sum", "mean", "average", "avg", "median", "sd", "std", "gesamt", "summe",
+    "mittelwert", "durchschnitt", "moyenne", "somme", "promedio", "media", "totaal", "gemiddelde",
+}  # fmt: skip
+#: Rows at a table's end among which they are looked for.
+_LAST = 50
 #: Different answers beyond which a column of numbers is a measurement: in general, and to what is called a question.
 _MOST_ANSWERS, _SLIDER = 21, 101
 
@@ -130,14 +137,21 @@ def shaped(
     whole = opened.frame
     questions = _questions(opened, source, reading) if wide else []
     opened, exclusions = _meeting(opened, source, reading.where)
+    answers = column_named(given.get("response", "response"), names)
+    for name in questions or ([answers] if answers else []):
+        if reading.labels is not None and opened.labels.get(name):
+            refuse_contrary(opened.labels[name], reading.labels, f"{source}: {name}")
     if wide:
         if questions:
             person = _person(opened, source, reading, given.get("participant"), questions)
+            _refuse_sums(opened.frame, person, source)
             found = _long(opened, source, questions, person, exclusions, bool(reading.questions))
             return replace(found, outside=_outside(whole, opened.frame, person))
         if reading.wide or reading.questions:
             raise _no_questions(source, names)
     column = column_named(given.get("participant", "participant"), names)
+    if column is not None:
+        _refuse_sums(opened.frame, column, source)
     return Shaped(opened.frame, opened.notes, exclusions, outside=_outside(whole, opened.frame, column))
 
 
@@ -155,6 +169,7 @@ def _meeting(opened: Opened, source: str, where: Sequence[str]) -> tuple[Opened,
         raise BadInput(f"none of the {len(keep)} rows of {source} meets {' and '.join(where)}", argument="where")
     gone = int((~keep).sum())
     kept = replace(opened, frame=opened.frame[keep].reset_index(drop=True))
+    kept = kept.noting(*absent(opened.frame, where, opened.labels, source))
     return kept, {f"not where {' and '.join(where)}": gone} if gone else {}
 
 
@@ -182,7 +197,25 @@ def _questions(opened: Opened, source: str, reading: Reading) -> list[str]:
         answers = [name for name in members if _holds_answers(opened.frame[name], words, most)]
         if len(answers) >= 2 or (answers and stem in _QUESTION):
             chosen.update(answers)
+    chosen -= _boxes([name for name in names if name in chosen], opened.frame)
     return [name for name in names if name in chosen]
+
+
+def _boxes(chosen: list[str], frame: pd.DataFrame) -> set[str]:
+    """Columns that look like boxes to tick: several of one stem ("Q7_1", "Q7_2"), each one value or empty.
+
+    An empty cell there is an answer, "no", which only the questionnaire tells from a question that was not asked.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in chosen:
+        if found := re.fullmatch(r"(.*\d)[ _.\-]\d+", name):
+            groups.setdefault(found[1], []).append(name)
+    boxes: set[str] = set()
+    for members in groups.values():
+        texts = [{str(value).strip() for value in frame[name].astype("object").fillna("")} for name in members]
+        if len(members) > 1 and all(len(found - {""}) == 1 and "" in found for found in texts):
+            boxes.update(members)
+    return boxes
 
 
 def _stem(name: str) -> str | None:
@@ -199,7 +232,7 @@ def _holds_answers(column: pd.Series, words: set[str], most: int) -> bool:
     filled = int(sum(count for text, count in zip(texts, counts, strict=True) if text))
     numbers = pd.to_numeric(pd.Series(texts, dtype="str"), errors="coerce").notna().to_numpy()
     for known in (words, *map(set, map(label_numbers, SETS))):
-        good = numbers | np.array([folded(text) in known for text in texts], dtype=bool)
+        good = numbers | np.array([known_as(text, known) is not None for text in texts], dtype=bool)
         if filled and good.sum() <= most and 2 * counts[good].sum() > filled:
             return True
     return False
@@ -224,6 +257,9 @@ def _person(
         raise BadInput(f"{wanted!r}: {source} has no such column; it has {some(names, 12)}", argument="id_column")
     for name in called(_ID_NAMES, names):
         if _names_rows(frame[name]):
+            return name
+        if _names_most_rows(frame[name]):  # people who are there twice, or have no id: another column is no way out
+            _refuse_repeated(frame, name, source)
             return name
     able = [name for name in names if _names_rows(frame[name])]
     text = f"{source}: which column names the people is not clear"
@@ -255,6 +291,36 @@ def names_like_ours(columns: Sequence[str]) -> dict[str, str]:
 def _names_rows(column: pd.Series) -> bool:
     codes, values = coded(column)
     return len(np.unique(codes)) == len(codes) and not any(str(value).strip() == "" for value in values)
+
+
+def _names_most_rows(column: pd.Series) -> bool:
+    codes, values = coded(column)
+    blank = [place for place, value in enumerate(values) if str(value).strip() == ""]
+    filled = codes[(codes >= 0) & ~np.isin(codes, blank)]
+    return 2 * len(np.unique(filled)) > len(codes)
+
+
+def _doubled(frame: pd.DataFrame, others: Sequence[str]) -> str:
+    """A sentence where another column that names people has one of them on several rows."""
+    for name in called(_ID_NAMES, list(map(str, others))):
+        codes, values = coded(frame[name])
+        counts = np.bincount(codes[codes >= 0], minlength=len(values))
+        again = [str(value) for value, count in zip(values, counts, strict=True) if count > 1 and str(value).strip()]
+        if again and _names_most_rows(frame[name]):
+            return f" {name} {again[0]!r} is on several rows, which count as several people."
+    return ""
+
+
+def _refuse_sums(frame: pd.DataFrame, person: str, source: str) -> None:
+    """Refuse a row of sums or means below (or above) those of people."""
+    last = frame[person].iloc[-_LAST:].astype(str)
+    sums = [value for value in last if value.strip().rstrip(":").casefold() in _SUMS]
+    if sums:
+        raise BadInput(
+            f"{source}: {person} {sums[0]!r} seems to be a row of sums or means, not a person",
+            python=f"leave it out with where=[{f'{person}!={sums[0]}'!r}], or rename this person",
+            command=f"leave it out with --where '{person}!={sums[0]}', or rename this person",
+        )
 
 
 def _refuse_repeated(frame: pd.DataFrame, name: str, source: str) -> None:
@@ -295,18 +361,39 @@ def _long(
         raise ValueError(f"{source}: all cells of the questions are empty; at least one answer is needed")
     shown = ", ".join(questions[:3]) + (f" ... {questions[-1]}" if width > 3 else "")
     note = f"{source} is a wide table: {several(people, 'row')} ({person}), {several(width, 'question')} ({shown})."
-    idle = [] if told else [name for name in map(str, others) if _stem(name) in _QUESTION]
+    note += _doubled(frame, others)
+    rest = [] if told else [name for name in map(str, others) if _stem(name) is not None]
+    boxes = _boxes(rest, frame)
+    idle = [name for name in rest if _stem(name) in _QUESTION and name not in boxes]
+    if boxes:
+        note += (
+            " Not taken for questions, as they look like boxes to tick, of which an empty one is an answer: "
+            f"{some([name for name in rest if name in boxes], 4)}; write 0 there to use them."
+        )
     if idle:
         note += f" Not taken for questions, as they hold neither few numbers nor known labels: {some(idle, 4)}."
-    labels = next((opened.labels[name] for name in questions if opened.labels.get(name)), {})
-    if labels:
-        meant = ", ".join(f"{value:g} = {text}" if isinstance(value, float) else f"{value} = {text}"
-                          for value, text in list(labels.items())[:8])  # fmt: skip
-        note += f" The file says what answers mean: {meant}."
+    note += _meanings(opened, questions)
     blank = people * width - len(rows)
     if blank:
         exclusions = {**exclusions, "no answer in a wide table": blank}
     return Shaped(pd.DataFrame(table), (*opened.notes, note), exclusions, wide=True)
+
+
+def _meanings(opened: Opened, questions: list[str]) -> str:
+    """What the file says that answers mean, for each of the first three ways in which its questions are labelled."""
+    first: dict[str, str] = {}
+    for name in questions:
+        meant = ", ".join(f"{value:g} = {text}" if isinstance(value, float) else f"{value} = {text}"
+                          for value, text in list(opened.labels.get(name, {}).items())[:8])  # fmt: skip
+        if meant:
+            first.setdefault(meant, name)
+    if len(first) == 1:
+        return f" The file says what answers mean: {next(iter(first))}."
+    parts = [f"from {name} on, {meant}" for meant, name in list(first.items())[:3]]
+    more = "; ..." if len(first) > 3 else ""
+    return (
+        f" The file says what answers mean, not the same for all questions: {'; '.join(parts)}{more}." if parts else ""
+    )
 
 
 def _as_text(column: pd.Series) -> pd.Series:

@@ -177,7 +177,8 @@ def check_files(
     people, crowd, plain = _sides(seen)
     seen = [dataclasses.replace(one, digital=one is crowd) for one in seen]
     doubts = [f"{one.file}: {line}" for one in seen for line in one.suspicious]
-    if people is None:
+    unread = any(one.data is None and one.suspicious for one in seen)
+    if people is None or (crowd is None and unread):  # what is left may be the other side
         return FilesChecked(tuple(seen), suspicious=tuple(doubts))
     pairs = _together(people, crowd)
     options = _options(people, crowd, reading, missing_codes)

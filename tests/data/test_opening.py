@@ -193,3 +193,14 @@ def test_windows_characters_far_behind_the_beginning_are_found(tmp_path):
     opened = open_table(tmp_path / "a.csv")
     assert opened.frame["participant"].iloc[-1] == "ren\xe9"
     assert "Windows-1252" in opened.notes[0]
+
+
+def test_two_ticked_options_are_no_decimals_and_points_may_part_thousands():
+    from crowdllm_stats.data.formats.text import read_text
+
+    opened = read_text("id\tQ1\tQ2\na\t1,3\t2,5\nb\t2,3\t3,0\n".encode("utf-16"), "a.tsv")
+    assert opened.frame.to_dict("list") == {"id": ["a", "b"], "Q1": ["1,3", "2,3"], "Q2": ["2.5", "3.0"]}
+    opened = read_text(b"problem;response;x\n1.101;1.500;2,5\n1.102;850;3\n", "a.csv")
+    assert opened.frame["response"].tolist() == ["1500", "850"]
+    assert opened.frame["problem"].tolist() == ["1.101", "1.102"]
+    assert "points between thousands in 'response'" in opened.notes[0]

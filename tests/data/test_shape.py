@@ -50,7 +50,9 @@ def test_questions_are_those_named_or_numbered(changes, keywords, questions):
 @pytest.mark.parametrize(
     ("changes", "keywords", "message"),
     [
-        ({"ResponseId": ["a", "a", "b"]}, {}, r"which column names the people is not clear \('age' differ"),
+        ({"ResponseId": ["a", "a", "b"]}, {}, "ResponseId 'a' is on 2 rows"),
+        ({"ResponseId": ["a", "a", "a"]}, {}, r"which column names the people is not clear \('age' differ"),
+        ({"ResponseId": ["a", "b", "Mean"]}, {}, "ResponseId 'Mean' seems to be a row of sums or means"),
         ({"ResponseId": ["a", "a", "b"]}, {"id_column": "ResponseId"}, "ResponseId 'a' is on 2 rows"),
         ({}, {"id_column": "who"}, "id_column 'who': responses has no such column; it has 'ResponseId'"),
         ({}, {"questions": ["X*"]}, r"questions 'X\*': responses has no such column"),
@@ -200,3 +202,63 @@ def test_what_spss_declares_missing_is_empty_and_its_labels_are_said(tmp_path):
     assert "declares missing are read as empty" in data.notes[0]
     assert "answers mean: 1 = not at all, 5 = very" in data.notes[1]
     assert answers(CrowdData.read(tmp_path / "a.sav", where=["land=Austria"])) == [("q1", "b", 5.0)]
+
+
+@pytest.mark.parametrize(
+    ("first", "labels", "message"),
+    [
+        (["Strongly disagree", "6", "2"], "likert5", "'6' stands beside labels, and likert5 has the steps 1 to 5"),
+        (["Agree", "0", "2"], "likert7", "'0' stands beside labels, and likert7 has the steps 1 to 7"),
+        (["7 - Strongly agree", "2", "3"], "likert5", "'7 - Strongly agree' would be 5 by likert5"),
+        (["2 days", "5 days", "3"], "2 days=2", "answers that are not numbers: '5 days'"),
+    ],
+)
+def test_labels_of_another_scale_are_refused(first, labels, message):
+    with pytest.raises(ValueError, match=message):
+        CrowdData.from_frame(wide(Q1=first), questions=["Q1"], labels=labels)
+
+
+def test_labels_may_hold_numbers_and_stand_beside_numbers_of_other_questions_and_codes():
+    data = CrowdData.from_frame(wide(Q1=["2 days", "5 Days", "3"]), questions=["Q1"], labels="2 days=2,5 days=5")
+    assert data.responses["response"].tolist() == [2.0, 5.0, 3.0]
+    table = wide(Q1=["5 - Strongly agree", "Agree", "9"], Q2=["9", "2", "3"])
+    data = CrowdData.from_frame(table, questions=["Q1"], labels="likert5", missing_codes=[9])
+    assert data.responses["response"].tolist() == [5.0, 4.0]
+    data = CrowdData.from_frame(table.drop(index=2), labels="likert5")
+    assert answers(data) == [("Q1", "R_1", 5.0), ("Q1", "R_2", 4.0), ("Q2", "R_1", 9.0), ("Q2", "R_2", 2.0)]
+
+
+def test_labels_that_contradict_an_spss_file_are_refused_and_all_meanings_are_said(tmp_path):
+    frame = pd.DataFrame({"id": ["a", "b", "c"], "q1": [1.0, 5.0, 4.0], "q2": [2.0, 1.0, 3.0]})
+    meanings = {"q1": {1.0: "Strongly agree", 5.0: "Strongly disagree"}, "q2": {1.0: "Strongly disagree"}}
+    pyreadstat.write_sav(frame, tmp_path / "a.sav", variable_value_labels=meanings)
+    with pytest.raises(ValueError, match="q1: 'Strongly agree' is 1 in this file and would be 5 in the labels"):
+        CrowdData.read(tmp_path / "a.sav", labels="likert5")
+    note = CrowdData.read(tmp_path / "a.sav").notes[0]
+    assert "from q1 on, 1 = Strongly agree, 5 = Strongly disagree; from q2 on, 1 = Strongly disagree." in note
+
+
+def test_boxes_to_tick_are_no_questions():
+    data = CrowdData.from_frame(wide(Q7_1=["1", "", "1"], Q7_2=["", "2", ""]))
+    assert answers(data) == CELLS
+    assert "look like boxes to tick, of which an empty one is an answer: 'Q7_1', 'Q7_2'" in data.notes[0]
+    data = CrowdData.from_frame(wide(Q7_1=["1", "0", "1"], Q7_2=["0", "1", "0"]))
+    assert data.responses["problem"].unique().tolist() == ["Q1", "Q2", "Q7_1", "Q7_2"]
+
+
+def test_somebody_who_is_there_twice_under_another_name_is_said():
+    note = CrowdData.from_frame(wide(PROLIFIC_PID=["x", "y", "x"])).notes[0]
+    assert "PROLIFIC_PID 'x' is on several rows, which count as several people." in note
+
+
+def test_values_of_conditions_may_stand_between_quotes_and_misspelt_ones_are_said():
+    table = wide(country=["DE", "AT", "DE"])
+    data = CrowdData.from_frame(table, where=["country!='DE'"])
+    assert answers(data) == [("Q1", "R_2", 5.0)]
+    assert answers(CrowdData.from_frame(wide(country=["O'Neil's", "AT", "DE"]), where=["country=O'Neil's"])) == [
+        ("Q1", "R_1", 4.0),
+        ("Q2", "R_1", 2.0),
+    ]
+    data = CrowdData.from_frame(table, where=["country!=de"])
+    assert answers(data) == CELLS
+    assert data.notes[0] == "No row of responses has 'de' in country."

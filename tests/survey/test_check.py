@@ -170,3 +170,11 @@ def test_conditions_leave_out_the_twins_of_those_who_do_not_meet_them(folder, ca
 def test_no_file_and_one_file_twice_are_refused(folder, capsys):
     assert "each once" in run(capsys, "check", "a.csv", "a.csv", code=2)
     assert "no such file" in run(capsys, "check", "a.csv", code=2)
+
+
+def test_no_command_is_given_where_one_of_two_tables_cannot_be_read(folder):
+    wide(folder / "wave.csv", answers(9, 3, seed=7))
+    (folder / "people.csv").write_text("id,Q1,Q2\na,4,2\na,5,1\nb,3,3\n", encoding="utf-8")
+    found = check_files(["people.csv", "wave.csv"])
+    assert found.commands == ()
+    assert "id 'a' is on 2 rows" in found.suspicious[0]

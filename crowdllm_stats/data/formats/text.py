@@ -22,6 +22,8 @@ _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf
 _WORDY = re.compile(r"[^\W\d_]")
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:[. ]\d{3})+|\d+),(\d+)")
 _NUMBER = re.compile(r"[+-]?\d+")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
+_TICKED = re.compile(r"([1-9]\d?),([1-9]\d?)")
 
 ENCODINGS = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 
@@ -153,9 +155,10 @@ def read_text(content: bytes, source: str, kind: str = "CSV") -> Opened:
     frame, changed = with_points(with_formulas(opened.frame), mark)
     found = [] if mark == "," else [f"{DELIMITERS[mark]} between values"]
     found += [] if encoding == "utf-8-sig" else [ENCODINGS.get(encoding, "Windows-1252")]
-    if changed:
-        names = ", ".join(map(repr, changed[:3])) + (", ..." if len(changed) > 3 else "")
-        found.append(f"decimal commas in {names}")
+    frame, parted = without_thousands(frame) if changed else (frame, [])
+    for what, columns in (("decimal commas", changed), ("points between thousands", parted)):
+        if columns:
+            found.append(f"{what} in {', '.join(map(repr, columns[:3]))}{', ...' if len(columns) > 3 else ''}")
     return Opened(frame, kind, opened.notes).noting(f"{source}: {', '.join(found)}." if found else "")
 
 
@@ -189,10 +192,11 @@ def with_points(frame: pd.DataFrame, mark: str) -> tuple[pd.DataFrame, list[str]
 
     A column has them where every value is a whole number or one with a decimal comma, and one is. "1,234" may be a
     thousand: where all have three digits behind the comma they are left as they are, unless semicolons part the values,
-    as they do where the comma is the decimal mark.
+    as they do where the comma is the decimal mark. Likewise "1,3" may be two options of a list: where the second number
+    is always the larger one, they are left.
 
     Example:
-        >>> with_points(pd.DataFrame({"a": ["2,5", "3"], "b": ["1,234", "2"]}), ",")[1]
+        >>> with_points(pd.DataFrame({"a": ["2,5", "3,0"], "b": ["1,234", "2"], "c": ["1,3", "2,3"]}), ",")[1]
         ['a']
     """
     changed = []
@@ -202,9 +206,40 @@ def with_points(frame: pd.DataFrame, mark: str) -> tuple[pd.DataFrame, list[str]
         whole = sum(bool(_NUMBER.fullmatch(value)) for value in values)
         if not with_comma or len(with_comma) + whole < len(values):
             continue
-        if mark != ";" and all(len(found[1]) == 3 for found in with_comma):
+        if mark != ";" and (all(len(found[1]) == 3 for found in with_comma) or _all_ticked(with_comma)):
             continue
         new = {value: re.sub(r"[. ]", "", value).replace(",", ".") for value in frame[name].unique()}
         frame = frame.assign(**{name: frame[name].map(new).astype("str")})
+        changed.append(name)
+    return frame, changed
+
+
+def _all_ticked(values: list[re.Match[str]]) -> bool:
+    """Whether several are there and all are two rising numbers, as two ticked options are written."""
+    pairs = [_TICKED.fullmatch(value[0]) for value in values]
+    return len(pairs) > 1 and all(pair is not None and int(pair[1]) < int(pair[2]) for pair in pairs)
+
+
+def without_thousands(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """A table that has decimal commas, without the points that part thousands, and the columns that had them.
+
+    A column has them where every value is a whole number or one parted by points, and one is. Ids are left.
+
+    Example:
+        >>> without_thousands(pd.DataFrame({"a": ["1.500", "850"], "b": ["1.5", "2"]}))[1]
+        ['a']
+    """
+    changed = []
+    for name in frame.columns:
+        values = [value.strip() for value in frame[name].unique() if value.strip()]
+        parted = [value for value in values if _THOUSANDS.fullmatch(value)]
+        whole = sum(bool(_NUMBER.fullmatch(value)) for value in values)
+        if (
+            not parted
+            or len(parted) + whole < len(values)
+            or str(name).strip().casefold() in ("problem", "participant")
+        ):
+            continue
+        frame = frame.assign(**{name: frame[name].str.replace(".", "").astype("str")})
         changed.append(name)
     return frame, changed
