@@ -67,8 +67,11 @@ def _texts_over_numbers(frame: pd.DataFrame, first: list[str]) -> bool:
     if len(frame) < 3 or not all(first):
         return False
     numbers = [_numeric(frame[name].iloc[1:]) for name in frame.columns]
-    over = [not _numeric(pd.Series([cell])) for cell, number in zip(first, numbers, strict=True) if number]
-    return len(over) >= 2 and all(over)
+    over = [cell for cell, number in zip(first, numbers, strict=True) if number]
+    texts = [cell.casefold() for cell in over if cell.casefold() not in _ONE_COLUMN]
+    if len(set(texts)) < len(texts):  # "Refused" twice is somebody who did not answer
+        return False
+    return len(over) >= 2 and not any(_numeric(pd.Series([cell])) for cell in over)
 
 
 def _numeric(column: pd.Series) -> bool:

@@ -45,6 +45,8 @@ _NAMES = {
 }
 #: "Q1", "q03_2", "item 12a": a name that ends in a number.
 _NUMBERED = re.compile(r"(.*?)[ _.\-]*\d+(?:[ _.\-]\d+)*[a-z]?", re.IGNORECASE | re.DOTALL)
+#: "output.answer": a key within a key.
+_WITHIN = re.compile(r"[^\W\d]\w*(?:\.\w+)+")
 #: Stems of questions of which there may be one alone.
 _QUESTION = {"q", "qid", "question", "item", "frage", "f", "v", "var"}
 #: Names that tools for surveys give to what is no answer: order, time and clicks.
@@ -270,11 +272,18 @@ def _person(
 def called(words: Sequence[str], names: Sequence[str]) -> list[str]:
     """The columns that are called by one of these words, in their order; case, blanks and signs do not count.
 
+    Of a name within a name ("output.answer"), the last one will do where no column has it alone.
+
     Example:
         >>> called(["participant", "responseid"], ["Response ID", "age", "participant"])
         ['participant', 'Response ID']
+        >>> called(["answer"], ["output.answer"])
+        ['output.answer']
     """
     bare = {re.sub(r"[^a-z0-9]", "", name.casefold()): name for name in reversed(names)}
+    for name in names:
+        if _WITHIN.fullmatch(name):
+            bare.setdefault(re.sub(r"[^a-z0-9]", "", name.casefold().rpartition(".")[2]), name)
     return [bare[word] for word in words if word in bare]
 
 

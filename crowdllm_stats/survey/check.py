@@ -32,6 +32,9 @@ SCALES = ((0, 1), (1, 5), (1, 7), (0, 10), (1, 10), (0, 100))
 _STEPS = {"likert5": "1:5", "likert7": "1:7"}
 _DIGITAL_FILE = re.compile(r"llm|gpt|claude|gemini|llama|digital|synthetic|silicon|twins?\b|persona|simulated", re.I)
 
+#: What is said where no answers are found, though every file can be read.
+_NOTHING = "No answers are found: name the questions' columns with --questions, and what words mean with --labels."
+
 #: What a file is taken for.
 Role = Literal["answers", "plain answers", "people", "questions", "unknown"]
 
@@ -179,7 +182,7 @@ def check_files(
     doubts = [f"{one.file}: {line}" for one in seen for line in one.suspicious]
     unread = any(one.data is None and one.suspicious for one in seen)
     if people is None or (crowd is None and unread):  # what is left may be the other side
-        return FilesChecked(tuple(seen), suspicious=tuple(doubts))
+        return FilesChecked(tuple(seen), suspicious=tuple(doubts or [_NOTHING]))
     pairs = _together(people, crowd)
     options = _options(people, crowd, reading, missing_codes)
     return FilesChecked(

@@ -262,3 +262,13 @@ def test_values_of_conditions_may_stand_between_quotes_and_misspelt_ones_are_sai
     data = CrowdData.from_frame(table, where=["country!=de"])
     assert answers(data) == CELLS
     assert data.notes[0] == "No row of responses has 'de' in country."
+
+
+def test_somebody_who_declines_first_is_no_header():
+    table = wide(
+        ResponseId=["R_1", "R_2", "R_3"], age=["x", "y", "z"], Q1=["Refused", "4", "3"], Q2=["Refused", "2", "5"]
+    )
+    data = CrowdData.from_frame(table, missing_codes=["refused"])
+    assert data.exclusions == {"missing response (coded refused)": 2}
+    data = CrowdData.from_frame(table.replace("Refused", "Response"))
+    assert data.notes[0] == "The first 2 rows are headers; the questions have texts."

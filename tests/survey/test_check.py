@@ -178,3 +178,15 @@ def test_no_command_is_given_where_one_of_two_tables_cannot_be_read(folder):
     found = check_files(["people.csv", "wave.csv"])
     assert found.commands == ()
     assert "id 'a' is on 2 rows" in found.suspicious[0]
+
+
+def test_keys_within_keys_are_found_and_words_of_another_language_are_asked_about(folder, capsys):
+    wide(folder / "wave.csv", answers(9, 3, seed=7))
+    rows = [{"persona": {"id": f"p{p}"}, "item": f"Q{q}", "output": {"answer": 1 + (p + q) % 5}}
+            for p in range(12) for q in (1, 2, 3)]  # fmt: skip
+    (folder / "llm.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    found = check_files(["wave.csv", "llm.jsonl"])
+    assert "problem=item,participant=persona.id,response=output.answer" in found.commands[0]
+    commands_run(capsys, found)
+    (folder / "german.csv").write_text("id,Q1\na,stimme zu\nb,teils\n", encoding="utf-8")
+    assert "--questions" in check_files(["german.csv"]).suspicious[0]
