@@ -61,6 +61,11 @@ def ends_of(rows: Sequence[Row], names: Sequence[str]) -> tuple[float, float]:
     return min(values), max(values)
 
 
+def endless(rows: Sequence[Row]) -> bool:
+    """Whether an interval has no end on one side."""
+    return any(not math.isfinite(_number(row[end], math.inf)) for row in rows for end in ("lower", "upper"))
+
+
 def forest(
     rows: Sequence[Row],
     *,
@@ -102,7 +107,7 @@ def forest(
     legend = {} if len(kinds) > 1 else {"legend": None}
     color = alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=list(series.values())), **legend)
     shift = {"yOffset": alt.YOffset("kind:N", sort=kinds, scale=alt.Scale(paddingInner=0.4, paddingOuter=0.6))}
-    scale = alt.Scale(domain=[low, high], nice=True, zero=False)
+    scale = alt.Scale(domain=[low, high], nice=not endless(rows), zero=False)
     base = alt.Chart(alt.Data(values=drawn)).encode(y=y, color=color, **(shift if beside else {}))
     bars = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("lower:Q", scale=scale, title=title), x2="upper:Q")
     dots = base.mark_point(filled=True, size=55, opacity=1).encode(x=alt.X("estimate:Q", scale=scale))

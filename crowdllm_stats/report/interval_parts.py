@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from crowdllm_stats._base.shown import one_line, several
-from crowdllm_stats.report.charts import BLUE, DRAWN, GREY, ORANGE, forest
+from crowdllm_stats.report.charts import BLUE, DRAWN, GREY, ORANGE, endless, forest
 from crowdllm_stats.report.parts import Figure, Part, Row, Table, cut, part_of, said
-from crowdllm_stats.report.sources import METHODS
+from crowdllm_stats.report.sources import method_said
 
 #: The two kinds of intervals that stand beside each other.
 BOTH, ALONE = "with the digital population", "human answers alone"
@@ -26,15 +26,9 @@ def interval_part(content: Mapping[str, Any]) -> Part:
     rows, summary, level = content["results"], content["summary"], level_of(content)
     alone = {row["problem"]: row for row in content["humans_alone"]}
     answers = {row["problem"]: row for row in content["answers"]}
-    table = [
-        {
-            **row,
-            "alone_lower": alone.get(row["problem"], {}).get("lower"),
-            "alone_upper": alone.get(row["problem"], {}).get("upper"),
-            "digital_mean": answers.get(row["problem"], {}).get("digital_mean"),
-        }
-        for row in [*rows, *summary]
-    ]
+    whole = next(iter(content["humans_alone_summary"]), {})
+    table = [_beside(row, alone.get(row["problem"], {}), answers.get(row["problem"], {})) for row in rows]
+    table += [_beside(row, whole, {}) for row in summary]  # a question may have their name, "all"
     drawn = rows[:DRAWN]
     kind = BOTH if alone else ALONE
     lines = [{**row, "kind": kind} for row in drawn]
@@ -44,7 +38,7 @@ def interval_part(content: Mapping[str, Any]) -> Part:
     marked = any(value is not None for value in means.values())
     figure = Figure(
         title="What people answer on average, question by question",
-        says=_widths(table, alone) or f"The {several(len(rows), 'question')} on one axis.",
+        says=_widths(rows, alone) or f"The {several(len(rows), 'question')} on one axis.",
         chart=forest(
             lines,
             series={BOTH: BLUE, ALONE: ORANGE} if alone else {ALONE: ORANGE},
@@ -54,6 +48,7 @@ def interval_part(content: Mapping[str, Any]) -> Part:
         alt=f"Intervals of {several(len(drawn), 'question')} on one axis"
         + (", each with the digital population and from the human answers alone." if alone else "."),
         reading=reading_of(len(rows), "A dot is the estimate, a line its interval.")
+        + (" A line without an end runs to the picture's edge." if endless(lines) else "")
         + (" A grey cross is the digital answers' own mean." if marked else ""),
         table=Table(
             {
@@ -66,6 +61,16 @@ def interval_part(content: Mapping[str, Any]) -> Part:
     )  # fmt: skip
     figures = [figure, _answers(content)]
     return part_of(content, "What people answer on average", figures, _interval_methods(content, level))
+
+
+def _beside(row: Row, alone: Row, answers: Row) -> Row:
+    """A row of the table, with the interval of the human answers alone and the digital mean."""
+    return {
+        **row,
+        "alone_lower": alone.get("lower"),
+        "alone_upper": alone.get("upper"),
+        "digital_mean": answers.get("digital_mean"),
+    }
 
 
 def _answers(content: Mapping[str, Any]) -> Figure:
@@ -95,13 +100,9 @@ def _between(row: Row) -> str:
     return f"between {said(low)} and {said(high)}"
 
 
-def _widths(table: Sequence[Row], alone: Mapping[str, Row]) -> str:
+def _widths(rows: Sequence[Row], alone: Mapping[str, Row]) -> str:
     """In how many questions the digital population makes the interval narrower; empty where it plays no part."""
-    pairs = [
-        (row["half_width"], alone[row["problem"]]["half_width"])
-        for row in table
-        if row["problem"] in alone and row["problem"] != "all"
-    ]
+    pairs = [(row["half_width"], alone[row["problem"]]["half_width"]) for row in rows if row["problem"] in alone]
     finite = [pair for pair in pairs if all(value is not None and math.isfinite(value) for value in pair)]
     if not finite:
         return ""
@@ -114,18 +115,46 @@ def _widths(table: Sequence[Row], alone: Mapping[str, Row]) -> str:
 
 
 def _interval_methods(content: Mapping[str, Any], level: str) -> str:
-    rows, counts = content["results"], content["counts"]
+    rows, counts, settings = content["results"], content["counts"], content["settings"]
     used: dict[str, int] = {}
     for row in rows:
         used[row["method"]] = used.get(row["method"], 0) + 1
-    how = "; ".join(f"{METHODS[name]} ({several(count, 'question')})" for name, count in used.items())
-    sides = ", following the framework of CrowdLLM [crowdllm]" if content["humans_alone"] else ""
-    digital = _digital(counts) if content["humans_alone"] else ""
-    side = {"larger": "Lower ends", "smaller": "Upper ends"}.get(str(content["settings"].get("alternative")), "")
-    return (
-        f"We estimated people's mean answer to each of {several(len(rows), 'question')} from {_humans(counts)}{digital}"
-        f"{sides}. {side or 'Two-sided intervals'} of level {level} were computed by {how}."
+    side = {"larger": "Lower ends", "smaller": "Upper ends"}.get(str(settings.get("alternative")), "")
+    how = "; ".join(
+        f"{method_said(name, one_sided=bool(side))} ({several(count, 'question')})" for name, count in used.items()
     )
+    digital = _with_digital([*rows, *content["summary"]])
+    sides = ", following the framework of CrowdLLM [crowdllm]" if digital else ""
+    humans = _humans({**counts, "answers": sum(row["n_labeled"] for row in rows)})
+    size = settings.get("population_size")
+    return (
+        f"We estimated people's mean answer to {_each(len(rows))} from {humans}{_digital(counts) if digital else ''}"
+        f"{sides}. {side or 'Two-sided intervals'} of level {level} were computed by {how}."
+        + (f" The target was the mean of {size} people, those who answered among them." if size else "")
+        + _whole_methods(content, bool(side), size)
+    )
+
+
+def _whole_methods(content: Mapping[str, Any], one_sided: bool, size: object) -> str:
+    """The sentence on the mean over all questions."""
+    if not content["summary"]:
+        return ""
+    how = method_said(content["summary"][0]["method"], one_sided=one_sided)
+    return (
+        " The mean over all questions weights them by their numbers of human answers and takes people as the units; "
+        f"its interval{', for the wider population,' if size else ''} was computed by {how}."
+    )
+
+
+def _with_digital(rows: Sequence[Row]) -> bool:
+    """Whether any interval was computed with digital answers."""
+    from crowdllm_stats.inference.intervals import HUMAN_ONLY
+
+    return any(row["method"] not in HUMAN_ONLY for row in rows)
+
+
+def _each(count: int) -> str:
+    return f"each of {count} questions" if count > 1 else "one question"
 
 
 def _humans(counts: Mapping[str, int]) -> str:
@@ -164,7 +193,7 @@ def across_part(content: Mapping[str, Any]) -> Part:
         f"with human answers, by split conformal prediction of level {level} [conformal] on the digital population's "
         "answers [crowdllm]."
         if new
-        else f"People's mean answer to each of {several(len(rows), 'question')} was estimated from "
+        else f"People's mean answer to {_each(len(rows))} was estimated from "
         f"{_humans(content['counts'])} by combining its own human mean with a regression over questions on the digital "
         f"population's mean (Fay-Herriot model [fay]; people as independent units [liang]; digital population as in "
         f"[crowdllm]). Intervals have level {level} on average over questions."
@@ -215,9 +244,11 @@ def compare_part(content: Mapping[str, Any]) -> Part:
             )
         )
     names = list(dict.fromkeys(row["method"] for row in rows))
+    side = {"larger": "lower ends", "smaller": "upper ends"}.get(str(content["settings"].get("alternative")), "")
+    digital = _digital(content["counts"]) if _with_digital(rows) else ""
     methods = (
-        f"From {_humans(content['counts'])}{_digital(content['counts'])}, intervals of level {level} were computed by "
-        + "; ".join(METHODS[name] for name in names)
+        f"From {_humans(content['counts'])}{digital}, {side or 'intervals'} of level {level} were computed by "
+        + "; ".join(method_said(name, one_sided=bool(side)) for name in names)
         + ". All are shown; none was chosen for its width."
     )
     return part_of(content, "Every interval method side by side", figures, methods)

@@ -174,9 +174,10 @@ def planner_part(content: Mapping[str, Any]) -> Part:
         ),
     )  # fmt: skip
     methods = (
-        f"The number of human answers was planned for intervals of half-width {said(typical['half_width'])} from a "
-        f"pilot of {several(content['counts'].get('answers', 0), 'answer')}: Student's t for human answers alone "
-        "[student], two-phase regression on the digital twins' answers with them [cochran, crowdllm]."
+        f"The number of human answers was planned for intervals of half-width {said(typical['half_width'])} and level "
+        f"{level_of(content)} from a pilot of {several(sum(row['n_pilot'] for row in rows), 'answer')}: Student's t "
+        "for human answers alone [student], two-phase regression on the digital twins' answers with them [cochran, "
+        "crowdllm]."
     )
     return part_of(content, "How many people to ask", [*_curve(content, typical), figure], methods)
 
@@ -208,7 +209,9 @@ def _curve(content: Mapping[str, Any], typical: Row) -> list[Figure]:
     return [
         Figure(
             title="What more people would give",
-            says=f"A typical question's interval becomes shorter with every human answer; {said(wanted)} is wanted.",
+            says="A typical question's interval becomes shorter with every human answer"
+            + (", until the digital population is too small to count" if np.any(np.diff(lines[BOTH]) > 0.0) else "")
+            + f"; {said(wanted)} is wanted.",
             chart=curves(rows, series=KINDS, x="human answers per question", y="half-width", wanted=wanted),
             alt="Half-width of a typical question's interval falling with the number of human answers, from "
             f"{said(humans[0])} at {LEAST} to {said(humans[-1])} at {said(counts[-1])} for human answers alone, and to "

@@ -26,6 +26,9 @@ MARK = manifest_path(Path(RESULTS)).name
 
 Row = dict[str, Any]
 
+#: Where no intervals of the human answers alone stand beside others.
+_NOT_ALONE: Mapping[str, list[Row]] = {"humans_alone": [], "humans_alone_summary": []}
+
 
 @dataclasses.dataclass(frozen=True)
 class Kept:
@@ -108,7 +111,7 @@ def keep_results(
         "notes": [for_command(note) for note in found.notes],
         "why": for_command(found.why),
         "answers": _answers(human, digital),
-        "humans_alone": _humans_alone(human, found, options) if command == "interval" and digital is not None else [],
+        **(_humans_alone(human, found, options) if command == "interval" and digital is not None else _NOT_ALONE),
     }
     place = Path(folder)
     with whole_folder(place) as half:
@@ -129,14 +132,14 @@ def _answers(human: CrowdData, digital: CrowdData | None) -> list[Row]:
     return table_rows(table.reset_index())
 
 
-def _humans_alone(human: CrowdData, found: SurveyResult, options: Mapping[str, Any]) -> list[Row]:
-    """The intervals of the human answers alone, of the same level and kind; the mean over all last."""
+def _humans_alone(human: CrowdData, found: SurveyResult, options: Mapping[str, Any]) -> Mapping[str, list[Row]]:
+    """The intervals of the human answers alone, of the same level and kind, and that of the mean over all."""
     from crowdllm_stats.inference.intervals import HUMAN_ONLY
     from crowdllm_stats.survey.intervals import interval_from
 
     rows = [*found.rows, *found.summary]
     if all(row["method"] in HUMAN_ONLY for row in rows):
-        return []
+        return _NOT_ALONE
     alone = interval_from(
         human,
         level=rows[0]["level"],
@@ -144,7 +147,7 @@ def _humans_alone(human: CrowdData, found: SurveyResult, options: Mapping[str, A
         population_size=options.get("population_size"),
         seed=options.get("seed"),
     )
-    return [*alone.rows, *alone.summary]
+    return {"humans_alone": list(alone.rows), "humans_alone_summary": alone.summary}
 
 
 def read_kept(folder: str | os.PathLike[str]) -> Kept:

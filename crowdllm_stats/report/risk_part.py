@@ -40,8 +40,8 @@ def risk_part(content: Mapping[str, Any]) -> Part:
     where = f"over {several(len(rows), 'question')}" if len(rows) > 1 else "for this question"
     methods = (
         "The squared difference between the mean answers of people and of their digital twins was decomposed by "
-        f"Theorem 2 of CrowdLLM [crowdllm], in its exact form, on {several(len(rows), 'question')}; averages over "
-        f"questions have Student t intervals of level {level_of(content)}."
+        f"Theorem 2 of CrowdLLM [crowdllm], in its exact form, on {several(len(rows), 'question')}"
+        + (f"; averages over questions have Student t intervals of level {level_of(content)}." if summary else ".")
     )
     figures = [_to_scale(whole, where), _sum(whole), _questions(rows, summary)]
     return part_of(content, "How far the digital twins' mean is from the humans'", figures, methods)

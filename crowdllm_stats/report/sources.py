@@ -17,6 +17,8 @@ SOURCES = {
     "cochran": "Cochran WG (1977). Sampling Techniques, 3rd edition, section 12.6. Wiley.",
     "blaker": "Blaker H (2000). Confidence curves and improved exact confidence intervals for discrete distributions. "
     "Canadian Journal of Statistics 28(4), 783-798.",
+    "clopper": "Clopper CJ, Pearson ES (1934). The use of confidence or fiducial limits illustrated in the case of the "
+    "binomial. Biometrika 26(4), 404-413.",
     "korn": "Korn EL, Graubard BI (1998). Confidence intervals for proportions with small expected number of positive "
     "counts estimated from survey data. Survey Methodology 24(2), 193-201.",
     "bounded": "Learned-Miller E, Thomas PS (2019). A new confidence interval for the mean of a bounded random "
@@ -65,6 +67,22 @@ METHODS = {
     "set-betting": "the prediction-powered confidence set of CrowdLLM's Theorem 4 with betting sets [crowdllm, ppi, "
     "betting]",
 }
+
+#: Methods whose one-sided limit is another formula's.
+_ONE_SIDED = dict.fromkeys(
+    ("binomial", "exact"), "Clopper and Pearson's exact binomial limit of the human answers [clopper]"
+)
+
+
+def method_said(name: str, *, one_sided: bool) -> str:
+    """An interval method as a paper says it, with keys of its sources.
+
+    Example:
+        >>> method_said("binomial", one_sided=True)
+        "Clopper and Pearson's exact binomial limit of the human answers [clopper]"
+    """
+    return _ONE_SIDED.get(name, METHODS[name]) if one_sided else METHODS[name]
+
 
 _KEYS = re.compile(r" ?\[([a-z+, ]+)\]")
 

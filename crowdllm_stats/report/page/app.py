@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -56,7 +56,11 @@ def make_app(studies: Studies, calculator: Calculator, megabytes: int) -> Starle
             *(Route(f"/static/{name}", partial(_shared, name)) for name in SHARED),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
         ],
-        exception_handlers={TooMuch: pages.too_much, HTTPException: pages.not_there},
+        exception_handlers={
+            TooMuch: pages.too_much,
+            HTTPException: pages.not_there,
+            ClientDisconnect: lambda request, _: Response(status_code=400),  # nobody is there to read more
+        },
     )
 
 

@@ -40,8 +40,10 @@ class Study:
 
     @property
     def names(self) -> dict[str, str]:
-        """Role -> the file's own name."""
-        return {role: Path(file).name for role, file in self.files.items()}
+        """Role -> the file's own name; with the folder that the page chose where two files have the same."""
+        own = {role: Path(file).name for role, file in self.files.items()}
+        names = list(own.values())
+        return {role: name if names.count(name) == 1 else self.files[role] for role, name in own.items()}
 
 
 @contextmanager

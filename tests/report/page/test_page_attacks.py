@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
 from html.parser import HTMLParser
@@ -207,4 +208,23 @@ def test_one_file_twice_is_refused(page):
         "the human and the digital answers are the same file: every answer would be its own twin; choose another file "
         "for one of them"
     ]
+    assert page.files() == []
+
+
+def test_a_browser_that_leaves_in_the_middle_of_a_file_leaves_no_error(page):
+    async def leaves():
+        return {"type": "http.disconnect"}
+
+    sent = []
+
+    async def answered(message):
+        sent.append(message)
+
+    headers = [(b"host", HOST.encode()), (b"content-type", FORM.encode())]
+    scope = {
+        "type": "http", "method": "POST", "path": f"/{SECRET}/files", "raw_path": b"", "query_string": b"",
+        "headers": headers, "http_version": "1.1", "scheme": "http", "server": ("127.0.0.1", 8000),
+    }  # fmt: skip
+    asyncio.run(page.client.app(scope, leaves, answered))
+    assert sent[0]["status"] == 400
     assert page.files() == []

@@ -155,3 +155,16 @@ def test_a_bad_file_is_answered_on_the_page(server, tab, files, tmp_path):
     assert "the file was cut off or damaged there" in tab.get_by_role("alert").inner_text()
     tab.wait_for_load_state("load")
     assert accessible(tab) == []
+
+
+def test_back_to_an_earlier_level_the_choice_is_that_of_the_numbers(tab, server):
+    tab.goto(server)
+    tab.click("text=Try it with the example")
+    tab.click("summary:has-text('Change how')")
+    tab.select_option("#level", "0.8")
+    tab.click("text=Show again")
+    tab.wait_for_url("**level=0.8**")
+    tab.go_back()
+    tab.wait_for_selector("#level", state="attached")
+    assert "level=0.8" not in tab.url
+    assert tab.eval_on_selector("#level", "place => place.value") == "0.95"

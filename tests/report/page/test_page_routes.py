@@ -200,6 +200,12 @@ def test_the_command_line_says_every_choice():
     ]  # fmt: skip
 
 
+def test_two_files_of_one_name_stay_two_in_the_command_line(page):
+    answer = page.send(human=("survey.csv", HUMAN), digital=("survey.csv", DIGITAL))
+    assert "crowdllm-stats interval human/survey.csv digital/survey.csv" in answer.text
+    assert "crowdllm-stats interval human.csv digital.csv" in page.send(human=HUMAN, digital=DIGITAL).text
+
+
 def test_the_pages_own_process_loads_no_pandas():
     code = "import sys, crowdllm_stats.report.page.server; print('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
