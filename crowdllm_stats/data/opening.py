@@ -68,7 +68,7 @@ def open_table(path: str | os.PathLike[str]) -> Opened:
     """
     file, part = file_and_part(path)
     ending = ending_of(file.name)
-    if not ending and not file.is_dir():
+    if not ending and (file.is_file() or not file.exists()):
         raise ValueError(f"{file}: file type not known; use one of {', '.join(READ)}")
     check_there(file)
     opened = _opened(file, part, ending)

@@ -18,6 +18,9 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}
 #: Bytes at the beginning by which a file is told, and lines of them.
 HEAD, _LINES = 1 << 20, 50
 
+#: Characters of a value, as Python's csv module sets it where nobody changed it.
+MOST_VALUE = 131_072
+
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _WORDY = re.compile(r"[^\W\d_]")
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:[. ]\d{3})+|\d+),(\d+)")
@@ -176,6 +179,11 @@ def _rows(text: str, mark: str, source: str) -> list[list[str]]:
                 raise ValueError(
                     f"{source}: line {reader.line_num} has {len(row)} value(s) where the header has {width} columns; "
                     f"the file may be cut off there, or a text that holds {mark!r} is not quoted"
+                )
+            if max(map(len, row)) > MOST_VALUE:
+                raise ValueError(
+                    f"{source}: line {reader.line_num} holds a value of more than {MOST_VALUE:,} characters; leave its "
+                    "column out, or double the quotes inside a text"
                 )
             rows.append(row)
     except csv.Error as error:

@@ -29,6 +29,11 @@ pytestmark = [
 ]
 
 
+def hearing_ctrl_c():
+    """As a terminal starts it; a job in the background would pass on that it ignores Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """The command itself; its address, and at the end its clean stop."""
@@ -36,6 +41,7 @@ def server(tmp_path_factory):
     process = subprocess.Popen(
         [sys.executable, "-m", "crowdllm_stats", "serve", "--no-browser"], text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(uploads)},
+        preexec_fn=hearing_ctrl_c,
     )  # fmt: skip
     try:
         found = re.search(r"http://127\.0\.0\.1:\d+/\S+/", process.stdout.readline())
