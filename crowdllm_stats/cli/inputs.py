@@ -150,8 +150,9 @@ def read_reference(name: str, tables: Tables) -> tuple[CrowdData, dict[str, Any]
         FileNotFoundError: if there is no such file.
     """
     from crowdllm_stats._base.manifest import described_answers, described_file
+    from crowdllm_stats.data.assemble import Wishes
     from crowdllm_stats.data.opening import file_and_part, open_table
-    from crowdllm_stats.data.shape import names_like_ours
+    from crowdllm_stats.data.shape import Reading, names_like_ours
     from crowdllm_stats.survey.plain_answers import from_table
 
     if same_source(name, tables.humans):
@@ -166,7 +167,11 @@ def read_reference(name: str, tables: Tables) -> tuple[CrowdData, dict[str, Any]
     wanted = [{}, *given, named_everywhere(tables), names_like_ours(there)]
     columns = columns_of(there, f"--reference {name}", "--digital-columns", wanted, ("problem", "response"))
     ours = {theirs: ours for ours, theirs in columns.items()}
-    data = from_table(frame.rename(columns=ours), name, "drop" if tables.drop_missing else "refuse")
+    wishes = Wishes(
+        missing="drop" if tables.drop_missing else "refuse", missing_codes=tables.codes,
+        reading=Reading(labels=tables.labels),
+    )  # fmt: skip
+    data = from_table(frame.rename(columns=ours), name, wishes)
     return data, described_file(file_and_part(name)[0])
 
 

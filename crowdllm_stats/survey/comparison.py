@@ -17,7 +17,7 @@ from crowdllm_stats.inference.intervals.interval_result import draw_bars
 from crowdllm_stats.survey.by_shape import by_shape
 from crowdllm_stats.survey.first_look import Survey, open_survey
 from crowdllm_stats.survey.interval_words import between, question
-from crowdllm_stats.survey.intervals import AUTO_ALONE, check_interval, of_two_values, pool
+from crowdllm_stats.survey.intervals import AUTO_ALONE, check_interval, of_two_values, overall_row, pool
 from crowdllm_stats.survey.pairing import Batch
 from crowdllm_stats.survey.per_problem import Wanted
 from crowdllm_stats.survey.result import Row, SurveyResult
@@ -138,15 +138,15 @@ def compare_from(
     if not unpaired:
         survey.refuse_strangers()
     pairing, law = survey.pairing, survey.law
+    wanted = Wanted("auto", level, alternative, survey.human.scale.bounds, None, None, seed)
     options = {"level": level, "alternative": alternative, "seed": seed, "check_law": False}
     if first is not None or len(pairing.problems) == 1:
         rows, reasons, remarks = _each(survey, options, len(pairing.problems) if first is None else first)
     else:
-        rows, reasons, remarks = _all(survey, options)
+        rows, reasons, remarks = _all(survey, dataclasses.replace(wanted, twins=not law.differs))
     law.mark([row for row in rows if row["method"] not in HUMAN_ONLY])
     notices = [*survey.looks(paired=not unpaired), *law.notices(AUTO_ALONE), *pairing.notices()]
     notes = [*survey.coding, *pairing.notes(), *remarks]
-    wanted = Wanted("auto", level, alternative, None, None, None, seed)
     two = survey.human.scale.bounds if of_two_values(survey.human) else None
     return Comparison(
         rows, None, reasons, notes, pairing.counts, pairing.why, notices, (), _answer(rows, wanted, two), survey.basis,
@@ -185,13 +185,21 @@ def _rows(table: IntervalTable, problems: Sequence[str], alone: bool) -> list[Ro
     ]
 
 
-def _all(survey: Survey, options: dict[str, Any]) -> tuple[list[Row], dict[str, str], list[str]]:
-    """The mean over all problems, by the methods that allow for people who answered several problems."""
+def _all(survey: Survey, wanted: Wanted) -> tuple[list[Row], dict[str, str], list[str]]:
+    """The mean over all problems, by the methods that allow for people who answered several problems.
+
+    Each row, and what "auto" uses, is the row over all problems of :func:`crowdllm_stats.interval_from`.
+    """
     pooled = pool(survey.pairing)
-    names = ["classical", *(() if pooled.crowd is None else PAIRED_POOLED)]
-    table = compare_intervals(pooled.human, pooled.twin, pooled.crowd, clusters=pooled.people, methods=names, **options)
-    remark = Message.filled("all: {} {}", pooled.why, OTHERS)
-    return _rows(table, ["all"], survey.law.differs), {}, [remark, *_not_applicable([table])]
+    names = ["classical", *(() if wanted.bounds is None else ("classical-small",))]
+    names += () if pooled.crowd is None else PAIRED_POOLED
+    found = {name: overall_row(pooled, dataclasses.replace(wanted, method=name)) for name in ("auto", *names)}
+    chosen, why = found.pop("auto")
+    if chosen is None:
+        raise ValueError(why)
+    rows = [{**row, "chosen": row["method"] == chosen["method"]} for row, _ in found.values() if row is not None]
+    left = [f"not applicable: {name} ({reason})" for name, (row, reason) in found.items() if row is None]
+    return rows, {}, [Message.filled("all: {} {}", pooled.why, OTHERS), *left]
 
 
 def _each(survey: Survey, options: dict[str, Any], first: int) -> tuple[list[Row], dict[str, str], list[str]]:

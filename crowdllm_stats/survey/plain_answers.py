@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray
 from crowdllm_stats._base.messages import BadInput
-from crowdllm_stats.data.assemble import Missing, Wishes, assemble
+from crowdllm_stats.data.assemble import Wishes, assemble
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.layout import with_our_names
 from crowdllm_stats.data.opening import open_table
@@ -60,13 +61,13 @@ def plain_answers(
     return _by_problem(mine)
 
 
-def from_table(frame: pd.DataFrame, source: str, missing: Missing = "refuse") -> CrowdData:
+def from_table(frame: pd.DataFrame, source: str, wishes: Wishes | None = None) -> CrowdData:
     """A table with the columns ``problem`` and ``response`` as the answers of one participant, "reference".
 
     Args:
         frame: one row per answer; the two columns in any case, other columns are not used.
         source: how messages name the table.
-        missing: as of ``CrowdData.from_frame``.
+        wishes: what becomes of missing answers, and how words and codes are read.
 
     Raises:
         ValueError: if a column is missing, or an answer is missing or not a number.
@@ -77,7 +78,7 @@ def from_table(frame: pd.DataFrame, source: str, missing: Missing = "refuse") ->
     """
     answers = with_our_names(frame, None, ("problem", "response"), source)[["problem", "response"]]
     answers = answers.assign(participant="reference")
-    return CrowdData(*assemble(answers, source, Wishes(repeats="keep", missing=missing)))
+    return CrowdData(*assemble(answers, source, dataclasses.replace(wishes or Wishes(), repeats="keep")))
 
 
 def without(digital: CrowdData, participant: str) -> CrowdData:
@@ -89,8 +90,6 @@ def without(digital: CrowdData, participant: str) -> CrowdData:
         >>> len(example.digital.responses) - len(without(example.digital, "d001").responses)
         12
     """
-    import dataclasses
-
     rest = digital.responses[digital.responses["participant"] != participant]
     return dataclasses.replace(digital, responses=rest.reset_index(drop=True))
 

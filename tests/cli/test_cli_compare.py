@@ -25,3 +25,20 @@ def test_compare_draws_and_lists_what_does_not_apply(capsys: pytest.CaptureFixtu
     alone = run_json(capsys, "compare", humans, digital, "--unpaired")
     assert [row["method"] for row in alone["results"]] == ["classical"]
     assert any(note.startswith("not applicable: ppi ") for note in alone["notes"])
+
+
+@pytest.mark.parametrize("scale", [(), ("--scale", "1:5")])
+@pytest.mark.parametrize("digital", [(), ("--unpaired",)])
+def test_the_mean_over_all_is_that_of_the_interval(
+    scale: tuple[str, ...], digital: tuple[str, ...], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rows = [f"{q},p{p},{1 + (3 * p + q + p * q) % 5}" for q in range(3) for p in range(7)]
+    humans = write(tmp_path / "h.csv", "\n".join(["problem,participant,response", *rows]))
+    rows = [f"{q},p{p},{1 + (3 * p + q + p * q + (p % 3 == 0)) % 5}" for q in range(3) for p in range(80)]
+    twins = write(tmp_path / "d.csv", "\n".join(["problem,participant,response", *rows]))
+    whole = run_json(capsys, "interval", humans, twins, *scale, *digital)["summary"][0]
+    chosen = [row for row in run_json(capsys, "compare", humans, twins, *scale, *digital)["results"] if row["chosen"]]
+    assert len(chosen) == 1
+    assert [chosen[0][name] for name in ("method", "estimate", "lower", "upper")] == [
+        whole[name] for name in ("method", "estimate", "lower", "upper")
+    ]

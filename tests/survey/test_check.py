@@ -190,3 +190,17 @@ def test_keys_within_keys_are_found_and_words_of_another_language_are_asked_abou
     commands_run(capsys, found)
     (folder / "german.csv").write_text("id,Q1\na,stimme zu\nb,teils\n", encoding="utf-8")
     assert "--questions" in check_files(["german.csv"]).suspicious[0]
+
+
+def test_plain_answers_in_words_are_read_by_the_labels_of_the_printed_command(folder, capsys):
+    given = answers(20, 3, seed=5)
+    words = pd.DataFrame(np.array(WORDS)[given[:12].astype(int) - 1], columns=["Q1", "Q2", "Q3"])
+    words.insert(0, "id", [f"p{p}" for p in range(12)])
+    words.to_csv("wave.csv", index=False)
+    rows = [(f"Q{q + 1}", f"p{p}", WORDS[int(given[p, q]) - 1]) for p in range(20) for q in range(3)]
+    pd.DataFrame(rows, columns=["problem", "participant", "response"]).to_csv("llm.csv", index=False)
+    plain = [(f"Q{q + 1}", WORDS[(q + k) % 5]) for q in range(3) for k in range(4)]
+    pd.DataFrame(plain, columns=["question", "answer"]).to_csv("plain.csv", index=False)
+    found = check_files(["wave.csv", "llm.csv", "plain.csv"])
+    assert found.commands[-1].endswith("--reference plain.csv")
+    commands_run(capsys, found)

@@ -11,6 +11,7 @@ from scipy.stats import false_discovery_control
 from crowdllm_stats import CrowdData, load_example, safe_decision, safe_decision_from, safe_interval
 from crowdllm_stats._base.json_values import json_object
 from crowdllm_stats.cli import main
+from crowdllm_stats.data.assemble import Wishes
 from crowdllm_stats.survey.decisions import check_safe, gap_over_problems
 from crowdllm_stats.survey.pairing import pair
 from crowdllm_stats.survey.plain_answers import from_table, plain_answers
@@ -197,7 +198,7 @@ def test_plain_answers_by_problem(uneven):
     found = plain_answers(digital, reference, None)
     assert {problem: len(answers) for problem, answers in found.items()} == {"a": 3, "b": 2, "one": 2, "bare": 2}
     frame = pd.DataFrame({"problem": ["a", "a", "b"], "response": [1.0, None, 2.0]})
-    assert from_table(frame, "plain.csv", "drop").exclusions == {"missing response": 1}
+    assert from_table(frame, "plain.csv", Wishes(missing="drop")).exclusions == {"missing response": 1}
 
 
 def shifted(problems: int, people: int, shift: float, seed: int = 7):

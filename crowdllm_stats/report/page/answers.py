@@ -217,21 +217,27 @@ def _safe(study: Study, choices: Choices, human: CrowdData, digital: CrowdData |
 
     assert digital is not None
     return safe_decision_from(
-        human, digital, _plain(study), reference_participant=choices.reference_participant or None,
+        human, digital, _plain(study, choices), reference_participant=choices.reference_participant or None,
         match=choices.profile(), as_given=True, level=level,
     )  # fmt: skip
 
 
-def _plain(study: Study) -> CrowdData | None:
+def _plain(study: Study, choices: Choices) -> CrowdData | None:
     """The plain answers of the LLM, where there is a file of them."""
-    from crowdllm_stats.data.shape import names_like_ours
+    from crowdllm_stats.data.assemble import Wishes
+    from crowdllm_stats.data.shape import Reading, names_like_ours
     from crowdllm_stats.survey.plain_answers import from_table
 
     if "reference" not in study.files:
         return None
     frame = _opened(study.folder, study.files["reference"]).frame
     used = names_like_ours([str(name) for name in frame.columns])
-    return from_table(frame.rename(columns={theirs: ours for ours, theirs in used.items()}), study.files["reference"])
+    named = frame.rename(columns={theirs: ours for ours, theirs in used.items()})
+    wishes = Wishes(
+        missing="drop" if choices.drop_missing else "refuse", missing_codes=choices.codes(),
+        reading=Reading(labels=choices.reading("digital").labels),
+    )  # fmt: skip
+    return from_table(named, study.files["reference"], wishes)
 
 
 def _planner(study: Study, choices: Choices, human: CrowdData, digital: CrowdData | None, level: float) -> SurveyResult:
