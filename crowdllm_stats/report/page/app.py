@@ -174,7 +174,7 @@ def _commands(study: Study, choices: Choices) -> list[str]:
     if "digital" not in study.files:
         return ["interval"]
     safe = ["safe-interval"] if "reference" in study.files or choices.reference_participant else []
-    return ["interval", *safe, "planner"]
+    return ["interval", *safe, *([] if choices.unpaired else ["planner"])]
 
 
 def _shared(name: str, request: Request) -> Response:

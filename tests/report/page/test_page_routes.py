@@ -206,6 +206,15 @@ def test_two_files_of_one_name_stay_two_in_the_command_line(page):
     assert "crowdllm-stats interval human.csv digital.csv" in page.send(human=HUMAN, digital=DIGITAL).text
 
 
+def test_without_twins_there_is_no_plan_for_twins(page):
+    answer = page.send(human=HUMAN, digital=DIGITAL)
+    assert "How many people to ask" in answer.text
+    alone = page.look(answer, unpaired="on")
+    assert "How many people to ask" not in alone.text
+    assert refusals(alone.text) == []
+    assert "crowdllm-stats interval human.csv digital.csv --unpaired" in alone.text
+
+
 def test_the_pages_own_process_loads_no_pandas():
     code = "import sys, crowdllm_stats.report.page.server; print('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
