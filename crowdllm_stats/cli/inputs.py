@@ -327,10 +327,12 @@ def named_data(name: str, folder: Path | None) -> CrowdData:
 
 def _left_out(name: str, data: CrowdData) -> tuple[list[str], list[str]]:
     """What is said of the rows left out of a table: for want of a value, and by codes, which comes first."""
+    from crowdllm_stats.data.shape import unit_left_out
+
     said: tuple[list[str], list[str]] = ([], list(data.notes))
     for reason, count in data.exclusions.items():
         coded = reason.startswith(("missing response (", "not where", "no answer in", "twin of"))
-        text = f"{several(count, 'row')} of the {name} table left out: {reason}"
+        text = f"{several(count, unit_left_out(reason))} of the {name} table left out: {reason}"
         said[coded].append(f"{text}." if coded else text)
     return said
 

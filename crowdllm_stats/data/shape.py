@@ -54,6 +54,8 @@ _NO_QUESTION = re.compile(
     r"_DO(_|\b)|_TEXT\b|click|submit|\b(rt|time|timer|timing|duration|latency|seconds?|msecs?|ms)(_|\b|\d)|_(rt|time|ms)\b",
     re.IGNORECASE,
 )
+#: How empty cells of a wide table's questions are counted.
+_BLANK = "no answer in a wide table"
 #: How rows of sums and means are called.
 _SUMS = {
     "total", "totals", "grand total", "sum", "mean", "average", "avg", "median", "sd", "std", "gesamt", "summe",
@@ -155,6 +157,16 @@ def shaped(
     if column is not None:
         _refuse_sums(opened.frame, column, source)
     return Shaped(opened.frame, opened.notes, exclusions, outside=_outside(whole, opened.frame, column))
+
+
+def unit_left_out(reason: str) -> str:
+    """What is counted where something is left out: rows, or cells of a wide table.
+
+    Example:
+        >>> unit_left_out("no answer in a wide table"), unit_left_out("missing response")
+        ('cell', 'row')
+    """
+    return "cell" if reason == _BLANK else "row"
 
 
 def _outside(whole: pd.DataFrame, kept: pd.DataFrame, person: str | None) -> frozenset[str]:
@@ -384,7 +396,7 @@ def _long(
     note += _meanings(opened, questions)
     blank = people * width - len(rows)
     if blank:
-        exclusions = {**exclusions, "no answer in a wide table": blank}
+        exclusions = {**exclusions, _BLANK: blank}
     return Shaped(pd.DataFrame(table), (*opened.notes, note), exclusions, wide=True)
 
 

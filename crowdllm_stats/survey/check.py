@@ -22,7 +22,7 @@ from crowdllm_stats.data.formats.opened import Opened
 from crowdllm_stats.data.labels import set_of
 from crowdllm_stats.data.layout import OURS
 from crowdllm_stats.data.opening import open_table
-from crowdllm_stats.data.shape import Reading, names_like_ours, shaped
+from crowdllm_stats.data.shape import Reading, names_like_ours, shaped, unit_left_out
 from crowdllm_stats.survey.first_look import open_survey
 from crowdllm_stats.survey.tables import names_models
 
@@ -34,6 +34,7 @@ _DIGITAL_FILE = re.compile(r"llm|gpt|claude|gemini|llama|digital|synthetic|silic
 
 #: What is said where no answers are found, though every file can be read.
 _NOTHING = "No answers are found: name the questions' columns with --questions, and what words mean with --labels."
+_HUMAN_FILE = re.compile(r"human|people|survey|respondent", re.I)
 
 #: What a file is taken for.
 Role = Literal["answers", "plain answers", "people", "questions", "unknown"]
@@ -178,8 +179,9 @@ def check_files(
         others = dataclasses.replace(others, known=known)
         seen = [_again(one, others, missing_codes) if one.role in ("unknown", "people") else one for one in seen]
     people, crowd, plain = _sides(seen)
+    guessed = [] if people is None else _guessed_sides(people, crowd)
     seen = [dataclasses.replace(one, digital=one is crowd) for one in seen]
-    doubts = [f"{one.file}: {line}" for one in seen for line in one.suspicious]
+    doubts = [*guessed, *(f"{one.file}: {line}" for one in seen for line in one.suspicious)]
     unread = any(one.data is None and one.suspicious for one in seen)
     if people is None or (crowd is None and unread):  # what is left may be the other side
         return FilesChecked(tuple(seen), suspicious=tuple(doubts or [_NOTHING]))
@@ -266,7 +268,9 @@ def _labels(opened: Opened, used: Mapping[str, str], reading: Reading, file: str
 
 
 def _doubts(data: CrowdData, codes: Sequence[float]) -> list[str]:
-    doubts = [f"{several(count, 'row')} left out: {reason}." for reason, count in data.exclusions.items()]
+    doubts = [
+        f"{several(count, unit_left_out(reason))} left out: {reason}." for reason, count in data.exclusions.items()
+    ]
     if codes:
         words = ", ".join(f"{code:g}" for code in codes)
         doubts.append(f"{words} look like codes for a missing answer and are left out; check that.")
@@ -288,9 +292,28 @@ def _sides(seen: Sequence[FileSeen]) -> tuple[FileSeen | None, FileSeen | None, 
     plain = next((one for one in seen if one.role == "plain answers" and one.data is not None), None)
     if len(tables) < 2:
         return (tables[0] if tables else None), None, plain
-    # The digital table is marked as such, else it has more people.
-    ordered = sorted(tables, key=lambda one: (one.digital, 0 if one.data is None else len(one.data.participants)))
+    # The digital table is marked as such, or the other one as human; else it has more people, which is said.
+    ordered = sorted(
+        tables,
+        key=lambda one: (
+            one.digital, not _says_human(one), 0 if one.data is None else len(one.data.participants)
+        ),
+    )  # fmt: skip
     return ordered[0], ordered[-1], plain
+
+
+def _says_human(one: FileSeen) -> bool:
+    return bool(_HUMAN_FILE.search(os.path.basename(one.file))) and not one.digital
+
+
+def _guessed_sides(people: FileSeen, crowd: FileSeen | None) -> list[str]:
+    """What is said where neither table shows whose answers it holds."""
+    if crowd is None or crowd.digital or (_says_human(people) and not _says_human(crowd)):
+        return []
+    return [
+        f"That {people.file} holds the answers of people, and {crowd.file} those of a digital population, is a guess; "
+        "exchange them in the commands if it is wrong."
+    ]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -204,3 +204,18 @@ def test_plain_answers_in_words_are_read_by_the_labels_of_the_printed_command(fo
     found = check_files(["wave.csv", "llm.csv", "plain.csv"])
     assert found.commands[-1].endswith("--reference plain.csv")
     commands_run(capsys, found)
+
+
+def test_whose_answers_a_table_holds_is_told_by_its_name_or_said_to_be_a_guess(folder):
+    wide(folder / "humans.csv", answers(20, 3, seed=7))
+    wide(folder / "b.csv", answers(9, 3, seed=8))
+    wide(folder / "c.csv", answers(12, 3, seed=8))
+    found = check_files(["b.csv", "humans.csv"])
+    assert found.commands[0].startswith("crowdllm-stats interval humans.csv b.csv ")
+    assert not any("is a guess" in line for line in found.suspicious)
+    found = check_files(["c.csv", "b.csv"])
+    assert found.commands[0].startswith("crowdllm-stats interval b.csv c.csv ")
+    assert (
+        "That b.csv holds the answers of people, and c.csv those of a digital population, is a guess"
+        in (found.suspicious[0])
+    )
