@@ -207,3 +207,6 @@ def test_two_ticked_options_are_no_decimals_and_points_may_part_thousands():
     assert opened.frame["response"].tolist() == ["1500", "850"]
     assert opened.frame["problem"].tolist() == ["1.101", "1.102"]
     assert "points between thousands in 'response'" in opened.notes[0]
+    opened = read_text(b"problem;response\nq1;1.500\nq2;850\n", "a.csv")
+    assert opened.frame["response"].tolist() == ["1.500", "850"]
+    assert "points that are read as decimal ones (1.500 is 1.5) in 'response'" in opened.notes[0]

@@ -158,8 +158,11 @@ def read_text(content: bytes, source: str, kind: str = "CSV") -> Opened:
     frame, changed = with_points(with_formulas(opened.frame), mark)
     found = [] if mark == "," else [f"{DELIMITERS[mark]} between values"]
     found += [] if encoding == "utf-8-sig" else [ENCODINGS.get(encoding, "Windows-1252")]
-    frame, parted = without_thousands(frame) if changed else (frame, [])
-    for what, columns in (("decimal commas", changed), ("points between thousands", parted)):
+    whole, parted = without_thousands(frame)
+    frame = whole if changed else frame
+    # Without decimal commas in the file, 1.500 may be either; where commas part the values it is no thousand.
+    points = "points between thousands" if changed else "points that are read as decimal ones (1.500 is 1.5)"
+    for what, columns in (("decimal commas", changed), (points, parted if changed or mark == ";" else [])):
         if columns:
             found.append(f"{what} in {', '.join(map(repr, columns[:3]))}{', ...' if len(columns) > 3 else ''}")
     return Opened(frame, kind, opened.notes).noting(f"{source}: {', '.join(found)}." if found else "")
