@@ -26,7 +26,7 @@ def interval_part(content: Mapping[str, Any]) -> Part:
     rows, summary, level = content["results"], content["summary"], level_of(content)
     alone = {row["problem"]: row for row in content["humans_alone"]}
     answers = {row["problem"]: row for row in content["answers"]}
-    whole = next(iter(content["humans_alone_summary"]), {})
+    whole: Row = next(iter(content["humans_alone_summary"]), {})
     table = [_beside(row, alone.get(row["problem"], {}), answers.get(row["problem"], {})) for row in rows]
     table += [_beside(row, whole, {}) for row in summary]  # a question may have their name, "all"
     drawn = rows[:DRAWN]
@@ -191,7 +191,7 @@ def across_part(content: Mapping[str, Any]) -> Part:
     methods = (
         f"We predicted people's mean answers to {several(len(rows), 'question')} that nobody had answered from those "
         f"with human answers, by split conformal prediction of level {level} [conformal] on the digital population's "
-        "answers [crowdllm]."
+        "answers [crowdllm]. An interval is for the mean of as many people as answered the other questions."
         if new
         else f"People's mean answer to {_each(len(rows))} was estimated from "
         f"{_humans(content['counts'])} by combining its own human mean with a regression over questions on the digital "

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crowdllm_stats import CrowdData, compare_from, interval_from, plan_from, risk_from
+from crowdllm_stats import CrowdData, compare_from, interval_from, new_questions_from, plan_from, risk_from
+from crowdllm_stats.inference.intervals import HUMAN_ONLY
 from crowdllm_stats.report import keep_results
-from crowdllm_stats.report.interval_parts import compare_part, interval_part
+from crowdllm_stats.report.interval_parts import across_part, compare_part, interval_part
 from crowdllm_stats.report.judgement_parts import planner_part
 from crowdllm_stats.report.keep import read_kept
 from crowdllm_stats.report.risk_part import risk_part
@@ -67,7 +68,7 @@ def test_the_methods_name_digital_answers_where_an_interval_used_them(tmp_path):
     assert "crowdllm" not in said
     fewer = CrowdData.from_frame(digital.responses.query("participant != 'p0'")[COLUMNS], scale="1:5")
     compared = compare_from(human, fewer)
-    assert {row["method"] for row in compared.rows} == {"classical"}  # not every human answer has a twin
+    assert {row["method"] for row in compared.rows} <= set(HUMAN_ONLY)  # not every human answer has a twin
     assert "digital" not in compare_part(content(tmp_path / "one", compared, "compare", human, fewer)).methods
 
 
@@ -119,3 +120,13 @@ def test_a_curve_that_rises_where_the_digital_population_runs_out_is_not_called_
         widths = [row["both"] for row in curve.table.rows]
         assert (widths != sorted(widths, reverse=True)) is said
         assert ("until the digital population is too small to count" in unescape(curve.says)) is said
+
+
+def test_new_questions_say_whose_mean_is_foreseen(tmp_path):
+    human, digital = tables([f"q{number:02d}" for number in range(46)], people=7, others=30)
+    old = human.select(problems=[f"q{number:02d}" for number in range(44)])
+    kept = content(tmp_path / "kept", new_questions_from(old, digital), "new-questions", old, digital)
+    part = across_part(kept)
+    assert [row["problem"] for row in part.figures[0].table.rows] == ["q44", "q45"]
+    assert "mean answers to 2 questions that nobody had answered" in part.methods
+    assert "for the mean of as many people as answered the other questions" in part.methods
