@@ -307,7 +307,13 @@ def _beta_checks() -> list[Check]:
         pairs += [(got.mean[0], mean), (got.var[0], second - mean**2), (got.weight[0], pull), (got.within[0], within)]
         pairs += [(got.center[0], mu), (got.between[0], mu * (1 - mu) * (0.3 * rho[0] + 0.7 * rho[1]))]
     says = "posterior mean, predictive variance and weights of the Beta mixture, by integration over theta"
-    return [agree("calculator, on the scale", pairs, says, 2e-4), _doubt_check(), _ends_check(), *_logit_checks()]
+    return [
+        agree("calculator, on the scale", pairs, says, 2e-4),
+        _doubt_check(),
+        _parts_check(),
+        _ends_check(),
+        *_logit_checks(),
+    ]
 
 
 def _log_choose(trials: float, yes: float) -> float:
@@ -327,6 +333,39 @@ def _doubt_check() -> Check:
     share = 1.0 - float(got[0].weight[0])
     pairs = [(got[1].var[0] - got[0].var[0], share**2 * 0.01), (got[1].mean[0], got[0].mean[0])]
     return agree("calculator, doubt of the regression", pairs, "(1 - w)^2 times its variance is added", 1e-6)
+
+
+def _parts_check() -> Check:
+    """Every part of the mixture from the written formulas, with a doubt that is small, large and cut."""
+    pairs: list[tuple[Any, Any]] = []
+    for mu, doubt, rho, phi, own, n, rest in (
+        (0.4, 0.01, 0.1, 0.5, 0.3, 5.0, 7.0), (0.7, 0.06, 0.2, 1.0, 0.9, 2.0, np.inf),
+        (0.2, 0.9, 0.15, 0.7, 0.4, 3.0, 4.0),
+    ):  # fmt: skip
+        trials, parts = n / phi, []
+        for often, multiple in ((0.4, 0.35), (0.4, 1.0), (0.2, 3.0)):
+            k = 1.0 / (rho * multiple) - 1.0
+            at = (mu * k + trials * own, (1.0 - mu) * k + trials * (1.0 - own))
+            pull = trials / (k + trials)
+            center = mu + pull * (own - mu)
+            room = center * (1.0 - center)
+            off = min(room / (k + trials + 1.0) + (1.0 - pull) ** 2 * doubt, 0.98 * room)
+            parts.append(
+                (often * math.exp(betaln(*at) - betaln(mu * k, (1.0 - mu) * k)), center, off, phi * (room - off))
+            )
+        mass, center, off, within = np.array(parts).T
+        mass = mass / mass.sum()
+        mean = float(mass @ center)
+        one, fit = (
+            np.ones((1, 1)),
+            LogitRegression(np.array([mu]), np.array([doubt]), np.array([[rho]]), np.ones(1), 0.0),
+        )
+        ahead = Ahead(np.array([rest]), 0.95)
+        got = predict_bounded(fit, Dispersion(phi * one, one), np.array([own]), np.array([n]), ahead)
+        wanted = mass @ (off + within / rest + (center - mean) ** 2)
+        pairs += [(got.mean[0], mean), (got.var[0], wanted), (got.within[0], mass @ within)]
+    says = "mean, variance and the variance of one answer, part by part; the regression's doubt small, large and cut"
+    return agree("calculator, parts", pairs, says, 1e-10)
 
 
 def _ends_check() -> Check:
@@ -440,13 +479,13 @@ def _variance_checks() -> list[Check]:
         ),
     ]
     rng = np.random.default_rng(2)
-    for name, bounds in (("free scale", None), ("bounded scale", (0.0, 10.0))):
+    for name, bounds in (("free scale", None), ("bounded scale", (1.0, 10.0))):
         mean, degrees = rng.uniform(2.0, 8.0, 40), rng.integers(0, 6, 40).astype(float)
         variance = np.exp(0.2 * mean) * rng.chisquare(np.maximum(degrees, 1.0)) / np.maximum(degrees, 1.0)
         fit = fit_variance_function(mean, variance, degrees, bounds)
         at = np.clip((mean - mean.mean()) / mean.std(), -3.0, 3.0)
         design = np.stack([np.ones(40), at, (at * at - 1.0) / math.sqrt(2.0)], axis=1)
-        shape = np.ones(40) if bounds is None else mean * (10.0 - mean)
+        shape = np.ones(40) if bounds is None else (mean - 1.0) * (10.0 - mean)
         half, used = degrees / 2, degrees > 0
         extra = 0.0 if bounds is None else half @ shape / half.sum()  # two degrees of freedom of answers at the ends
         pooled = math.log((half @ variance + extra) / (half @ shape + extra))
@@ -571,6 +610,11 @@ def _scale_check() -> Check:
         pairs += list(zip(getattr(moved, name), 9 * getattr(got, name), strict=True))
     finite = across_problems(mean, var, 4, digital, bounds=(1, 5), population_size=9)
     pairs += [(9 * end, round(9 * end)) for end in (*finite.lower, *finite.upper)]
+    fine = across_problems(mean, var, 4, digital, bounds=(1, 5), population_size=9, step=0.001)
+    pairs += [  # half a step of the five others, and half a thousandth of one
+        (max(float(np.max(np.abs(getattr(finite, end) - getattr(fine, end)))), 0.5005 / 9), 0.5005 / 9)
+        for end in ("lower", "upper")
+    ]
     return agree("calculator, scale", pairs, "units do not matter; ends are means of nine whole answers", 1e-6)
 
 
