@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -27,6 +28,8 @@ CODES, APART, RANGES = 5, 5.0, 2.0
 ONE_DIGIT, SHORT, SEEN = (7.0, 8.0, 9.0), 7.0, 8
 #: Characters of the shortest sentence by which a language model declines; numbers are not searched for one.
 _SENTENCE = 8
+#: An option that questionnaires offer to people: --missing names it.
+_OPTION = re.compile(r"\s*(i )?(would )?prefer not to (say|answer|disclose|respond)\.?\s*", re.IGNORECASE)
 #: Only codes beyond this are looked for in single problems: a few ratings up to 10 have wide gaps by chance.
 TEN = 10.0
 
@@ -87,7 +90,11 @@ def without_declined(column: pd.Series) -> tuple[pd.Series, NDArray[np.bool_]]:
         >>> without_declined(pd.Series(["3", "As an AI language model, I do not have opinions."]))[1].tolist()
         [False, True]
     """
-    return _emptied(column, lambda text: len(text) >= _SENTENCE and not text[:1].isdecimal() and declines(text))
+
+    def gone(text: str) -> bool:
+        return len(text) >= _SENTENCE and not text[:1].isdecimal() and not _OPTION.fullmatch(text) and declines(text)
+
+    return _emptied(column, gone)
 
 
 def _emptied(column: pd.Series, gone: Callable[[str], bool]) -> tuple[pd.Series, NDArray[np.bool_]]:

@@ -272,3 +272,11 @@ def test_somebody_who_declines_first_is_no_header():
     assert data.exclusions == {"missing response (coded refused)": 2}
     data = CrowdData.from_frame(table.replace("Refused", "Response"))
     assert data.notes[0] == "The first 2 rows are headers; the questions have texts."
+
+
+def test_an_option_of_questionnaires_is_no_refusal_of_a_language_model():
+    table = wide(Q1=["4", "Prefer not to say", "3"])
+    with pytest.raises(ValueError, match="answers that are not numbers: 'Prefer not to say'"):
+        CrowdData.from_frame(table)
+    data = CrowdData.from_frame(table, missing_codes=["prefer not to say"])
+    assert data.exclusions["missing response (coded prefer not to say)"] == 1
