@@ -128,6 +128,9 @@ class Figure9(Simulator):
         from crowdllm_stats.studies.engine.results import Facets
         from crowdllm_stats.studies.simulators.figure9.picture import points_of
 
+        names = ("reading", "length", "noise", "diversity", "workers", "questions")
+        same = results.design.full_cell({})  # what does not vary stands in no column
+        frame = results.frame.assign(**{name: same[name] for name in names if name not in results.frame})
         return [
             Facets(
                 f"Figure 9, reading '{name}' ({reading(name).meaning}), {length}",
@@ -136,7 +139,7 @@ class Figure9(Simulator):
                 None,
                 points_of(part),
             )
-            for (name, length), part in results.frame.groupby(["reading", "length"], sort=False)
+            for (name, length), part in frame.groupby(["reading", "length"], sort=False)
         ]
 
     def conclude(self, results: Results) -> Sequence[Verdict]:
