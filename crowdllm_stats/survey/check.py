@@ -339,7 +339,8 @@ def _together(people: FileSeen, crowd: FileSeen | None) -> _Pairs:
         none = f"No question is in both tables: {some(ours, 2)} and {some(theirs, 2)}."
         mend = "Write the questions' ids alike in both files; nothing can be compared before."
         return _Pairs((none,), doubts=(mend,))
-    common = f"{len(shared)} of {several(len(ours), 'human question')} are in both tables ({some(shared, 4)})."
+    are = "is" if len(ours) == 1 else "are"
+    common = f"{len(shared)} of {several(len(ours), 'human question')} {are} in both tables ({some(shared, 4)})."
     ids = set(people.data.responses["participant"]) & set(crowd.data.responses["participant"])
     profile = [str(name) for name in people.data.participants.columns[1:] if name in crowd.data.participants.columns]
     by = "id" if ids else ",".join(profile[:3])
