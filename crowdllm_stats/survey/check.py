@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from crowdllm_stats._base.declining import declines
 from crowdllm_stats._base.messages import for_command, said
 from crowdllm_stats._base.shown import several
 from crowdllm_stats._base.words import some
@@ -264,7 +265,7 @@ def _labels(opened: Opened, used: Mapping[str, str], reading: Reading, file: str
     )  # fmt: skip
     texts = [str(value).strip() for value in answers.unique()]
     numbers = pd.to_numeric(pd.Series(texts), errors="coerce").isna()
-    return set_of([text for text, word in zip(texts, numbers, strict=True) if word and text])
+    return set_of([text for text, word in zip(texts, numbers, strict=True) if word and text and not declines(text)])
 
 
 def _doubts(data: CrowdData, codes: Sequence[float]) -> list[str]:

@@ -51,6 +51,17 @@ def commands_run(capsys, found):
     capsys.readouterr()
 
 
+def test_words_of_a_language_model_that_once_declines_are_a_set_of_labels(folder, capsys):
+    human, digital = answers(9, 3, seed=1), np.array(WORDS, dtype=object)[answers(30, 4, seed=2) - 1]
+    wide(folder / "wave.csv", human, words=True)
+    digital[4, 1] = "As an AI language model, I cannot have opinions."
+    lines(folder / "answers.jsonl", digital, names=("problem", "participant", "response"))
+    found = check_files(["wave.csv", "answers.jsonl"])
+    assert [one.labels for one in found.files] == ["likert5", "likert5"]
+    assert found.commands[0] == "crowdllm-stats interval wave.csv answers.jsonl --labels likert5 --scale 1:5"
+    commands_run(capsys, found)
+
+
 def test_words_in_a_wide_table_and_the_lines_of_a_language_model(folder, capsys):
     human, digital = answers(9, 3, seed=1), answers(30, 3, seed=2).astype(object)
     wide(folder / "wave.csv", human, words=True, land=["DE", "AT", "FR"] * 3)
