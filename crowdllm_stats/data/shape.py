@@ -334,7 +334,7 @@ def _doubled(frame: pd.DataFrame, others: Sequence[str]) -> str:
 
 def _refuse_sums(frame: pd.DataFrame, person: str, source: str) -> None:
     """Refuse a row of sums or means below (or above) those of people."""
-    last = frame[person].iloc[-_LAST:].astype(str)
+    last = map(str, frame[person].iloc[-_LAST:])
     sums = [value for value in last if value.strip().rstrip(":").casefold() in _SUMS]
     if sums:
         raise BadInput(
