@@ -139,7 +139,7 @@ def _from_file(labels: str | os.PathLike[str]) -> list[tuple[str, float | str]]:
     names = [column_named(name, list(frame.columns)) for name in ("label", "value")]
     if None in names:
         raise ValueError(f"{os.fspath(labels)}: needs the columns label and value; it has {some(list(frame.columns))}")
-    return list(zip(*(frame[name].astype(str) for name in names), strict=True))
+    return list(zip(*(frame[name].map(str) for name in names), strict=True))
 
 
 class Numbered(NamedTuple):
