@@ -16,6 +16,10 @@ TRACES = re.compile(
 )
 
 
+#: Lines of progress, which a command writes every ten seconds.
+PROGRESS = re.compile(r"^\.\.\. .*\n", re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class Done:
     """A command's end: its exit code (negative: ended by that signal; None: not in time), and what it wrote."""
@@ -27,7 +31,8 @@ class Done:
     @property
     def refused(self) -> bool:
         """Whether it ended as bad input does: exit code 2, no standard output, one line that begins ``error: ``."""
-        one_line = self.err.startswith("error: ") and len(self.err.splitlines()) == 1
+        said = PROGRESS.sub("", self.err)
+        one_line = said.startswith("error: ") and len(said.splitlines()) == 1
         return self.code == 2 and self.out == "" and one_line
 
     def outcome(self, *, right: bool) -> str:

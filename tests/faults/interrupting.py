@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from faults.commands import PROGRESS
+
 #: Seconds in which a stopped command must have ended, and its processes with it.
 PATIENCE = 30.0
 
@@ -48,9 +50,10 @@ class Stopped:
         """Refused: one line, exit code 1, nothing left; survived: it had done its work before the signal."""
         if self.left or self.halves:
             return "lost"
-        if self.code == 1 and self.err.startswith("error: stopped") and len(self.err.splitlines()) == 1:
+        said = PROGRESS.sub("", self.err)
+        if self.code == 1 and said.startswith("error: stopped") and len(said.splitlines()) == 1:
             return "refused"
-        return "survived" if self.code == 0 and self.err == "" else "lost"
+        return "survived" if self.code == 0 and said == "" else "lost"
 
 
 def stopped(arguments: Sequence[str], cwd: Path, moment: float, stop: Stop) -> Stopped:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -21,7 +20,7 @@ import pytest
 from crowdllm_stats.cli import main
 from crowdllm_stats.data.files import read_table, write_table
 from faults.campaign import Campaign
-from faults.commands import TRACES, Done
+from faults.commands import PROGRESS, TRACES, Done
 
 from .test_studies import STUDY
 
@@ -160,7 +159,7 @@ def test_files_that_may_not_grow(here: Path, campaign: Campaign, name: str) -> N
         Path(out).write_bytes(b"the former file")
     (run,) = moments(here, WRITERS[name], limit=60)
     former = out == "report" or run["files"][out] == _hash(b"the former file")
-    said = re.sub(r"^\.\.\. .*\n", "", run["err"], flags=re.MULTILINE)  # progress after ten seconds
+    said = PROGRESS.sub("", run["err"])
     one_line = said.startswith("error: ") and said.count("\n") == 1 and not TRACES.search(said)
     right = former and one_line and run["code"] in (1, 2) and "could not be written" in said
     campaign.record(
