@@ -185,12 +185,21 @@ def read_model(
 
 
 def scale_numbers(scale: Scale) -> dict[str, Any]:
-    """A scale as JSON can hold it."""
+    """A scale as JSON can hold it: its kind, ends, levels, options and k; :func:`scale_of` reads it back.
+
+    Example:
+        >>> scale_of(json.loads(json.dumps(scale_numbers(Scale("ordinal", levels=(1.0, 2.0)))))).levels
+        (1.0, 2.0)
+    """
     return {name: getattr(scale, name) for name in ("kind", "low", "high", "levels", "options", "k")}
 
 
 def scale_of(described: Mapping[str, Any]) -> Scale:
-    """The scale of :func:`scale_numbers`."""
+    """The scale that :func:`scale_numbers` described.
+
+    Raises:
+        TypeError: on a field that a scale does not have.
+    """
     given: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in described.items()}
     return Scale(**given)
 

@@ -203,7 +203,11 @@ def across_part(content: Mapping[str, Any]) -> Part:
 
 
 def compare_part(content: Mapping[str, Any]) -> Part:
-    """Every method side by side."""
+    """The intervals of every method side by side, a picture for each of the first questions.
+
+    Args:
+        content: what :func:`crowdllm_stats.report.keep.keep_results` kept of ``compare``.
+    """
     rows, level = content["results"], level_of(content)
     panels: dict[str, list[Row]] = {}
     for row in rows:

@@ -206,7 +206,7 @@ def _planned(block: Batch, half_width: float, level: float) -> tuple[list[Row], 
     plan = plan_answers(
         half_width,
         np.sqrt(squares / (count - 1)),
-        np.maximum(rho, 0.0),
+        rho,
         n_digital=further,
         n_pilot=count,
         level=level,

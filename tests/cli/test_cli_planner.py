@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from command_line import BOTH, run, run_json, write
 
 from crowdllm_stats.data import load_example
 from crowdllm_stats.inference.planner import plan_answers
+from crowdllm_stats.survey.plan import plan_from
 
 
 def test_planner_plans_from_the_pilot(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,3 +51,19 @@ def test_a_pilot_of_equal_answers_is_warned_about(capsys: pytest.CaptureFixture[
 
 def test_a_half_width_of_half_the_scale_is_refused(capsys):
     assert "ask for less" in run(capsys, "planner", *BOTH, "--scale", "1:5", "--half-width", "2", code=2)
+
+
+def test_twins_that_fall_as_humans_rise_show_their_correlation(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    human = rng.integers(1, 6, 12)
+    digital = np.concatenate([6 - np.clip(human + rng.integers(-1, 2, 12), 1, 5), rng.integers(1, 6, 30)])
+    for name, answers in (("human", human), ("digital", digital)):
+        people = [f"p{number}" for number in range(len(answers))]
+        table = pd.DataFrame({"problem": "q", "participant": people, "response": answers})
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    found = plan_from(tmp_path / "human.csv", tmp_path / "digital.csv", half_width=0.3, scale="1:5")
+    wanted = np.corrcoef(human, digital[:12])[0, 1]
+    assert wanted < -0.5
+    assert found.to_frame()["correlation"].tolist() == pytest.approx([wanted])
+    assert found.overall["correlation"] == pytest.approx(wanted)
+    assert found.overall["saved"] == found.to_frame()["saved"].iloc[0] == 0

@@ -175,7 +175,10 @@ def report(study: Study, choices: Choices, commands: Sequence[str]) -> bytes:
 
 
 def drawing() -> str:
-    """The script that draws pictures."""
+    """The JavaScript that draws pictures, the same as in a report.
+
+    Loaded here, in the process that computes: the library that holds it would slow the server's start.
+    """
     from crowdllm_stats.report.write import drawing_library
 
     return drawing_library()
