@@ -34,6 +34,9 @@ FAMILIES = ("learning_problems", "learning_workers", "learning_ratings", "learni
 STUDIES = (SHARE, RESOLUTION, VIRTUAL, *FAMILIES)
 METRICS = {"test_mae": "MAE", "test_rmse": "RMSE", "test_wd": "WD"}
 
+#: Splits of the first look at Figure 4, and claims that this look was about.
+FIRST, ASKED = 5, 5
+
 #: Ranges that the costs below are made of: (least, most). Prices are assumptions, to be replaced by the reader's own.
 PROMPT_TOKENS, REPLY_TOKENS = (100, 250), (1, 5)
 OPEN_MODEL = {"prompt_price": (0.05, 0.3), "reply_price": (0.1, 0.6)}
@@ -45,15 +48,29 @@ def computed(out, names):
     """Results of the studies by name; their pictures and tables of all cells are written to ``out``."""
     found = {}
     for name in names:
-        design = read_design(study_file(name))
-        store = Store(Path("out", "sample_efficiency", name), design)
-        summary = run_study(design, store, progress=lambda done, of, study=name: print(
-            f"{time.process_time():7.0f} CPU s  {study}: {done} of {of} blocks", file=sys.stderr, flush=True))  # fmt: skip
-        print(name, summary, flush=True)
-        found[name] = summarise(design, store)
+        found[name] = results_of(read_design(study_file(name)), name)
         save_all(found[name], out)
         found[name].frame.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
     return found
+
+
+def results_of(design, folder):
+    """Results of a study, its blocks kept in a folder below out/."""
+    store = Store(Path("out", "sample_efficiency", folder), design)
+    summary = run_study(design, store, progress=lambda done, of: print(
+        f"{time.process_time():7.0f} CPU s  {folder}: {done} of {of} blocks", file=sys.stderr, flush=True))  # fmt: skip
+    print(folder, summary, flush=True)
+    return summarise(design, store)
+
+
+def first_look(design):
+    """What the first splits alone said of Figure 4, and that the others were added after it."""
+    few = results_of(dataclasses.replace(design, replicates=FIRST), f"{SHARE}_first")
+    words = ", ".join(verdicts(few)["verdict"].head(ASKED))
+    return (
+        f"The first look was at {FIRST} of these {design.replicates} splits; of the same {ASKED} statements it said: {words}. "
+        "The further splits were added since it left the first of them undecided; the intervals make no allowance for two looks."
+    )
 
 
 def part(results, measure, **levels):
@@ -77,8 +94,10 @@ def head(found):
     """The answers on Figures 4 and 5 first."""
     figure4, figure5 = verdicts(found[SHARE]), verdicts(found[RESOLUTION])
     lines = ["**Figure 4 (1% of the workers do as well as all of them), margin 0.05 in MAE:**", ""]
-    lines += [f"- {row.statement}: **{row.verdict}**; {row.evidence}" for row in figure4.head(5).itertuples()]
+    lines += [f"- {row.statement}: **{row.verdict}**; {row.evidence}" for row in figure4.head(ASKED).itertuples()]
     lines += [
+        "",
+        first_look(found[SHARE].design),
         "",
         "**Figure 5 (diverse profiles resolve more as workers are added, fixed ones do not), margin 0.05:**",
         "",
@@ -239,11 +258,12 @@ def main():
         "# Sample efficiency: how much data, how many virtual workers, what it costs", "",
         made_by(typed()), "",
         *head(found), "",
-        f"{found[SHARE].design.replicates} splits; in brackets standard errors over splits. Intervals are Student's t "
+        f"{found[SHARE].design.replicates} splits for Figure 4, {found[RESOLUTION].design.replicates} for the others; in brackets standard errors over splits. Intervals are Student's t "
         "over splits, paired, 95% for all cells of a claim together. Splits share raters and problems, so that the "
         "intervals speak of other splits and fits on this data set, not of other data. Margins and claims stand in the study "
         "files and were fixed before the runs; what had been seen are fits to 2, 20 and all workers on one other split, made to "
-        "time them. For time, seeds are five and levels few; where a claim is undecided, the splits that it would take are said. Truth: the mean and histogram of all raters of a problem. `new-problems`: a fifth "
+        "time them. Of Figures 12 to 23 two levels each were run first, as their study files say, and the others added to the same "
+        "claims. For time, splits are few; where a claim is undecided, the splits that it would take are said. Truth: the mean and histogram of all raters of a problem. `new-problems`: a fifth "
         "of the problems and of the people held out; `paper`: a fifth of the people, so that raters of the scored problems are "
         "in the training answers.", "",
         "The LLM is GPT-4's recorded ratings (12 personas), not the paper's Gemma3-12B, and its own row, 'llm', needs no human "
@@ -251,7 +271,8 @@ def main():
         "embedding; 'no-llm' is the same without an LLM, a pure generative model; 'crowdllm-paper' has the "
         "paper's printed choices (1,000 steps). Ridge and logistic regression see the embedding and the LLM's ratings. "
         "The paper's figures show no numbers to put beside these; its text says that 1% of the workers is comparable to all, and "
-        "Table 1 has MAE 0.45 and WD 0.51 for CrowdLLM.", "",
+        "Table 1 has MAE 0.45 and WD 0.51 for CrowdLLM. Of each of its figures the half on Offensiveness is here; the data of the "
+        "other half, QA Difficulty, could not be had.", "",
         f"Replicates on which a method could not learn from what was left (counted, left out): {failed}.", "",
         *figure4(found[SHARE]), *figure5(found[RESOLUTION]), *families(found), *figures24_25(found[VIRTUAL]),
         "## Figure 26: QA Difficulty", "",

@@ -83,7 +83,8 @@ def show() -> None:
         try:
             print(find_model(name))
         except FileNotFoundError:
-            print(f"{name}: not fetched ({package.requirement})\n  {package.note}\n  licence {package.licence}")
+            terms = f", to be accepted first ({package.terms_at}): --accept-terms {package.terms}" * bool(package.terms)
+            print(f"{name}: not fetched ({package.requirement})\n  {package.note}\n  licence {package.licence}{terms}")
     print("The paper's backbones, which transformers downloads from the hub when they are first asked, for a GPU:")
     for name in PAPER:
         print(described(name))

@@ -313,7 +313,7 @@ def _settings(cell: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
     return tuple((name, cell[name]) for name in ("steps", "steps_paper", "components"))
 
 
-@lru_cache(maxsize=160)
+@lru_cache(maxsize=240)
 def _model(lesson: Lesson, method: str, asked: tuple[tuple[str, Any], ...]) -> CrowdLLM:
     from crowdllm_stats.evaluation.case_study.rows import fit_generator
     from crowdllm_stats.generator.settings import PAPER

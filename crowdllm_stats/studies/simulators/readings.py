@@ -85,7 +85,9 @@ READINGS: Mapping[str, Reading] = {
     one.name: one
     for one in (
         Reading("profile", "epsilon scales the noise of the profile generator that makes the real workers"),
-        Reading("belief", "a real worker keeps a normal deviation with sd epsilon from the mean belief of his profile"),
+        Reading(
+            "belief", "a real worker keeps a normal deviation with sd epsilon from the mean belief of their profile"
+        ),
         Reading("model", "epsilon scales the generator's own belief randomness; the real population is as fitted"),
         Reading(
             "uniform",

@@ -41,8 +41,9 @@ MECHANISMS: Mapping[int, str] = {
     "that all workers share could be reinforced.",
     2: "The paper's mechanism: without diversity nothing but the mean belief is left to learn. What a fit reaches also "
     "depends on what 20 virtual workers average away: the belief's own randomness is added at test, whose share in the "
-    "error shrinks with its s, not with the real workers' epsilon; and on how far the truth lies from y_ref, where "
-    "every fit starts: at epsilon 0 that is the distance of one profile's belief, elsewhere of a mean over profiles.",
+    "error shrinks with its s (in 'model' with epsilon s), not with the real workers' epsilon; and on how far the "
+    "truth lies from y_ref, where every fit starts: in 'uniform' and 'profile' that is at epsilon 0 the distance of "
+    "one profile's belief, elsewhere of a mean over profiles.",
     3: "The paper counts 20 virtual workers x 40 questions at test as 800 annotations; read here as W Q, what "
     "training costs.",
     4: "The paper's mechanism: moderate diversity lets few workers cover the population. The margin is against the "
