@@ -9,8 +9,9 @@ import typer
 
 from crowdllm_stats import __version__
 from crowdllm_stats._base.json_values import json_text, table_rows
+from crowdllm_stats.cli.model_options import AskOptions
 from crowdllm_stats.cli.option_groups import with_groups
-from crowdllm_stats.cli.options import AsJson, AskOptions, KeepFormulas
+from crowdllm_stats.cli.options import AsJson, KeepFormulas
 from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.terminal import Progress
 

@@ -9,18 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from crowdllm_stats._base.json_values import json_text, table_rows
+from crowdllm_stats.cli.model_options import AskOptions, Backbone, Embedding, Setting, hyper_parameters
 from crowdllm_stats.cli.options import (
     AsJson,
-    AskOptions,
-    Backbone,
     DataFolder,
-    Embedding,
     FileScale,
     Humans,
     Plot,
     ReadOptions,
-    Setting,
-    hyper_parameters,
 )
 from crowdllm_stats.cli.out_check import check_folder, check_plot
 from crowdllm_stats.cli.output import write_figure

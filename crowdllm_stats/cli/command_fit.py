@@ -9,18 +9,14 @@ from typing import Annotated
 import typer
 
 from crowdllm_stats._base.json_values import json_text, table_rows
+from crowdllm_stats.cli.model_options import AskOptions, Backbone, Embedding, Setting, hyper_parameters
 from crowdllm_stats.cli.options import (
     AsJson,
-    AskOptions,
-    Backbone,
     DataFolder,
-    Embedding,
     FileScale,
     Humans,
     ReadOptions,
-    Setting,
     check_seed,
-    hyper_parameters,
 )
 from crowdllm_stats.cli.out_check import check_file
 from crowdllm_stats.cli.terminal import Progress

@@ -10,11 +10,11 @@ import typer
 
 from crowdllm_stats._base.json_values import json_text
 from crowdllm_stats._base.shown import several
+from crowdllm_stats.cli.model_options import AskOptions
 from crowdllm_stats.cli.new_questions import Asked, known_questions, new_questions, read_rows
 from crowdllm_stats.cli.option_groups import given_options
 from crowdllm_stats.cli.options import (
     AsJson,
-    AskOptions,
     DataFolder,
     KeepFormulas,
     Plot,

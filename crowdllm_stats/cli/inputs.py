@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from crowdllm_stats._base.messages import inside
 from crowdllm_stats._base.shown import several
 from crowdllm_stats._base.words import some
+from crowdllm_stats.cli.option_groups import given_options
 from crowdllm_stats.cli.options import ReadAnswers, ReadOptions, Tables
 from crowdllm_stats.data.layout import OURS, column_named, separated_by
 
@@ -33,7 +35,7 @@ class Loaded:
     """The tables, each with the scale asked for, and what to say about the reading.
 
     Attributes:
-        human: the human answers.
+        people: the human answers; None where they are too many to be read as a whole.
         digital: the digital population's answers; None where the command got no table of them.
         match: columns to build twins from.
         notes: how words became numbers, and what was left out on request.
@@ -41,12 +43,18 @@ class Loaded:
         notices: what must be said before the numbers.
     """
 
-    human: CrowdData
+    people: CrowdData | None
     digital: CrowdData | None
     match: list[str]
     notes: list[str]
     inputs: list[dict[str, Any]]
     notices: list[str]
+
+    @property
+    def human(self) -> CrowdData:
+        """The human answers, for all but what does without having read them."""
+        assert self.people is not None
+        return self.people
 
     @property
     def tables(self) -> tuple[CrowdData, CrowdData]:
@@ -108,6 +116,36 @@ def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
     if digital is not None:
         digital = _also_only(survey.digital, tables.problem) if tables.problem else survey.digital
     return Loaded(human, digital, match, [*survey.coding, *left], sources, coded)
+
+
+#: Options that do not ask for the human answers as a whole.
+_LITTLE = ("humans", "digital", "scale", "as-given", "explain", "json", "out", "plot", "keep-formulas", "data")
+
+
+def too_many(tables: Tables) -> Loaded | None:
+    """What is known beforehand of human answers in a Parquet file beyond memory; None where they are read as a whole.
+
+    They are so, which is said, if there is a digital table, no scale, or an option that needs all of them.
+    """
+    from crowdllm_stats._base.manifest import described_file
+    from crowdllm_stats.survey.beyond_memory import ROWS, is_beyond
+
+    if not is_beyond(tables.humans):
+        return None
+    needed = [option for option in given_options(tables) if option.removeprefix("--") not in _LITTLE]
+    needed += ["DIGITAL"] if tables.digital else []
+    out = tables.out or ""
+    needed += ["--out FOLDER/"] if out and (out.endswith("/") or Path(out).is_dir()) else []
+    scale = _scale("--scale", tables.scale)
+    needed += ["want of numbers as --scale"] if scale is None or not scale.numeric else []
+    if not needed:
+        return Loaded(None, None, [], [], [described_file(Path(tables.humans))], [])
+    print(
+        f"{tables.humans} has more than {ROWS:,} rows; it is read as a whole for {', '.join(needed)}. With --scale "
+        "LOW:HIGH alone, and with interval_from in Python, it takes little memory.",
+        file=sys.stderr, flush=True,
+    )  # fmt: skip
+    return None
 
 
 def _digital_scale(text: str | None, scale: Scale | None) -> Scale | None:
@@ -426,10 +464,9 @@ def _remedy(there: Sequence[str], option: str, ours: str) -> str:
     mark = separated_by(there)
     if mark:
         return f"values seem to be separated by {mark!r}, save the file with commas"
-    absent = [name for name in ("problem", "response") if column_named(name, there) is None]
-    if len(absent) == 2 and column_named("participant", there) is not None:
+    if all(column_named(name, there) is None for name in ("problem", "response")):
         return (
             f"name it with {option} {ours}=NAME; if it has a row per person and a column per question, name the "
-            "questions with --questions 'Q*'"
+            "questions with --questions 'Q*', and say what words mean with --labels Never=1,Often=3"
         )
     return f"say which one it is with {option} {ours}=NAME"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crowdllm_stats._base.shown import several
 from crowdllm_stats._base.words import some
-from crowdllm_stats.cli.options import AskOptions, ReadOptions
+from crowdllm_stats.cli.model_options import AskOptions
+from crowdllm_stats.cli.options import ReadOptions
 
 if TYPE_CHECKING:
     import pandas as pd

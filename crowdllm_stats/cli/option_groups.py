@@ -15,7 +15,7 @@ def given_options(group: Any) -> list[str]:
     """The options of a group that were given, as the command line calls them.
 
     Example:
-        >>> from crowdllm_stats.cli.options import AskOptions
+        >>> from crowdllm_stats.cli.model_options import AskOptions
         >>> given_options(AskOptions(device="cpu", batch_size=4))
         ['--device', '--batch-size']
     """

@@ -97,15 +97,17 @@ def interval(
     --match, twins are built from profiles. Without DIGITAL, or with --unpaired, human answers stand alone.
     """
     from crowdllm_stats._base.checks import ALTERNATIVES, check_choice
-    from crowdllm_stats.cli.inputs import load
+    from crowdllm_stats.cli.inputs import load, too_many
     from crowdllm_stats.inference.intervals.methods import CHOICES
     from crowdllm_stats.survey.intervals import check_interval, interval_from
 
     check_interval(method, level, alternative, population_size)
-    loaded = load(tables)
+    large = too_many(tables)
+    loaded = large or load(tables)
     say(COMPUTING)
     found = interval_from(
-        loaded.human, loaded.digital, match=loaded.match, unpaired=unpaired, as_given=True, level=level,
+        tables.humans if large else loaded.human, loaded.digital, scale=tables.scale if large else None,
+        match=loaded.match, unpaired=unpaired, as_given=True, level=level,
         method=check_choice("method", method, CHOICES),
         alternative=check_choice("alternative", alternative, ALTERNATIVES), population_size=population_size, seed=seed,
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +15,16 @@ from numpy.typing import NDArray
 from crowdllm_stats._base.checks import LARGEST, FloatArray
 from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import coded, distinct, rows_text, some, word
-from crowdllm_stats.data.labels import set_of
+from crowdllm_stats.data.labels import Numbered, set_of
 from crowdllm_stats.data.scale import BALLOT_MARK, Scale
 
 #: Words by which programs write a missing number.
-_NO_NUMBER = {"", "na", "n/a", "nan", "null", "none", "<na>", "."}
+NO_NUMBER = {"", "na", "n/a", "nan", "null", "none", "<na>", "."}
+_PERCENT = re.compile(r"\s*([+-]?\d+(?:[.,]\d+)?)\s*%\s*")
+#: "5 out of 5", "3 days", "(4) often", but not "1-2 times".
+_BEGINS = re.compile(r"\(?(\d+(?:\.\d+)?)(?!\d*\s*[-\u2013]\s*\d|[\d.,]|\s*%)")
+#: Different words beyond which labels are better in a file, and characters of the longest.
+_WORDS, _LONG = 12, 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,15 +106,83 @@ def _parsed(column: pd.Series, label: str) -> tuple[FloatArray, FloatArray]:
     text = [place for place in odd.tolist() if not _is_blank(found[place])]
     rows = np.isin(codes, text) if text else np.zeros(1, dtype=bool)
     if rows.any():
-        labels = set_of([str(found[place]) for place in text]) or "Never=1,Often=3"
+        words = [str(found[place]) for place in text]
         raise BadInput(
             f"{label} holds {int(rows.sum())} of {len(codes)} answers that are not numbers: "
             f"{some([found[place] for place in text])} in {rows_text(rows)}",
-            python=f"correct them, say labels={labels!r}, or declare the scale with scale=categorical([...]) or "
-            "approval([...])",
-            command=f"correct them, or code the answers as numbers with --labels {labels}",
+            **_mends(words),
         )
     return parsed[codes], parsed
+
+
+def _mends(words: Sequence[str]) -> dict[str, str]:
+    """What to do about answers that are no numbers, for both readers."""
+    if any(map(_PERCENT.fullmatch, words)):
+        every = "give all answers to a question as percents or none"
+        return {"python": every, "command": every}
+    labels = labels_for(words)
+    given = f"labels={labels!r}" if labels else "labels='labels.csv', a file with the columns label and value"
+    option = shlex.quote(labels) if labels else "labels.csv, a file with the columns label and value"
+    return {
+        "python": f"correct them, say {given}, or declare the scale with scale=categorical([...]) or approval([...])",
+        "command": f"correct them, or code the answers as numbers with --labels {option}",
+    }
+
+
+def labels_for(words: Sequence[str]) -> str:
+    """What ``labels`` may be for these answers: a set, or each with its number, to be filled in where it is not plain.
+
+    Empty where they are too many, or too long, to be written out.
+
+    Example:
+        >>> labels_for(["Agree", "Strongly agree"]), labels_for(["5 out of 5", "3 out of 5"])
+        ('likert5', '5 out of 5=5,3 out of 5=3')
+        >>> labels_for(["selten", "oft"])
+        'selten=NUMBER,oft=NUMBER'
+    """
+    if name := set_of(words):
+        return name
+    texts = [word.strip() for word in words]
+    if len(texts) > _WORDS or any(len(text) > _LONG or set(text) & set(",=\r\n") for text in texts):
+        return ""
+    begins = [_BEGINS.match(text) for text in texts]
+    numbers = [found[1] for found in begins if found is not None]
+    if len(set(numbers)) < len(texts):
+        numbers = ["NUMBER"] * len(texts)
+    return ",".join(f"{text}={number}" for text, number in zip(texts, numbers, strict=True))
+
+
+def without_percent_signs(column: pd.Series, problem: NDArray[np.int64], label: str) -> Numbered:
+    """A column with 50 in place of "50%" in every problem whose answers are all percents, and a sentence that says so.
+
+    Args:
+        column: the answers.
+        problem: the number of each answer's problem.
+        label: how messages name the column.
+
+    Example:
+        >>> found = without_percent_signs(pd.Series(["50%", "2,5 %", "", "7%", "7"]), np.array([0, 0, 0, 1, 1]), "'a'")
+        >>> found.column.tolist(), found.note
+        (['50', '2.5', '', '7%', '7'], "'a': percents are read as the numbers before the sign ('50%' as 50).")
+    """
+    try:
+        codes, values = distinct(column)
+    except TypeError:  # lists, which are read or refused as ballots
+        return Numbered(column, "")
+    signs = [_PERCENT.fullmatch(value) if isinstance(value, str) else None for value in values]
+    first = next((sign for sign in signs if sign is not None), None)
+    if first is None:
+        return Numbered(column, "")
+    percent = np.array([*(sign is not None for sign in signs), False])[codes]
+    blank = np.array([*map(_is_blank, values), True])[codes]
+    read = percent & ~np.isin(problem, problem[~percent & ~blank])
+    if not read.any():
+        return Numbered(column, "")
+    numbers = np.array([*("" if sign is None else sign[1].replace(",", ".") for sign in signs), ""], dtype=object)
+    return Numbered(
+        column.astype(object).where(~read, pd.Series(numbers[codes], index=column.index)),
+        f"{label}: percents are read as the numbers before the sign ({first[0].strip()!r} as {first[1]}).",
+    )
 
 
 def _for_ballots(problem: str) -> BadInput:
@@ -116,7 +191,7 @@ def _for_ballots(problem: str) -> BadInput:
 
 def _is_blank(value: Any) -> bool:
     if isinstance(value, str):
-        return value.strip().lower() in _NO_NUMBER
+        return value.strip().lower() in NO_NUMBER
     return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 

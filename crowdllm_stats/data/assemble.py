@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import rows_text
-from crowdllm_stats.data.answers import as_answers
+from crowdllm_stats.data.answers import as_answers, without_percent_signs
 from crowdllm_stats.data.attributes import attribute_table, given_table, plain, sort_columns
 from crowdllm_stats.data.codes import refuse_codes, without_codes, without_declined, without_words
 from crowdllm_stats.data.formats.opened import Opened
@@ -140,6 +140,8 @@ def _cleared(column: pd.Series, problem: Ids, wishes: Wishes, scale: Scale, labe
         column, note = with_numbers(column, label_numbers(wishes.reading.labels), label)
     if scale.numeric and not pd.api.types.is_numeric_dtype(column.dtype):
         column, declined = without_declined(column)
+        column, said = without_percent_signs(column, problem.codes, label)
+        note = f"{note} {said}".strip()
     numbers = [code for code in wishes.missing_codes if not isinstance(code, str)]
     if numbers:
         column, more = without_codes(column, numbers, scale, label)

@@ -299,8 +299,12 @@ def _diagnosis(file: Path, error: Exception) -> str:
                         f"{file}: line {reader.line_num} has {len(row)} value(s) where the header has {width} columns; "
                         "the file may be cut off there, or a comma or quote in a text is not quoted"
                     )
-        except csv.Error:
-            pass
+        except csv.Error as wrong:
+            if "field limit" in str(wrong):
+                return (
+                    f"{file}: line {reader.line_num} holds a value of more than {csv.field_size_limit():,} characters; "
+                    "leave its column out, or double the quotes inside a text"
+                )
     return f"{file}: cannot be read as CSV ({one_line_of(error)})"
 
 

@@ -17,6 +17,12 @@ STATISTICS = (".sav", ".zsav", ".dta")
 #: Files of text may be packed.
 PACKED = (*(f"{ending}.gz" for ending in (*TEXT, *JSON)), ".zip")
 
+#: What a file of another kind is to be saved as. A sheet of .xlsb and .ods may say of one cell that it fills all
+#: others, which no check here looks for before it is read.
+_SAVE_AS = {
+    ".xlsb": ".xlsx", ".ods": ".xlsx", ".numbers": ".xlsx", ".por": ".sav", ".sas7bdat": ".sav", ".rds": ".csv",
+}  # fmt: skip
+
 #: Every ending that is read.
 READ = (*SUFFIXES, *(one for one in (*TEXT, *JSON, *EXCEL, *STATISTICS, *PACKED) if one not in SUFFIXES))
 
@@ -69,7 +75,9 @@ def open_table(path: str | os.PathLike[str]) -> Opened:
     file, part = file_and_part(path)
     ending = ending_of(file.name)
     if not ending and (file.is_file() or not file.exists()):
-        raise ValueError(f"{file}: file type not known; use one of {', '.join(READ)}")
+        known = _SAVE_AS.get(file.suffix.lower())
+        mend = f"save it as {known}" if known else f"use one of {', '.join(READ)}"
+        raise ValueError(f"{file}: file type not known; {mend}")
     check_there(file)
     opened = _opened(file, part, ending)
     refuse_shorter(file, len(opened.frame))

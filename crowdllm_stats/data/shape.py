@@ -191,8 +191,8 @@ def _questions(opened: Opened, source: str, reading: Reading) -> list[str]:
     """Names of the columns that are questions; none where they cannot be told."""
     names = list(map(str, opened.frame.columns))
     if reading.questions:
-        found = [name for name in names if any(fnmatchcase(name, pattern) for pattern in reading.questions)]
-        idle = [one for one in reading.questions if not any(fnmatchcase(name, one) for name in names)]
+        found = [name for name in names if any(_meant(name, one) for one in reading.questions)]
+        idle = [one for one in reading.questions if not any(_meant(name, one) for name in names)]
         if idle:
             raise BadInput(f"{idle[0]!r}: {source} has no such column; it has {some(names, 12)}", argument="questions")
         return [name for name in found if name != reading.id_column]
@@ -213,6 +213,11 @@ def _questions(opened: Opened, source: str, reading: Reading) -> list[str]:
             chosen.update(answers)
     chosen -= _boxes([name for name in names if name in chosen], opened.frame)
     return [name for name in names if name in chosen]
+
+
+def _meant(name: str, wanted: str) -> bool:
+    """Whether a column is meant by a name or a pattern; brackets in a name are no pattern."""
+    return name == wanted or fnmatchcase(name, wanted)
 
 
 def _boxes(chosen: list[str], frame: pd.DataFrame) -> set[str]:
@@ -241,7 +246,7 @@ def _stem(name: str) -> str | None:
 def _holds_answers(column: pd.Series, words: set[str], most: int) -> bool:
     """Whether most cells hold one of few numbers, or labels that are known: those given, or steps of agreement."""
     codes, values = coded(column)
-    texts = [str(value).strip() for value in values]
+    texts = [str(value).strip().removesuffix("%") for value in values]
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
     filled = int(sum(count for text, count in zip(texts, counts, strict=True) if text))
     numbers = pd.to_numeric(pd.Series(texts, dtype="str"), errors="coerce").notna().to_numpy()

@@ -7,98 +7,28 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from crowdllm_stats._base.declining import declines
 from crowdllm_stats._base.messages import for_command, said
 from crowdllm_stats._base.shown import several
 from crowdllm_stats._base.words import some
-from crowdllm_stats.data.assemble import DECLINED, Wishes, assemble
-from crowdllm_stats.data.codes import LooksCoded
 from crowdllm_stats.data.crowd import CrowdData
-from crowdllm_stats.data.formats.opened import Opened
-from crowdllm_stats.data.labels import set_of
+from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.data.layout import OURS
-from crowdllm_stats.data.opening import open_table
-from crowdllm_stats.data.shape import Reading, names_like_ours, shaped, unit_left_out
+from crowdllm_stats.data.shape import Reading
+from crowdllm_stats.survey.file_seen import FileSeen, as_pattern, seen_in
 from crowdllm_stats.survey.first_look import open_survey
-from crowdllm_stats.survey.tables import names_models
+from crowdllm_stats.survey.tables import refuse_exchanged
 
 #: Scales that are common; the first that holds all answers is proposed.
 SCALES = ((0, 1), (1, 5), (1, 7), (0, 10), (1, 10), (0, 100))
 #: Steps of the sets of labels.
 _STEPS = {"likert5": "1:5", "likert7": "1:7"}
-_DIGITAL_FILE = re.compile(r"llm|gpt|claude|gemini|llama|digital|synthetic|silicon|twins?\b|persona|simulated", re.I)
-
 #: What is said where no answers are found, though every file can be read.
 _NOTHING = "No answers are found: name the questions' columns with --questions, and what words mean with --labels."
 _HUMAN_FILE = re.compile(r"human|people|survey|respondent", re.I)
-
-#: What a file is taken for.
-Role = Literal["answers", "plain answers", "people", "questions", "unknown"]
-
-
-@dataclasses.dataclass(frozen=True)
-class FileSeen:
-    """What is in one file.
-
-    Attributes:
-        file: its name.
-        kind: what type it is, for instance "Excel"; empty where it cannot be read.
-        role: what it is taken for; "plain answers" are those of the bare LLM, without a participant.
-        wide: whether it has a row per person and a column per question.
-        digital: whether its answers seem to be those of a digital population.
-        columns: names of its columns.
-        used: our names to the file's columns, for a table with a row per answer.
-        data: its answers; None where they cannot be read.
-        labels: the set of labels that its answers are, or what was given.
-        codes: numbers that look like codes for a missing answer.
-        notes: sentences on what was found out.
-        suspicious: sentences on what should be looked at.
-        told: whether its questions are known from another file alone.
-        refused: why it cannot be read, in one line; empty where it can.
-    """
-
-    file: str
-    kind: str = ""
-    role: Role = "unknown"
-    wide: bool = False
-    digital: bool = False
-    columns: tuple[str, ...] = ()
-    used: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    data: CrowdData | None = None
-    labels: str = ""
-    codes: tuple[float, ...] = ()
-    notes: tuple[str, ...] = ()
-    suspicious: tuple[str, ...] = ()
-    refused: str = ""
-    told: bool = False
-
-    def __str__(self) -> str:
-        head = f"{self.file}: {self.refused or self._holds()}"
-        return "\n".join([head, *(f"  {line}" for line in self.notes)])
-
-    def _holds(self) -> str:
-        if self.data is None:
-            return f"{self.kind}, {_ROLES[self.role]} (columns {some(self.columns, 8)})"
-        answers, shape = self.data.responses, "a row per person" if self.wide else "a row per answer"
-        people = "" if self.role == "plain answers" else f"{several(answers['participant'].nunique(), 'participant')}, "
-        values = answers["response"]
-        return (
-            f"{self.kind}, {shape}: {_ROLES['digital' if self.digital else self.role]}. "
-            f"{people}{several(answers['problem'].nunique(), 'question')}, {several(len(answers), 'answer')} "
-            f"from {values.min():g} to {values.max():g}, mean {values.mean():.3g}"
-        )
-
-
-_ROLES = {
-    "answers": "answers of people", "digital": "answers of a digital population",
-    "plain answers": "answers of a language model without a persona", "people": "a row per person, without answers",
-    "questions": "a row per question, without answers", "unknown": "no answers found",
-}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +104,7 @@ def check_files(
     if not names or len(set(names)) < len(names):
         raise ValueError("give at least one file, each once")
     others = dataclasses.replace(reading, wide=None)
-    seen = [_seen(name, others if place else reading, missing_codes) for place, name in enumerate(names)]
+    seen = [seen_in(name, others if place else reading, missing_codes) for place, name in enumerate(names)]
     known = [str(one) for each in seen if each.data is not None for one in each.data.problems["problem"]]
     if known:
         others = dataclasses.replace(others, known=known)
@@ -187,7 +117,9 @@ def check_files(
     if people is None or (crowd is None and unread):  # what is left may be the other side
         return FilesChecked(tuple(seen), suspicious=tuple(doubts or [_NOTHING]))
     pairs = _together(people, crowd)
-    options = _options(people, crowd, reading, missing_codes)
+    if pairs.apart:
+        crowd = None
+    options = _options(people, crowd, reading, missing_codes, pairs)
     return FilesChecked(
         tuple(seen), pairs.said, _supports(crowd, plain, pairs.by), (*doubts, *pairs.doubts, *options.guesses),
         _commands(people, crowd, plain, options.words, pairs), _by_name([*options.words, *pairs.option]),
@@ -196,95 +128,8 @@ def check_files(
 
 def _again(one: FileSeen, reading: Reading, missing_codes: Sequence[float | str]) -> FileSeen:
     """The file with the questions of the other ones as its own, where it has them."""
-    found = _seen(one.file, reading, missing_codes)
+    found = seen_in(one.file, reading, missing_codes)
     return dataclasses.replace(found, told=True) if found.data is not None else one
-
-
-def _seen(file: str, reading: Reading, missing_codes: Sequence[float | str]) -> FileSeen:
-    """What is in one file, read as its columns' names suggest."""
-    try:
-        opened = open_table(file)
-    except ValueError as error:
-        return FileSeen(file, refused=said(error).command.removeprefix(f"{file}: "))
-    columns = tuple(map(str, opened.frame.columns))
-    base = FileSeen(file, opened.kind, columns=columns, notes=opened.notes)
-    used = names_like_ours(columns)
-    if {"problem", "response"} <= set(used) and not reading.wide:
-        if "participant" not in used:
-            opened = dataclasses.replace(opened, frame=opened.frame.assign(participant="reference"))
-            return _read(base, opened, "plain answers", {**used, "participant": "participant"}, reading, missing_codes)
-        return _read(base, opened, "answers", used, reading, missing_codes)
-    try:
-        table = shaped(opened, file, reading, {})
-    except ValueError as error:
-        return dataclasses.replace(base, suspicious=(said(error).command.removeprefix(f"{file}: "),))
-    if table.wide:
-        return _read(base, opened, "answers", {}, reading, missing_codes)
-    role: Role = "questions" if "problem" in used else "people" if "participant" in used else "unknown"
-    return dataclasses.replace(base, role=role)
-
-
-def _read(
-    base: FileSeen, opened: Opened, role: Role, used: Mapping[str, str], reading: Reading,
-    missing_codes: Sequence[float | str],
-) -> FileSeen:  # fmt: skip
-    """A table of answers; codes, labels and columns that cannot be kept are found by trying."""
-    base = dataclasses.replace(base, role=role, used=used, wide=not used)
-    codes: list[float] = []
-    kept: list[str] | None = None
-    while True:
-        try:
-            wishes = Wishes(
-                columns=used, profile_columns=kept, repeats="keep", missing="drop",
-                missing_codes=[*missing_codes, *codes], reading=reading,
-            )  # fmt: skip
-            data = CrowdData(*assemble(opened, base.file, wishes))
-            break
-        except LooksCoded as found:
-            codes += found.codes
-        except ValueError as error:
-            labels = "" if reading.labels is not None else _labels(opened, used, reading, base.file)
-            if labels:
-                reading = dataclasses.replace(reading, labels=labels)
-            elif kept is None:
-                kept = []
-            else:
-                return dataclasses.replace(base, suspicious=(said(error).command.removeprefix(f"{base.file}: "),))
-    digital = bool(names_models(data) or _DIGITAL_FILE.search(os.path.basename(base.file)))
-    return dataclasses.replace(
-        base, digital=digital or f"missing {DECLINED}" in data.exclusions, data=data, codes=tuple(codes),
-        labels=reading.labels if isinstance(reading.labels, str) else "", notes=data.notes or base.notes,
-        suspicious=tuple(_doubts(data, codes)),
-    )  # fmt: skip
-
-
-def _labels(opened: Opened, used: Mapping[str, str], reading: Reading, file: str) -> str:
-    """The set of labels that the answers are; empty where they are others."""
-    answers = (
-        opened.frame[used["response"]] if used else shaped(opened, file, reading, {}).frame["response"]
-    )  # fmt: skip
-    texts = [str(value).strip() for value in answers.unique()]
-    numbers = pd.to_numeric(pd.Series(texts), errors="coerce").isna()
-    return set_of([text for text, word in zip(texts, numbers, strict=True) if word and text and not declines(text)])
-
-
-def _doubts(data: CrowdData, codes: Sequence[float]) -> list[str]:
-    doubts = [
-        f"{several(count, unit_left_out(reason))} left out: {reason}." for reason, count in data.exclusions.items()
-    ]
-    if codes:
-        words = ", ".join(f"{code:g}" for code in codes)
-        doubts.append(f"{words} look like codes for a missing answer and are left out; check that.")
-    by_person = data.responses.groupby("participant", observed=True)["response"].agg(["nunique", "size"])
-    many = by_person[by_person["size"] >= 5]
-    straight = int((many["nunique"] == 1).sum())
-    if straight:
-        doubts.append(f"{straight} of {len(many)} people give the same answer to all their questions.")
-    same = data.responses.groupby("problem", observed=True)["response"].agg(["nunique", "size"])
-    flat = same[(same["nunique"] == 1) & (same["size"] >= 5)].index.tolist()
-    if flat:
-        doubts.append(f"Everybody gives the same answer to {some(flat, 3)}.")
-    return doubts
 
 
 def _sides(seen: Sequence[FileSeen]) -> tuple[FileSeen | None, FileSeen | None, FileSeen | None]:
@@ -319,16 +164,21 @@ def _guessed_sides(people: FileSeen, crowd: FileSeen | None) -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class _Pairs:
-    """What two tables share, how people pair ("id", profile columns joined by commas, or not at all), and doubts."""
+    """What two tables share, how people pair ("id", profile columns joined by commas, or not at all), and doubts,
+    whether they look exchanged, and whether they have no question in common."""
 
     said: tuple[str, ...] = ()
     by: str = ""
     doubts: tuple[str, ...] = ()
+    exchanged: bool = False
+    apart: bool = False
 
     @property
     def option(self) -> tuple[str, ...]:
         """What commands that use twins must be told."""
-        return () if self.by == "id" or not self.said else ("--match", self.by) if self.by else ("--unpaired",)
+        if self.by == "id" or self.apart or not self.said:
+            return ()
+        return ("--match", self.by) if self.by else ("--unpaired",)
 
 
 def _together(people: FileSeen, crowd: FileSeen | None) -> _Pairs:
@@ -339,19 +189,51 @@ def _together(people: FileSeen, crowd: FileSeen | None) -> _Pairs:
     if not shared:
         none = f"No question is in both tables: {some(ours, 2)} and {some(theirs, 2)}."
         mend = "Write the questions' ids alike in both files; nothing can be compared before."
-        return _Pairs((none,), doubts=(mend,))
+        return _Pairs((none,), doubts=(mend,), apart=True)
     are = "is" if len(ours) == 1 else "are"
     common = f"{len(shared)} of {several(len(ours), 'human question')} {are} in both tables ({some(shared, 4)})."
-    ids = set(people.data.responses["participant"]) & set(crowd.data.responses["participant"])
-    profile = [str(name) for name in people.data.participants.columns[1:] if name in crowd.data.participants.columns]
-    by = "id" if ids else ",".join(profile[:3])
+    exchanged, found, looks = _exchanged(people.data, crowd.data), _twins_by(people.data, crowd.data), [""]
+    by, doubts = found.by, [*exchanged, *found.doubts]
+    match = [] if by == "id" else [name for name in by.split(",") if name]
     try:
-        match = profile[:3] if not ids else []
-        looks = open_survey(people.data, crowd.data, match=match, as_given=True).looks()
+        survey = open_survey(people.data, crowd.data, match=match, as_given=True)
+        looks = [for_command(text) for text in survey.looks()] or looks
+        if by:
+            survey.refuse_strangers()
+    except ValueError as error:  # too few twins, or none: the commands do without
+        by = ""
+        doubts.append(f"{said(error).command}.")
+    first, *others = looks
+    return _Pairs(tuple(text for text in (common, first) if text), by, (*doubts, *others), bool(exchanged))
+
+
+def _exchanged(people: CrowdData, crowd: CrowdData) -> list[str]:
+    try:
+        refuse_exchanged(people, crowd)
     except ValueError as error:
-        return _Pairs((common,), by, (said(error).command,))
-    first, *others = [for_command(text) for text in looks] or [""]
-    return _Pairs(tuple(text for text in (common, first) if text), by, tuple(others))
+        return [f"{said(error).command}."]
+    return []
+
+
+def _twins_by(people: CrowdData, crowd: CrowdData) -> _Pairs:
+    """By ids, or by at most three profile columns that have a value in common; why others do not is in the doubts."""
+    ids = [sorted(set(data.responses["participant"])) for data in (people, crowd)]
+    if set(ids[0]) & set(ids[1]):
+        return _Pairs(by="id")
+    doubts = []
+    if reason := written_otherwise(*ids):
+        doubts.append(f"Ids look like those of the other table: {reason}; write them alike to have twins by id.")
+    found = []
+    for name in map(str, people.participants.columns[1:]):
+        if name not in crowd.participants.columns:
+            continue
+        mine, theirs = (sorted(map(str, data.participants[name].dropna().unique())) for data in (people, crowd))
+        if set(mine) & set(theirs):
+            found.append(name)
+        else:
+            why = written_otherwise(mine, theirs) or f"{some(mine, 2)} and {some(theirs, 2)}"
+            doubts.append(f"Twins cannot be built from {name}, of which no value is in both tables: {why}.")
+    return _Pairs(by=",".join(found[:3]), doubts=tuple(doubts))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -363,7 +245,7 @@ class _Options:
 
 
 def _options(
-    people: FileSeen, crowd: FileSeen | None, reading: Reading, missing_codes: Sequence[float | str]
+    people: FileSeen, crowd: FileSeen | None, reading: Reading, missing_codes: Sequence[float | str], pairs: _Pairs
 ) -> _Options:
     words: list[str] = []
     guesses: list[str] = []
@@ -374,7 +256,7 @@ def _options(
     words += ["--wide"] if reading.wide else []
     questions = list(reading.questions)
     if people.told and people.data is not None:
-        questions = people.data.problems["problem"].tolist()
+        questions = [as_pattern(name) for name in people.data.problems["problem"]]
     words += ["--questions", ",".join(questions)] if questions else []
     words += ["--id", reading.id_column] if reading.id_column else []
     words += [word for condition in reading.where for word in ("--where", condition)]
@@ -393,6 +275,7 @@ def _options(
             guesses.append(f"The scale {scale} is guessed from the answers; correct --scale if others could be given.")
     if any(one.data is not None and set(one.data.exclusions) & _GAPS for one in both):
         words.append("--drop-missing")
+    words += ["--as-given"] if pairs.exchanged else []
     return _Options(tuple(words), tuple(guesses))
 
 

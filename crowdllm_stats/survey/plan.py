@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -161,10 +162,10 @@ def check_half_width(half_width: float) -> None:
         >>> check_half_width(0.0)
         Traceback (most recent call last):
         ...
-        crowdllm_stats...BadInput: half_width must be positive; got 0.0
+        crowdllm_stats...BadInput: half_width must be positive and finite; got 0.0
     """
-    if not half_width > 0:
-        raise BadInput("must be positive", argument="half_width", given=half_width)
+    if not 0.0 < half_width < math.inf:
+        raise BadInput("must be positive and finite", argument="half_width", given=half_width)
 
 
 def _check_reach(half_width: float, bounds: tuple[float, float] | None) -> None:

@@ -46,6 +46,7 @@ from crowdllm_stats.cli.shell import build
         (("compare", *BOTH, "--plot", "x.gif"), ".png"),
         (("planner", *BOTH), "--half-width"),
         (("planner", *BOTH, "--half-width", "0"), "--half-width must be positive"),
+        (("planner", *BOTH, "--half-width", "inf"), "--half-width must be positive and finite; got inf"),
     ],
 )
 def test_bad_input_exits_2_with_one_line(

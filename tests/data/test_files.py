@@ -50,6 +50,10 @@ BROKEN = {
     "cut UTF-16": (GOOD.decode().encode("utf-16")[:-1], "not whole UTF-16 text"),
     "column twice": (b"problem,problem,response\n1,2,3\n", "column 'problem' is there 2 times"),
     "binary": (bytes(range(128, 256)) * 20, "not UTF-8"),
+    "a value of 3 MB": (
+        GOOD + b'2,cem,4,"' + b"x" * 3_000_000 + b'"\n',
+        "line 5 holds a value of more than 131,072 char",
+    ),
 }
 
 

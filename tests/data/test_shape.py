@@ -59,6 +59,16 @@ def test_questions_are_those_named_or_numbered(changes, keywords, questions):
         ({}, {"where": ["country=DE"]}, "where 'country=DE': responses has no column 'country'"),
         ({}, {"where": ["age>50"]}, "none of the 3 rows of responses meets age>50"),
         ({}, {"where": ["age>old"]}, "needs one number"),
+        (
+            {"day": ["2026-02-03", "", "soon"]},
+            {"where": ["day<2026-03-01"]},
+            "holds .soon., which is not a date such as",
+        ),
+        (
+            {"day": ["2026-02-03T05:00Z", "", ""]},
+            {"where": ["day<2026-03-01 10:00"]},
+            "both with a time zone",
+        ),
         ({}, {"where": ["__import__('os')"]}, "is not COLUMN=VALUE"),
         ({"Q1": ["", "", ""], "Q2": ["", "", ""]}, {"questions": ["Q*"]}, "all cells of the questions are empty"),
     ],
@@ -280,3 +290,75 @@ def test_an_option_of_questionnaires_is_no_refusal_of_a_language_model():
         CrowdData.from_frame(table)
     data = CrowdData.from_frame(table, missing_codes=["prefer not to say"])
     assert data.exclusions["missing response (coded prefer not to say)"] == 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "kept"),
+    [
+        ("day<2026-02-03", ["R_1"]),
+        ("day<=2026-02-03", ["R_1", "R_2"]),
+        ("day>2026-02-03", ["R_3"]),
+        ("day>=2026-02-03", ["R_2", "R_3"]),
+        ("day=2026-02-03", ["R_2"]),
+        ("day!=2026-02-03", ["R_1", "R_3", "R_4"]),
+        ("day>'2026-02-03 14:00'", ["R_2", "R_3"]),
+        ("day>2026-02-03 14:06", ["R_3"]),
+    ],
+)
+def test_days_and_times_are_put_in_order(condition, kept):
+    rows = {"ResponseId": ["R_1", "R_2", "R_3", "R_4"], "Q1": [1, 2, 3, 4], "Q2": [4, 3, 2, 1]}
+    day = ["2025-12-31", "2026-02-03 14:05:22", "2026-11-01T00:00", "NA"]
+    data = CrowdData.from_frame(pd.DataFrame({**rows, "day": day}), where=[condition])
+    assert data.responses["participant"].unique().tolist() == kept
+    assert data.exclusions == {f"not where {condition}": 4 - len(kept)}
+
+
+def test_a_header_row_of_a_survey_tool_is_no_date(tmp_path):
+    lines = [
+        "StartDate,ResponseId,Q1,Q2",
+        "Start Date,Response ID,How much?,How often?",
+        '"{""ImportId"":""startDate""}","{""ImportId"":""_recordId""}","{""ImportId"":""QID1""}","{""ImportId"":""QID2""}"',
+        "2026-01-31 10:00:00,R_1,4,2",
+        "2026-03-01 10:00:00,R_2,5,1",
+    ]
+    (tmp_path / "wave.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    data = CrowdData.read(tmp_path / "wave.csv", where=["StartDate<2026-02-01"])
+    assert data.responses["participant"].unique().tolist() == ["R_1"]
+
+
+def test_text_among_numbers_meets_no_condition_and_is_said():
+    data = CrowdData.from_frame(wide(country=["17", "60+", "40"]), where=["country>=18"])
+    assert data.responses["participant"].unique().tolist() == ["R_3"]
+    assert data.notes[0] == "In country of responses, '60+' is not a number and meets no condition on one."
+
+
+def test_percents_are_numbers_where_all_answers_to_a_question_are():
+    data = CrowdData.from_frame(wide(Q1=["50%", "2,5 %", "100%"]), scale="0:100")
+    assert [value for name, _, value in answers(data) if name == "Q1"] == [50.0, 2.5, 100.0]
+    assert "percents are read as the numbers before the sign ('100%' as 100)" in data.notes[-1]
+    with pytest.raises(
+        ValueError, match="not numbers: '50%' in data row 1; give all answers to a question as percents"
+    ):
+        CrowdData.from_frame(wide(Q1=["50%", "2", "100"]))
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["5 out of 5", "2 out of 5"], "labels='5 out of 5=5,2 out of 5=2'"),
+        (["selten", "oft"], "labels='selten=NUMBER,oft=NUMBER'"),
+        (["1-2 times", "3-4 times"], "labels='1-2 times=NUMBER,3-4 times=NUMBER'"),
+        (["yes, often", "no"], "labels='labels.csv', a file with the columns label and value"),
+    ],
+)
+def test_the_mend_of_answers_in_words_has_these_words(words, option):
+    table = pd.DataFrame({"problem": ["a", "a"], "participant": ["x", "y"], "response": words})
+    with pytest.raises(ValueError, match="answers that are not numbers") as error:
+        CrowdData.from_frame(table)
+    assert f"say {option}, or declare" in str(error.value)
+
+
+def test_brackets_in_the_name_of_a_question_are_no_pattern():
+    table = wide().rename(columns={"Q1": "Q1 [price]", "Q2": "Q1 [taste]"})
+    data = CrowdData.from_frame(table, questions=["Q1 [price]", "Q1 [taste]"])
+    assert data.responses["problem"].unique().tolist() == ["Q1 [price]", "Q1 [taste]"]

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import run_json
 
 from crowdllm_stats import interval_from
-from crowdllm_stats.survey import beyond_memory
+from crowdllm_stats.cli import main
+from crowdllm_stats.survey import beyond_memory, intervals
 
 ROWS = 20
 
@@ -80,3 +82,24 @@ def test_what_is_wrong_is_said(tmp_path: Path, change: dict[str, object], scale:
     frame.rename(columns={"problem": "item"}).to_parquet(tmp_path / "b.parquet", index=False)
     with pytest.raises(ValueError, match="no column 'problem'; the columns there are 'item'"):
         interval_from(tmp_path / "b.parquet", scale="1:5")
+
+
+def test_the_command_reads_it_so_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = str(tmp_path / "people.parquet")
+    answers(np.random.default_rng(5), ["a", "b", "c"], 30).to_parquet(place, index=False)
+    whole = run_json(capsys, "interval", place, "--scale", "1:5")
+    for name, value in (("ROWS", ROWS), ("AT_ONCE", 45), ("BATCH", 16)):
+        monkeypatch.setattr(beyond_memory, name, value)
+    dealt: list[int] = []
+    deal = beyond_memory.deal
+    monkeypatch.setattr(intervals, "deal", lambda *given: (dealt.append(1), deal(*given))[1])
+    parts = run_json(capsys, "interval", place, "--scale", "1:5")
+    assert dealt
+    assert parts["results"] == whole["results"]
+    for key in ("answer", "basis", "notes", "notices", "counts", "inputs"):
+        assert parts.get(key) == whole.get(key), key
+    assert main(["interval", place, "--scale", "1:5", "--where", "response>1"]) == 0
+    assert f"has more than {ROWS} rows; it is read as a whole for --where." in capsys.readouterr().err
+    assert len(dealt) == 1

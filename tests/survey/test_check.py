@@ -230,3 +230,70 @@ def test_whose_answers_a_table_holds_is_told_by_its_name_or_said_to_be_a_guess(f
         "That b.csv holds the answers of people, and c.csv those of a digital population, is a guess"
         in (found.suspicious[0])
     )
+
+
+def long(place, people, values, prefix="p", **columns):
+    """A row per answer, and profile columns with a value per person."""
+    rows = [
+        {"problem": f"Q{question}", "participant": f"{prefix}{person}", "response": int(value)}
+        | {name: column[person % len(column)] for name, column in columns.items()}
+        for person in range(people)
+        for question, value in enumerate(values[person], 1)
+    ]
+    pd.DataFrame(rows).to_csv(place, index=False)
+
+
+@pytest.mark.parametrize(
+    ("human", "digital", "options", "doubt"),
+    [
+        (
+            {"sex": "mf"},
+            {"sex": "MF"},
+            ["--unpaired"],
+            "no value is in both tables: they differ in upper and lower case",
+        ),
+        ({"sex": "mf", "age": [20, 40, 60]}, {"sex": "MF", "age": [20, 40, 60]}, ["--match", "age"], "built from sex"),
+        ({"land": ["DE", *"abcdefgh"]}, {"land": ["DE", "FR"]}, ["--match", "land"], ""),
+        ({"land": [*map(str, range(12)), "DE"]}, {"land": ["DE", "FR"]}, ["--unpaired"], "only 1 of 13 people have"),
+        ({"prefix": "P"}, {}, ["--unpaired"], "Ids look like those of the other table: they differ in upper and lower"),
+    ],
+)
+def test_people_who_do_not_pair_get_commands_that_run(folder, capsys, human, digital, options, doubt):
+    long(folder / "people.csv", 13, answers(13, 3, seed=11), **{"prefix": "h", **human})
+    long(folder / "llm.csv", 40, answers(40, 3, seed=12), **{"prefix": "p", **digital})
+    found = check_files(["people.csv", "llm.csv"])
+    assert shlex.split(found.commands[0])[-len(options) :] == options
+    assert doubt in " ".join(found.suspicious)
+    commands_run(capsys, found)
+
+
+def test_tables_that_look_exchanged_get_commands_that_run(folder, capsys):
+    long(folder / "a.csv", 20, answers(20, 3, seed=13))
+    long(folder / "survey.csv", 80, answers(80, 3, seed=14))
+    found = check_files(["a.csv", "survey.csv"])
+    assert "--as-given" in found.commands[0]
+    assert "looks like the digital one" in " ".join(found.suspicious)
+    commands_run(capsys, found)
+
+
+def test_questions_without_an_answer_in_common_leave_the_human_answers(folder, capsys):
+    wide(folder / "wave.csv", answers(9, 3, seed=7))
+    other = pd.DataFrame({"problem": ["a", "b"], "participant": ["p0", "p0"], "response": [1, 2]})
+    other.to_csv("llm.csv", index=False)
+    found = check_files(["wave.csv", "llm.csv"])
+    assert found.commands == ("crowdllm-stats interval wave.csv --scale 1:5",)
+    commands_run(capsys, found)
+
+
+def test_words_of_another_language_are_asked_about_with_their_mend(folder, capsys):
+    rng = np.random.default_rng(15)
+    words = np.array(["nie", "selten", "oft", "immer"])
+    table = {name: words[rng.integers(0, 4, 12)] for name in ("Vertrauen, allgemein", "Freude [Arbeit]")}
+    pd.DataFrame({"lfdn": range(12), **table, "Alter": range(20, 32)}).to_csv("umfrage.csv", index=False)
+    text = str(check_files(["umfrage.csv"]))
+    open_ones = "immer=NUMBER,nie=NUMBER,oft=NUMBER,selten=NUMBER"
+    option = f"--questions 'Vertrauen? allgemein,Freude [Arbeit]' --labels {open_ones}"
+    assert f"if they are questions, say {option}." in text
+    assert "name the questions with --questions 'Q*', and say" in run(capsys, "interval", "umfrage.csv", code=2)
+    filled = shlex.split(option.replace(open_ones, "nie=1,selten=2,oft=3,immer=4"))
+    assert "people answer between" in run(capsys, "interval", "umfrage.csv", *filled)

@@ -48,7 +48,10 @@ def read_json(content: bytes, source: str, *, lines: bool) -> Opened:
         if not isinstance(one, dict):
             raise ValueError(f"{source}: entry {place} is not an object with a key for each column: {str(one)[:40]!r}")
         row: dict[str, str] = {}
-        _flatten(one, "", row)
+        try:
+            _flatten(one, "", row)
+        except _Wrong as wrong:
+            raise ValueError(f"{source}: entry {place} {wrong}") from None
         columns.update(dict.fromkeys(row))
         check_number(len(columns), source)
         rows.append(row)
@@ -107,6 +110,8 @@ def _flatten(one: Mapping[str, Any], before: str, row: dict[str, str]) -> None:
         key = f"{before}{name}"
         if isinstance(value, dict):
             _flatten(value, f"{key}.", row)
+        elif key in row:
+            raise _Wrong(f"has {key!r} twice, as a key and as a key within a key; rename one")
         else:
             row[key] = _text(value)
 

@@ -1,0 +1,224 @@
+"""One file as somebody has it: what it is taken for, how its answers can be read, and what is suspicious in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from crowdllm_stats._base.declining import declines
+from crowdllm_stats._base.messages import said
+from crowdllm_stats._base.shown import several
+from crowdllm_stats._base.words import coded, some
+from crowdllm_stats.data.answers import labels_for
+from crowdllm_stats.data.assemble import DECLINED, Wishes, assemble
+from crowdllm_stats.data.codes import LooksCoded
+from crowdllm_stats.data.crowd import CrowdData
+from crowdllm_stats.data.formats.opened import Opened
+from crowdllm_stats.data.headers import with_one_header
+from crowdllm_stats.data.labels import set_of
+from crowdllm_stats.data.opening import open_table
+from crowdllm_stats.data.shape import Reading, names_like_ours, shaped, unit_left_out
+from crowdllm_stats.survey.tables import names_models
+
+_DIGITAL_FILE = re.compile(r"llm|gpt|claude|gemini|llama|digital|synthetic|silicon|twins?\b|persona|simulated", re.I)
+
+#: Different answers of a column that may be a question.
+_FEW = 11
+
+#: What a file is taken for.
+Role = Literal["answers", "plain answers", "people", "questions", "unknown"]
+
+
+@dataclasses.dataclass(frozen=True)
+class FileSeen:
+    """What is in one file.
+
+    Attributes:
+        file: its name.
+        kind: what type it is, for instance "Excel"; empty where it cannot be read.
+        role: what it is taken for; "plain answers" are those of the bare LLM, without a participant.
+        wide: whether it has a row per person and a column per question.
+        digital: whether its answers seem to be those of a digital population.
+        columns: names of its columns.
+        used: our names to the file's columns, for a table with a row per answer.
+        data: its answers; None where they cannot be read.
+        labels: the set of labels that its answers are, or what was given.
+        codes: numbers that look like codes for a missing answer.
+        notes: sentences on what was found out.
+        suspicious: sentences on what should be looked at.
+        told: whether its questions are known from another file alone.
+        refused: why it cannot be read, in one line; empty where it can.
+    """
+
+    file: str
+    kind: str = ""
+    role: Role = "unknown"
+    wide: bool = False
+    digital: bool = False
+    columns: tuple[str, ...] = ()
+    used: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    data: CrowdData | None = None
+    labels: str = ""
+    codes: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
+    suspicious: tuple[str, ...] = ()
+    refused: str = ""
+    told: bool = False
+
+    def __str__(self) -> str:
+        head = f"{self.file}: {self.refused or self._holds()}"
+        return "\n".join([head, *(f"  {line}" for line in self.notes)])
+
+    def _holds(self) -> str:
+        if self.data is None:
+            return f"{self.kind}, {_ROLES[self.role]} (columns {some(self.columns, 8)})"
+        answers, shape = self.data.responses, "a row per person" if self.wide else "a row per answer"
+        people = "" if self.role == "plain answers" else f"{several(answers['participant'].nunique(), 'participant')}, "
+        values = answers["response"]
+        return (
+            f"{self.kind}, {shape}: {_ROLES['digital' if self.digital else self.role]}. "
+            f"{people}{several(answers['problem'].nunique(), 'question')}, {several(len(answers), 'answer')} "
+            f"from {values.min():g} to {values.max():g}, mean {values.mean():.3g}"
+        )
+
+
+_ROLES = {
+    "answers": "answers of people", "digital": "answers of a digital population",
+    "plain answers": "answers of a language model without a persona", "people": "a row per person, without answers",
+    "questions": "a row per question, without answers", "unknown": "no answers found",
+}  # fmt: skip
+
+
+def seen_in(file: str, reading: Reading, missing_codes: Sequence[float | str]) -> FileSeen:
+    """What is in one file, read as its columns' names suggest.
+
+    Args:
+        file: its name.
+        reading: what is known of wide tables, labels and conditions.
+        missing_codes: numbers and words that stand for a missing answer.
+    """
+    try:
+        opened = open_table(file)
+    except ValueError as error:
+        return FileSeen(file, refused=said(error).command.removeprefix(f"{file}: "))
+    columns = tuple(map(str, opened.frame.columns))
+    base = FileSeen(file, opened.kind, columns=columns, notes=opened.notes)
+    used = names_like_ours(columns)
+    if {"problem", "response"} <= set(used) and not reading.wide:
+        if "participant" not in used:
+            opened = dataclasses.replace(opened, frame=opened.frame.assign(participant="reference"))
+            return _read(base, opened, "plain answers", {**used, "participant": "participant"}, reading, missing_codes)
+        return _read(base, opened, "answers", used, reading, missing_codes)
+    try:
+        table = shaped(opened, file, reading, {})
+    except ValueError as error:
+        return dataclasses.replace(base, suspicious=(said(error).command.removeprefix(f"{file}: "),))
+    if table.wide:
+        return _read(base, opened, "answers", {}, reading, missing_codes)
+    role: Role = "questions" if "problem" in used else "people" if "participant" in used else "unknown"
+    hint = "" if role == "questions" else _few_answers(opened)
+    return dataclasses.replace(base, role=role, notes=(*base.notes, *([hint] if hint else [])))
+
+
+def _read(
+    base: FileSeen, opened: Opened, role: Role, used: Mapping[str, str], reading: Reading,
+    missing_codes: Sequence[float | str],
+) -> FileSeen:  # fmt: skip
+    """A table of answers; codes, labels and columns that cannot be kept are found by trying."""
+    base = dataclasses.replace(base, role=role, used=used, wide=not used)
+    codes: list[float] = []
+    kept: list[str] | None = None
+    while True:
+        try:
+            wishes = Wishes(
+                columns=used, profile_columns=kept, repeats="keep", missing="drop",
+                missing_codes=[*missing_codes, *codes], reading=reading,
+            )  # fmt: skip
+            data = CrowdData(*assemble(opened, base.file, wishes))
+            break
+        except LooksCoded as found:
+            codes += found.codes
+        except ValueError as error:
+            labels = "" if reading.labels is not None else _labels(opened, used, reading, base.file)
+            if labels:
+                reading = dataclasses.replace(reading, labels=labels)
+            elif kept is None:
+                kept = []
+            else:
+                return dataclasses.replace(base, suspicious=(said(error).command.removeprefix(f"{base.file}: "),))
+    digital = bool(names_models(data) or _DIGITAL_FILE.search(os.path.basename(base.file)))
+    return dataclasses.replace(
+        base, digital=digital or f"missing {DECLINED}" in data.exclusions, data=data, codes=tuple(codes),
+        labels=reading.labels if isinstance(reading.labels, str) else "", notes=data.notes or base.notes,
+        suspicious=tuple(_doubts(data, codes)),
+    )  # fmt: skip
+
+
+def _labels(opened: Opened, used: Mapping[str, str], reading: Reading, file: str) -> str:
+    """The set of labels that the answers are; empty where they are others."""
+    answers = (
+        opened.frame[used["response"]] if used else shaped(opened, file, reading, {}).frame["response"]
+    )  # fmt: skip
+    texts = [str(value).strip() for value in answers.unique()]
+    numbers = pd.to_numeric(pd.Series(texts), errors="coerce").isna()
+    return set_of([text for text, word in zip(texts, numbers, strict=True) if word and text and not declines(text)])
+
+
+def _doubts(data: CrowdData, codes: Sequence[float]) -> list[str]:
+    doubts = [
+        f"{several(count, unit_left_out(reason))} left out: {reason}." for reason, count in data.exclusions.items()
+    ]
+    if codes:
+        words = ", ".join(f"{code:g}" for code in codes)
+        doubts.append(f"{words} look like codes for a missing answer and are left out; check that.")
+    by_person = data.responses.groupby("participant", observed=True)["response"].agg(["nunique", "size"])
+    many = by_person[by_person["size"] >= 5]
+    straight = int((many["nunique"] == 1).sum())
+    if straight:
+        doubts.append(f"{straight} of {len(many)} people give the same answer to all their questions.")
+    same = data.responses.groupby("problem", observed=True)["response"].agg(["nunique", "size"])
+    flat = same[(same["nunique"] == 1) & (same["size"] >= 5)].index.tolist()
+    if flat:
+        doubts.append(f"Everybody gives the same answer to {some(flat, 3)}.")
+    return doubts
+
+
+def _few_answers(opened: Opened) -> str:
+    """What to type where columns that nothing tells to be questions hold the same few answers; empty without such."""
+    frame = with_one_header(opened).frame
+    few: dict[str, set[str]] = {}
+    for name in map(str, frame.columns):
+        codes, values = coded(frame[name])
+        found = {str(values[place]).strip() for place in np.unique(codes[codes >= 0])} - {""}
+        if 2 <= len(found) <= _FEW:
+            few[name] = found
+    alike = [
+        name
+        for name, mine in few.items()
+        if any(2 * len(mine & other) > len(mine | other) for one, other in few.items() if one != name)
+    ]
+    if not alike:
+        return ""
+    words = sorted(set.union(*(few[name] for name in alike)))
+    names = shlex.quote(",".join(map(as_pattern, alike)))
+    labels = labels_for([word for word in words if pd.isna(pd.to_numeric(word, errors="coerce"))])
+    meant = f" --labels {shlex.quote(labels)}" if labels else ""
+    found = f"{some(alike, 3)} hold the same few answers ({some(words, 5)})"
+    return f"{found}: if they are questions, say --questions {names}{meant}."
+
+
+def as_pattern(name: str) -> str:
+    """A question for --questions, which parts names at commas.
+
+    Example:
+        >>> as_pattern("Q1"), as_pattern("How well, on the whole?")
+        ('Q1', 'How well? on the whole?')
+    """
+    return re.sub(r"[,*?\[\]]", "?", name) if "," in name else name
