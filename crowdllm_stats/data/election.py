@@ -58,8 +58,10 @@ class Election:
         if not (np.isfinite(values) & (values >= 0.0)).all():
             raise ValueError("points must be numbers of at least 0")
         cost = self.projects["cost"].to_numpy(dtype=float)
-        if not (np.isfinite(cost) & (cost > 0.0)).all() or not 0.0 < self.budget < np.inf:
-            raise ValueError("costs and budget must be positive numbers")
+        wrong = ~(np.isfinite(cost) & (cost > 0.0))
+        if wrong.any() or not 0.0 < self.budget < np.inf:
+            costs = f"; project {self.projects.index[wrong][0]} costs {cost[wrong][0]:g}" if wrong.any() else ""
+            raise ValueError(f"costs and budget must be positive numbers; the budget is {self.budget:g}{costs}")
 
     @property
     def counts(self) -> pd.Series:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +95,7 @@ class Pabulib:
         """
         ids = self.projects["project_id"].tolist()
         place = {name: column for column, name in enumerate(ids)}
-        longest = int(self._number("max_length", len(ids)))
+        longest = self._whole("max_length", len(ids))
         unsaid = self._number("default_score", 0.0) if self.vote_type == "scoring" else 0.0
         table = np.full((len(self.votes), len(ids)), unsaid)
         given = self.votes["points"].tolist() if "points" in self.votes.columns else [""] * len(self.votes)
@@ -118,7 +120,7 @@ class Pabulib:
         if len(set(names)) < len(names):
             raise ValueError(f"{self.name}: voter {voter} named a project twice")
         longest = 1 if self.vote_type == "choose-1" else longest
-        least = int(self._number("min_length", 0))
+        least = self._whole("min_length", 0)
         if not least <= len(names) <= longest:
             raise ValueError(
                 f"{self.name}: voter {voter} chose {len(names)} project(s) where {least} to {longest} are due "
@@ -146,11 +148,23 @@ class Pabulib:
             return usual
         return self._parsed(key, self.meta.get(key, ""))
 
+    def _whole(self, key: str, usual: int) -> int:
+        found = self._number(key, usual)
+        if found != int(found):
+            raise ValueError(f"{self.name}: {key} is {self.meta[key]!r}, not a whole number; correct META")
+        return int(found)
+
     def _parsed(self, what: str, text: str) -> float:
+        """A number, a comma in it being a decimal one where it cannot be of thousands."""
+        if re.fullmatch(r"-?\d{1,3}(,\d{3})+", text.strip()):
+            raise ValueError(f"{self.name}: {what} is {text!r}, thousands or a decimal comma; write it without a comma")
         try:
-            return float(text.strip().replace(",", "."))
+            found = float(text.strip().replace(",", "."))
         except ValueError:
-            raise ValueError(f"{self.name}: {what} is {text!r}, not a number") from None
+            found = math.nan
+        if not math.isfinite(found):
+            raise ValueError(f"{self.name}: {what} is {text!r}, not a number; correct it")
+        return found
 
     def text(self) -> str:
         """The file's content."""
@@ -187,8 +201,8 @@ def read_pabulib(path: str | os.PathLike[str]) -> Pabulib:
         path: a UTF-8 file with sections META, PROJECTS and VOTES, cells separated by semicolons.
 
     Returns:
-        Pabulib. A file that was cut off is refused where that can be seen: a section or cells are missing, or there are
-        fewer projects or votes than ``num_projects`` and ``num_votes`` say.
+        Pabulib. A file that was cut off is refused where that can be seen: a section or cells are missing, the last
+        line has no end, or there are fewer projects or votes than ``num_projects`` and ``num_votes`` say.
 
     Raises:
         ValueError: on missing sections or columns, rows of another width, repeated keys or ids, no vote, other numbers
@@ -223,13 +237,22 @@ def read_pabulib(path: str | os.PathLike[str]) -> Pabulib:
             raise ValueError(f"{file}: {column} {twice.iloc[0]!r} stands in more than one row of {section}")
         if not len(table):
             raise ValueError(f"{file}: {section} has no row; the file may be cut off")
+    if not content.endswith("\n"):
+        raise ValueError(
+            f"{file}: the last line, of voter {found['VOTES']['voter_id'].iloc[-1]}, has no line break, so the file "
+            "may be cut off in that vote; get it again, or add a line break if it is whole"
+        )
     return Pabulib(meta, found["PROJECTS"], found["VOTES"], file.name)
 
 
 def _sections(file: Path, content: str) -> dict[str, pd.DataFrame]:
     rows: dict[str, list[list[str]]] = {}
     current: Callable[[list[str]], None] | None = None
-    for row in csv.reader(io.StringIO(content), delimiter=";"):
+    try:
+        lines = list(csv.reader(io.StringIO(content), delimiter=";"))
+    except csv.Error as error:
+        raise ValueError(f"{file}: {error}; a quote may be open, or the file is not a Pabulib file") from None
+    for row in lines:
         head = row[0].strip().upper() if len(row) == 1 else ""
         if head in _SECTIONS and head not in rows:
             current = rows.setdefault(head, []).append
