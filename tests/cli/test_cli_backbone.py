@@ -63,6 +63,8 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny, files, capsys, monkeypatch,
             "template 'offensiveness' needs {text}: the problems have no column 'text'",
         ),
         (["check", str(tiny), problems, "--template", "x"], "template 'x' is neither a file"),
+        (["check", str(tiny), problems, *asked, "--cache", str(files)], f"error: --cache {files} is a folder; name a"),
+        (["check", str(tiny), problems, *asked, "--timeout", "3"], "error: --timeout is for a server, and the"),
         (["check", str(tiny), problems, *asked, "--profiles", problems], "give --profiles FILE and --persona-template"),
     ):
         assert main(["backbone", *arguments]) == 2

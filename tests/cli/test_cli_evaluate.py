@@ -134,6 +134,7 @@ def test_a_wide_scale_is_scored_in_tenths(capsys, files, tmp_path):
         (("--protocol", "novel"), "protocol"),
         (("--objective", "mle"), "objective"),
         (("--row", "rigde"), "row 'rigde' cannot be made"),
+        (("--objective", "paper"), "error: --row must name \"CrowdLLM, paper's objective\" and 'ridge', which are"),
         (("--setting", "steps"), "--setting 'steps' is not NAME=VALUE"),
         (("--setting", "mixing=3"), "--setting mixing: the rows differ in it"),
         (("--setting", "depth=3"), "unknown hyper-parameter(s) depth"),

@@ -44,7 +44,7 @@ def test_fits_writes_and_can_be_simulated(tmp_path, capsys):
         (["fit", "absent.csv", "--backbone", "smollm2", "--out", "a.npz"], "--scale is missing"),
         ([*WORDS, "--out", "a.npz", "--problems", "q.csv"], "--problems is for files; example:human has its own"),
         ([*WORDS, "--out", "a.npz", "--response-column", "mark"], "--response-column is for files"),
-        ([*WORDS, "--out", "a.npz", "--device", "cpu"], "--device says how a model is asked, and the answers of"),
+        ([*WORDS, "--out", "a.npz", "--device", "cpu"], "error: --device says how a model is asked, and the answers"),
         ([*WORDS, "--out", "a.npz", "--options", "never"], "--options 'never': 'never' is not ANSWER=MEANING"),
     ],
 )

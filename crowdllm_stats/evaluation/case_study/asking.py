@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from crowdllm_stats._base.messages import BadInput
+from crowdllm_stats._base.messages import BadInput, Message
 from crowdllm_stats.backbones.catalogue import MODELS
 from crowdllm_stats.backbones.fetch import cache_folder
 from crowdllm_stats.backbones.paper_models import PAPER
@@ -101,7 +101,8 @@ class Asking:
         """
         for name in names:
             if getattr(self, name) is not None:
-                raise BadInput(f"{name} {why}; leave it out", command=f"--{name.replace('_', '-')} {why}; leave it out")
+                named = Message(name, f"--{name.replace('_', '-')}")
+                raise BadInput(Message.filled("{} {}; leave it out", named, why))
 
     def refuse_recorded(self, backbone: str) -> None:
         """Refuse everything for answers that are there already.
@@ -137,11 +138,14 @@ def opened(backbone: str, answers: Sequence[Any] | None, asking: Asking) -> Tran
         asking: how.
 
     Raises:
-        ValueError: on what has no effect here, a server without the model's name, and as the two backbones.
+        ValueError: on what has no effect here, a folder as the cache, a server without the model's name, and as the two
+            backbones.
         FileNotFoundError: if a model of the package is not fetched.
     """
     prompt, slots = asking.template or TEMPLATE, asking.slots
     cache = cache_folder() / "answers.sqlite" if asking.cache is None else asking.cache
+    if Path(cache).is_dir():
+        raise BadInput(Message.filled("{} {} is a folder; name a file", Message("cache", "--cache"), cache))
     if is_server(backbone):
         asking.refuse(_LOCAL, "is for a model on this machine, and a server computes as it is set up")
         if asking.server_model is None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crowdllm_stats._base.checks import FloatArray, check_choice, check_count
+from crowdllm_stats._base.messages import BadInput, Message
 from crowdllm_stats._base.random import generator
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.evaluation import HeldOut, held_out, paired_difference, virtual_crowd
@@ -255,7 +256,8 @@ def _chosen(every: Rows, only: Sequence[str] | None, ours: str) -> Rows:
         why = every.left_out.get(unknown[0], f"there are {', '.join(every.made)}")
         raise ValueError(f"row {unknown[0]!r} cannot be made: {why}")
     if ours not in only or RIDGE not in only:
-        raise ValueError(f"only must hold {ours!r} and {RIDGE!r}, which are compared; got {', '.join(only)}")
+        told = "{} must name {!r} and {!r}, which are compared; got {}"
+        raise BadInput(Message.filled(told, Message("only", "--row"), ours, RIDGE, ", ".join(only)))
     out = {name: "not asked for" for name in every.made if name not in only}
     return Rows({name: row for name, row in every.made.items() if name in only}, {**every.left_out, **out})
 

@@ -328,7 +328,7 @@ def test_bad_input_is_refused():
         run_study(HUMAN, REFERENCES, texts, only=[RIDGE_TEXTS])
     with pytest.raises(ValueError, match="row 'rigde' cannot be made: there are random,"):
         run_study(HUMAN, REFERENCES, texts, only=["rigde"])
-    with pytest.raises(ValueError, match="only must hold 'CrowdLLM, likelihood' and 'ridge'"):
+    with pytest.raises(ValueError, match="only must name 'CrowdLLM, likelihood' and 'ridge'"):
         run_study(HUMAN, REFERENCES, texts, only=[RIDGE])
     words = HUMAN.responses.assign(response="yes")
     other = CrowdData(words, HUMAN.participants, HUMAN.problems, categorical(["yes", "no"]))
