@@ -13,6 +13,9 @@ if TYPE_CHECKING:  # the command line is here before NumPy and pandas are needed
 #: Whole floats beyond this are not exact, so they cannot be told apart as ids.
 _EXACT = 2.0**53
 
+#: Words by which programs write a missing number, in small letters.
+NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "."})
+
 
 def word(value: Any) -> str | None:
     """``value`` as text: 1 and 1.0 give "1", text stays as it is; None if there is no faithful text.

@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 from crowdllm_stats._base.checks import LARGEST, FloatArray
 from crowdllm_stats._base.messages import BadInput
-from crowdllm_stats._base.words import coded, distinct, rows_text, some, word
+from crowdllm_stats._base.words import NO_NUMBER, coded, distinct, rows_text, some, word
 from crowdllm_stats.data.labels import Numbered, set_of
 from crowdllm_stats.data.scale import BALLOT_MARK, Scale
 
-#: Words by which programs write a missing number.
-NO_NUMBER = {"", "na", "n/a", "nan", "null", "none", "<na>", "."}
 _PERCENT = re.compile(r"\s*([+-]?\d+(?:[.,]\d+)?)\s*%\s*")
 #: "5 out of 5", "3 days", "(4) often", but not "1-2 times".
 _BEGINS = re.compile(r"\(?(\d+(?:\.\d+)?)(?!\d*\s*[-\u2013]\s*\d|[\d.,]|\s*%)")
+_HAS_DIGIT = re.compile(r"\d")
 #: Different words beyond which labels are better in a file, and characters of the longest.
 _WORDS, _LONG = 12, 40
 
@@ -123,6 +122,9 @@ def _mends(words: Sequence[str]) -> dict[str, str]:
     labels = labels_for(words)
     given = f"labels={labels!r}" if labels else "labels='labels.csv', a file with the columns label and value"
     option = shlex.quote(labels) if labels else "labels.csv, a file with the columns label and value"
+    if not labels and all(map(_HAS_DIGIT.search, words)):
+        alone = "write the number alone into that column, or the text into another"
+        return {"python": f"{alone}; or say {given}", "command": f"{alone}; or code the texts with --labels {option}"}
     return {
         "python": f"correct them, say {given}, or declare the scale with scale=categorical([...]) or approval([...])",
         "command": f"correct them, or code the answers as numbers with --labels {option}",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import coded
 from crowdllm_stats.data.answers import GivenAnswers, as_answers
 from crowdllm_stats.data.ids import Ids
+from crowdllm_stats.data.labels import folded
 from crowdllm_stats.data.scale import Scale
 
 #: Different answers in a column beyond which no code is looked for: measurements, not ratings.
@@ -30,6 +32,13 @@ ONE_DIGIT, SHORT, SEEN = (7.0, 8.0, 9.0), 7.0, 8
 _SENTENCE = 8
 #: An option that questionnaires offer to people: --missing names it.
 _OPTION = re.compile(r"\s*(i )?(would )?prefer not to (say|answer|disclose|respond)\.?\s*", re.IGNORECASE)
+#: How files label a number that stands for no answer; not "does not apply", which may be a step of a scale.
+_UNANSWERED = re.compile(
+    r"keine (angabe|antwort)|wei(ß|ss) (ich )?nicht|k\.? ?a\.?|verweigert|(i )?(don't|dont|do not) know|dk|refusal"
+    r"|refused( to (say|answer|respond))?|prefer(red)? not to (say|answer|disclose|respond)"
+    r"|(no|non|not) (answer|response|answered|asked|stated)|not applicable|n[/.]?a\.?|missing|skipped|unknown"
+    r"|ne sait pas|sans réponse|refus|no sabe|no contesta|ns/nc|weet (ik )?niet|geen antwoord|non so|non risponde"
+)
 #: Only codes beyond this are looked for in single problems: a few ratings up to 10 have wide gaps by chance.
 TEN = 10.0
 
@@ -44,6 +53,24 @@ class LooksCoded(BadInput):
     def __init__(self, problem: str, *, codes: Sequence[float] = (), python: str = "", command: str = "") -> None:
         super().__init__(problem, python=python, command=command)
         self.codes = tuple(codes)
+
+
+def unanswered(means: Mapping[Any, str]) -> list[Any]:
+    """The numbers of which a file says that they stand for no answer.
+
+    Args:
+        means: what each value of a column means.
+
+    Example:
+        >>> unanswered({5.0: "stimme voll zu", 9.0: "Don\u2019t know / refused", 99.0: "Keine Angabe"})
+        [9.0, 99.0]
+    """
+    return [value for value, text in means.items() if isinstance(value, int | float) and _says_unanswered(folded(text))]
+
+
+def _says_unanswered(label: str) -> bool:
+    parts = [part.strip() for part in re.split("[/,;()]", label) if part.strip()]
+    return bool(_UNANSWERED.fullmatch(label)) or bool(parts) and all(map(_UNANSWERED.fullmatch, parts))
 
 
 def without_codes(

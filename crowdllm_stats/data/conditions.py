@@ -13,8 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crowdllm_stats._base.messages import BadInput
-from crowdllm_stats._base.words import coded, some, word
-from crowdllm_stats.data.answers import NO_NUMBER
+from crowdllm_stats._base.words import NO_NUMBER, coded, some, word
 from crowdllm_stats.data.layout import column_named
 
 _CONDITION = re.compile(r"([^<>=!]+)(!=|>=|<=|==|=|<|>)(.*)", re.DOTALL)

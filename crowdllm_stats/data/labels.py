@@ -51,6 +51,8 @@ SETS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 #: "5 - Strongly agree", "(5) Strongly agree"
 _NUMBERED = re.compile(r"^\(?(\d+)\)?\s*[-\u2013\u2014=.:)]*\s+(?=\D)")
+#: Signs around a label that mean nothing.
+_AROUND = " .!*\"'\u201c\u201d"
 
 
 def folded(label: str) -> str:
@@ -64,16 +66,20 @@ def folded(label: str) -> str:
 
 
 def known_as(label: str, known: Container[str]) -> str | None:
-    """What a label is called among those known: itself, else itself without the number before it; None for others.
+    """What a label is called among those known: itself, else without the number before it or the signs around it.
+
+    None for others. Language models write "Agree." and "**Agree**".
 
     Example:
         >>> known_as("5 - Strongly agree", {"strongly agree"}), known_as("5 days", {"2 days", "5 days"})
         ('strongly agree', '5 days')
-        >>> known_as("3 days", {"2 days"}) is None
-        True
+        >>> known_as("**Agree.**", {"agree"}), known_as("3 days", {"2 days"})
+        ('agree', None)
     """
     text = folded(label)
-    return next((form for form in (text, _NUMBERED.sub("", text, count=1)) if form in known), None)
+    bare = text.strip(_AROUND)
+    forms = (text, _NUMBERED.sub("", text, count=1), bare, _NUMBERED.sub("", bare, count=1))
+    return next((form for form in forms if form in known), None)
 
 
 def label_numbers(labels: Labels) -> dict[str, float]:

@@ -13,6 +13,7 @@ import pandas as pd
 from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.shown import several
 from crowdllm_stats._base.words import coded, some
+from crowdllm_stats.data.codes import unanswered
 from crowdllm_stats.data.conditions import absent, rows_where
 from crowdllm_stats.data.formats.opened import Opened
 from crowdllm_stats.data.headers import with_one_header
@@ -29,20 +30,15 @@ _ID_NAMES = (
 #: What columns of a table with a row per answer are called, the likeliest first.
 _NAMES = {
     "problem": (
-        "problem",
-        "problemid",
-        "question",
-        "questionid",
-        "qid",
-        "item",
-        "itemid",
-        "task",
-        "taskid",
-        "variable",
+        "problem", "problemid", "question", "questionid", "qid", "item", "itemid", "task", "taskid", "variable",
+        "frage", "pregunta", "vraag", "domanda",
     ),
-    "participant": (*_ID_NAMES, "worker", "agent", "agentid"),
-    "response": ("response", "answer", "rating", "value", "score", "choice", "reply", "output", "completion"),
-}
+    "participant": (*_ID_NAMES, "worker", "agent", "agentid", "teilnehmer", "befragter"),
+    "response": (
+        "response", "answer", "rating", "value", "score", "choice", "reply", "output", "completion", "antwort",
+        "respuesta", "antwoord", "risposta",
+    ),
+}  # fmt: skip
 #: "Q1", "q03_2", "item 12a": a name that ends in a number.
 _NUMBERED = re.compile(r"(.*?)[ _.\-]*\d+(?:[ _.\-]\d+)*[a-z]?", re.IGNORECASE | re.DOTALL)
 #: "output.answer": a key within a key.
@@ -142,9 +138,11 @@ def shaped(
     questions = _questions(opened, source, reading) if wide else []
     opened, exclusions = _meeting(opened, source, reading.where)
     answers = column_named(given.get("response", "response"), names)
-    for name in questions or ([answers] if answers else []):
+    asked = questions or ([answers] if answers else [])
+    for name in asked:
         if reading.labels is not None and opened.labels.get(name):
             refuse_contrary(opened.labels[name], reading.labels, f"{source}: {name}")
+    opened = _without_unanswered(opened, asked)
     if wide:
         if questions:
             person = _person(opened, source, reading, given.get("participant"), questions)
@@ -157,6 +155,23 @@ def shaped(
     if column is not None:
         _refuse_sums(opened.frame, column, source)
     return Shaped(opened.frame, opened.notes, exclusions, outside=_outside(whole, opened.frame, column))
+
+
+def _without_unanswered(opened: Opened, asked: Sequence[str]) -> Opened:
+    """The table with empty cells in place of numbers that the file's labels say are no answer, which is said."""
+    frame, found, count = opened.frame, dict[str, None](), 0
+    for name in asked:
+        means = opened.labels.get(name, {})
+        codes = unanswered(means)
+        gone = frame[name].isin(codes)
+        if gone.any():
+            count += int(gone.sum())
+            found |= {f"{code:g} = {means[code]}": None for code in codes if (frame[name] == code).any()}
+            frame = frame.assign(**{name: frame[name].where(~gone)})
+    if not count:
+        return opened
+    note = f"Read as empty: {several(count, 'answer')} that the file's labels call none ({', '.join(list(found)[:4])})."
+    return replace(opened, frame=frame).noting(note)
 
 
 def unit_left_out(reason: str) -> str:

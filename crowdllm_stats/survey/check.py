@@ -27,7 +27,10 @@ SCALES = ((0, 1), (1, 5), (1, 7), (0, 10), (1, 10), (0, 100))
 #: Steps of the sets of labels.
 _STEPS = {"likert5": "1:5", "likert7": "1:7"}
 #: What is said where no answers are found, though every file can be read.
-_NOTHING = "No answers are found: name the questions' columns with --questions, and what words mean with --labels."
+_NOTHING = (
+    "No answers are found: name the questions' columns with --questions, and what words mean with --labels; where a "
+    "row is an answer, call its columns problem, participant and response."
+)
 _HUMAN_FILE = re.compile(r"human|people|survey|respondent", re.I)
 
 
@@ -115,7 +118,8 @@ def check_files(
     doubts = [*guessed, *(f"{one.file}: {line}" for one in seen for line in one.suspicious)]
     unread = any(one.data is None and one.suspicious for one in seen)
     if people is None or (crowd is None and unread):  # what is left may be the other side
-        return FilesChecked(tuple(seen), suspicious=tuple(doubts or [_NOTHING]))
+        nothing = [] if any(one.refused for one in seen) else [_NOTHING]
+        return FilesChecked(tuple(seen), suspicious=tuple(doubts or nothing))
     pairs = _together(people, crowd)
     if pairs.apart:
         crowd = None

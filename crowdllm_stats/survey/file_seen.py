@@ -19,6 +19,7 @@ from crowdllm_stats._base.words import coded, some
 from crowdllm_stats.data.answers import labels_for
 from crowdllm_stats.data.assemble import DECLINED, Wishes, assemble
 from crowdllm_stats.data.codes import LooksCoded
+from crowdllm_stats.data.conditions import condition
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.formats.opened import Opened
 from crowdllm_stats.data.headers import with_one_header
@@ -29,6 +30,13 @@ from crowdllm_stats.survey.tables import names_models
 
 _DIGITAL_FILE = re.compile(r"llm|gpt|claude|gemini|llama|digital|synthetic|silicon|twins?\b|persona|simulated", re.I)
 
+#: How tools for surveys mark rows that are not to count, by the column's name.
+_MARKS = {
+    "finished": {"false", "0"},
+    "status": {"survey preview", "survey test", "spam", "preview", "test", "incomplete", "disqualified"},
+    "distributionchannel": {"preview"},
+    "completed": {"false", "0", "no"},
+}
 #: Different answers of a column that may be a question.
 _FEW = 11
 
@@ -153,11 +161,12 @@ def _read(
                 kept = []
             else:
                 return dataclasses.replace(base, suspicious=(said(error).command.removeprefix(f"{base.file}: "),))
+    doubts = [*_doubts(data, codes), *_unfinished(opened.frame, reading), *_numbered_rows(data, opened.frame, used)]
     digital = bool(names_models(data) or _DIGITAL_FILE.search(os.path.basename(base.file)))
     return dataclasses.replace(
         base, digital=digital or f"missing {DECLINED}" in data.exclusions, data=data, codes=tuple(codes),
         labels=reading.labels if isinstance(reading.labels, str) else "", notes=data.notes or base.notes,
-        suspicious=tuple(_doubts(data, codes)),
+        suspicious=tuple(doubts),
     )  # fmt: skip
 
 
@@ -188,6 +197,37 @@ def _doubts(data: CrowdData, codes: Sequence[float]) -> list[str]:
     if flat:
         doubts.append(f"Everybody gives the same answer to {some(flat, 3)}.")
     return doubts
+
+
+def _unfinished(frame: pd.DataFrame, reading: Reading) -> list[str]:
+    """What to type where a tool for surveys marks rows as not finished, or as a test of the questionnaire."""
+    doubts = []
+    for name in map(str, frame.columns):
+        marks = _MARKS.get(name.strip().casefold(), {})
+        if not marks or any(condition(one).column == name for one in reading.where):
+            continue
+        texts = frame[name].astype("str").str.strip()
+        bad = texts[texts.str.removesuffix(".0").str.casefold().isin(marks)]
+        if 0 < len(bad) < len(texts):
+            values = sorted(bad.unique())
+            option = " ".join(f"--where {shlex.quote(f'{name}!={text}')}" for text in values)
+            doubts.append(f"In {several(len(bad), 'row')}, {name} is {some(values, 3)}: leave out with {option}.")
+    return doubts
+
+
+def _numbered_rows(data: CrowdData, frame: pd.DataFrame, used: Mapping[str, str]) -> list[str]:
+    """A question where every answer has a participant of its own, as if rows were numbered."""
+    people, questions = data.responses["participant"].nunique(), data.responses["problem"].nunique()
+    if not used or questions < 2 or people < len(data.responses):
+        return []
+    others = [
+        str(name)
+        for name in frame.columns
+        if name not in used.values() and 1 < frame[name].nunique() < len(frame)
+        and not frame.duplicated([used["problem"], name]).any()
+    ]  # fmt: skip
+    hint = f"name the column of people as participant ({some(others, 3)} would do)" if others else "that may be right"
+    return [f"Every answer is by a participant of its own in {used['participant']!r}: {hint}."]
 
 
 def _few_answers(opened: Opened) -> str:

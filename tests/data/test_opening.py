@@ -214,3 +214,18 @@ def test_two_ticked_options_are_no_decimals_and_points_may_part_thousands():
     opened = read_text(b"problem;response\nq1;1.500\nq2;850\n", "a.csv")
     assert opened.frame["response"].tolist() == ["1.500", "850"]
     assert "points that are read as decimal ones (1.500 is 1.5) in 'response'" in opened.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        (["2,5", "NA", "3", "4,1"], ["2.5", "NA", "3", "4.1"]),
+        (["2,5", "about 3,5", "3", "4,1"], ["2.5", "about 3,5", "3", "4.1"]),
+        (["2,5", "1.500", "3,5", "4,1"], ["2,5", "1.500", "3,5", "4,1"]),  # may be a thousand or a decimal point
+        (["1.500", "850", "NA", "1.250"], ["1500", "850", "NA", "1250"]),
+    ],
+)
+def test_decimal_commas_beside_a_missing_number_or_another_text(tmp_path, cells, read):
+    rows = ["problem;participant;response;other", *(f"q;p{row};{cell};2,5" for row, cell in enumerate(cells))]
+    (tmp_path / "a.csv").write_text("\n".join(rows), encoding="utf-8")
+    assert open_table(tmp_path / "a.csv").frame["response"].tolist() == read

@@ -209,7 +209,7 @@ def test_what_spss_declares_missing_is_empty_and_its_labels_are_said(tmp_path):
     assert answers(data) == [("q1", "a", 1.0), ("q1", "b", 5.0), ("q2", "a", 2.0), ("q2", "c", 3.0)]
     assert data.exclusions == {"no answer in a wide table": 2}
     assert "2 values that" in data.notes[0]
-    assert "declares missing are read as empty" in data.notes[0]
+    assert data.notes[0].startswith("Read as empty: ")
     assert "answers mean: 1 = not at all, 5 = very" in data.notes[1]
     assert answers(CrowdData.read(tmp_path / "a.sav", where=["land=Austria"])) == [("q1", "b", 5.0)]
 
@@ -362,3 +362,13 @@ def test_brackets_in_the_name_of_a_question_are_no_pattern():
     table = wide().rename(columns={"Q1": "Q1 [price]", "Q2": "Q1 [taste]"})
     data = CrowdData.from_frame(table, questions=["Q1 [price]", "Q1 [taste]"])
     assert data.responses["problem"].unique().tolist() == ["Q1 [price]", "Q1 [taste]"]
+
+
+def test_numbers_that_a_file_labels_as_no_answer_are_read_as_empty(tmp_path):
+    table = pd.DataFrame({"id": ["a", "b", "c"], "q1": [9.0, 5.0, 4.0], "q2": [9.0, 10.0, 7.0]})
+    labels = {"q1": {5.0: "stimme voll zu", 9.0: "Don't know / refused"}, "q2": {10.0: "fully", 9.0: "mostly"}}
+    pyreadstat.write_sav(table, tmp_path / "a.sav", variable_value_labels=labels)
+    data = CrowdData.read(tmp_path / "a.sav")
+    found = [("q1", "b", 5.0), ("q1", "c", 4.0), ("q2", "a", 9.0), ("q2", "b", 10.0), ("q2", "c", 7.0)]
+    assert answers(data) == found
+    assert data.notes[0] == ("Read as empty: 1 answer that the file's labels call none (9 = Don't know / refused).")

@@ -294,6 +294,39 @@ def test_words_of_another_language_are_asked_about_with_their_mend(folder, capsy
     open_ones = "immer=NUMBER,nie=NUMBER,oft=NUMBER,selten=NUMBER"
     option = f"--questions 'Vertrauen? allgemein,Freude [Arbeit]' --labels {open_ones}"
     assert f"if they are questions, say {option}." in text
-    assert "name the questions with --questions 'Q*', and say" in run(capsys, "interval", "umfrage.csv", code=2)
+    refused = run(capsys, "interval", "umfrage.csv", code=2)
+    assert "with --questions 'Q*' and what words mean with --labels" in refused
     filled = shlex.split(option.replace(open_ones, "nie=1,selten=2,oft=3,immer=4"))
     assert "people answer between" in run(capsys, "interval", "umfrage.csv", *filled)
+
+
+def test_rows_that_a_survey_tool_marks_as_unfinished_are_named(folder):
+    marks = {"Status": ["IP Address"] * 8 + ["Survey Preview"], "Finished": ["True"] * 7 + ["False"] * 2}
+    wide(folder / "wave.csv", answers(9, 3, seed=17), **marks)
+    doubts = " ".join(check_files(["wave.csv"]).suspicious)
+    assert "In 2 rows, Finished is 'False': leave out with --where 'Finished!=False'." in doubts
+    assert "In 1 row, Status is 'Survey Preview': leave out with --where 'Status!=Survey Preview'." in doubts
+    done = check_files(["wave.csv"], Reading(where=["Finished=True", "Status!=Survey Preview"]))
+    assert "leave out with" not in " ".join(done.suspicious)
+
+
+def test_numbered_rows_are_not_people_without_a_word(folder):
+    rows = [{"id": f"{who}-{q}", "persona": f"p{who}", "question": q, "answer": 3} for who in range(5) for q in "ab"]
+    pd.DataFrame(rows).to_csv("llm.csv", index=False)
+    wide(folder / "wave.csv", answers(9, 3, seed=18))
+    assert not [one for one in check_files(["llm.csv"]).suspicious if "participant of its own" in one]
+    pd.DataFrame(rows).rename(columns={"persona": "request.agent_name"}).to_csv("llm.csv", index=False)
+    doubts = " ".join(check_files(["llm.csv"]).suspicious)
+    assert (
+        "participant of its own in 'id': name the column of people as participant ('request.agent_name' would" in doubts
+    )
+
+
+def test_labels_of_a_language_model_may_end_in_a_full_stop(folder, capsys):
+    words = np.array([f"{word}." for word in WORDS], dtype=object)[answers(30, 3, seed=19) - 1]
+    words[0, 0] = "**Agree**"
+    lines(folder / "llm.jsonl", words)
+    wide(folder / "wave.csv", answers(9, 3, seed=20), words=True)
+    found = check_files(["wave.csv", "llm.jsonl"])
+    assert [one.labels for one in found.files] == ["likert5", "likert5"]
+    commands_run(capsys, found)

@@ -51,7 +51,7 @@ def read_statistics_file(file: Path) -> Opened:
     if (about.number_rows or len(frame)) != len(frame):
         raise ValueError(f"{file}: claims {about.number_rows:,} rows and holds {len(frame):,}; it may be cut off")
     frame, declared = _without_declared(frame, about.missing_ranges)
-    note = f"{several(declared, 'value')} that {file} declares missing are read as empty." if declared else ""
+    note = f"Read as empty: {several(declared, 'value')} that {file} declares missing." if declared else ""
     texts = {name: text for name, text in about.column_names_to_labels.items() if text}
     return Opened(
         frame.apply(_plain), kind, texts=texts, labels=dict(about.variable_value_labels)

@@ -9,6 +9,7 @@ import re
 
 import pandas as pd
 
+from crowdllm_stats._base.words import NO_NUMBER
 from crowdllm_stats.data.csv_text import with_formulas
 from crowdllm_stats.data.formats.opened import Opened, table_of
 
@@ -201,10 +202,11 @@ def _rows(text: str, mark: str, source: str) -> list[list[str]]:
 def with_points(frame: pd.DataFrame, mark: str) -> tuple[pd.DataFrame, list[str]]:
     """The table with decimal points in place of decimal commas, and the columns that had them.
 
-    A column has them where every value is a whole number or one with a decimal comma, and one is. "1,234" may be a
-    thousand: where all have three digits behind the comma they are left as they are, unless semicolons part the values,
-    as they do where the comma is the decimal mark. Likewise "1,3" may be two options of a list: where the second number
-    is always the larger one, they are left.
+    A column has them where every value is a whole number or one with a decimal comma, and one is; words for a missing
+    number do not count, nor does other text in a few cells where semicolons part the values. "1,234" may be a thousand:
+    where all have three digits behind the comma they are left as they are, unless semicolons part the values, as they
+    do where the comma is the decimal mark. Likewise "1,3" may be two options of a list: where the second number is
+    always the larger one, they are left.
 
     Example:
         >>> with_points(pd.DataFrame({"a": ["2,5", "3,0"], "b": ["1,234", "2"], "c": ["1,3", "2,3"]}), ",")[1]
@@ -212,17 +214,26 @@ def with_points(frame: pd.DataFrame, mark: str) -> tuple[pd.DataFrame, list[str]
     """
     changed = []
     for name in frame.columns:
-        values = [value.strip() for value in frame[name].unique() if value.strip()]
+        values = [value.strip() for value in frame[name].unique() if value.strip().casefold() not in NO_NUMBER]
         with_comma = [found for value in values if (found := _DECIMAL_COMMA.fullmatch(value))]
-        whole = sum(bool(_NUMBER.fullmatch(value)) for value in values)
-        if not with_comma or len(with_comma) + whole < len(values):
+        others = [value for value in values if not _NUMBER.fullmatch(value) and not _DECIMAL_COMMA.fullmatch(value)]
+        few = mark == ";" and len(others) < len(with_comma) and not any(map(_is_number, others))
+        if not with_comma or (others and not few):
             continue
         if mark != ";" and (all(len(found[1]) == 3 for found in with_comma) or _all_ticked(with_comma)):
             continue
-        new = {value: re.sub(r"[. ]", "", value).replace(",", ".") for value in frame[name].unique()}
-        frame = frame.assign(**{name: frame[name].map(new).astype("str")})
+        new = {found[0]: re.sub(r"[. ]", "", found[0]).replace(",", ".") for found in with_comma}
+        texts = frame[name].str.strip()
+        frame = frame.assign(**{name: frame[name].where(~texts.isin(new), texts.map(new)).astype("str")})
         changed.append(name)
     return frame, changed
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return float(text) == float(text)
+    except ValueError:
+        return False
 
 
 def _all_ticked(values: list[re.Match[str]]) -> bool:
@@ -242,7 +253,7 @@ def without_thousands(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """
     changed = []
     for name in frame.columns:
-        values = [value.strip() for value in frame[name].unique() if value.strip()]
+        values = [value.strip() for value in frame[name].unique() if value.strip().casefold() not in NO_NUMBER]
         parted = [value for value in values if _THOUSANDS.fullmatch(value)]
         whole = sum(bool(_NUMBER.fullmatch(value)) for value in values)
         if (
