@@ -106,11 +106,7 @@ def unpacked_zip(file: Path, part: str, suffixes: tuple[str, ...]) -> tuple[str,
             exactly one such file.
     """
     with _damage(file), zipfile.ZipFile(file) as archive:
-        there = {
-            entry.filename: entry
-            for entry in archive.infolist()
-            if entry.filename.lower().endswith(suffixes) and not entry.filename.startswith("__MACOSX/")
-        }
+        there = _of_text(archive, suffixes)
         if part and part not in there:
             raise _Refused(f"{file}: holds no {part!r}; it holds {some(list(there), 8) or 'no table of text'}")
         if not part and len(there) != 1:
@@ -124,6 +120,28 @@ def unpacked_zip(file: Path, part: str, suffixes: tuple[str, ...]) -> tuple[str,
             raise _Refused(f"{file}: has a password; unpack it and give the table itself")
         with archive.open(entry) as raw:
             return entry.filename, _within(raw, file)
+
+
+def names_in_zip(file: Path, suffixes: tuple[str, ...]) -> tuple[str, ...]:
+    """The files of text in a zip archive.
+
+    Args:
+        file: the archive.
+        suffixes: endings of files that count.
+
+    Raises:
+        ValueError: in one line, on an archive that is damaged.
+    """
+    with _damage(file), zipfile.ZipFile(file) as archive:
+        return tuple(_of_text(archive, suffixes))
+
+
+def _of_text(archive: zipfile.ZipFile, suffixes: tuple[str, ...]) -> dict[str, zipfile.ZipInfo]:
+    return {
+        entry.filename: entry
+        for entry in archive.infolist()
+        if entry.filename.lower().endswith(suffixes) and not entry.filename.startswith("__MACOSX/")
+    }
 
 
 class _Refused(ValueError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +67,31 @@ def some(values: Sequence[Any], limit: int = 4) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:36]}...{text[-1]}"
+
+
+def split_list(text: str) -> list[str]:
+    """The words of a text that are joined by commas, without the blanks around them and without empty ones.
+
+    A word that holds a comma itself stands in double quotes, as in a CSV file.
+
+    Example:
+        >>> split_list("age, \"town, country\",")
+        ['age', 'town, country']
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+    return [word.strip() for row in rows for word in row if word.strip()]
+
+
+def join_list(words: Sequence[str]) -> str:
+    """Words as one text, which :func:`split_list` reads.
+
+    Example:
+        >>> join_list(["age", "town, country"])
+        'age,"town, country"'
+    """
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(words)
+    return out.getvalue()
 
 
 def distinct(series: pd.Series) -> tuple[NDArray[np.int64], pd.Index]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crowdllm_stats._base.messages import inside
 from crowdllm_stats._base.shown import several
-from crowdllm_stats._base.words import some
+from crowdllm_stats._base.words import some, split_list
 from crowdllm_stats.cli.option_groups import given_options
 from crowdllm_stats.cli.options import ReadAnswers, ReadOptions, Tables
 from crowdllm_stats.data.layout import OURS, column_named, separated_by
@@ -85,7 +85,7 @@ def load(tables: Tables, problem_columns: Sequence[str] = ()) -> Loaded:
     from crowdllm_stats.survey.first_look import open_survey
     from crowdllm_stats.survey.tables import without_people
 
-    match = [name.strip() for name in (tables.match or "").split(",") if name.strip()]
+    match = split_list(tables.match or "")
     if tables.match is not None and not match:
         raise ValueError("--match needs at least one profile column, for instance --match gender,race")
     scale = _scale("--scale", tables.scale)
@@ -406,12 +406,12 @@ def given_columns(option: str, text: str | None) -> dict[str, str]:
         {'problem': 'item', 'response': 'score'}
     """
     found: dict[str, str] = {}
-    for part in (text or "").split(",") if text is not None else ():
+    for part in split_list(text or "") or ([] if text is None else [text]):
         ours, mark, theirs = (word.strip() for word in part.partition("="))
         if not mark or not theirs or ours not in OURS or ours in found:
             raise ValueError(
                 f"{option} {text!r}: {part.strip()!r} is not one of problem=NAME, participant=NAME, response=NAME, "
-                "each at most once, joined by commas"
+                "each at most once, joined by commas; one with a comma in its NAME stands in double quotes"
             )
         found[ours] = theirs
     return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from crowdllm_stats._base.shown import several
+from crowdllm_stats._base.words import split_list
 from crowdllm_stats.cli.option_groups import given_options
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class ShapeOptions:
 
         return Reading(
             wide=True if human and (self.wide or self.questions is not None) else None,
-            questions=[name.strip() for name in (self.questions or "").split(",") if name.strip()],
+            questions=split_list(self.questions or ""),
             id_column=self.id, where=self.where or (), known=known, labels=self.labels,
         )  # fmt: skip
 

@@ -10,6 +10,7 @@ import typer
 
 from crowdllm_stats._base.messages import Message
 from crowdllm_stats._base.shown import one_line
+from crowdllm_stats._base.words import split_list
 from crowdllm_stats.cli.options import Level, Seed, Tables, Unpaired
 from crowdllm_stats.cli.output import Report, bars
 from crowdllm_stats.cli.terminal import Progress
@@ -138,7 +139,7 @@ def across(
     from crowdllm_stats.survey.across import across_from
 
     check_level(level)
-    names = [name.strip() for name in (covariates or "").split(",") if name.strip()]
+    names = split_list(covariates or "")
     if covariates is not None and not names:
         raise ValueError("--covariates needs at least one column, for instance --covariates words,year")
     if tables.match is not None:

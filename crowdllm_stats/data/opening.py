@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from crowdllm_stats._base.unpacking import unpacked_gzip, unpacked_zip
+from crowdllm_stats._base.unpacking import names_in_zip, unpacked_gzip, unpacked_zip
 from crowdllm_stats.data.files import SUFFIXES, NotUTF8, check_there, head_of, read_table, refuse_shorter
 from crowdllm_stats.data.formats.opened import Opened
 
@@ -49,6 +49,25 @@ def file_and_part(path: str | os.PathLike[str]) -> tuple[Path, str]:
     if mark and not Path(text).exists() and ending_of(before) in (*EXCEL, ".zip"):
         return Path(before), part
     return Path(text), ""
+
+
+def parts_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The sheets of an Excel file, or the tables of text in a zip archive; of any other file none.
+
+    Raises:
+        ValueError: in one line, on such a file that cannot be read.
+        ModuleNotFoundError: where the package that reads Excel is missing; it names the extra.
+
+    Example:
+        >>> parts_of("answers.csv")
+        ()
+    """
+    file = Path(path)
+    if ending_of(file.name) in EXCEL:
+        from crowdllm_stats.data.formats.excel import sheets_of
+
+        return sheets_of(file)
+    return names_in_zip(file, (*TEXT, *JSON)) if ending_of(file.name) == ".zip" else ()
 
 
 def open_table(path: str | os.PathLike[str]) -> Opened:

@@ -17,6 +17,9 @@ BOTH, ALONE = "with the digital population", "human answers alone"
 #: Most questions that are drawn by every method.
 PANELS = 6
 
+#: What an interval with one end is called.
+_LIMITS = {"larger": "Lower confidence limits", "smaller": "Upper confidence limits"}
+
 _PROBLEM = {"problem": "Question"}
 _ENDS = {"estimate": "Estimate", "lower": "From", "upper": "To"}
 
@@ -38,7 +41,7 @@ def interval_part(content: Mapping[str, Any]) -> Part:
     marked = any(value is not None for value in means.values())
     figure = Figure(
         title="What people answer on average, question by question",
-        says=_widths(rows, alone) or f"The {several(len(rows), 'question')} on one axis.",
+        says=_widths(rows, alone) or "Each question's interval, on one axis.",
         chart=forest(
             lines,
             series={BOTH: BLUE, ALONE: ORANGE} if alone else {ALONE: ORANGE},
@@ -107,6 +110,12 @@ def _widths(rows: Sequence[Row], alone: Mapping[str, Row]) -> str:
     if not finite:
         return ""
     narrower = sum(own < other for own, other in finite)
+    if len(finite) == 1:
+        ((own, other),) = finite
+        return (
+            f"The interval is {'' if narrower else 'not '}narrower with the digital population than from the human "
+            f"answers alone: its half-width is {said(own)} instead of {said(other)}."
+        )
     own_width, other_width = (sum(widths) / len(finite) for widths in zip(*finite, strict=True))
     return (
         f"{narrower} of {len(finite)} intervals are narrower with the digital population than from the human answers "
@@ -119,27 +128,31 @@ def _interval_methods(content: Mapping[str, Any], level: str) -> str:
     used: dict[str, int] = {}
     for row in rows:
         used[row["method"]] = used.get(row["method"], 0) + 1
-    side = {"larger": "Lower ends", "smaller": "Upper ends"}.get(str(settings.get("alternative")), "")
-    how = "; ".join(
-        f"{method_said(name, one_sided=bool(side))} ({several(count, 'question')})" for name, count in used.items()
-    )
+    side = _LIMITS.get(str(settings.get("alternative")), "Two-sided confidence intervals")
+    how = "; ".join(f"{_method(content, name)} ({several(count, 'question')})" for name, count in used.items())
     digital = _with_digital([*rows, *content["summary"]])
     sides = ", following the framework of CrowdLLM [crowdllm]" if digital else ""
-    humans = _humans({**counts, "answers": sum(row["n_labeled"] for row in rows)})
+    humans = _humans({**counts, "answers_used": sum(row["n_labeled"] for row in rows)})
     size = settings.get("population_size")
     return (
         f"We estimated people's mean answer to {_each(len(rows))} from {humans}{_digital(counts) if digital else ''}"
-        f"{sides}. {side or 'Two-sided intervals'} of level {level} were computed by {how}."
+        f"{sides}. {side} of level {level} were computed by {how}."
         + (f" The target was the mean of {size} people, those who answered among them." if size else "")
-        + _whole_methods(content, bool(side), size)
+        + _whole_methods(content, size)
     )
 
 
-def _whole_methods(content: Mapping[str, Any], one_sided: bool, size: object) -> str:
+def _method(content: Mapping[str, Any], name: str) -> str:
+    """An interval method as a paper says it."""
+    one_sided = content["settings"].get("alternative") in ("larger", "smaller")
+    return method_said(name, one_sided=one_sided, bounded=content["bounds"] is not None)
+
+
+def _whole_methods(content: Mapping[str, Any], size: object) -> str:
     """The sentence on the mean over all questions."""
     if not content["summary"]:
         return ""
-    how = method_said(content["summary"][0]["method"], one_sided=one_sided)
+    how = _method(content, content["summary"][0]["method"])
     return (
         " The mean over all questions weights them by their numbers of human answers and takes people as the units; "
         f"its interval{', for the wider population,' if size else ''} was computed by {how}."
@@ -158,14 +171,15 @@ def _each(count: int) -> str:
 
 
 def _humans(counts: Mapping[str, int]) -> str:
-    return f"{several(counts.get('answers', 0), 'answer')} of {counts.get('people', 0)} people"
+    answers, people = (counts.get(f"{name}_used", counts.get(name, 0)) for name in ("answers", "people"))
+    return f"{several(answers, 'answer')} of {people} people"
 
 
 def _digital(counts: Mapping[str, int]) -> str:
-    return (
-        f" and the answers of {counts.get('digital_people', 0)} digital people, of which {counts.get('pairs', 0)} "
-        "answers were those of the human answers' digital twins"
-    )
+    pairs = counts["pairs_used"]
+    which = "each" if pairs == counts["answers_used"] else str(pairs)
+    beside = f" ({which} of the human answers paired with that of a digital twin)" if pairs else ""
+    return f" and the answers of {counts['digital_people']} digital people{beside}"
 
 
 def across_part(content: Mapping[str, Any]) -> Part:
@@ -175,7 +189,7 @@ def across_part(content: Mapping[str, Any]) -> Part:
     lines = [{**row, "kind": "all"} for row in rows[:DRAWN]]
     figure = Figure(
         title="People's mean answer to each question, from all questions together",
-        says=f"The {several(len(rows), 'question')} on one axis.",
+        says="Each question's interval, on one axis.",
         chart=forest(lines, series={"all": BLUE}, title=f"mean human answer, {level} interval"),
         alt=f"Intervals of {several(len(lines), 'question')} on one axis.",
         reading=reading_of(len(rows), "A dot is the estimate, a line its interval."),
@@ -216,7 +230,7 @@ def compare_part(content: Mapping[str, Any]) -> Part:
     for problem, own in list(panels.items())[:PANELS]:
         chosen = next((row for row in own if row["chosen"]), own[0])
         lines = [{**row, "kind": "auto's choice" if row["chosen"] else "other methods"} for row in own]
-        whose = "The mean over all questions" if problem == "all" else f"Question {_short(problem)}"
+        whose = "The mean over all questions" if "n_problems" in own[0] else f"Question {_short(problem)}"
         figures.append(
             Figure(
                 title=f"{whose}, by every method",
@@ -248,11 +262,11 @@ def compare_part(content: Mapping[str, Any]) -> Part:
             )
         )
     names = list(dict.fromkeys(row["method"] for row in rows))
-    side = {"larger": "lower ends", "smaller": "upper ends"}.get(str(content["settings"].get("alternative")), "")
+    side = _LIMITS.get(str(content["settings"].get("alternative")), "Confidence intervals").lower()
     digital = _digital(content["counts"]) if _with_digital(rows) else ""
     methods = (
-        f"From {_humans(content['counts'])}{digital}, {side or 'intervals'} of level {level} were computed by "
-        + "; ".join(method_said(name, one_sided=bool(side)) for name in names)
+        f"From {_humans(content['counts'])}{digital}, {side} of level {level} were computed by "
+        + "; ".join(_method(content, name) for name in names)
         + ". All are shown; none was chosen for its width."
     )
     return part_of(content, "Every interval method side by side", figures, methods)

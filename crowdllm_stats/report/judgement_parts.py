@@ -33,8 +33,8 @@ def safe_part(content: Mapping[str, Any]) -> Part:
     figures = [
         Figure(
             title="How far the crowd's mean is from the humans'",
-            says=f"The crowd's mean is off the humans' in {len(off)} of {len(rows)}"
-            + (f": {named(off)}." if off else " questions."),
+            says=f"The interval of the gap leaves out zero in {len(off)} of {several(len(rows), 'question')}"
+            + (f": {named(off)}." if off else "."),
             chart=forest(gaps, series=VERDICTS, title=f"crowd's mean less humans' mean, {level} interval", zero=True,
                 beside=False),
             alt=f"Intervals of the crowd's gap for {several(len(gaps), 'question')}, coloured by verdict.",
@@ -213,7 +213,7 @@ def _curve(content: Mapping[str, Any], typical: Row) -> list[Figure]:
             + (", until the digital population is too small to count" if np.any(np.diff(lines[BOTH]) > 0.0) else "")
             + f"; {said(wanted)} is wanted.",
             chart=curves(rows, series=KINDS, x="human answers per question", y="half-width", wanted=wanted),
-            alt="Half-width of a typical question's interval falling with the number of human answers, from "
+            alt="Half-width of a typical question's interval by the number of human answers, from "
             f"{said(humans[0])} at {LEAST} to {said(humans[-1])} at {said(counts[-1])} for human answers alone, and to "
             f"{said(lines[BOTH][-1])} with the digital population.",
             reading="The dashed line is the half-width that is wanted. The digital population counts from "

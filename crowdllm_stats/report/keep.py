@@ -101,6 +101,7 @@ def keep_results(
         "command": command,
         "version": __version__,
         "settings": options,
+        "bounds": human.scale.bounds,
         "notices": [for_command(notice) for notice in found.notices],
         "answer": for_command(found.answer),
         "basis": for_command(found.basis),

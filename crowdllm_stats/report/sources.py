@@ -13,6 +13,7 @@ SOURCES = {
     "382(6671), 669-674.",
     "ppi++": "Angelopoulos AN, Duchi JC, Zrnic T (2023). PPI++: Efficient prediction-powered inference. "
     "arXiv:2311.01453.",
+    "rubin": "Rubin DB (1981). The Bayesian bootstrap. Annals of Statistics 9(1), 130-134.",
     "student": "Student (1908). The probable error of a mean. Biometrika 6(1), 1-25.",
     "cochran": "Cochran WG (1977). Sampling Techniques, 3rd edition, section 12.6. Wiley.",
     "blaker": "Blaker H (2000). Confidence curves and improved exact confidence intervals for discrete distributions. "
@@ -46,8 +47,7 @@ SOURCES = {
 #: Interval method -> how a paper says it, with keys of its sources.
 METHODS = {
     "classical": "Student's t interval of the human answers [student]",
-    "classical-small": "Student's t interval of the human answers, its ends shaped by half an unseen answer at each "
-    "end of the scale [student, bounded]",
+    "classical-small": "a Beta interval about the mean of the human answers",
     "binomial": "a binomial interval of the human answers [blaker]",
     "exact": "an exact binomial interval of the human answers [blaker]",
     "betting": "a betting interval of the human answers on a bounded scale [betting]",
@@ -68,20 +68,33 @@ METHODS = {
     "betting]",
 }
 
+#: Methods that on a bounded scale take their ends from half an unseen answer.
+_HALF = ("classical-small", "ppi-small", "ppi++-small")
+_SHAPE = (
+    "being a quantile of the Beta distribution that has the moments of that estimate with half an unseen answer added "
+    "at that end of the scale [rubin, bounded]"
+)
+
 #: Methods whose one-sided limit is another formula's.
 _ONE_SIDED = dict.fromkeys(
     ("binomial", "exact"), "Clopper and Pearson's exact binomial limit of the human answers [clopper]"
 )
 
 
-def method_said(name: str, *, one_sided: bool) -> str:
+def method_said(name: str, *, one_sided: bool, bounded: bool) -> str:
     """An interval method as a paper says it, with keys of its sources.
 
+    Args:
+        name: of the method.
+        one_sided: whether its intervals have one end alone.
+        bounded: whether the scale of the answers has known ends.
+
     Example:
-        >>> method_said("binomial", one_sided=True)
+        >>> method_said("binomial", one_sided=True, bounded=True)
         "Clopper and Pearson's exact binomial limit of the human answers [clopper]"
     """
-    return _ONE_SIDED.get(name, METHODS[name]) if one_sided else METHODS[name]
+    sentence = _ONE_SIDED.get(name, METHODS[name]) if one_sided else METHODS[name]
+    return f"{sentence}, {'the' if one_sided else 'each'} end {_SHAPE}" if bounded and name in _HALF else sentence
 
 
 _KEYS = re.compile(r" ?\[([a-z+, ]+)\]")

@@ -126,8 +126,7 @@ def across_from(
     notes = [*survey.coding, *_notes(result, counts)]
     notices = [*first, *result.notices]
     rows = rows_of(result, problems)
-    alone = f"Rests on {several(len(used), 'human answer')} by {result.people} people."
-    basis = alone if digital is None else survey.basis
+    basis = survey.basis(survey.counts(set(problems)))
     answer = _answer(rows, level, digital is not None)
     return Intervals(rows, None, excluded, notes, counts, result.why, notices, (), answer, basis, COLUMNS)
 

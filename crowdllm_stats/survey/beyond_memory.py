@@ -69,6 +69,7 @@ class Found:
     Attributes:
         sums: of each person's answers to problems with at least two, as they enter the mean over problems, about it.
         counts: number of each person's answers to these problems.
+        used: who answered a problem that was computed.
         total: of these answers, as they were given.
         rows: of the problems, in order.
         excluded: problem -> why it could not be computed.
@@ -79,6 +80,7 @@ class Found:
 
     sums: FloatArray
     counts: IntArray
+    used: NDArray[np.bool_]
     total: float = 0.0
     rows: list[Row] = dataclasses.field(default_factory=list)
     excluded: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -112,6 +114,7 @@ class Found:
             if size < self.whys.get(interval.method, (size + 1, ""))[0]:
                 self.whys[interval.method] = size, interval.why
         self.rows += [rows[name] for name in names if name in rows]
+        self.used[answers.person[np.repeat([name in rows for name in names], sizes)]] = True
         self.sizes += sizes.tolist()
         self.averaged += averaged
         several = np.repeat(sizes >= 2, sizes)

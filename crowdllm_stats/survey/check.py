@@ -13,12 +13,12 @@ import pandas as pd
 
 from crowdllm_stats._base.messages import for_command, said
 from crowdllm_stats._base.shown import several
-from crowdllm_stats._base.words import some
+from crowdllm_stats._base.words import join_list, some, split_list
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.ids import written_otherwise
 from crowdllm_stats.data.layout import OURS
 from crowdllm_stats.data.shape import Reading
-from crowdllm_stats.survey.file_seen import FileSeen, as_pattern, seen_in
+from crowdllm_stats.survey.file_seen import FileSeen, seen_in
 from crowdllm_stats.survey.first_look import open_survey
 from crowdllm_stats.survey.tables import refuse_exchanged
 
@@ -168,7 +168,7 @@ def _guessed_sides(people: FileSeen, crowd: FileSeen | None) -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class _Pairs:
-    """What two tables share, how people pair ("id", profile columns joined by commas, or not at all), and doubts,
+    """What two tables share, how people pair ("id", profile columns as one list, or not at all), and doubts,
     whether they look exchanged, and whether they have no question in common."""
 
     said: tuple[str, ...] = ()
@@ -198,7 +198,7 @@ def _together(people: FileSeen, crowd: FileSeen | None) -> _Pairs:
     common = f"{len(shared)} of {several(len(ours), 'human question')} {are} in both tables ({some(shared, 4)})."
     exchanged, found, looks = _exchanged(people.data, crowd.data), _twins_by(people.data, crowd.data), [""]
     by, doubts = found.by, [*exchanged, *found.doubts]
-    match = [] if by == "id" else [name for name in by.split(",") if name]
+    match = [] if by == "id" else split_list(by)
     try:
         survey = open_survey(people.data, crowd.data, match=match, as_given=True)
         looks = [for_command(text) for text in survey.looks()] or looks
@@ -237,7 +237,7 @@ def _twins_by(people: CrowdData, crowd: CrowdData) -> _Pairs:
         else:
             why = written_otherwise(mine, theirs) or f"{some(mine, 2)} and {some(theirs, 2)}"
             doubts.append(f"Twins cannot be built from {name}, of which no value is in both tables: {why}.")
-    return _Pairs(by=",".join(found[:3]), doubts=tuple(doubts))
+    return _Pairs(by=join_list(found[:3]), doubts=tuple(doubts))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,12 +256,12 @@ def _options(
     both = [one for one in (people, crowd) if one is not None]
     for side, one in zip(("human", "digital"), both, strict=False):
         if any(theirs.casefold() != ours for ours, theirs in one.used.items()):
-            words += [f"--{side}-columns", ",".join(f"{ours}={theirs}" for ours, theirs in one.used.items())]
+            words += [f"--{side}-columns", join_list([f"{ours}={theirs}" for ours, theirs in one.used.items()])]
     words += ["--wide"] if reading.wide else []
     questions = list(reading.questions)
     if people.told and people.data is not None:
-        questions = [as_pattern(name) for name in people.data.problems["problem"]]
-    words += ["--questions", ",".join(questions)] if questions else []
+        questions = people.data.problems["problem"].tolist()
+    words += ["--questions", join_list(questions)] if questions else []
     words += ["--id", reading.id_column] if reading.id_column else []
     words += [word for condition in reading.where for word in ("--where", condition)]
     labels = next((one.labels for one in both if one.labels), "")

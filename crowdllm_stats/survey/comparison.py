@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from crowdllm_stats.inference.intervals.interval_result import draw_bars
 from crowdllm_stats.survey.by_shape import by_shape
 from crowdllm_stats.survey.first_look import Survey, open_survey
 from crowdllm_stats.survey.interval_words import between, question
-from crowdllm_stats.survey.intervals import AUTO_ALONE, check_interval, of_two_values, overall_row, pool
+from crowdllm_stats.survey.intervals import AUTO_ALONE, Pooled, check_interval, of_two_values, overall_row, pool
 from crowdllm_stats.survey.pairing import Batch
 from crowdllm_stats.survey.per_problem import Wanted
 from crowdllm_stats.survey.result import Row, SurveyResult
@@ -44,7 +44,10 @@ DRAWN = 6
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Comparison(SurveyResult):
-    """Every method's interval: one row per problem and method; ``chosen`` is True for what "auto" uses."""
+    """Every method's interval: one row per problem and method; ``chosen`` is True for what "auto" uses.
+
+    Rows of the mean over all problems have ``n_problems``, how many these are.
+    """
 
     def panels(self) -> dict[str, list[Row]]:
         """Problem -> its rows, one per method; the one problem "all" where the mean over all was asked for.
@@ -142,14 +145,18 @@ def compare_from(
     options = {"level": level, "alternative": alternative, "seed": seed, "check_law": False}
     if first is not None or len(pairing.problems) == 1:
         rows, reasons, remarks = _each(survey, options, len(pairing.problems) if first is None else first)
+        used: Collection[str] = {row["problem"] for row in rows}
     else:
-        rows, reasons, remarks = _all(survey, dataclasses.replace(wanted, twins=not law.differs))
+        pooled, reasons = pool(pairing), {}
+        rows, remarks = _all(pooled, dataclasses.replace(wanted, twins=not law.differs))
+        used = set(pooled.problems)
     law.mark([row for row in rows if row["method"] not in HUMAN_ONLY])
     notices = [*survey.looks(paired=not unpaired), *law.notices(AUTO_ALONE), *pairing.notices()]
     notes = [*survey.coding, *pairing.notes(), *remarks]
     two = survey.human.scale.bounds if of_two_values(survey.human) else None
+    counts = survey.counts(used)
     return Comparison(
-        rows, None, reasons, notes, pairing.counts, pairing.why, notices, (), _answer(rows, wanted, two), survey.basis,
+        rows, None, reasons, notes, counts, pairing.why, notices, (), _answer(rows, wanted, two), survey.basis(counts),
         COLUMNS,
     )  # fmt: skip
 
@@ -161,7 +168,7 @@ def _answer(rows: Sequence[Row], wanted: Wanted, two: tuple[float, float] | None
     if len(chosen) > 1:
         which = f"In {len(chosen)} questions auto uses {' and '.join(sorted({row['method'] for row in chosen}))}"
     else:
-        whose = "Over all questions" if first["problem"] == "all" else question(first)
+        whose = "Over all questions" if "n_problems" in first else question(first)
         which = f"{whose}: people answer {between(first, wanted, two)} by {first['method']}, which auto uses"
     widths = [row["half_width"] for row in rows if math.isfinite(row["half_width"])]
     others = len({row["method"] for row in rows})
@@ -185,21 +192,21 @@ def _rows(table: IntervalTable, problems: Sequence[str], alone: bool) -> list[Ro
     ]
 
 
-def _all(survey: Survey, wanted: Wanted) -> tuple[list[Row], dict[str, str], list[str]]:
+def _all(pooled: Pooled, wanted: Wanted) -> tuple[list[Row], list[str]]:
     """The mean over all problems, by the methods that allow for people who answered several problems.
 
     Each row, and what "auto" uses, is the row over all problems of :func:`crowdllm_stats.interval_from`.
     """
-    pooled = pool(survey.pairing)
     names = ["classical", *(() if wanted.bounds is None else ("classical-small",))]
     names += () if pooled.crowd is None else PAIRED_POOLED
     found = {name: overall_row(pooled, dataclasses.replace(wanted, method=name)) for name in ("auto", *names)}
     chosen, why = found.pop("auto")
     if chosen is None:
         raise ValueError(why)
-    rows = [{**row, "chosen": row["method"] == chosen["method"]} for row, _ in found.values() if row is not None]
+    more = {"n_problems": len(pooled.problems)}
+    rows = [row | more | {"chosen": row["method"] == chosen["method"]} for row, _ in found.values() if row is not None]
     left = [f"not applicable: {name} ({reason})" for name, (row, reason) in found.items() if row is None]
-    return rows, {}, [Message.filled("all: {} {}", pooled.why, OTHERS), *left]
+    return rows, [Message.filled("all: {} {}", pooled.why, OTHERS), *left]
 
 
 def _each(survey: Survey, options: dict[str, Any], first: int) -> tuple[list[Row], dict[str, str], list[str]]:

@@ -160,8 +160,9 @@ def safe_decision_from(
     notes = [*survey.coding, *decision_notes(rows, quality, bound, eta)]
     why = _in_one([decisions[0].decision.why, *decisions[0].intervals])
     answer = f"{_answer(rows, level)} {far}"
+    counts = survey.counts({row["problem"] for row in rows})
     return Decisions(
-        rows, None, found.reasons, notes, pairing.counts, why, notices, (), answer, survey.basis, COLUMNS
+        rows, None, found.reasons, notes, counts, why, notices, (), answer, survey.basis(counts), COLUMNS
     )  # fmt: skip
 
 

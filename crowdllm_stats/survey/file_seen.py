@@ -15,7 +15,7 @@ import pandas as pd
 from crowdllm_stats._base.declining import declines
 from crowdllm_stats._base.messages import said
 from crowdllm_stats._base.shown import several
-from crowdllm_stats._base.words import coded, some
+from crowdllm_stats._base.words import coded, join_list, some
 from crowdllm_stats.data.answers import labels_for
 from crowdllm_stats.data.assemble import DECLINED, Wishes, assemble
 from crowdllm_stats.data.codes import LooksCoded
@@ -247,18 +247,8 @@ def _few_answers(opened: Opened) -> str:
     if not alike:
         return ""
     words = sorted(set.union(*(few[name] for name in alike)))
-    names = shlex.quote(",".join(map(as_pattern, alike)))
+    names = shlex.quote(join_list(alike))
     labels = labels_for([word for word in words if pd.isna(pd.to_numeric(word, errors="coerce"))])
     meant = f" --labels {shlex.quote(labels)}" if labels else ""
     found = f"{some(alike, 3)} hold the same few answers ({some(words, 5)})"
     return f"{found}: if they are questions, say --questions {names}{meant}."
-
-
-def as_pattern(name: str) -> str:
-    """A question for --questions, which parts names at commas.
-
-    Example:
-        >>> as_pattern("Q1"), as_pattern("How well, on the whole?")
-        ('Q1', 'How well? on the whole?')
-    """
-    return re.sub(r"[,*?\[\]]", "?", name) if "," in name else name

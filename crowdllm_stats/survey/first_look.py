@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -80,13 +80,20 @@ class Survey:
         ]
         return [sentence for sentence in sentences if sentence]
 
-    @property
-    def basis(self) -> str:
+    def counts(self, used: Collection[str]) -> dict[str, int]:
+        """What is in both tables, and how many answers, people and pairs of the ``used`` problems there are."""
+        pairing = self.pairing
+        there = np.array([problem in used for problem in pairing.problems])
+        people = pairing.people.person[there[pairing.people.row]]
+        return pairing.counts | {
+            "answers_used": int(pairing.n_answers[there].sum()),
+            "people_used": int(np.count_nonzero(np.bincount(people, minlength=1))),
+            "pairs_used": int(pairing.n_pairs[there].sum()),
+        }
+
+    def basis(self, counts: Mapping[str, int]) -> str:
         """What numbers rest on, in one line: how many human answers, who has a twin, how many other digital people."""
-        counts = self.pairing.counts
-        answers, people = several(counts["answers"], "human answer"), counts["people"]
-        who = _paired(self.pairing)
-        return f"Rests on {answers}. {who}" if who else f"Rests on {answers} by {people} people."
+        return basis(counts, _paired(self.pairing))
 
     def refuse_strangers(self, *, alone: bool = True) -> None:
         """Refuse two tables of which (almost) nobody is paired.
@@ -101,6 +108,17 @@ class Survey:
         has_twin = _has_twin(pairing)
         if has_twin.mean() < LITTLE:
             raise _strangers(pairing, self.digital, has_twin, alone)
+
+
+def basis(counts: Mapping[str, int], who: str = "") -> str:
+    """What numbers rest on, in one line.
+
+    Example:
+        >>> basis({"answers_used": 9, "people_used": 4})
+        'Rests on 9 human answers by 4 people.'
+    """
+    answers = several(counts["answers_used"], "human answer")
+    return f"Rests on {answers}. {who}" if who else f"Rests on {answers} by {counts['people_used']} people."
 
 
 def open_survey(

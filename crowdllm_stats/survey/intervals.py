@@ -25,7 +25,7 @@ from crowdllm_stats.inference.intervals.sample import read_sample
 from crowdllm_stats.inference.intervals.scale import scale_notice
 from crowdllm_stats.survey.beyond_memory import ROWS, Found, deal, is_beyond
 from crowdllm_stats.survey.by_shape import joined
-from crowdllm_stats.survey.first_look import Survey, open_survey, repeated_rows
+from crowdllm_stats.survey.first_look import Survey, basis, open_survey, repeated_rows
 from crowdllm_stats.survey.interval_words import interval_answer
 from crowdllm_stats.survey.one_law import NOTHING
 from crowdllm_stats.survey.pairing import COUNTS, Pairing
@@ -180,8 +180,9 @@ def interval_from(
     why = why if alone else f"{pairing.why} {why}"
     ends = humans.scale.bounds if of_two_values(humans) else None
     answer = interval_answer(rows, overall, wanted, ends, alone)
+    counts = survey.counts({row["problem"] for row in rows})
     return Intervals(
-        rows, overall, excluded, notes, pairing.counts, why, notices, (), answer, survey.basis, COLUMNS
+        rows, overall, excluded, notes, counts, why, notices, (), answer, survey.basis(counts), COLUMNS
     )  # fmt: skip
 
 
@@ -197,7 +198,8 @@ def _of_large_file(file: Path, scale: Scale | str | None, wanted: Wanted) -> Int
         step, taken = step_of(seen, seen)
         wanted = dataclasses.replace(wanted, bounds=given.bounds, step=step)
         _check_bounds(wanted)
-        found = Found(np.zeros(dealt.people), np.zeros(dealt.people, dtype=np.int64))
+        people = dealt.people
+        found = Found(np.zeros(people), np.zeros(people, dtype=np.int64), np.zeros(people, dtype=np.bool_))
         for group in dealt.groups():
             found.add(group, dealt.problems, wanted)
     if not found.rows:
@@ -208,6 +210,9 @@ def _of_large_file(file: Path, scale: Scale | str | None, wanted: Wanted) -> Int
         "people": dealt.people,
         "human_averaged": found.averaged,
         "answers_without_twin": sum(found.sizes),
+        "answers_used": sum(row["n_labeled"] for row in found.rows),
+        "people_used": int(np.count_nonzero(found.used)),
+        "pairs_used": 0,
     }
     remarks = (repeated_rows(counts), taken, _unnamed_scale(seen, found.rows, wanted))
     notes, overall = ["Human answers alone, as asked for."], None
@@ -225,7 +230,7 @@ def _of_large_file(file: Path, scale: Scale | str | None, wanted: Wanted) -> Int
         " ".join(f"{method}: {why}" for _, method, why in whys),
         [sentence for sentence in remarks if sentence],
         answer=interval_answer(found.rows, overall, wanted, ends, True),
-        basis=f"Rests on {several(counts['answers'], 'human answer')} by {dealt.people} people.",
+        basis=basis(counts),
         columns=COLUMNS,
     )
 

@@ -147,8 +147,9 @@ def plan_from(
     ]
     why = found.answers[-1][1].why
     answer = _in_words(typical, half_width, level)
+    counts = survey.counts({row["problem"] for row in found.rows})
     return Plans(
-        found.rows, typical, found.reasons, notes, pairing.counts, why, notices, (), answer, survey.basis, COLUMNS
+        found.rows, typical, found.reasons, notes, counts, why, notices, (), answer, survey.basis(counts), COLUMNS
     )  # fmt: skip
 
 

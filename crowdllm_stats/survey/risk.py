@@ -135,7 +135,8 @@ def risk_from(
     mean, ends = _average(rows, level) if len(rows) > 1 else (None, [])
     why = found.answers[0][1].why
     answer = _answer(rows[0] if mean is None else mean, ends, len(rows), level)
-    return Risks(rows, mean, found.reasons, notes, pairing.counts, why, notices, ends, answer, survey.basis, COLUMNS)
+    counts = survey.counts({row["problem"] for row in rows})
+    return Risks(rows, mean, found.reasons, notes, counts, why, notices, ends, answer, survey.basis(counts), COLUMNS)
 
 
 def _answer(row: Row, ends: Sequence[Row], problems: int, level: float) -> str:

@@ -72,12 +72,41 @@ def test_the_methods_name_digital_answers_where_an_interval_used_them(tmp_path):
     assert "digital" not in compare_part(content(tmp_path / "one", compared, "compare", human, fewer)).methods
 
 
+def test_the_methods_say_where_half_an_unseen_answer_shapes_the_ends(tmp_path):
+    bounded = tables(["tea", "milk"])
+    free = [CrowdData.from_frame(data.responses[COLUMNS]) for data in bounded]
+    for name, pair, method, shaped in (
+        ("bounded", bounded, "ppi++-small", True),
+        ("alone", bounded, "classical-small", True),
+        ("free", free, "ppi++-small", False),
+        ("classical", bounded, "classical", False),
+    ):
+        found = interval_from(*pair, method=method)
+        said = interval_part(content(tmp_path / name, found, "interval", *pair)).methods
+        assert ("with half an unseen answer added at that end of the scale" in said) is shaped, name
+        assert ("[rubin, bounded]" in said) is shaped, name
+
+
+def test_a_comparison_says_of_what_it_is(tmp_path):
+    human, digital = tables(["tea", "all"])
+    for name, options, title in (("whole", {}, "The mean over all questions"), ("one", {"first": 2}, "Question all")):
+        found = compare_from(human, digital, **options)
+        figure = compare_part(content(tmp_path / name, found, "compare", human, digital)).figures[-1]
+        assert figure.title == f"{title}, by every method"
+    alone = [CrowdData.from_frame(data.responses.query("problem == 'all'")[COLUMNS]) for data in (human, digital)]
+    assert compare_from(*alone).answer.startswith("Question all: ")
+
+
 def test_the_methods_count_the_answers_that_were_used(tmp_path):
     human, digital = tables(["tea"])
-    frame = pd.concat([human.responses, pd.DataFrame([("lonely", "p0", 3)], columns=COLUMNS)])
+    frame = pd.concat([human.responses, pd.DataFrame([("lonely", "hermit", 3)], columns=COLUMNS)])
     human = CrowdData.from_frame(frame[COLUMNS], scale="1:5")
     said = interval_part(content(tmp_path / "kept", interval_from(human, digital), "interval", human, digital)).methods
     assert "mean answer to one question from 9 answers of 9 people" in said
+    assert "(each of the human answers paired with that of a digital twin)" in said
+    assert interval_from(human, digital).basis.startswith("Rests on 9 human answers. ")
+    assert interval_from(human).basis == "Rests on 9 human answers by 9 people."
+    assert compare_from(human, digital).basis.startswith("Rests on 9 human answers. ")
     planned = plan_from(human, digital, 0.4, level=0.8)
     said = planner_part(content(tmp_path / "plan", planned, "planner", human, digital, level=0.8)).methods
     assert "half-width 0.4 and level 80% from a pilot of 9 answers" in said

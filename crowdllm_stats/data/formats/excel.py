@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -32,26 +34,12 @@ def read_excel(file: Path, part: str = "") -> Opened:
             on a formula whose value was not saved.
         ModuleNotFoundError: naming the extra, without python-calamine.
     """
-    with naming_extras():
-        import python_calamine
-    errors = 0
-    if zipfile.is_zipfile(file):
-        check_zip(file)
-        errors = _check_sheets(file)
-    elif file.suffix.lower() != ".xls":
-        raise ValueError(f"{file}: is not a whole Excel file, it may be cut off, of another type or have a password")
-    try:
-        with python_calamine.load_workbook(str(file)) as book:
-            names = [name for name in book.sheet_names if not part or name == part]
-            sheets = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in names}
-            there = list(book.sheet_names)
-    except BaseException as error:  # a panic in Rust derives from BaseException alone
-        if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit | MemoryError):
-            raise
-        raise ValueError(
-            f"{file}: cannot be read as Excel, it may be damaged, of another type or have a password "
-            f"({one_line_of(error)})"
-        ) from None
+    _check_kind(file)
+    errors = _check_sheets(file) if zipfile.is_zipfile(file) else 0
+    with _workbook(file) as book:
+        names = [name for name in book.sheet_names if not part or name == part]
+        sheets = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in names}
+        there = list(book.sheet_names)
     if part and part not in there:
         raise ValueError(f"{file}: has no sheet {part!r}; it has {some(there, 8)}")
     filled = [name for name, rows in sheets.items() if any(any(map(_text, row)) for row in rows)]
@@ -66,6 +54,42 @@ def read_excel(file: Path, part: str = "") -> Opened:
     wrong = f"{errors} cells show an error such as #N/A and are read as empty" if errors else ""
     found = ", ".join(text for text in (which, skipped, wrong) if text)
     return opened.noting(f"{file}: {found}." if found else "")
+
+
+def sheets_of(file: Path) -> tuple[str, ...]:
+    """The names of all sheets, empty ones too.
+
+    Raises:
+        ValueError: in one line, on a file that is damaged, has a password or unpacks to too much.
+        ModuleNotFoundError: naming the extra, without python-calamine.
+    """
+    _check_kind(file)
+    with _workbook(file) as book:
+        return tuple(book.sheet_names)
+
+
+def _check_kind(file: Path) -> None:
+    if zipfile.is_zipfile(file):
+        check_zip(file)
+    elif file.suffix.lower() != ".xls":
+        raise ValueError(f"{file}: is not a whole Excel file, it may be cut off, of another type or have a password")
+
+
+@contextmanager
+def _workbook(file: Path) -> Iterator[Any]:
+    """The workbook, open; whatever its reader says of a file that it cannot read becomes one line."""
+    with naming_extras():
+        import python_calamine
+    try:
+        with python_calamine.load_workbook(str(file)) as book:
+            yield book
+    except BaseException as error:  # a panic in Rust derives from BaseException alone
+        if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit | MemoryError):
+            raise
+        raise ValueError(
+            f"{file}: cannot be read as Excel, it may be damaged, of another type or have a password "
+            f"({one_line_of(error)})"
+        ) from None
 
 
 def _from_header(rows: list[list[str]]) -> tuple[list[list[str]], int]:

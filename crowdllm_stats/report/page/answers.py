@@ -68,12 +68,14 @@ class Understood:
         looks: who is paired with whom, and whatever is suspicious.
         refused: why the two do not go together, in one line; empty where they do.
         doubts: what should be looked at before any number.
+        sheets: role -> the sheets of an Excel file, or the tables in an archive, where there are several.
     """
 
     tables: tuple[TableSeen, ...]
     looks: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     refused: str = ""
+    sheets: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -105,32 +107,58 @@ def understood(study: Study, choices: Choices) -> Understood:
         >>> understood(Study("s", folder, {"human": "human/a.csv"}), Choices()).tables[0].lacking
         ('response',)
     """
+    study = _on_sheets(study, choices)
     tables = tuple(_seen(study, side, choices) for side in SIDES if side in study.files)
-    found = Understood(tables)
+    sheets = {role: _sheets(study.folder, file) for role, file in study.files.items()}
+    found = Understood(tables, sheets={role: names for role, names in sheets.items() if len(names) > 1})
     if not found.ready:
         return found
     try:
         survey = _survey(study, choices)
     except ValueError as error:
-        return Understood(tables, refused=said(error).command)
+        return dataclasses.replace(found, refused=said(error).command)
     looks = tuple(map(for_command, [*survey.coding, *survey.looks(paired=not choices.unpaired)]))
-    doubts = _checked(study.folder, tuple(study.files.values())).suspicious
-    return Understood(tables, looks, tuple(doubt for doubt in doubts if doubt not in looks))
+    doubts = _checked(study.folder, tuple(study.tables.values())).suspicious
+    return dataclasses.replace(found, looks=looks, doubts=tuple(doubt for doubt in doubts if doubt not in looks))
 
 
-def proposed(study: Study) -> dict[str, str]:
-    """What can be found out of how the files are to be read, as the query of a page.
+def _on_sheets(study: Study, choices: Choices) -> Study:
+    """The study with the sheets that were chosen.
+
+    Raises:
+        ValueError: on one that is not there.
+    """
+    for role, sheet in choices.sheets.items():
+        if sheet not in _sheets(study.folder, study.files.get(role, "")):
+            raise ValueError(f"the file of {role} answers has no sheet {sheet!r}")
+    return dataclasses.replace(study, sheets=choices.sheets)
+
+
+@lru_cache(maxsize=_KEPT)
+def _sheets(folder: Path, file: str) -> tuple[str, ...]:
+    """The sheets or packed tables of a file; none where it cannot be read, of which the table says why."""
+    from crowdllm_stats.data.opening import parts_of
+
+    os.chdir(folder)
+    with suppress(ValueError):
+        return parts_of(file)
+    return ()
+
+
+def proposed(study: Study, choices: Choices) -> dict[str, str]:
+    """What can be found out of how the files, or the sheets of them, are to be read, as the query of a page.
 
     Raises:
         ValueError: if nothing can be.
     """
-    found = _checked(study.folder, tuple(study.files.values()))
+    study = _on_sheets(study, choices)
+    found = _checked(study.folder, tuple(study.tables.values()))
     names = {field.name for field in dataclasses.fields(Choices)}
     options = {option.removeprefix("--").replace("-", "_"): value for option, value in found.options.items()}
     query = {name: value or "on" for name, value in options.items() if name in names and not name.endswith("_columns")}
     used = {one.file: one.used for one in found.files}
     for side in SIDES:
-        for ours, theirs in used.get(study.files.get(side, ""), {}).items():
+        for ours, theirs in used.get(study.tables.get(side, ""), {}).items():
             if theirs.casefold() != ours:
                 query[f"{side}_{ours}"] = theirs
     return query
@@ -189,6 +217,7 @@ def _kept(study: Study, choices: Choices, command: str) -> Path:
     from crowdllm_stats._base.manifest import described_file
     from crowdllm_stats.report.keep import MARK, keep_results
 
+    study = _on_sheets(study, choices)
     folder = study.folder / "kept" / hashlib.sha256(repr(choices).encode()).hexdigest()[:16] / command
     if (folder / MARK).exists():
         return folder
@@ -233,14 +262,14 @@ def _plain(study: Study, choices: Choices) -> CrowdData | None:
 
     if "reference" not in study.files:
         return None
-    frame = _opened(study.folder, study.files["reference"]).frame
+    frame = _opened(study.folder, study.tables["reference"]).frame
     used = names_like_ours([str(name) for name in frame.columns])
     named = frame.rename(columns={theirs: ours for ours, theirs in used.items()})
     wishes = Wishes(
         missing="drop" if choices.drop_missing else "refuse", missing_codes=choices.codes(),
         reading=Reading(labels=choices.reading("digital").labels),
     )  # fmt: skip
-    return from_table(named, study.files["reference"], wishes)
+    return from_table(named, study.tables["reference"], wishes)
 
 
 def _planner(study: Study, choices: Choices, human: CrowdData, digital: CrowdData | None, level: float) -> SurveyResult:
@@ -264,7 +293,7 @@ def write_example(folder: Path) -> dict[str, str]:
 
 
 def _seen(study: Study, side: str, choices: Choices) -> TableSeen:
-    file = study.files[side]
+    file = study.tables[side]
     try:
         opened = _opened(study.folder, file)
     except (ValueError, FileNotFoundError) as error:
@@ -306,7 +335,7 @@ def _read(study: Study, side: str, choices: Choices) -> _Read:
             human = _read(study, "human", choices).data
             known = () if human is None else tuple(human.problems["problem"])
     return _assembled(
-        study.folder, study.files[side], side, tuple(choices.columns(side).items()), choices.scale, choices.codes(),
+        study.folder, study.tables[side], side, tuple(choices.columns(side).items()), choices.scale, choices.codes(),
         choices.drop_missing, choices.profile(), choices.reading(side, known),
     )  # fmt: skip
 

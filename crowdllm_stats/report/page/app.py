@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,9 @@ from crowdllm_stats._base.shown import one_line, visible
 from crowdllm_stats.report.page import answers
 from crowdllm_stats.report.page.answers import Shown
 from crowdllm_stats.report.page.calculator import Calculator, Refused
-from crowdllm_stats.report.page.choices import SIDES, Choices
+from crowdllm_stats.report.page.choices import ROLES, SIDES, Choices
 from crowdllm_stats.report.page.guard import TooMuch
-from crowdllm_stats.report.page.uploads import ROLES, Studies, Study
+from crowdllm_stats.report.page.uploads import Studies, Study
 from crowdllm_stats.report.parts import text_of
 
 _HERE = Path(__file__).parent
@@ -50,6 +51,7 @@ def make_app(studies: Studies, calculator: Calculator, megabytes: int) -> Starle
             Route("/files", pages.take_files, methods=["POST"]),
             Route("/example", pages.take_example, methods=["POST"]),
             Route("/study/{name}", pages.study),
+            Route("/study/{name}/sheets", pages.sheets),
             Route("/study/{name}/report.html", pages.report),
             Route("/study/{name}/forget", pages.forget, methods=["POST"]),
             Route("/static/drawing.js", pages.drawing),
@@ -91,10 +93,17 @@ class _Pages:
                 study = self._studies.add(given)
             except ValueError as error:
                 return self._start(request, str(error))
-        try:
-            query = await run_in_threadpool(self._calculator.call, answers.proposed, study)
-        except Refused:  # the page on the study says why
-            query = {}
+        return await run_in_threadpool(self._proposed, request, study, {})
+
+    def sheets(self, request: Request) -> Response:
+        """The page on other sheets of the files; what was chosen for the old ones need not hold for them."""
+        return self._proposed(request, self._study(request), Choices.of(request.query_params).sheets)
+
+    def _proposed(self, request: Request, study: Study, sheets: dict[str, str]) -> Response:
+        """The page on a study, with what can be found out of it chosen already."""
+        query = {f"{role}_sheet": sheet for role, sheet in sheets.items()}
+        with suppress(Refused):  # the page on the study says why
+            query |= self._calculator.call(answers.proposed, study, Choices.of(query))
         return _to(request, f"/study/{study.name}?{urlencode(query)}")
 
     def take_example(self, request: Request) -> Response:

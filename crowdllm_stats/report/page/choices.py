@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crowdllm_stats._base.messages import BadInput
+from crowdllm_stats._base.words import join_list, split_list
 
 if TYPE_CHECKING:
     from crowdllm_stats.data.shape import Reading
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
 #: Our columns; the module of ours that has them loads pandas, which the page's own process does without.
 OURS = ("problem", "participant", "response")
 
+#: What a file can be: the three places of the first page.
+ROLES = ("human", "digital", "reference")
+
 #: The two tables, as forms and folders call them.
-SIDES = ("human", "digital")
+SIDES = ROLES[:2]
 
 #: The choices of how both tables are read.
 READING = ("scale", "missing", "labels", "questions", "id", "where")
@@ -33,10 +37,11 @@ class Choices:
         scale: what the answers can be, as ``Scale.parse`` reads it.
         missing: codes and words of missing answers, joined by commas.
         labels: numbers for answers in words: "likert5", "likert7" or "Never=1,Often=3".
-        questions: columns of a table with a row per person that are its questions, joined by commas.
+        questions: columns of a table with a row per person that are its questions, as
+            :func:`~crowdllm_stats._base.words.split_list` reads them.
         id: the column of such a table that names the people.
         where: a condition that rows must meet.
-        match: profile columns to build twins from, joined by commas.
+        match: profile columns to build twins from, likewise.
         reference_participant: the plain LLM's id in the digital table.
         half_width: the half-width to plan for.
         drop_missing: whether rows without an answer are left out.
@@ -44,6 +49,9 @@ class Choices:
         as_given: whether the tables are in the right order, though they look exchanged.
         human_columns: the human table's columns of problem, participant and response; empty where found by their names.
         digital_columns: those of the digital table.
+        human_sheet: the sheet of an Excel file, or the table in an archive, that is read; empty for what is found.
+        digital_sheet: that of the digital table.
+        reference_sheet: that of the plain answers.
     """
 
     level: str = "0.95"
@@ -61,6 +69,9 @@ class Choices:
     as_given: bool = False
     human_columns: tuple[str, str, str] = ("", "", "")
     digital_columns: tuple[str, str, str] = ("", "", "")
+    human_sheet: str = ""
+    digital_sheet: str = ""
+    reference_sheet: str = ""
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> Choices:
@@ -78,6 +89,8 @@ class Choices:
                 given[field.name] = tuple(query.get(f"{side}_{ours}", "") for ours in OURS)
             elif field.type == "bool":
                 given[field.name] = field.name in query
+            elif field.name.endswith("_sheet"):
+                given[field.name] = query.get(field.name, "")
             elif query.get(field.name, "").strip():
                 given[field.name] = query[field.name].strip()
         return cls(**given)  # type: ignore[arg-type]  # each field got its type
@@ -86,6 +99,11 @@ class Choices:
         """Our names to those chosen for the human or the digital table."""
         chosen = self.human_columns if side == "human" else self.digital_columns
         return {ours: theirs for ours, theirs in zip(OURS, chosen, strict=True) if theirs}
+
+    @property
+    def sheets(self) -> dict[str, str]:
+        """Role -> the sheet that was chosen."""
+        return {role: sheet for role in ROLES if (sheet := getattr(self, f"{role}_sheet"))}
 
     def number(self, name: str) -> float:
         """A choice as a number.
@@ -112,7 +130,7 @@ class Choices:
             >>> Choices(missing="88, don't know").codes()
             (88.0, "don't know")
         """
-        return tuple(map(_code, _words(self.missing)))
+        return tuple(_code(word.strip()) for word in self.missing.split(",") if word.strip())
 
     def reading(self, side: str, known: Sequence[str] = ()) -> Reading:
         """How the human or the digital table is to be read.
@@ -132,14 +150,14 @@ class Choices:
                 "must be likert5, likert7 or a list such as Never=1,Often=3", argument="--labels", given=self.labels
             )
         return Reading(
-            wide=True if self.questions and side == "human" else None, questions=_words(self.questions),
+            wide=True if self.questions and side == "human" else None, questions=tuple(split_list(self.questions)),
             id_column=self.id or None, where=(self.where,) if self.where else (), known=tuple(known),
             labels=self.labels or None,
         )  # fmt: skip
 
     def profile(self) -> tuple[str, ...]:
         """The profile columns to build twins from."""
-        return _words(self.match)
+        return tuple(split_list(self.match))
 
     def settings(self) -> dict[str, str | float]:
         """What was chosen beside files and columns, for the provenance of a report."""
@@ -161,7 +179,8 @@ class Choices:
         words = [command, *(files[side] for side in SIDES if side in files)]
         given = {name: getattr(self, name) for name in (*READING, "match")}
         for side in SIDES:
-            given[f"{side}_columns"] = ",".join(f"{ours}={theirs}" for ours, theirs in self.columns(side).items())
+            chosen = [f"{ours}={theirs}" for ours, theirs in self.columns(side).items()]
+            given[f"{side}_columns"] = join_list(chosen) if chosen else ""
         if command == "safe-interval":
             given |= {"reference": files.get("reference"), "reference_participant": self.reference_participant}
         elif command == "planner":
@@ -175,10 +194,6 @@ class Choices:
 
 def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _code(word: str) -> float | str:

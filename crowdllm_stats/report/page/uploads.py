@@ -7,16 +7,14 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from crowdllm_stats._base.manifest import sha256
 from crowdllm_stats._base.whole_files import unfinished
-
-#: What a file can be: the three places of the first page.
-ROLES = ("human", "digital", "reference")
+from crowdllm_stats.report.page.choices import ROLES
 
 #: Studies that are kept at a time; the oldest makes room.
 KEPT = 5
@@ -32,18 +30,31 @@ class Study:
         name: of the study, in addresses.
         folder: where its files are.
         files: role -> path inside the folder, such as "human/survey.csv".
+        sheets: role -> the sheet or packed table of the file that is read, where one is named.
     """
 
     name: str
     folder: Path
     files: dict[str, str]
+    sheets: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Role -> what is read: the file, or "human/survey.xlsx#Wave 2" where a sheet is named."""
+        return {role: self._with_sheet(role, file) for role, file in self.files.items()}
 
     @property
     def names(self) -> dict[str, str]:
-        """Role -> the file's own name; with the folder that the page chose where two files have the same."""
+        """Role -> the table's own name; with the folder that the page chose where two files have the same."""
         own = {role: Path(file).name for role, file in self.files.items()}
         names = list(own.values())
-        return {role: name if names.count(name) == 1 else self.files[role] for role, name in own.items()}
+        return {
+            role: self._with_sheet(role, name if names.count(name) == 1 else self.files[role])
+            for role, name in own.items()
+        }
+
+    def _with_sheet(self, role: str, file: str) -> str:
+        return f"{file}#{self.sheets[role]}" if role in self.sheets else file
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import pandas as pd
 from crowdllm_stats._base.json_values import json_text, table_rows
 from crowdllm_stats._base.manifest import described_file, made_by, write_manifest
 from crowdllm_stats._base.markdown import markdown_table
-from crowdllm_stats._base.shown import one_line, visible
+from crowdllm_stats._base.shown import one_line, several, visible
 from crowdllm_stats._base.whole_files import whole_folder
 from crowdllm_stats.studies.engine.compute import layout_of
 from crowdllm_stats.studies.engine.design import Design, levels_text
@@ -215,8 +215,8 @@ def describe(design: Design) -> list[tuple[str, str]]:
         ("Measures", "\n".join(f"- `{spec.name}`: {meaning(spec)}" for spec in design.measures)),
         (
             "Size",
-            f"{design.n_cells:,} cells x {design.replicates:,} replicates in {len(plan.blocks):,} blocks of "
-            f"{design.block:,}; seed {design.seed}",
+            f"{several(design.n_cells, 'cell')} of {design.replicates:,} replicates each, computed in "
+            f"{several(len(plan.blocks), 'block')} of at most {design.block:,} replicates; seed {design.seed}",
         ),
     ]
     if design.skips:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
+import zipfile
 from html import unescape
 
 import pandas as pd
@@ -15,6 +17,7 @@ import pytest
 from page_client import DIGITAL, HUMAN, refusals
 
 from crowdllm_stats import interval_from, load_example
+from crowdllm_stats.cli.inputs import given_columns
 from crowdllm_stats.data import layout
 from crowdllm_stats.report.page import choices
 from crowdllm_stats.report.page.calculator import Calculator, Refused
@@ -112,6 +115,67 @@ def test_a_wide_table_in_words_is_read_as_such(page):
     assert answer.url.params["labels"] == "likert5"
     expected = interval_from(frame(HUMAN), frame(DIGITAL), scale="1:5").to_frame().loc["milk"]
     assert numbers(found, "Q2")[:3] == pytest.approx([expected.estimate, expected.lower, expected.upper])
+
+
+def wide(questions, people=9) -> pd.DataFrame:
+    """A table with a row per person."""
+    answers = frame(HUMAN).pivot_table(index="participant", columns="problem", values="response").astype(int)
+    return answers.rename(columns=dict(zip(("tea", "milk", "rice"), questions, strict=True))).iloc[:people]
+
+
+def test_columns_with_commas_can_be_named(page):
+    questions = ["tea, hot", "milk, cold", "rice"]
+    answer = page.send(human=wide(questions).to_csv().encode())
+    text = page.look(answer, questions='"tea, hot", "milk, cold"', scale="1:5").text
+    assert refusals(text) == []
+    expected = interval_from(frame(HUMAN), scale="1:5").to_frame().loc["tea"]
+    assert numbers(text, "tea, hot")[:3] == pytest.approx([expected.estimate, expected.lower, expected.upper])
+    assert "rice" not in text.partition("What people answer on average")[2]
+    answer = page.send(human=HUMAN.replace(b"response", b'"answer, 1 to 5"'))
+    chosen = page.look(answer, human_response="answer, 1 to 5", scale="1:5")
+    assert refusals(chosen.text) == []
+    words = shlex.split(unescape(re.search(r"<code>(crowdllm-stats interval .*?)</code>", chosen.text)[1]))
+    assert given_columns("", words[words.index("--human-columns") + 1]) == {"response": "answer, 1 to 5"}
+
+
+def workbook(**sheets) -> bytes:
+    out = io.BytesIO()
+    with pd.ExcelWriter(out, engine="openpyxl") as book:
+        for name, table in sheets.items():
+            table.to_excel(book, sheet_name=name, index=False)
+    return out.getvalue()
+
+
+def test_a_sheet_can_be_chosen(page):
+    book = workbook(Notes=pd.DataFrame({"asked in May": []}), First=frame(HUMAN), Later=frame(HUMAN).iloc[:18])
+    answer = page.send(human=("survey.xlsx", book), digital=DIGITAL)
+    assert "there is a header but no rows" in refusals(answer.text)[0]
+    assert re.findall(r"<option[^>]*>(.*?)</option>", answer.text)[:4] == [
+        "the first that is not empty", "Notes", "First", "Later",
+    ]  # fmt: skip
+    found = page.get(f"{study_of(answer)}/sheets", params={"human_sheet": "Later"})
+    assert refusals(found.text) == []
+    assert (found.url.params["human_sheet"], found.url.params["scale"]) == ("Later", "1:5")
+    expected = interval_from(frame(HUMAN).iloc[:18], frame(DIGITAL), scale="1:5").to_frame()
+    assert list(expected.index) == ["tea", "milk"]
+    row = expected.loc["milk"]
+    assert numbers(found.text, "milk")[:3] == pytest.approx([row.estimate, row.lower, row.upper])
+    assert "crowdllm-stats interval &#39;survey.xlsx#Later&#39; digital.csv" in found.text
+    assert '<input type="hidden" name="human_sheet" value="Later">' in found.text
+    gone = page.look(answer, human_sheet="../../etc/passwd")
+    assert refusals(gone.text) == ["the file of human answers has no sheet '../../etc/passwd'"]
+
+
+def test_a_table_in_an_archive_can_be_chosen(page):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("first.csv", HUMAN)
+        archive.writestr("later.csv", HUMAN.replace(b"tea", b"wine"))
+    answer = page.send(human=("survey.zip", packed.getvalue()))
+    assert "holds 2 tables of text" in refusals(answer.text)[0]
+    found = page.get(f"{study_of(answer)}/sheets", params={"human_sheet": "later.csv"})
+    assert refusals(found.text) == []
+    assert numbers(found.text, "wine")[3] == 9
 
 
 def test_a_refusal_is_the_librarys_own_line(page):
