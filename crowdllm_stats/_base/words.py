@@ -75,7 +75,7 @@ def split_list(text: str) -> list[str]:
     A word that holds a comma itself stands in double quotes, as in a CSV file.
 
     Example:
-        >>> split_list("age, \"town, country\",")
+        >>> split_list('age, "town, country",')
         ['age', 'town, country']
     """
     rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)

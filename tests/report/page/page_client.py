@@ -39,15 +39,23 @@ class Page:
 
     def send(self, **files: Any) -> Any:
         """Send files, each content or (name, content), and follow to the page on them."""
-        given = {role: file if isinstance(file, tuple) else (f"{role}.csv", file) for role, file in files.items()}
-        return self.post("/files", files=given)
+        return self.post("/files", files=_named(files))
 
-    def look(self, answer: Any, **choices: str) -> Any:
-        """The page on the same files with these choices alone."""
-        return self.client.get(answer.url.copy_with(query=None), params=choices)
+    def keep(self, **files: Any) -> str:
+        """Send files likewise, and only return the address of the page on them: nothing is computed."""
+        answer = self.post("/files", files=_named(files), follow_redirects=False)
+        return str(answer.headers["location"]).partition("?")[0]
+
+    def look(self, study: Any, **choices: str) -> Any:
+        """The page on files that were sent, at this address or with this answer, with these choices alone."""
+        return self.client.get(study if isinstance(study, str) else study.url.path, params=choices)
 
     def files(self) -> list[Path]:
         return sorted(path for path in self.folder.rglob("*") if path.is_file())
+
+
+def _named(files: dict[str, Any]) -> dict[str, Any]:
+    return {role: file if isinstance(file, tuple) else (f"{role}.csv", file) for role, file in files.items()}
 
 
 def refusals(text: str) -> list[str]:

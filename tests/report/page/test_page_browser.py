@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from crowdllm_stats import interval_from, load_example
@@ -129,6 +130,12 @@ def test_two_files_give_an_interval_at_the_level_asked_for(server, tab, files, t
     tab.wait_for_url("**level=0.9*")
     answer = interval_from(*tables, scale="1:5", level=0.9).answer
     assert sentence.inner_text() == answer
+    tab.go_back()
+    tab.wait_for_selector("#level", state="attached")
+    assert "level=0.9" not in tab.url
+    assert tab.eval_on_selector("#level", "place => place.value") == "0.95"  # the choice is that of the numbers
+    tab.go_forward()
+    tab.wait_for_url("**level=0.9*")
     drawn(tab)
     assert accessible(tab) == []
     assert tab.locator("[data-drawn] svg").count() == 3
@@ -153,24 +160,18 @@ def test_the_example_by_keyboard_on_a_narrow_dark_screen(server, tab):
     assert tab.evaluate("document.activeElement.textContent") == "Skip to the content"
 
 
-def test_a_bad_file_is_answered_on_the_page(server, tab, files, tmp_path):
-    (tmp_path / "bad.csv").write_bytes(b'problem,participant,response\nq,"ann,4\n')
+def test_a_bad_sheet_is_answered_on_the_page_and_another_one_chosen(server, tab, files, tmp_path):
+    with pd.ExcelWriter(tmp_path / "book.xlsx", engine="openpyxl") as book:
+        pd.DataFrame({"asked in May": []}).to_excel(book, sheet_name="Notes", index=False)
+        pd.read_csv(files / "human.csv").to_excel(book, sheet_name="Wave, 1", index=False)
     tab.goto(server)
-    tab.get_by_label("Human answers").set_input_files(tmp_path / "bad.csv")
+    tab.get_by_label("Human answers").set_input_files(tmp_path / "book.xlsx")
     tab.get_by_role("button", name="Continue").click()
-    assert "the file was cut off or damaged there" in tab.get_by_role("alert").inner_text()
+    assert "there is a header but no rows" in tab.get_by_role("alert").inner_text()
     tab.wait_for_load_state("load")
     assert accessible(tab) == []
-
-
-def test_back_to_an_earlier_level_the_choice_is_that_of_the_numbers(tab, server):
-    tab.goto(server)
-    tab.click("text=Try it with the example")
-    tab.click("summary:has-text('Change how')")
-    tab.select_option("#level", "0.8")
-    tab.click("text=Show again")
-    tab.wait_for_url("**level=0.8**")
-    tab.go_back()
-    tab.wait_for_selector("#level", state="attached")
-    assert "level=0.8" not in tab.url
-    assert tab.eval_on_selector("#level", "place => place.value") == "0.95"
+    tab.get_by_label("Which table of human/book.xlsx?").select_option("Wave, 1")
+    tab.get_by_role("button", name="Read this one").click()
+    answer = interval_from(load_example().human.to_frame(), scale="1:5").answer
+    assert tab.locator(".says").first.inner_text() == answer
+    drawn(tab)

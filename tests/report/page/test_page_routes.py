@@ -29,11 +29,6 @@ def frame(content: bytes) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(content))
 
 
-def study_of(answer) -> str:
-    """The place of a study behind the secret."""
-    return answer.url.path.removeprefix("/secret")
-
-
 def numbers(text: str, question: str) -> list[float]:
     """The numbers in the first row of a question: estimate, ends, ends of the humans alone, people, digital people."""
     row = re.search(rf'<th scope="row">{question}</th>(.*?)</tr>', text, re.DOTALL)
@@ -41,16 +36,16 @@ def numbers(text: str, question: str) -> list[float]:
     return [float(value) for value in re.findall(r'data-value="([^"]*)"', row[1])][:7]
 
 
-@pytest.mark.parametrize(("query", "level"), [({}, 0.95), ({"level": "0.9"}, 0.9)])
-def test_the_intervals_are_those_of_the_library(page, query, level):
-    answer = page.send(human=HUMAN, digital=DIGITAL)
-    found = interval_from(frame(HUMAN), frame(DIGITAL), scale="1,2,3,4,5", level=level).to_frame().loc["milk"]
-    alone = interval_from(frame(HUMAN), scale="1,2,3,4,5", level=level).to_frame().loc["milk"]
-    text = page.look(answer, scale="1,2,3,4,5", **query).text
-    assert refusals(text) == []
-    assert numbers(text, "milk") == pytest.approx(
-        [found.estimate, found.lower, found.upper, alone.lower, alone.upper, 9, 31]
-    )
+def test_the_intervals_are_those_of_the_library(page):
+    study = page.keep(human=HUMAN, digital=DIGITAL)
+    for query, level in (({}, 0.95), ({"level": "0.9"}, 0.9)):
+        found = interval_from(frame(HUMAN), frame(DIGITAL), scale="1,2,3,4,5", level=level).to_frame().loc["milk"]
+        alone = interval_from(frame(HUMAN), scale="1,2,3,4,5", level=level).to_frame().loc["milk"]
+        text = page.look(study, scale="1,2,3,4,5", **query).text
+        assert refusals(text) == []
+        assert numbers(text, "milk") == pytest.approx(
+            [found.estimate, found.lower, found.upper, alone.lower, alone.upper, 9, 31]
+        )
 
 
 def test_the_example_shows_every_part(page):
@@ -105,9 +100,7 @@ def test_what_can_be_found_out_is_chosen_already_and_said(page):
 
 def test_a_wide_table_in_words_is_read_as_such(page):
     words = {1: "Strongly disagree", 2: "Disagree", 3: "Neither", 4: "Agree", 5: "Strongly agree"}
-    wide = frame(HUMAN).pivot_table(index="participant", columns="problem", values="response")
-    wide = wide.rename(columns=dict(zip(("tea", "milk", "rice"), ("Q1", "Q2", "Q3"), strict=True)))
-    text = wide.astype(int).replace(words).to_csv(sep=";")
+    text = wide("Q1", "Q2", "Q3").replace(words).to_csv(sep=";")
     digital = DIGITAL.replace(b"tea,", b"Q1,").replace(b"milk,", b"Q2,").replace(b"rice,", b"Q3,")
     answer = page.send(human=("wide.csv", text.encode("utf-16")), digital=digital)
     found = answer.text
@@ -117,22 +110,21 @@ def test_a_wide_table_in_words_is_read_as_such(page):
     assert numbers(found, "Q2")[:3] == pytest.approx([expected.estimate, expected.lower, expected.upper])
 
 
-def wide(questions, people=9) -> pd.DataFrame:
-    """A table with a row per person."""
+def wide(*questions: str) -> pd.DataFrame:
+    """The human answers with a row per person, the three questions by these names."""
     answers = frame(HUMAN).pivot_table(index="participant", columns="problem", values="response").astype(int)
-    return answers.rename(columns=dict(zip(("tea", "milk", "rice"), questions, strict=True))).iloc[:people]
+    return answers.rename(columns=dict(zip(("tea", "milk", "rice"), questions, strict=True)))
 
 
 def test_columns_with_commas_can_be_named(page):
-    questions = ["tea, hot", "milk, cold", "rice"]
-    answer = page.send(human=wide(questions).to_csv().encode())
-    text = page.look(answer, questions='"tea, hot", "milk, cold"', scale="1:5").text
+    study = page.keep(human=wide("tea, hot", "milk, cold", "rice").to_csv().encode())
+    text = page.look(study, questions='"tea, hot", "milk, cold"', scale="1:5").text
     assert refusals(text) == []
     expected = interval_from(frame(HUMAN), scale="1:5").to_frame().loc["tea"]
     assert numbers(text, "tea, hot")[:3] == pytest.approx([expected.estimate, expected.lower, expected.upper])
     assert "rice" not in text.partition("What people answer on average")[2]
-    answer = page.send(human=HUMAN.replace(b"response", b'"answer, 1 to 5"'))
-    chosen = page.look(answer, human_response="answer, 1 to 5", scale="1:5")
+    study = page.keep(human=HUMAN.replace(b"response", b'"answer, 1 to 5"'))
+    chosen = page.look(study, human_response="answer, 1 to 5", scale="1:5")
     assert refusals(chosen.text) == []
     words = shlex.split(unescape(re.search(r"<code>(crowdllm-stats interval .*?)</code>", chosen.text)[1]))
     assert given_columns("", words[words.index("--human-columns") + 1]) == {"response": "answer, 1 to 5"}
@@ -153,7 +145,7 @@ def test_a_sheet_can_be_chosen(page):
     assert re.findall(r"<option[^>]*>(.*?)</option>", answer.text)[:4] == [
         "the first that is not empty", "Notes", "First", "Later",
     ]  # fmt: skip
-    found = page.get(f"{study_of(answer)}/sheets", params={"human_sheet": "Later"})
+    found = page.client.get(f"{answer.url.path}/sheets", params={"human_sheet": "Later"})
     assert refusals(found.text) == []
     assert (found.url.params["human_sheet"], found.url.params["scale"]) == ("Later", "1:5")
     expected = interval_from(frame(HUMAN).iloc[:18], frame(DIGITAL), scale="1:5").to_frame()
@@ -173,7 +165,7 @@ def test_a_table_in_an_archive_can_be_chosen(page):
         archive.writestr("later.csv", HUMAN.replace(b"tea", b"wine"))
     answer = page.send(human=("survey.zip", packed.getvalue()))
     assert "holds 2 tables of text" in refusals(answer.text)[0]
-    found = page.get(f"{study_of(answer)}/sheets", params={"human_sheet": "later.csv"})
+    found = page.client.get(f"{answer.url.path}/sheets", params={"human_sheet": "later.csv"})
     assert refusals(found.text) == []
     assert numbers(found.text, "wine")[3] == 9
 
@@ -190,9 +182,9 @@ def test_a_refusal_is_the_librarys_own_line(page):
     assert "left out: 1 " in text
 
 
-@pytest.mark.parametrize(
-    ("choice", "said"),
-    [
+def test_a_choice_that_cannot_be_is_answered_on_the_page(page):
+    study = page.keep(human=HUMAN, digital=DIGITAL)
+    for choice, said in (
         ({"level": "2"}, "--level must"),
         ({"level": "ninety"}, "--level must be a number; got 'ninety'"),
         ({"scale": "one to five"}, "is not understood"),
@@ -201,24 +193,21 @@ def test_a_refusal_is_the_librarys_own_line(page):
         ({"match": "age"}, "age"),
         ({"half_width": "5", "scale": "1:5"}, "--half-width is half of the scale"),
         ({"reference_participant": "nobody"}, "has no answer in the digital table"),
-    ],
-)
-def test_a_choice_that_cannot_be_is_answered_on_the_page(page, choice, said):
-    answer = page.send(human=HUMAN, digital=DIGITAL)
-    text = page.look(answer, **choice)
-    assert text.status_code == 200
-    assert any(said in line for line in refusals(text.text)), refusals(text.text)
+    ):
+        answer = page.look(study, **choice)
+        assert answer.status_code == 200
+        assert any(said in line for line in refusals(answer.text)), (choice, refusals(answer.text))
 
 
 def test_the_report_is_that_of_the_command(page):
-    answer = page.send(human=HUMAN, digital=DIGITAL)
-    found = page.get(f"{study_of(answer)}/report.html", params={"scale": "1:5", "level": "0.9"})
+    study = page.keep(human=HUMAN, digital=DIGITAL)
+    found = page.client.get(f"{study}/report.html", params={"scale": "1:5", "level": "0.9"})
     assert found.headers["content-disposition"] == 'attachment; filename="report.html"'
     assert "<title>human.csv with digital.csv</title>" in found.text
     assert "crowdllm-stats interval human.csv digital.csv --scale 1:5 --level 0.9" in found.text
     expected = interval_from(frame(HUMAN), frame(DIGITAL), scale="1:5", level=0.9).to_frame().loc["milk"]
     assert numbers(found.text, "milk")[:3] == pytest.approx([expected.estimate, expected.lower, expected.upper])
-    refused = page.get(f"{study_of(answer)}/report.html", params={"level": "2"})
+    refused = page.client.get(f"{study}/report.html", params={"level": "2"})
     assert refused.status_code == 422
     assert "--level must" in refusals(refused.text)[0]
 
@@ -226,7 +215,7 @@ def test_the_report_is_that_of_the_command(page):
 def test_files_are_forgotten_when_asked_and_when_there_are_many(page):
     first = page.send(human=HUMAN)
     assert len(page.files()) > 1
-    page.post(f"{study_of(first)}/forget")
+    page.client.post(f"{first.url.path}/forget")
     assert page.files() == []
     assert page.client.get(str(first.url)).status_code == 404
     places = [
@@ -267,13 +256,10 @@ def test_the_command_line_says_every_choice():
 def test_two_files_of_one_name_stay_two_in_the_command_line(page):
     answer = page.send(human=("survey.csv", HUMAN), digital=("survey.csv", DIGITAL))
     assert "crowdllm-stats interval human/survey.csv digital/survey.csv" in answer.text
-    assert "crowdllm-stats interval human.csv digital.csv" in page.send(human=HUMAN, digital=DIGITAL).text
 
 
 def test_without_twins_there_is_no_plan_for_twins(page):
-    answer = page.send(human=HUMAN, digital=DIGITAL)
-    assert "How many people to ask" in answer.text
-    alone = page.look(answer, unpaired="on")
+    alone = page.look(page.keep(human=HUMAN, digital=DIGITAL), unpaired="on")
     assert "How many people to ask" not in alone.text
     assert refusals(alone.text) == []
     assert "crowdllm-stats interval human.csv digital.csv --unpaired" in alone.text
