@@ -292,7 +292,7 @@ def test_words_of_another_language_are_asked_about_with_their_mend(folder, capsy
     pd.DataFrame({"lfdn": range(12), **table, "Alter": range(20, 32)}).to_csv("umfrage.csv", index=False)
     text = str(check_files(["umfrage.csv"]))
     open_ones = "immer=NUMBER,nie=NUMBER,oft=NUMBER,selten=NUMBER"
-    option = f"--questions 'Vertrauen? allgemein,Freude [Arbeit]' --labels {open_ones}"
+    option = f"--questions '\"Vertrauen, allgemein\",Freude [Arbeit]' --labels {open_ones}"
     assert f"if they are questions, say {option}." in text
     refused = run(capsys, "interval", "umfrage.csv", code=2)
     assert "with --questions 'Q*' and what words mean with --labels" in refused
