@@ -185,8 +185,7 @@ class Scorer:
             out = self._forward(ids, _repeated(kept, len(own)), read, keep=kept is not None)
             at = torch.tensor([read.index(end) for end in ends], device=out.logits.device)
             logs = _log_softmax(out.logits[torch.arange(len(own), device=at.device), at])
-            first = [answer[0] for answer in tree.answers] if not tree.deepest else list(tree.children[()])
-            return _finite(logs[:, torch.tensor(first, device=logs.device)])
+            return _finite(logs[:, torch.tensor(tree.children[()], device=logs.device)])
 
     def _deep(self, row: Tokens, shared: int, kept: Any, tree: AnswerTree) -> FloatArray:
         """Log-likelihoods of answers of several tokens after one prompt, shape (1, A)."""

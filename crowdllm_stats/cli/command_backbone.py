@@ -9,6 +9,7 @@ import typer
 
 from crowdllm_stats import __version__
 from crowdllm_stats._base.json_values import json_text, table_rows
+from crowdllm_stats.cli.command_group import command_group
 from crowdllm_stats.cli.model_options import AskOptions
 from crowdllm_stats.cli.option_groups import with_groups
 from crowdllm_stats.cli.options import AsJson, KeepFormulas
@@ -23,12 +24,7 @@ def backbone() -> typer.Typer:
         >>> [command.name for command in backbone().registered_commands]
         ['fetch', 'show', 'check', 'ask', 'embed']
     """
-    app = typer.Typer(
-        add_completion=False,
-        rich_markup_mode=None,
-        no_args_is_help=True,
-        help="Fetch, show, check and ask models that answer in place of people; turn texts into numbers.",
-    )
+    app = command_group("Fetch, show, check and ask models that answer in place of people; turn texts into numbers.")
     app.command("fetch")(fetch)
     app.command("show")(show)
     app.command("check")(with_groups(check))

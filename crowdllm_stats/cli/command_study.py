@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdllm_stats._base.json_values import json_text, table_rows
+from crowdllm_stats.cli.command_group import command_group
 from crowdllm_stats.cli.options import AsJson, Plot, Scheduler
 from crowdllm_stats.cli.out_check import check_folder, check_plot
 from crowdllm_stats.cli.output import write_figure
@@ -53,12 +54,7 @@ _MARKS = ("design.json", "results.parquet.manifest.json")
 
 def study(arguments: Sequence[str]) -> typer.Typer:
     """The command with its five parts; ``arguments`` go into manifests."""
-    app = typer.Typer(
-        add_completion=False,
-        rich_markup_mode=None,
-        no_args_is_help=True,
-        help="Run simulation studies, each a TOML file, in blocks that survive being stopped.",
-    )
+    app = command_group("Run simulation studies, each a TOML file, in blocks that survive being stopped.")
     app.command("list")(list_studies)
     app.command("show")(show)
     app.command("plan")(plan)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crowdllm_stats._base.json_values import json_text
+from crowdllm_stats.cli.command_group import command_group
 from crowdllm_stats.cli.options import AsJson, Plot, check_seed
 from crowdllm_stats.cli.out_check import check_folder, check_plot
 from crowdllm_stats.cli.output import write_figure
@@ -36,12 +37,7 @@ Folder = Annotated[
 
 def theory(arguments: Sequence[str]) -> typer.Typer:
     """The command with its three parts; ``arguments`` go into manifests."""
-    app = typer.Typer(
-        add_completion=False,
-        rich_markup_mode=None,
-        no_args_is_help=True,
-        help="Show the theorems as published and exact, and check them by machine.",
-    )
+    app = command_group("Show the theorems as published and exact, and check them by machine.")
     app.command("verify")(_verify(arguments))
     app.command("list")(list_results)
     app.command("show")(show)

@@ -19,6 +19,7 @@ from crowdllm_stats.cli.command_demo import demo
 from crowdllm_stats.cli.command_doctor import details, doctor
 from crowdllm_stats.cli.command_evaluate import evaluate
 from crowdllm_stats.cli.command_fit import fit
+from crowdllm_stats.cli.command_group import help_alone
 from crowdllm_stats.cli.command_report import report
 from crowdllm_stats.cli.command_serve import serve
 from crowdllm_stats.cli.command_simulate import simulate
@@ -171,9 +172,7 @@ def _start(
         raise typer.Exit
     if verbose:
         raise ValueError("--verbose goes with --version")
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-        raise typer.Exit
+    help_alone(context)
 
 
 def _on_tables(function: Callable[..., Report], arguments: Sequence[str], alone: bool) -> Callable[..., None]:

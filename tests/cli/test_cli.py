@@ -91,6 +91,8 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("interval", "safe-interval", "risk", "compare", "planner", "demo"):
         assert command in out
         assert "Usage" in run(capsys, command, "--help")
+    for group in ("study", "theory", "backbone"):
+        assert run(capsys, group) == run(capsys, group, "--help")
 
 
 def test_any_other_failure_exits_1_with_one_line(

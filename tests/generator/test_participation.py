@@ -144,7 +144,7 @@ def test_json_round_trip():
 @pytest.mark.parametrize(
     ("given", "names", "says"),
     [
-        (1.5, {}, "1 of 1 do not, for instance 1.5"),
+        (1.05, {}, r"1 of 1 do not, for instance 1\.05"),
         (-0.1, {}, "must lie between 0 and 1"),
         (np.nan, {}, "must lie between 0 and 1"),
         (0.0, {}, "nobody takes part"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
-from scipy.stats import hypergeom
+from scipy.stats import hypergeom, pearson3, skew
 
 from crowdllm_stats import compare_intervals, interval
 from crowdllm_stats.inference.intervals.one_law import ALARM, FLAG, chance_of_sum, same_law
@@ -124,3 +126,11 @@ def test_an_early_end_of_the_search_changes_no_alarm(law):
     for name, chance in whole.items():
         np.testing.assert_array_equal(early[name] <= level, chance <= level)
         np.testing.assert_allclose(early[name][chance <= level], chance[chance <= level], rtol=1e-9)
+
+
+def test_the_chance_of_a_sum_has_the_skewness_of_all_samples():
+    """Against the gamma distribution with the variance and skewness of all 35 sums of 3 of 7 values."""
+    values = np.array([9.5, 1.9, 4.2, 0.7, 1.1, 0.0, 0.3])
+    sums = np.array([sum(chosen) for chosen in combinations(values, 3)])
+    exact = 2.0 * pearson3.sf((sums[0] - sums.mean()) / sums.std(), skew(sums))
+    assert float(chance_of_sum(values, 3, screen=0.0)) == pytest.approx(exact, rel=1e-9)
