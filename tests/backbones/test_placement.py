@@ -148,6 +148,16 @@ def test_memory_that_runs_out_is_said_with_the_mend_and_nothing_is_lost(tiny, qu
     assert made(tiny, batch_size=1, cache=cache).reference(questions).source["prompts_from_cache"] == 4
 
 
+def test_memory_that_runs_out_while_writing_names_no_batch(tiny, questions, monkeypatch):
+    def full(*_, **__):
+        raise MemoryError
+
+    backbone = made(tiny)
+    monkeypatch.setattr(Scorer, "next_token", full)
+    with pytest.raises(ValueError, match="while 3 texts were written at a time; take dtype=bfloat16 or a smaller"):
+        backbone.generate(questions, k=3)
+
+
 def test_memory_that_runs_out_while_loading_is_not_the_files_fault(tiny, questions, monkeypatch):
     def full(*_, **__):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")

@@ -55,6 +55,20 @@ def test_bad_input_exits_2_with_one_line(
     assert words in run(capsys, *arguments, code=2)
 
 
+def test_a_condition_on_a_column_that_digital_people_lack_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    answers = "".join(f"a,v{number},{number % 5 + 1}\n" for number in range(20))
+    human = write(tmp_path / "human.csv", "problem,participant,response,wave\na,p1,1,1\na,p2,4,2\na,p3,5,2\n")
+    digital = write(tmp_path / "digital.csv", f"problem,participant,response\n{answers}")
+    waves = answers.replace("\n", ",2\n")
+    both = write(tmp_path / "both.csv", f"problem,participant,response,wave\n{waves}")
+    words = f"{digital} has no column for wave=2: all its people count"
+    options = ("--where", "wave=2", "--scale", "1:5", "--explain")
+    assert words in " ".join(run(capsys, "interval", human, digital, *options).split())
+    assert "all its people count" not in " ".join(run(capsys, "interval", human, both, *options).split())
+
+
 def test_digital_answers_may_lie_between_the_levels_of_the_scale(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
