@@ -13,6 +13,7 @@ jax = pytest.importorskip("jax")
 import jax.numpy as jnp
 
 from crowdllm_stats import categorical, ordinal
+from crowdllm_stats.generator import kept
 from crowdllm_stats.generator.belief import Belief, TrainingData
 from crowdllm_stats.generator.blender import Blender
 from crowdllm_stats.generator.training_set import weighted
@@ -156,6 +157,33 @@ def test_no_two_answers_share_a_mixing_draw():
     for psi in (belief.psi(jax.random.key(1), 7), belief.draws_of(jax.random.key(1), 7).psi):
         assert np.unique(np.asarray(psi)).size == psi.size
         assert psi.shape[1:] == (7, 2)
+
+
+def test_no_two_people_share_a_mixing_draw():
+    """Two of these numbers are equal with chance below 1e-4."""
+    found = np.asarray(kept.mixing_draws(jax.random.key(1), 3, 7, 2))
+    assert found.shape == (3, 7, 2)
+    assert np.unique(found).size == found.size
+
+
+def test_the_law_of_what_people_keep_lies_below_its_marginal_and_nears_it_with_more_draws():
+    """Five people who keep something, 2,000 keys; 6 standard errors apart, false-alarm rate 1e-9."""
+    params = Belief(Blender("normal"), hidden=H, kept_mixing=1, mixing_dim=2).initial(
+        jax.random.key(2), D, P, T, 5, 1.0
+    )
+    own = jnp.asarray(np.random.default_rng(3).normal(0.0, [0.8, 0.3], (5, 2)), dtype=jnp.float32)
+
+    @jax.jit
+    @jax.vmap
+    def laws(key):
+        return jnp.stack([kept.law(params, 5, draws, key).log_prob(own) for draws in (1, 8)])
+
+    few, many = np.asarray(laws(jax.random.split(jax.random.key(4), 2000)), dtype=np.float64).T
+    assert many.mean() - few.mean() > 6 * few.std() / np.sqrt(2000)
+    even = kept.even_components(params, 4096)
+    densities = stats.norm.pdf(np.asarray(own)[:, None], even.mean, even.sd).prod(axis=2).mean(axis=1)
+    room = np.log(densities).sum() - many.mean()
+    assert 0.0 < room < 0.5 * (np.log(densities).sum() - few.mean())
 
 
 def test_more_mixing_draws_raise_the_surrogate_bound():
