@@ -58,7 +58,7 @@ def test_bad_input_exits_2_with_one_line(
 def test_a_condition_on_a_column_that_digital_people_lack_is_said(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    answers = "".join(f"a,v{number},{number % 5 + 1}\n" for number in range(20))
+    answers = "".join(f"a,p{number},{number % 5 + 1}\n" for number in range(20))
     human = write(tmp_path / "human.csv", "problem,participant,response,wave\na,p1,1,1\na,p2,4,2\na,p3,5,2\n")
     digital = write(tmp_path / "digital.csv", f"problem,participant,response\n{answers}")
     waves = answers.replace("\n", ",2\n")
