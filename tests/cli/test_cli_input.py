@@ -249,4 +249,4 @@ def test_a_table_with_a_column_for_each_problem_is_told_apart(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     wide = write(tmp_path / "wide.csv", "participant,first,second\np1,3,4\np2,4,5\n")
-    assert "name the questions with --questions" in run(capsys, "interval", wide, survey(tmp_path)[1], code=2)
+    assert "with --questions" in run(capsys, "interval", wide, survey(tmp_path)[1], code=2)
