@@ -8,7 +8,7 @@ from typing import Any
 
 from crowdllm_stats._base.shown import one_line, several
 from crowdllm_stats.report.charts import BLUE, DRAWN, GREY, ORANGE, endless, forest
-from crowdllm_stats.report.parts import Figure, Part, Row, Table, cut, part_of, said
+from crowdllm_stats.report.parts import Figure, Part, Row, Table, cut, part_of, said, whole_rows
 from crowdllm_stats.report.sources import method_said
 
 #: The two kinds of intervals that stand beside each other.
@@ -31,7 +31,7 @@ def interval_part(content: Mapping[str, Any]) -> Part:
     answers = {row["problem"]: row for row in content["answers"]}
     whole: Row = next(iter(content["humans_alone_summary"]), {})
     table = [_beside(row, alone.get(row["problem"], {}), answers.get(row["problem"], {})) for row in rows]
-    table += [_beside(row, whole, {}) for row in summary]  # a question may have their name, "all"
+    table += [_beside(row, whole, {}) for row in whole_rows(summary)]
     drawn = rows[:DRAWN]
     kind = BOTH if alone else ALONE
     lines = [{**row, "kind": kind} for row in drawn]

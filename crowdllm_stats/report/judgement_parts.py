@@ -8,7 +8,7 @@ from typing import Any
 from crowdllm_stats._base.shown import several
 from crowdllm_stats.report.charts import BLUE, DRAWN, GREEN, GREY, ORANGE, altair, curves, finished, forest, names_of
 from crowdllm_stats.report.interval_parts import ALONE, BOTH, level_of, named, reading_of
-from crowdllm_stats.report.parts import Figure, Part, Row, Table, part_of, said
+from crowdllm_stats.report.parts import Figure, Part, Row, Table, part_of, said, whole_rows
 
 #: Verdict -> colour.
 VERDICTS = {"not worse": GREEN, "undecided": GREY, "worse": ORANGE}
@@ -56,9 +56,20 @@ def safe_part(content: Mapping[str, Any]) -> Part:
         "Is the crowd no worse than the bare language model?",
         figures,
         "For each question we tested on the human answers whether the digital crowd's mean has a squared error no "
-        "larger than that of asking the language model once (exact form of CrowdLLM's Theorem 3 [crowdllm]), at level "
-        f"{level} with the Benjamini-Hochberg procedure over {several(len(rows), 'question')} [bh].",
+        "larger than that of asking the language model once (exact form of CrowdLLM's Theorem 3 [crowdllm]), with the "
+        f"false discovery rate held at {_rest(level)} over {several(len(rows), 'question')} by the Benjamini-Hochberg "
+        "procedure [bh].",
     )
+
+
+def _rest(level: str) -> str:
+    """What is left of a level in percent.
+
+    Example:
+        >>> _rest("95%")
+        '5%'
+    """
+    return f"{100.0 - float(level.rstrip('%')):g}%"
 
 
 def _inside(rows: Sequence[Row]) -> Figure:
@@ -121,8 +132,9 @@ def distribution_part(content: Mapping[str, Any]) -> Part:
     )
     columns = {
         "problem": "Question", "human_sd": "Humans' sd", "digital_sd": "Digital sd", "sd_ratio": "Ratio",
-        "total": "Squared distance", "location": "of it location", "spread": "of it spread", "shape": "of it shape",
-        "rest": "of it the rest", "energy": "Energy distance", "cost_of_uniformity": "Cost of uniformity",
+        "total": "Squared distance", "location": "of which location", "spread": "of which spread",
+        "shape": "of which shape", "rest": "of which the rest",
+        "energy": "Energy distance", "cost_of_uniformity": "Cost of uniformity",
         "n_human": "Human answers", "n_digital": "Digital answers", "note": "Remark",
     }  # fmt: skip
     figure = Figure(
@@ -131,7 +143,7 @@ def distribution_part(content: Mapping[str, Any]) -> Part:
         chart=finished(chart),
         alt=f"Standard deviations of human and of digital answers to {several(len(names), 'question')}.",
         reading=reading_of(len(rows), "Where the blue dot is left of the other, digital answers are too alike."),
-        table=Table(columns, [*rows, *summary]),
+        table=Table(columns, [*rows, *whole_rows(summary)]),
     )
     methods = (
         "The distributions of human and digital answers [crowdllm] were compared by the squared Wasserstein-2 "
@@ -165,12 +177,13 @@ def planner_part(content: Mapping[str, Any]) -> Part:
         reading=reading_of(len(rows), "A dot is the plan, a line what the pilot's uncertainty allows."),
         table=Table(
             {
-                "problem": "Question", "n_human_only": "Humans alone", "n_human_only_low": "from",
-                "n_human_only_high": "to", "n_with_digital": "With digital", "n_with_digital_low": "from ",
-                "n_with_digital_high": "to ", "saved": "Saved", "human_sd": "Humans' sd",
+                "problem": "Question", "n_human_only": "Humans alone", "n_human_only_low": "at least",
+                "n_human_only_high": "at most", "n_with_digital": "With digital",
+                "n_with_digital_low": "at least, with digital", "n_with_digital_high": "at most, with digital",
+                "saved": "Saved", "human_sd": "Humans' sd",
                 "correlation": "Correlation with twins", "n_pilot": "Pilot answers", "note": "Remark",
             },
-            [*summary, *rows],
+            [*whole_rows(summary), *rows],
         ),
     )  # fmt: skip
     methods = (

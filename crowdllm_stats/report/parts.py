@@ -17,6 +17,9 @@ Row = Mapping[str, Any]
 #: Most characters of a text from the data in one cell.
 LONGEST = 600
 
+#: Numbers below this are zero but for rounding.
+ROUNDING = 1e-20
+
 #: A text of fewer characters stays on one line.
 SHORT = 16
 
@@ -128,11 +131,28 @@ def part_of(content: Mapping[str, Any], title: str, figures: Sequence[Figure], m
         figures=figures,
         methods=methods,
         basis=content["basis"],
-        notices=[one for one in content["notices"] if one.rstrip(".") not in content["basis"]],
+        notices=[one for one in content["notices"] if one.rstrip(".") not in content["basis"] + content["answer"]],
         notes=content["notes"],
         why=content["why"],
         excluded=content["excluded"],
     )
+
+
+#: How a row over all questions is called, by its name in the results.
+_WHOLE = {
+    "all": "All questions together", "mean": "Mean over the questions", "lower": "lower limit of that mean",
+    "upper": "upper limit of that mean", "typical": "A typical question",
+}  # fmt: skip
+
+
+def whole_rows(summary: Sequence[Row]) -> list[Row]:
+    """The rows over all questions, called so that none is taken for a question.
+
+    Example:
+        >>> whole_rows([{"problem": "all", "estimate": 2.5}])
+        [{'problem': 'All questions together', 'estimate': 2.5}]
+    """
+    return [{**row, "problem": _WHOLE[row["problem"]]} for row in summary]
 
 
 def text_of(value: Any) -> str:
@@ -183,7 +203,11 @@ def _decimals(values: Sequence[Any]) -> int:
 
 
 def _in_column(value: Any, decimals: int) -> str:
-    if isinstance(value, float) and math.isfinite(value) and (value == 0.0 or abs(value) >= 0.5 * 10.0**-decimals):
+    if (
+        isinstance(value, float)
+        and math.isfinite(value)
+        and (abs(value) < ROUNDING or abs(value) >= 0.5 * 10.0**-decimals)
+    ):
         return f"{value + 0.0:.{decimals}f}"
     return text_of(value)
 

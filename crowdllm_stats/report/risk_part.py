@@ -9,7 +9,7 @@ from typing import Any
 from crowdllm_stats._base.shown import several
 from crowdllm_stats.report.charts import BLUE, DRAWN, GREEN, GREY, ORANGE, PURPLE, altair, finished, names_of
 from crowdllm_stats.report.interval_parts import level_of
-from crowdllm_stats.report.parts import Figure, Part, Row, Table, part_of, said, text_of
+from crowdllm_stats.report.parts import Figure, Part, Row, Table, part_of, said, text_of, whole_rows
 
 #: Key of a part -> what it is.
 MEANINGS = {
@@ -258,5 +258,7 @@ def _questions(rows: Sequence[Row], summary: Sequence[Row]) -> Figure:
         chart=finished(chart),
         alt=f"Bars of the squared gap of {several(len(drawn), 'question')}.",
         reading=f"The first {DRAWN} of {len(rows)} questions." if len(rows) > DRAWN else "",
-        table=Table({"problem": "Question", "n_person": "People"} | MEANINGS | {"note": "Remark"}, [*rows, *summary]),
+        table=Table(
+            {"problem": "Question", "n_person": "People"} | MEANINGS | {"note": "Remark"}, [*rows, *whole_rows(summary)]
+        ),
     )

@@ -44,8 +44,20 @@ def study_part(content: Mapping[str, Any]) -> Part:
         says=says,
         figures=figures,
         methods=methods,
-        notes=[f"{one['part']}: {one['words'].replace('`', '')}" for one in content["words"]],
+        notes=[f"{one['part']}: {_in_a_row(one['words'])}" for one in content["words"]],
     )
+
+
+def _in_a_row(words: str) -> str:
+    """Markdown as plain text, the items of a list in a row.
+
+    Example:
+        >>> _in_a_row("- `n` in 5, 10: people\\n- `N` in 100: digital people")
+        'n in 5, 10: people; N in 100: digital people'
+    """
+    lines = words.replace("`", "").splitlines()
+    listed = all(line.startswith("- ") for line in lines)
+    return "; ".join(line.removeprefix("- ") for line in lines) if listed else " ".join(lines)
 
 
 def _verdicts(verdicts: Sequence[Row], words: str) -> Figure:
@@ -145,9 +157,8 @@ def theory_part(content: Mapping[str, Any]) -> Part:
     state = "all passed" if content["passed"] else f"NOT passed: {'; '.join(content['failures'])}"
     says = f"{several(len(checks), 'check')} of {several(len(results), 'result')} were made: {state}."
     if fails:
-        says += (
-            f" As published, {', '.join(fails)} {'fails' if len(fails) == 1 else 'fail'}; an exact form stands beside."
-        )
+        names = " and ".join([", ".join(fails[:-1]), fails[-1]] if len(fails) > 1 else fails)
+        says += f" As published, {names} {'fails' if len(fails) == 1 else 'fail'}; an exact form stands beside."
     if content["skipped"]:
         says += f" {content['skipped']} checks were skipped."
     kinds = {"symbolic": BLUE, "numeric": GREEN, "simulation": PURPLE, "counterexample": ORANGE}
@@ -168,7 +179,8 @@ def theory_part(content: Mapping[str, Any]) -> Part:
         .properties(width="container", height=22 * len(results))
     )
     columns = {
-        "title": "Result", "verdict": "Verdict on what was published", "published": "As published", "exact": "Exact",
+        "title": "Result", "name": "Short name", "verdict": "Verdict on what was published",
+        "published": "As published", "exact": "Exact",
         "evidence": "Evidence", "passed": "Checks passed",
     }  # fmt: skip
     figure = Figure(

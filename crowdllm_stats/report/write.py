@@ -81,7 +81,7 @@ def write_report(
     if not folders:
         raise ValueError("name at least one folder that --out FOLDER/ wrote")
     kept = [read_kept(folder) for folder in folders]
-    parts = [_part_of(one, len(kept)) for one in kept]
+    parts = _told_apart([_part_of(one, len(kept)) for one in kept], kept)
     content = _page(title, kept, parts).encode()
     if len(content) > MOST_BYTES:
         raise ValueError(
@@ -109,6 +109,15 @@ def _part_of(kept: Kept, count: int) -> Part:
         for figure in part.figures
     ]
     return dataclasses.replace(part, figures=figures)
+
+
+def _told_apart(parts: Sequence[Part], kept: Sequence[Kept]) -> list[Part]:
+    """The parts, those of one title with the name of the folder that each is of."""
+    titles = [part.title for part in parts]
+    return [
+        part if titles.count(part.title) == 1 else dataclasses.replace(part, title=f"{part.title} ({one.folder.name})")
+        for part, one in zip(parts, kept, strict=True)
+    ]
 
 
 def _page(title: str, kept: Sequence[Kept], parts: Sequence[Part]) -> str:

@@ -414,7 +414,7 @@ def gap_over_problems(pairing: Pairing, problems: Sequence[str], level: float) -
         >>> example = load_example()
         >>> pairing = pair(example.human, example.digital, census=True)
         >>> print(gap_over_problems(pairing, pairing.problems, 0.95).strip())
-        Over all 12 problems together its mean is off by ... (95% interval ... to ...): none is shown.
+        Over all 12 problems together its mean is off by ... (95% interval ... to ...): no gap is shown.
     """
     if len(problems) < 2:
         return ""
@@ -432,7 +432,7 @@ def gap_over_problems(pairing: Pairing, problems: Sequence[str], level: float) -
     gap = crowd - float(np.sum(human / size) / len(places))
     reach = float(stdtrit(len(names) - 1, 0.5 + level / 2.0)) * error
     low, high = gap - reach, gap + reach
-    shown = "a gap is shown" if low > 0.0 or high < 0.0 else "none is shown"
+    shown = "a gap is shown" if low > 0.0 or high < 0.0 else "no gap is shown"
     return (
         f" Over all {len(places)} problems together its mean is off by {gap:.3g} ({percent(level)} interval {low:.3g} "
         f"to {high:.3g}): {shown}."

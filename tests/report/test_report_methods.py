@@ -12,13 +12,15 @@ import pytest
 
 from crowdllm_stats import CrowdData, compare_from, interval_from, new_questions_from, plan_from, risk_from
 from crowdllm_stats.inference.intervals import HUMAN_ONLY
-from crowdllm_stats.report import keep_results
+from crowdllm_stats.report import keep_results, write_report
 from crowdllm_stats.report.interval_parts import across_part, compare_part, interval_part
 from crowdllm_stats.report.judgement_parts import planner_part
 from crowdllm_stats.report.keep import read_kept
+from crowdllm_stats.report.parts import Table
 from crowdllm_stats.report.risk_part import risk_part
 
 pytest.importorskip("altair")
+pytest.importorskip("vl_convert")
 
 COLUMNS = ["problem", "participant", "response"]
 
@@ -131,6 +133,23 @@ def test_an_end_that_is_not_there_runs_to_the_edge_and_is_said(tmp_path):
         scales = re.findall(r'"nice": (true|false)', json.dumps(figure.chart))
         assert set(scales) == {str(nice).lower()}
         assert ("A line without an end runs to the picture's edge." in figure.reading) is not nice
+
+
+def test_two_parts_of_one_title_are_told_apart_and_sums_are_no_questions(tmp_path):
+    human, digital = tables(["tea", "lower"])
+    for name in ("one", "two"):
+        content(tmp_path / name, risk_from(human, digital), "risk", human, digital)
+    written = write_report([tmp_path / "one", tmp_path / "two"], tmp_path / "report.html")
+    assert [title[-5:] for title in written.titles] == ["(one)", "(two)"]
+    rows = risk_part(read_kept(tmp_path / "one").content).figures[-1].table.rows
+    assert [row["problem"] for row in rows] == [
+        "tea", "lower", "Mean over the questions", "lower limit of that mean", "upper limit of that mean",
+    ]  # fmt: skip
+
+
+def test_what_is_zero_but_for_rounding_is_shown_as_zero():
+    cells = Table({"a": "A"}, [{"a": 7.7e-34}, {"a": 0.5}, {"a": 3e-8}]).cells
+    assert [row[0][0] for row in cells] == ["0.0000", "0.5000", "3e-08"]
 
 
 def test_one_question_has_no_average_of_the_risk(tmp_path):

@@ -218,7 +218,7 @@ def test_the_first_line_has_the_gap_over_all_problems():
     assert found.notices[0].endswith(": a gap is shown.")
     assert sum(row["gap_lower"] > 0.0 for row in found.rows) < 12
     none = safe_decision_from(*shifted(24, 9, 0.0))
-    assert none.notices[0].endswith(": none is shown.")
+    assert none.notices[0].endswith(": no gap is shown.")
 
 
 def test_the_gap_over_all_problems_counts_people_not_answers():

@@ -216,7 +216,7 @@ def describe(design: Design) -> list[tuple[str, str]]:
         (
             "Size",
             f"{several(design.n_cells, 'cell')} of {design.replicates:,} replicates each, computed in "
-            f"{several(len(plan.blocks), 'block')} of at most {design.block:,} replicates; seed {design.seed}",
+            f"{several(len(plan.blocks), 'block')}; seed {design.seed}",
         ),
     ]
     if design.skips:
