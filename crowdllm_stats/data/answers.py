@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -34,13 +34,23 @@ class GivenAnswers:
     missing: NDArray[np.bool_]
 
 
-def as_answers(column: pd.Series, scale: Scale, label: str) -> GivenAnswers:
+#: How messages name rows.
+Rows: TypeAlias = Callable[[NDArray[np.bool_]], str]
+
+
+def as_answers(column: pd.Series, scale: Scale, label: str, rows_text: Rows = rows_text) -> GivenAnswers:
     """Read a column of answers onto ``scale``.
 
     On a numeric scale an answer is a number or its text; empty cells, NaN, None and the words NA, N/A, NaN, null and
     none are missing. On a scale of words, an empty cell is missing, case does not count where no two options differ by
     it alone, and True and False are yes and no. An approval ballot is a tuple or list of options, or one text joined by
     "|"; it comes out in the order of the scale's options. An empty one is missing.
+
+    Args:
+        column: the answers.
+        scale: what they can be.
+        label: how messages name the column.
+        rows_text: how they name its rows.
 
     Raises:
         ValueError: on text in a numeric column, infinities, magnitudes beyond 1e140, answers off the scale, unknown
@@ -51,20 +61,20 @@ def as_answers(column: pd.Series, scale: Scale, label: str) -> GivenAnswers:
         [False, True, False]
     """
     if scale.numeric:
-        return _numbers(column, scale, label)
+        return _numbers(column, scale, label, rows_text)
     if scale.kind == "approval":
-        return _ballots(column, scale, label)
-    return _choices(column, scale, label)
+        return _ballots(column, scale, label, rows_text)
+    return _choices(column, scale, label, rows_text)
 
 
-def _numbers(column: pd.Series, scale: Scale, label: str) -> GivenAnswers:
+def _numbers(column: pd.Series, scale: Scale, label: str, rows_text: Rows) -> GivenAnswers:
     if pd.api.types.is_complex_dtype(column.dtype):
         raise ValueError(f"{label} holds complex numbers; answers must be real ones")
     if pd.api.types.is_numeric_dtype(column.dtype):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         different = values
     else:
-        values, different = _parsed(column, label)
+        values, different = _parsed(column, label, rows_text)
     missing = np.isnan(values)
     sound = different[~np.isnan(different)]
     if np.abs(sound).max(initial=0.0) <= LARGEST and np.all(scale.admits(sound)):
@@ -86,7 +96,7 @@ def _numbers(column: pd.Series, scale: Scale, label: str) -> GivenAnswers:
     return GivenAnswers(values, missing)
 
 
-def _parsed(column: pd.Series, label: str) -> tuple[FloatArray, FloatArray]:
+def _parsed(column: pd.Series, label: str, rows_text: Rows) -> tuple[FloatArray, FloatArray]:
     """Numbers from a column of text or of mixed values, parsed once for each different value; and these."""
     try:
         codes, found = distinct(column)
@@ -109,16 +119,21 @@ def _parsed(column: pd.Series, label: str) -> tuple[FloatArray, FloatArray]:
         raise BadInput(
             f"{label} holds {int(rows.sum())} of {len(codes)} answers that are not numbers: "
             f"{some([found[place] for place in text])} in {rows_text(rows)}",
-            **_mends(words),
+            **_mends(words, 2 * int(rows.sum()) < len(codes)),
         )
     return parsed[codes], parsed
 
 
-def _mends(words: Sequence[str]) -> dict[str, str]:
-    """What to do about answers that are no numbers, for both readers."""
+def _mends(words: Sequence[str], few: bool) -> dict[str, str]:
+    """What to do about answers that are no numbers, for both readers; ``few`` among numbers may stand for none."""
     if any(map(_PERCENT.fullmatch, words)):
         every = "give all answers to a question as percents or none"
         return {"python": every, "command": every}
+    bare = [word.strip() for word in words]
+    if few and len(bare) <= _WORDS and not any("," in word for word in bare):
+        option = shlex.quote(f"--missing={','.join(bare)}")
+        none = "correct them, or leave them out, where they stand for no answer, with"
+        return {"python": f"{none} missing_codes={bare!r}", "command": f"{none} {option}"}
     labels = labels_for(words)
     given = f"labels={labels!r}" if labels else "labels='labels.csv', a file with the columns label and value"
     option = shlex.quote(labels) if labels else "labels.csv, a file with the columns label and value"
@@ -197,14 +212,14 @@ def _is_blank(value: Any) -> bool:
     return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
-def _choices(column: pd.Series, scale: Scale, label: str) -> GivenAnswers:
+def _choices(column: pd.Series, scale: Scale, label: str, rows_text: Rows) -> GivenAnswers:
     try:
         codes, found = coded(column)
     except TypeError:
         raise _for_ballots(f"{label} holds lists where one option is expected") from None
     words = [_of_scale(_option(value), scale.options) for value in found]
     unknown = [place for place, text in enumerate(words) if text != "" and text not in scale.options]
-    _refuse_unknown([found[place] for place in unknown], np.isin(codes, unknown), scale, label)
+    _refuse_unknown([found[place] for place in unknown], np.isin(codes, unknown), scale, label, rows_text)
     values = np.array([*words, ""], dtype=object)[codes]
     return GivenAnswers(values, values == "")
 
@@ -233,7 +248,7 @@ def _option(value: Any) -> str:
     return str(value) if text is None else text
 
 
-def _refuse_unknown(unknown: Sequence[Any], rows: NDArray[np.bool_], scale: Scale, label: str) -> None:
+def _refuse_unknown(unknown: Sequence[Any], rows: NDArray[np.bool_], scale: Scale, label: str, rows_text: Rows) -> None:
     if rows.any():
         raise ValueError(
             f"{label} holds {int(rows.sum())} of {len(rows)} answers with unknown options: {some(unknown)} "
@@ -241,7 +256,7 @@ def _refuse_unknown(unknown: Sequence[Any], rows: NDArray[np.bool_], scale: Scal
         )
 
 
-def _ballots(column: pd.Series, scale: Scale, label: str) -> GivenAnswers:
+def _ballots(column: pd.Series, scale: Scale, label: str, rows_text: Rows) -> GivenAnswers:
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, cells = coded(column)
     else:  # lists cannot be hashed, so every row is its own cell
@@ -250,7 +265,7 @@ def _ballots(column: pd.Series, scale: Scale, label: str) -> GivenAnswers:
     place = {option: number for number, option in enumerate(scale.options)}
     strange = np.array([any(option not in place for option in ballot) for ballot in ballots], dtype=bool)
     unknown = dict.fromkeys(option for ballot in ballots for option in ballot if option not in place)
-    _refuse_unknown(list(unknown), strange[codes], scale, label)
+    _refuse_unknown(list(unknown), strange[codes], scale, label, rows_text)
     sizes = np.array([len(ballot) for ballot in ballots])
     distinct = np.array([len(set(ballot)) for ballot in ballots])
     for rule, broken in (

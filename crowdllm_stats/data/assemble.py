@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crowdllm_stats._base.checks import check_choice
 from crowdllm_stats._base.messages import BadInput
 from crowdllm_stats._base.words import rows_text
-from crowdllm_stats.data.answers import as_answers, without_percent_signs
+from crowdllm_stats.data.answers import Rows, as_answers, without_percent_signs
 from crowdllm_stats.data.attributes import attribute_table, given_table, plain, sort_columns
 from crowdllm_stats.data.codes import refuse_codes, without_codes, without_declined, without_words
 from crowdllm_stats.data.formats.opened import Opened
@@ -91,7 +91,7 @@ def assemble(table: pd.DataFrame | Opened | Shaped, source: str, wishes: Wishes)
     problem = as_ids(frame["problem"], label["problem"])
     participant = as_ids(frame["participant"], label["participant"])
     column, coded, declined, note = _cleared(frame["response"], problem, wishes, scale, label["response"])
-    answers = as_answers(column, scale, label["response"])
+    answers = as_answers(column, scale, label["response"], _cells(problem, participant) if wide else rows_text)
     if wishes.scale is None:
         refuse_codes(answers, problem, label["response"])
     empty = answers.missing & ~coded & ~declined
@@ -114,6 +114,20 @@ def assemble(table: pd.DataFrame | Opened | Shaped, source: str, wishes: Wishes)
     if numbered is not None:
         responses["repeat"] = numbered
     return Parts(responses, people, problems, scale, {**left, **exclusions}, (*said, *([note] if note else []), *notes))
+
+
+def _cells(problem: Ids, participant: Ids) -> Rows:
+    """How messages name the cells of a wide table."""
+
+    def cells_text(rows: NDArray[np.bool_]) -> str:
+        found = np.flatnonzero(rows)
+        shown = [
+            f"{problem.names[problem.codes[row]]!r} of {participant.names[participant.codes[row]]!r}"
+            for row in found[:3]
+        ]
+        return ", ".join(map(str, shown)) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+
+    return cells_text
 
 
 #: How answers are counted in which a language model says that it does not answer.

@@ -280,16 +280,23 @@ def refuse_contrary(means: Mapping[Any, str], labels: Labels, label: str) -> Non
 
 
 def set_of(values: Iterable[str]) -> str:
-    """The set of labels that has a number of its own for each of these texts; empty where none has.
+    """The set of labels that has a number of its own for each of these texts, and theirs where they say one.
+
+    Empty where none has.
 
     Example:
         >>> set_of(["Agree", "Strongly agree"]), set_of(["Agree", "Somewhat agree"]), set_of(["yes"])
         ('likert5', 'likert7', '')
+        >>> set_of(["1 = Strongly disagree", "7 = Strongly agree"])
+        'likert7'
     """
     found = list(values)
     for name in SETS:
         numbers = label_numbers(name)
         known = {known_as(value, numbers) for value in found}
+        own = [(_NUMBERED.match(value), known_as(value, numbers)) for value in found]
+        if any(sign is not None and word is not None and float(sign[1]) != numbers[word] for sign, word in own):
+            continue
         if known and None not in known and len({numbers[one] for one in known if one is not None}) == len(known):
             return name
     return ""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crowdllm_stats._base.unpacking import names_in_zip, unpacked_gzip, unpacked_zip
 from crowdllm_stats.data.files import SUFFIXES, NotUTF8, check_there, head_of, read_table, refuse_shorter
 from crowdllm_stats.data.formats.opened import Opened
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TEXT = (".csv", ".tsv", ".tab", ".txt")
 JSON = (".json", ".jsonl", ".ndjson")
@@ -127,9 +131,15 @@ def _packed_or_plain(file: Path, ending: str) -> Opened:
     packed = ending.endswith(".gz")
     if ending in SUFFIXES and is_plain(head_of(file, HEAD)):
         with suppress(NotUTF8):  # beyond the beginning
-            return Opened(read_table(file), "CSV")
+            return Opened(_bare_names(read_table(file)), "CSV")
     content = unpacked_gzip(file) if packed else file.read_bytes()
     return _of_text(content, str(file), ending.removesuffix(".gz"))
+
+
+def _bare_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with its columns' names without blanks at their ends, as other text is read."""
+    bare = [str(name).strip() for name in frame.columns]
+    return frame.set_axis(bare, axis=1) if len(set(bare)) == len(bare) and all(bare) else frame
 
 
 def _of_text(content: bytes, source: str, ending: str) -> Opened:

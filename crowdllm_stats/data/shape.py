@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 
 import numpy as np
 import pandas as pd
@@ -18,8 +17,9 @@ from crowdllm_stats.data.conditions import absent, rows_where
 from crowdllm_stats.data.formats.opened import Opened
 from crowdllm_stats.data.headers import with_one_header
 from crowdllm_stats.data.ids import as_ids
-from crowdllm_stats.data.labels import SETS, Labels, known_as, label_numbers, refuse_contrary
+from crowdllm_stats.data.labels import Labels, label_numbers, refuse_contrary
 from crowdllm_stats.data.layout import OURS, column_named
+from crowdllm_stats.data.questions import QUESTION, boxes_among, named_questions, questions_told, stem_of
 
 #: Names of columns with one row per person, by how likely each is the id.
 _ID_NAMES = (
@@ -39,17 +39,8 @@ _NAMES = {
         "respuesta", "antwoord", "risposta",
     ),
 }  # fmt: skip
-#: "Q1", "q03_2", "item 12a": a name that ends in a number.
-_NUMBERED = re.compile(r"(.*?)[ _.\-]*\d+(?:[ _.\-]\d+)*[a-z]?", re.IGNORECASE | re.DOTALL)
 #: "output.answer": a key within a key.
 _WITHIN = re.compile(r"[^\W\d]\w*(?:\.\w+)+")
-#: Stems of questions of which there may be one alone.
-_QUESTION = {"q", "qid", "question", "item", "frage", "f", "v", "var"}
-#: Names that tools for surveys give to what is no answer: order, time and clicks.
-_NO_QUESTION = re.compile(
-    r"_DO(_|\b)|_TEXT\b|click|submit|\b(rt|time|timer|timing|duration|latency|seconds?|msecs?|ms)(_|\b|\d)|_(rt|time|ms)\b",
-    re.IGNORECASE,
-)
 #: How empty cells of a wide table's questions are counted.
 _BLANK = "no answer in a wide table"
 #: How rows of sums and means are called.
@@ -59,8 +50,6 @@ _SUMS = {
 }  # fmt: skip
 #: Rows at a table's end among which they are looked for.
 _LAST = 50
-#: Different answers beyond which a column of numbers is a measurement: in general, and to what is called a question.
-_MOST_ANSWERS, _SLIDER = 21, 101
 
 
 @dataclass(frozen=True)
@@ -135,7 +124,9 @@ def shaped(
     if wide:
         opened = with_one_header(replace(opened, frame=opened.frame.set_axis(names, axis=1)))
     whole = opened.frame
-    questions = _questions(opened, source, reading) if wide else []
+    questions = _questions(opened.frame, source, reading) if wide else []
+    if not set(questions) & set(reading.known):
+        opened, questions = _by_last_name(opened, questions)
     opened, exclusions = _meeting(opened, source, reading.where)
     answers = column_named(given.get("response", "response"), names)
     asked = questions or ([answers] if answers else [])
@@ -155,6 +146,17 @@ def shaped(
     if column is not None:
         _refuse_sums(opened.frame, column, source)
     return Shaped(opened.frame, opened.notes, exclusions, outside=_outside(whole, opened.frame, column))
+
+
+def _by_last_name(opened: Opened, questions: list[str]) -> tuple[Opened, list[str]]:
+    """Questions within one key ("answers.q1") by their own names ("q1"), where these differ from all others."""
+    before = {name.rpartition(".")[0] for name in questions if _WITHIN.fullmatch(name)}
+    short = {name: name.rpartition(".")[2] for name in questions}
+    others = {str(name).casefold() for name in opened.frame.columns} - {name.casefold() for name in questions}
+    taken = (others | {*OURS, "repeat"}) & {name.casefold() for name in short.values()}
+    if len(before) != 1 or not all(map(_WITHIN.fullmatch, questions)) or taken:
+        return opened, questions
+    return replace(opened, frame=opened.frame.rename(columns=short)), list(short.values())
 
 
 def _without_unanswered(opened: Opened, asked: Sequence[str]) -> Opened:
@@ -202,74 +204,14 @@ def _meeting(opened: Opened, source: str, where: Sequence[str]) -> tuple[Opened,
     return kept, {f"not where {' and '.join(where)}": gone} if gone else {}
 
 
-def _questions(opened: Opened, source: str, reading: Reading) -> list[str]:
+def _questions(frame: pd.DataFrame, source: str, reading: Reading) -> list[str]:
     """Names of the columns that are questions; none where they cannot be told."""
-    names = list(map(str, opened.frame.columns))
+    names = list(map(str, frame.columns))
     if reading.questions:
-        found = [name for name in names if any(_meant(name, one) for one in reading.questions)]
-        idle = [one for one in reading.questions if not any(_meant(name, one) for name in names)]
-        if idle:
-            raise BadInput(f"{idle[0]!r}: {source} has no such column; it has {some(names, 12)}", argument="questions")
-        return [name for name in found if name != reading.id_column]
+        return [name for name in named_questions(names, reading.questions, source) if name != reading.id_column]
     known = set(reading.known)
-    by_name = [name for name in names if name in known]
-    if by_name:
-        return by_name
-    words = set(label_numbers(reading.labels)) if reading.labels is not None else set()
-    families: dict[str, list[str]] = {}
-    for name in names:
-        if name != reading.id_column and (stem := _stem(name)) is not None:
-            families.setdefault(stem, []).append(name)
-    chosen: set[str] = set()
-    for stem, members in families.items():
-        most = _SLIDER if stem in _QUESTION else _MOST_ANSWERS
-        answers = [name for name in members if _holds_answers(opened.frame[name], words, most)]
-        if len(answers) >= 2 or (answers and stem in _QUESTION):
-            chosen.update(answers)
-    chosen -= _boxes([name for name in names if name in chosen], opened.frame)
-    return [name for name in names if name in chosen]
-
-
-def _meant(name: str, wanted: str) -> bool:
-    """Whether a column is meant by a name or a pattern; brackets in a name are no pattern."""
-    return name == wanted or fnmatchcase(name, wanted)
-
-
-def _boxes(chosen: list[str], frame: pd.DataFrame) -> set[str]:
-    """Columns that look like boxes to tick: several of one stem ("Q7_1", "Q7_2"), each one value or empty.
-
-    An empty cell there is an answer, "no", which only the questionnaire tells from a question that was not asked.
-    """
-    groups: dict[str, list[str]] = {}
-    for name in chosen:
-        if found := re.fullmatch(r"(.*\d)[ _.\-]\d+", name):
-            groups.setdefault(found[1], []).append(name)
-    boxes: set[str] = set()
-    for members in groups.values():
-        texts = [{str(value).strip() for value in frame[name].astype("object").fillna("")} for name in members]
-        if len(members) > 1 and all(len(found - {""}) == 1 and "" in found for found in texts):
-            boxes.update(members)
-    return boxes
-
-
-def _stem(name: str) -> str | None:
-    """What stands before the number at the end of a question's name; None for other names."""
-    found = _NUMBERED.fullmatch(name)
-    return None if found is None or _NO_QUESTION.search(name) else found[1].casefold()
-
-
-def _holds_answers(column: pd.Series, words: set[str], most: int) -> bool:
-    """Whether most cells hold one of few numbers, or labels that are known: those given, or steps of agreement."""
-    codes, values = coded(column)
-    texts = [str(value).strip().removesuffix("%") for value in values]
-    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
-    filled = int(sum(count for text, count in zip(texts, counts, strict=True) if text))
-    numbers = pd.to_numeric(pd.Series(texts, dtype="str"), errors="coerce").notna().to_numpy()
-    for known in (words, *map(set, map(label_numbers, SETS))):
-        good = numbers | np.array([known_as(text, known) is not None for text in texts], dtype=bool)
-        if filled and good.sum() <= most and 2 * counts[good].sum() > filled:
-            return True
-    return False
+    words = set() if reading.labels is None else set(label_numbers(reading.labels))
+    return [name for name in names if name in known] or questions_told(frame, words, reading.id_column)
 
 
 def _no_questions(source: str, names: list[str]) -> BadInput:
@@ -403,9 +345,9 @@ def _long(
     shown = ", ".join(questions[:3]) + (f" ... {questions[-1]}" if width > 3 else "")
     note = f"{source} is a wide table: {several(people, 'row')} ({person}), {several(width, 'question')} ({shown})."
     note += _doubled(frame, others)
-    rest = [] if told else [name for name in map(str, others) if _stem(name) is not None]
-    boxes = _boxes(rest, frame)
-    idle = [name for name in rest if _stem(name) in _QUESTION and name not in boxes]
+    rest = [] if told else [name for name in map(str, others) if stem_of(name) is not None]
+    boxes = boxes_among(rest, frame)
+    idle = [name for name in rest if stem_of(name) in QUESTION and name not in boxes]
     if boxes:
         note += (
             " Not taken for questions, as they look like boxes to tick, of which an empty one is an answer: "

@@ -276,7 +276,8 @@ def _options(
     if scale:
         words += ["--scale", scale]
         if not labels:
-            guesses.append(f"The scale {scale} is guessed from the answers; correct --scale if others could be given.")
+            where = "labels" if any(one.ends is not None for one in both) else "answers"
+            guesses.append(f"The scale {scale} is guessed from the {where}; correct --scale if others could be given.")
     if any(one.data is not None and set(one.data.exclusions) & _GAPS for one in both):
         words.append("--drop-missing")
     words += ["--as-given"] if pairs.exchanged else []
@@ -297,7 +298,8 @@ def _scale(tables: Sequence[FileSeen]) -> str:
     if len(answers) < len(tables) or not np.all(answers[0] == np.floor(answers[0])):
         return ""
     least, most = (float(end(np.concatenate(answers))) for end in (np.min, np.max))
-    return next((f"{low}:{high}" for low, high in SCALES if low <= least and most <= high), "")
+    labelled = [one.ends for one in tables if one.ends is not None]
+    return next((f"{low:g}:{high:g}" for low, high in (*labelled, *SCALES) if low <= least and most <= high), "")
 
 
 def _supports(crowd: FileSeen | None, plain: FileSeen | None, paired: str) -> tuple[str, ...]:

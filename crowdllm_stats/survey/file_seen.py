@@ -18,7 +18,7 @@ from crowdllm_stats._base.shown import several
 from crowdllm_stats._base.words import coded, join_list, some
 from crowdllm_stats.data.answers import labels_for
 from crowdllm_stats.data.assemble import DECLINED, Wishes, assemble
-from crowdllm_stats.data.codes import LooksCoded
+from crowdllm_stats.data.codes import LooksCoded, unanswered
 from crowdllm_stats.data.conditions import condition
 from crowdllm_stats.data.crowd import CrowdData
 from crowdllm_stats.data.formats.opened import Opened
@@ -62,6 +62,7 @@ class FileSeen:
         notes: sentences on what was found out.
         suspicious: sentences on what should be looked at.
         told: whether its questions are known from another file alone.
+        ends: of its scale, as the file's labels have them; None where they do not say.
         refused: why it cannot be read, in one line; empty where it can.
     """
 
@@ -79,6 +80,7 @@ class FileSeen:
     suspicious: tuple[str, ...] = ()
     refused: str = ""
     told: bool = False
+    ends: tuple[float, float] | None = None
 
     def __str__(self) -> str:
         head = f"{self.file}: {self.refused or self._holds()}"
@@ -166,7 +168,7 @@ def _read(
     return dataclasses.replace(
         base, digital=digital or f"missing {DECLINED}" in data.exclusions, data=data, codes=tuple(codes),
         labels=reading.labels if isinstance(reading.labels, str) else "", notes=data.notes or base.notes,
-        suspicious=tuple(doubts),
+        suspicious=tuple(doubts), ends=_labelled_ends(opened, used, data),
     )  # fmt: skip
 
 
@@ -199,11 +201,23 @@ def _doubts(data: CrowdData, codes: Sequence[float]) -> list[str]:
     return doubts
 
 
+def _labelled_ends(opened: Opened, used: Mapping[str, str], data: CrowdData) -> tuple[float, float] | None:
+    """The least and the largest number that the file's labels name, if they are the same for all labelled questions."""
+    names = [used["response"]] if used else list(data.responses["problem"].unique())
+    means = [opened.labels[name] for name in names if opened.labels.get(name)]
+    steps = [
+        [float(value) for value in one if isinstance(value, int | float) and value not in unanswered(one)]
+        for one in means
+    ]  # fmt: skip
+    ends = {(min(values), max(values)) for values in steps if len(values) > 1}
+    return ends.pop() if len(ends) == 1 else None
+
+
 def _unfinished(frame: pd.DataFrame, reading: Reading) -> list[str]:
     """What to type where a tool for surveys marks rows as not finished, or as a test of the questionnaire."""
     doubts = []
     for name in map(str, frame.columns):
-        marks = _MARKS.get(name.strip().casefold(), {})
+        marks = _MARKS.get(name.strip().casefold())
         if not marks or any(condition(one).column == name for one in reading.where):
             continue
         texts = frame[name].astype("str").str.strip()
@@ -245,10 +259,12 @@ def _few_answers(opened: Opened) -> str:
         if any(2 * len(mine & other) > len(mine | other) for one, other in few.items() if one != name)
     ]
     if not alike:
-        return ""
+        held = [str(name) for name in frame.columns if frame[name].astype("str").str.startswith("[").all()]
+        mend = "write one object per answer with the keys problem, participant and response"
+        return f"{some(held, 3)} hold lists: {mend}." if held else ""
     words = sorted(set.union(*(few[name] for name in alike)))
     names = shlex.quote(join_list(alike))
     labels = labels_for([word for word in words if pd.isna(pd.to_numeric(word, errors="coerce"))])
     meant = f" --labels {shlex.quote(labels)}" if labels else ""
-    found = f"{some(alike, 3)} hold the same few answers ({some(words, 5)})"
-    return f"{found}: if they are questions, say --questions {names}{meant}."
+    alike_text = f"{some(alike, 3)} hold the same few answers ({some(words, 5)})"
+    return f"{alike_text}: if they are questions, say --questions {names}{meant}."

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crowdllm_stats.data.crowd import CrowdData, approval, categorical, continuous, ordinal
+from crowdllm_stats.data.shape import _SUMS
 
 FIVE = ordinal(range(1, 6))
 
@@ -282,7 +283,8 @@ def test_crowdkit_gets_one_row_an_option():
 # ---- through files and back
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=6)
-IDS = WORDS.filter(lambda text: text == text.strip() and text)
+#: Hypothesis tries words of the package's own code, and a person called "total" is refused.
+IDS = WORDS.filter(lambda text: text == text.strip() and text and text.rstrip(":").casefold() not in _SUMS)
 ANSWERS = {
     "continuous": (continuous(), st.floats(-1e140, 1e140)),
     "bounded": (continuous(-1, 1), st.floats(-1, 1)),

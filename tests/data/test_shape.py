@@ -336,9 +336,7 @@ def test_percents_are_numbers_where_all_answers_to_a_question_are():
     data = CrowdData.from_frame(wide(Q1=["50%", "2,5 %", "100%"]), scale="0:100")
     assert [value for name, _, value in answers(data) if name == "Q1"] == [50.0, 2.5, 100.0]
     assert "percents are read as the numbers before the sign ('100%' as 100)" in data.notes[-1]
-    with pytest.raises(
-        ValueError, match="not numbers: '50%' in data row 1; give all answers to a question as percents"
-    ):
+    with pytest.raises(ValueError, match="'50%' in 'Q1' of 'R_1'; give all answers to a question as percents or none"):
         CrowdData.from_frame(wide(Q1=["50%", "2", "100"]))
 
 
@@ -372,3 +370,32 @@ def test_numbers_that_a_file_labels_as_no_answer_are_read_as_empty(tmp_path):
     found = [("q1", "b", 5.0), ("q1", "c", 4.0), ("q2", "a", 9.0), ("q2", "b", 10.0), ("q2", "c", 7.0)]
     assert answers(data) == found
     assert data.notes[0] == ("Read as empty: 1 answer that the file's labels call none (9 = Don't know / refused).")
+
+
+def test_questions_within_one_key_have_their_own_names(tmp_path):
+    rows = [{"participant": {"id": f"p{who}"}, "answers": {"q1": 1 + who, "q2": 3}} for who in range(3)]
+    (tmp_path / "a.json").write_text(json.dumps(rows), encoding="utf-8")
+    assert CrowdData.read(tmp_path / "a.json").responses["problem"].unique().tolist() == ["q1", "q2"]
+    rows = [{**row, "q1": "other"} for row in rows]
+    (tmp_path / "a.json").write_text(json.dumps(rows), encoding="utf-8")
+    found = CrowdData.read(tmp_path / "a.json").responses["problem"].unique().tolist()
+    assert found == ["answers.q1", "answers.q2"]
+
+
+def test_columns_of_nothing_but_given_labels_are_questions():
+    table = wide().rename(columns={"Q1": "mood", "Q2": "trust"}).assign(mood=["low", "high", ""], trust=["high"] * 3)
+    data = CrowdData.from_frame(table, labels="low=1,high=2")
+    assert data.responses["problem"].unique().tolist() == ["mood", "trust"]
+
+
+def test_cells_of_a_wide_table_are_named_by_question_and_person():
+    table = wide(Q2=["2", "-", "5"])
+    with pytest.raises(ValueError, match="not numbers: '-' in 'Q2' of 'R_2'; correct them, or leave them out") as error:
+        CrowdData.from_frame(table)
+    assert str(error.value).endswith("missing_codes=['-']")
+    assert CrowdData.from_frame(table, missing_codes=["-"]).exclusions["missing response (coded -)"] == 1
+
+
+def test_blanks_around_the_names_of_columns_do_not_count(tmp_path):
+    (tmp_path / "a.csv").write_text(" ResponseId , Q1,Q2 \na,1,2\nb,3,4\n", encoding="utf-8")
+    assert CrowdData.read(tmp_path / "a.csv", questions=["Q*"]).problems["problem"].tolist() == ["Q1", "Q2"]

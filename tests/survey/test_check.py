@@ -330,3 +330,19 @@ def test_labels_of_a_language_model_may_end_in_a_full_stop(folder, capsys):
     found = check_files(["wave.csv", "llm.jsonl"])
     assert [one.labels for one in found.files] == ["likert5", "likert5"]
     commands_run(capsys, found)
+
+
+def test_labels_of_a_file_say_the_ends_of_the_scale(folder, capsys):
+    steps = {1: "A lot", 2: "Some", 3: "Little", 4: "None"}
+    table = pd.DataFrame({"id": range(9), "q1": [1, 2, 3] * 3, "q2": [2, 3, 1] * 3})
+    table.to_stata(folder / "wave.dta", write_index=False, value_labels={"q1": steps, "q2": {**steps, 9: "Refused"}})
+    found = check_files(["wave.dta"])
+    assert found.commands == ("crowdllm-stats interval wave.dta --scale 1:4",)
+    commands_run(capsys, found)
+
+
+def test_lists_in_cells_are_named(folder):
+    (folder / "batch.jsonl").write_text('{"id": 1, "choices": [{"content": "4"}]}\n' * 3, encoding="utf-8")
+    assert "'choices' hold lists: write one object per answer with the keys problem" in str(
+        check_files(["batch.jsonl"])
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crowdllm_stats._base.extras import naming_extras
+from crowdllm_stats._base.shown import several
 from crowdllm_stats._base.unpacking import CELL, check_zip, most_bytes, too_large
 from crowdllm_stats._base.words import some
 from crowdllm_stats.data.files import check_number, one_line_of
@@ -50,8 +51,8 @@ def read_excel(file: Path, part: str = "") -> Opened:
     check_number(max(map(len, rows)), str(file))
     opened = table_of(rows, str(file), "Excel")
     which = f"sheet {filled[0]!r}, the first of {some(filled, 4)} (another: {file}#NAME)" if len(filled) > 1 else ""
-    skipped = f"{above} lines above the header skipped" if above else ""
-    wrong = f"{errors} cells show an error such as #N/A and are read as empty" if errors else ""
+    skipped = f"{several(above, 'line')} above the header skipped" if above else ""
+    wrong = f"{several(errors, 'cell')} with an error such as #N/A read as empty" if errors else ""
     found = ", ".join(text for text in (which, skipped, wrong) if text)
     return opened.noting(f"{file}: {found}." if found else "")
 
