@@ -466,7 +466,7 @@ def _remedy(there: Sequence[str], option: str, ours: str) -> str:
         return f"values seem to be separated by {mark!r}, save the file with commas"
     if all(column_named(name, there) is None for name in ("problem", "response")):
         return (
-            f"name it with {option} {ours}=NAME; if it has a row per person, name the questions with --questions 'Q*' and "
-            "what words mean with --labels Never=1,Often=3; crowdllm-stats check FILE proposes the options"
+            f"name it with {option} {ours}=NAME; if it has a row per person, name the questions with --questions 'Q*' "
+            "and what words mean with --labels Never=1,Often=3; crowdllm-stats check FILE proposes the options"
         )
     return f"say which one it is with {option} {ours}=NAME"
