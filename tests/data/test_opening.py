@@ -65,7 +65,7 @@ READ = {
     "lines.jsonl": (LINES.encode(), ()),
     "packed.jsonl.gz": (gzip.compress(LINES.encode()), ()),
     "sheet.xlsx": (excel(ROWS), ()),
-    "title.xlsx": (excel([["Study 3"], [None], *ROWS]), ("1 lines above the header",)),
+    "title.xlsx": (excel([["Study 3"], [None], *ROWS]), ("1 line above the header",)),
     "two.xlsx": (excel(ROWS, [["code"], [1]]), ("sheet 'Wave 1', the first of 'Wave 1', 'Wave 2'",)),
 }
 
