@@ -27,6 +27,17 @@ _SAVE_AS = {
     ".xlsb": ".xlsx", ".ods": ".xlsx", ".numbers": ".xlsx", ".por": ".sav", ".sas7bdat": ".sav", ".rds": ".csv",
 }  # fmt: skip
 
+#: How files begin that are sometimes called .csv or .json, and what they are.
+_OTHER_KINDS = {
+    b"pk\x03\x04": "an Excel file or a zip archive, not text; rename it to .xlsx or .zip",
+    b"\xd0\xcf\x11\xe0": "an old Excel file, not text; rename it to .xls",
+    b"par1": "a Parquet file, not text; rename it to .parquet",
+    b"$fl2": "an SPSS file, not text; rename it to .sav",
+    b"%pdf": "a PDF, not a table; ask for the table it was made from",
+    b"<!doctype html": "a web page, not a table, perhaps one that asks to log in; download the table again",
+    b"<html": "a web page, not a table, perhaps one that asks to log in; download the table again",
+}
+
 #: Every ending that is read.
 READ = (*SUFFIXES, *(one for one in (*TEXT, *JSON, *EXCEL, *STATISTICS, *PACKED) if one not in SUFFIXES))
 
@@ -129,11 +140,20 @@ def _packed_or_plain(file: Path, ending: str) -> Opened:
     from crowdllm_stats.data.formats.text import HEAD, is_plain
 
     packed = ending.endswith(".gz")
+    _refuse_another(file, head_of(file, 512))
     if ending in SUFFIXES and is_plain(head_of(file, HEAD)):
         with suppress(NotUTF8):  # beyond the beginning
             return Opened(_bare_names(read_table(file)), "CSV")
     content = unpacked_gzip(file) if packed else file.read_bytes()
     return _of_text(content, str(file), ending.removesuffix(".gz"))
+
+
+def _refuse_another(file: Path, head: bytes) -> None:
+    """Refuse a file of another kind that was given the ending of a text."""
+    begin = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for mark, what in _OTHER_KINDS.items():
+        if begin.startswith(mark):
+            raise ValueError(f"{file}: is {what}")
 
 
 def _bare_names(frame: pd.DataFrame) -> pd.DataFrame:

@@ -88,7 +88,8 @@ class FileSeen:
 
     def _holds(self) -> str:
         if self.data is None:
-            return f"{self.kind}, {_ROLES[self.role]} (columns {some(self.columns, 8)})"
+            what = "answers that cannot be read" if self.role == "answers" else _ROLES[self.role]
+            return f"{self.kind}, {what} (columns {some(self.columns, 8)})"
         answers, shape = self.data.responses, "a row per person" if self.wide else "a row per answer"
         people = "" if self.role == "plain answers" else f"{several(answers['participant'].nunique(), 'participant')}, "
         values = answers["response"]
@@ -259,7 +260,8 @@ def _few_answers(opened: Opened) -> str:
         if any(2 * len(mine & other) > len(mine | other) for one, other in few.items() if one != name)
     ]
     if not alike:
-        held = [str(name) for name in frame.columns if frame[name].astype("str").str.startswith("[").all()]
+        texts = {str(name): frame[name].astype("str").str for name in frame.columns if len(frame)}
+        held = [name for name, text in texts.items() if text.startswith("[").all()]
         mend = "write one object per answer with the keys problem, participant and response"
         return f"{some(held, 3)} hold lists: {mend}." if held else ""
     words = sorted(set.union(*(few[name] for name in alike)))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crowdllm_stats._base.messages import BadInput, Message
 from crowdllm_stats.data.layout import column_named
 from crowdllm_stats.inference.intervals.dispatch import CROWD_FROM
 
@@ -185,10 +186,11 @@ def by_profile(
     number = {profile: column for column, profile in enumerate(profiles)}
     means = _profile_means(inside, persona_of.reindex(names))
     if not (set(means["profile"]) & set(profile_of)) - {plain_key}:
-        raise ValueError(
-            f"match: no human's {' and '.join(match)} fits a digital person's (human: {_shown(profile_of)}; "
+        text = (
+            f"no human's {' and '.join(match)} fits a digital person's (human: {_shown(profile_of)}; "
             f"digital: {_shown(persona_of)}); write the values alike in both tables"
         )
+        raise BadInput(Message(f"match: {text}", f"--match: {text}"))
     table = np.full((n_problems, len(profiles)), np.nan)
     fits = means[means["profile"].isin(number)]
     table[fits["row"].to_numpy(), fits["profile"].map(number).to_numpy(dtype=np.int64)] = fits["response"].to_numpy()

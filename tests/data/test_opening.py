@@ -66,6 +66,10 @@ READ = {
     "packed.jsonl.gz": (gzip.compress(LINES.encode()), ()),
     "sheet.xlsx": (excel(ROWS), ()),
     "title.xlsx": (excel([["Study 3"], [None], *ROWS]), ("1 line above the header",)),
+    "readme.xlsx": (
+        excel([["Read me"], ["Wave 2 is on the next sheet"]], ROWS),
+        ("sheet 'Wave 2', the first of 'Wave 1', 'Wave 2' with",),
+    ),
     "two.xlsx": (excel(ROWS, [["code"], [1]]), ("sheet 'Wave 1', the first of 'Wave 1', 'Wave 2'",)),
 }
 
@@ -123,6 +127,9 @@ REFUSED = {
     "other.pdf": (b"%PDF", "file type not known; use one of .csv"),
     "a.ods": (b"PK", "a.ods: file type not known; save it as .xlsx"),
     "a.xlsb": (b"PK", "a.xlsb: file type not known; save it as .xlsx"),
+    "page.csv": (b"<!DOCTYPE html>\n<html></html>", "page.csv: is a web page, not a table"),
+    "renamed.csv": (excel(ROWS), "renamed.csv: is an Excel file or a zip archive, not text; rename it to .xlsx"),
+    "renamed.json": (b"%PDF-1.7", "renamed.json: is a PDF, not a table"),
     "cut.json": (json.dumps(OBJECTS).encode()[:-9], "line 1 is not JSON .* cut off"),
     "cut.jsonl": (LINES.encode()[:-9], "line 4 is not JSON"),
     "deep.json": (b"[" * 100_000, "too deep"),

@@ -28,7 +28,7 @@ def read_excel(file: Path, part: str = "") -> Opened:
 
     Args:
         file: .xlsx, .xlsm or .xls.
-        part: the sheet; by default the first that is not empty.
+        part: the sheet; by default the first that is not empty, a text in its first column alone not counting.
 
     Raises:
         ValueError: in one line, on a file that is damaged, has a password, unpacks to too much, or has no such sheet;
@@ -46,15 +46,22 @@ def read_excel(file: Path, part: str = "") -> Opened:
     filled = [name for name, rows in sheets.items() if any(any(map(_text, row)) for row in rows)]
     if not filled:
         raise ValueError(f"{file}: there is nothing in {f'sheet {part!r}' if part else 'its sheets'}")
-    rows = [[_text(value) for value in row] for row in sheets[filled[0]]]
+    chosen = next((name for name in filled if _is_table(sheets[name])), filled[0])
+    rows = [[_text(value) for value in row] for row in sheets[chosen]]
     rows, above = _from_header(rows)
     check_number(max(map(len, rows)), str(file))
     opened = table_of(rows, str(file), "Excel")
-    which = f"sheet {filled[0]!r}, the first of {some(filled, 4)} (another: {file}#NAME)" if len(filled) > 1 else ""
+    first = f"sheet {chosen!r}, the first of {some(filled, 4)} with a table (another: {file}#NAME)"
+    which = first if len(filled) > 1 else ""
     skipped = f"{several(above, 'line')} above the header skipped" if above else ""
     wrong = f"{several(errors, 'cell')} with an error such as #N/A read as empty" if errors else ""
     found = ", ".join(text for text in (which, skipped, wrong) if text)
     return opened.noting(f"{file}: {found}." if found else "")
+
+
+def _is_table(rows: list[list[Any]]) -> bool:
+    """Whether two rows at least have two cells."""
+    return sum(sum(1 for value in row if _text(value)) > 1 for row in rows) > 1
 
 
 def sheets_of(file: Path) -> tuple[str, ...]:
