@@ -4,7 +4,7 @@
 
 The errors are those of `tests/theory/mutation.py`, made everywhere: an operator, a comparison, a constant or a truth value
 changed, a minus, a "not" or a passed-on argument left out. Each is planted in a copy of the commit, where the test files
-that belong to the changed file run until the first fails, for at most a minute of processor time (an error after which
+that belong to the changed file run until the first fails, for at most three minutes of processor time (an error after which
 they never end counts as not noticed); of a calculator that a theorem describes, the theorem's checks run after them.
 Choosing by hash, a seed takes the same errors of the files that stay as they are.
 """
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from mutation import Mutation
 
 #: Processor time of one change's tests.
-SECONDS = 60
+SECONDS = 180
 
 #: Test files that run for one change, at most.
 FILES = 12

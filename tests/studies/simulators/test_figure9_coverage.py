@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -145,6 +147,10 @@ def test_interval_outcomes_by_hand():
     np.testing.assert_allclose(found["covered"], inside.mean(axis=1))
     np.testing.assert_allclose(found["breadth"], (2 * t).mean(axis=1))
     np.testing.assert_allclose(wide["breadth_over_t"], wide["breadth"] / found["breadth"])
+    hundredths = replace(
+        known, **{name: getattr(known, name) / 100 for name in ("human", "twins", "crowd", "reference", "truth")}
+    )
+    np.testing.assert_allclose(judge("crowdllm", hundredths)["breadth_over_t"], wide["breadth_over_t"])
     assert np.array_equal(found["judged"], [7.0, 7.0])
     assert np.isnan(found["called"]).all()
 
