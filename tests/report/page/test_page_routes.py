@@ -17,7 +17,7 @@ import pytest
 from page_client import DIGITAL, HUMAN, refusals
 
 from crowdllm_stats import interval_from, load_example
-from crowdllm_stats.cli.inputs import given_columns
+from crowdllm_stats.cli.columns import given_columns
 from crowdllm_stats.data import layout
 from crowdllm_stats.report.page import choices
 from crowdllm_stats.report.page.calculator import Calculator, Refused
