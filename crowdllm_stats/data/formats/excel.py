@@ -28,7 +28,7 @@ def read_excel(file: Path, part: str = "") -> Opened:
 
     Args:
         file: .xlsx, .xlsm or .xls.
-        part: the sheet; by default the first that is not empty, a text in its first column alone not counting.
+        part: the sheet; by default the first with a table, else the first that is not empty.
 
     Raises:
         ValueError: in one line, on a file that is damaged, has a password, unpacks to too much, or has no such sheet;
