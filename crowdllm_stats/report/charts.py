@@ -39,10 +39,13 @@ def finished(chart: Any) -> dict[str, Any]:
         chart.configure(font="system-ui, sans-serif", background="transparent")
         .configure_view(stroke=None)
         .configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal", labelLimit=240, gridOpacity=0.5)
+        .configure_axisX(labelFlush=False, tickCount=8)
         .configure_legend(orient="top", columns=1, title=None, labelFontSize=12, labelLimit=320, symbolStrokeWidth=2)
         .configure_header(labelFontSize=12, titleFontSize=12, titleFontWeight="normal")
     )
-    return made.to_dict(validate=False)  # type: ignore[no-any-return]  # Altair has no types here
+    chart = made.to_dict(validate=False)
+    chart.pop("$schema", None)  # vl-convert draws it, whose Vega-Lite need not be of the version that Altair names
+    return chart  # type: ignore[no-any-return]  # Altair has no types here
 
 
 def names_of(problems: Sequence[str]) -> dict[str, str]:

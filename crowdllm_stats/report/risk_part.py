@@ -58,7 +58,7 @@ def _to_scale(row: Row, where: str) -> Figure:
         reading = "Every side has the length that it has in the answers' own units."
     elif missing:
         reading = (
-            f"Each circle has the length that it has in the answers' own units. {', '.join(missing)} cannot be drawn: "
+            f"Each circle has its radius in the answers' own units. {', '.join(missing)} cannot be drawn: "
             "the answers do not identify them, or their unbiased estimates are below zero."
         )
     else:
