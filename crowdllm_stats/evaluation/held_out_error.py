@@ -44,8 +44,8 @@ class HeldOutError:
             paired = f"; CrowdLLM less the LLM {found.difference:+.3g} {ends}"
         return (
             f"{self.what.capitalize()} on {self.n_problems} held-out problems ({self.n_answers} answers): CrowdLLM "
-            f"{self.crowd:.3g}, the bare LLM {self.llm:.3g}, one constant {self.constant:.3g}{paired}. The penalties "
-            "were chosen on these problems too; evaluate takes others."
+            f"{self.crowd:.3g}, the bare LLM {self.llm:.3g}, one constant {self.constant:.3g}{paired}. Penalties or "
+            "steps were chosen on these problems too; evaluate takes others."
         )
 
 
