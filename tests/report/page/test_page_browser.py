@@ -160,14 +160,15 @@ def test_the_example_by_keyboard_on_a_narrow_dark_screen(server, tab):
     assert tab.evaluate("document.activeElement.textContent") == "Skip to the content"
 
 
-def test_a_bad_sheet_is_answered_on_the_page_and_another_one_chosen(server, tab, files, tmp_path):
+def test_a_sheet_of_something_else_is_answered_on_the_page_and_another_one_chosen(server, tab, files, tmp_path):
     with pd.ExcelWriter(tmp_path / "book.xlsx", engine="openpyxl") as book:
-        pd.DataFrame({"asked in May": []}).to_excel(book, sheet_name="Notes", index=False)
+        notes = pd.DataFrame({"what": ["asked", "answered"], "when": ["in May", "in June"]})
+        notes.to_excel(book, sheet_name="Notes", index=False)
         pd.read_csv(files / "human.csv").to_excel(book, sheet_name="Wave, 1", index=False)
     tab.goto(server)
     tab.get_by_label("Human answers").set_input_files(tmp_path / "book.xlsx")
     tab.get_by_role("button", name="Continue").click()
-    assert "there is a header but no rows" in tab.get_by_role("alert").inner_text()
+    assert "Which column is which?" in tab.get_by_role("alert").inner_text()
     tab.wait_for_load_state("load")
     assert accessible(tab) == []
     tab.get_by_label("Which table of human/book.xlsx?").select_option("Wave, 1")
