@@ -54,8 +54,10 @@ def stopped_line() -> str:
     """The line of a program that was stopped.
 
     Example:
+        >>> say_when_stopped("finished blocks stay")
         >>> stopped_line()
-        'stopped'
+        'stopped; finished blocks stay'
+        >>> say_when_stopped()
     """
     return "; ".join(["stopped", *_more])
 
@@ -152,8 +154,8 @@ def descendants() -> list[int]:
     """The running processes below this one: on Linux all, elsewhere the direct ones that ``multiprocessing`` started.
 
     Example:
-        >>> descendants()
-        []
+        >>> os.getpid() in descendants()
+        False
     """
     if not os.path.exists("/proc/self/stat"):
         import multiprocessing

@@ -63,7 +63,13 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> s
 def test_list_and_show(capsys):
     assert "mine: A study of one's own" in run(capsys, "list")
     words = run(capsys, "show", "mine")
-    for part in ("Aims", "Varied", "Measures", "- `n` in 5, 12: human answers", "4 cells x 60 replicates in 12 blocks"):
+    for part in (
+        "Aims",
+        "Varied",
+        "Measures",
+        "- `n` in 5, 12: human answers",
+        "4 cells of 60 replicates each, computed in 12 blocks",
+    ):
         assert part in words
     assert "Blocks:" not in words
 

@@ -31,8 +31,6 @@ from crowdllm_stats.data.scale import Scale
 from crowdllm_stats.studies.engine.design_file import read_design
 from faults.fuzzing import Target
 
-csv.field_size_limit(1 << 30)
-
 #: The keys and answers of :data:`faults.seeds.CACHE`.
 ASKED = tuple({"model": "m", "prompt": f"p{place}", "repeat": 0} for place in range(20))
 ANSWERED = tuple([place + 0.5] for place in range(20))
@@ -53,12 +51,15 @@ def csv_rows(content: bytes, said: Sequence[str] = ()) -> list[list[str]] | None
     """
     told = " ".join(said)
     mark = next((mark for mark, name in DELIMITERS.items() if f"{name} between values" in told), ",")
+    usual = csv.field_size_limit(1 << 30)
     try:
         text = content.decode("cp1252" if "Windows-1252" in told else "utf-8-sig")
         rows = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark)
         return [row for row in rows if (any(row) if said else row)]
     except (UnicodeDecodeError, csv.Error):
         return None
+    finally:
+        csv.field_size_limit(usual)
 
 
 def rows_of(frame: pd.DataFrame) -> list[list[str]]:
