@@ -126,27 +126,36 @@ _LITTLE = ("humans", "digital", "scale", "as-given", "explain", "json", "out", "
 def too_many(tables: Tables) -> Loaded | None:
     """What is known beforehand of human answers in a Parquet file beyond memory; None where they are read as a whole.
 
-    They are so, which is said, if there is a digital table, no scale, or an option that needs all of them.
+    They are so if there is a digital table, no scale, or an option that needs all of them.
     """
     from crowdllm_stats._base.manifest import described_file
+    from crowdllm_stats.survey.beyond_memory import is_beyond
+
+    if not is_beyond(tables.humans) or _needs_all(tables):
+        return None
+    return Loaded(None, None, [], [], [described_file(Path(tables.humans))], [])
+
+
+def say_why_whole(tables: Tables) -> None:
+    """Why human answers in a Parquet file beyond memory were read as a whole, on stderr; nothing of a smaller one."""
     from crowdllm_stats.survey.beyond_memory import ROWS, is_beyond
 
-    if not is_beyond(tables.humans):
-        return None
+    if is_beyond(tables.humans):
+        print(
+            f"{tables.humans} has more than {ROWS:,} rows; it was read as a whole because of "
+            f"{' and '.join(_needs_all(tables))}. With --scale LOW:HIGH alone, and with interval_from in Python, it is "
+            "read in parts and takes little memory.",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+
+
+def _needs_all(tables: Tables) -> list[str]:
     needed = [option for option in given_options(tables) if option.removeprefix("--") not in _LITTLE]
     needed += ["DIGITAL"] if tables.digital else []
     out = tables.out or ""
     needed += ["--out FOLDER/"] if out and (out.endswith("/") or Path(out).is_dir()) else []
     scale = _scale("--scale", tables.scale)
-    needed += ["want of numbers as --scale"] if scale is None or not scale.numeric else []
-    if not needed:
-        return Loaded(None, None, [], [], [described_file(Path(tables.humans))], [])
-    print(
-        f"{tables.humans} has more than {ROWS:,} rows; it is read as a whole for {', '.join(needed)}. With --scale "
-        "LOW:HIGH alone, and with interval_from in Python, it takes little memory.",
-        file=sys.stderr, flush=True,
-    )  # fmt: skip
-    return None
+    return [*needed, *(["a missing --scale LOW:HIGH"] if scale is None or not scale.numeric else [])]
 
 
 def _digital_scale(text: str | None, scale: Scale | None) -> Scale | None:

@@ -98,13 +98,15 @@ def interval(
     --match, twins are built from profiles. Without DIGITAL, or with --unpaired, human answers stand alone.
     """
     from crowdllm_stats._base.checks import ALTERNATIVES, check_choice
-    from crowdllm_stats.cli.inputs import load, too_many
+    from crowdllm_stats.cli.inputs import load, say_why_whole, too_many
     from crowdllm_stats.inference.intervals.methods import CHOICES
     from crowdllm_stats.survey.intervals import check_interval, interval_from
 
     check_interval(method, level, alternative, population_size)
     large = too_many(tables)
     loaded = large or load(tables)
+    if not large:
+        say_why_whole(tables)
     say(COMPUTING)
     found = interval_from(
         tables.humans if large else loaded.human, loaded.digital, scale=tables.scale if large else None,

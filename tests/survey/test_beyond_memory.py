@@ -101,5 +101,5 @@ def test_the_command_reads_it_so_too(
     for key in ("answer", "basis", "notes", "notices", "counts", "inputs"):
         assert parts.get(key) == whole.get(key), key
     assert main(["interval", place, "--scale", "1:5", "--where", "response>1"]) == 0
-    assert f"has more than {ROWS} rows; it is read as a whole for --where." in capsys.readouterr().err
+    assert f"has more than {ROWS} rows; it was read as a whole because of --where." in capsys.readouterr().err
     assert len(dealt) == 1
