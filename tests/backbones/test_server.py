@@ -64,7 +64,9 @@ def test_log_probabilities_are_added_up_and_normalised():
 
 
 def test_two_log_probabilities_are_the_fewest_that_are_asked_for():
-    backbone("http://127.0.0.1:1", top_logprobs=2)  # is not refused
+    with serve(give_tokens) as stub:
+        backbone(stub.url, top_logprobs=2).reference(PROBLEMS)
+    assert {body["top_logprobs"] for body in stub.bodies} == {2}
 
 
 def test_the_temperature_is_applied_to_the_log_probabilities():
